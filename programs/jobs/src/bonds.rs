@@ -1,11 +1,11 @@
-//! The bond behind a job or an audit: staking locks and frees it for this program's authority.
+//! The bond behind a job or an audit: the staking program locks and releases it for this program's authority.
 
 use crate::AUTHORITY_SEED;
 use anchor_lang::prelude::*;
 use staking::cpi::accounts::{LockBond, SettleBond};
 use staking::{Device, GpuModel, Staking, instruction};
 
-/// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
+/// What a call of the staking program needs: the program, its config, and this program's signing authority.
 pub struct Bonds<'a> {
     pub staking: &'a Program<Staking>,
     pub config: &'a Account<staking::StakingConfig>,
@@ -14,7 +14,7 @@ pub struct Bonds<'a> {
 }
 
 impl Bonds<'_> {
-    /// Locks `bond` of the device's stake; staking checks the device.
+    /// Locks `bond` of the device's stake; staking checks that the device may take it on.
     pub fn lock(&self, gpu_model: &Account<GpuModel>, device: &mut Account<Device>, bond: u64) -> Result<()> {
         let accounts = LockBond {
             jobs_authority: self.authority.cpi_handle().as_signer(),
@@ -29,7 +29,7 @@ impl Bonds<'_> {
         )
     }
 
-    /// Frees the bond of a device that did what it took on.
+    /// Releases the bond of a device that did its work.
     pub fn release(&self, device: &mut Account<Device>, bond: u64) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         staking::call::<3, _>(
@@ -38,7 +38,7 @@ impl Bonds<'_> {
         )
     }
 
-    /// Frees the bond less `penalty`, which is forfeited, of a device that did not.
+    /// Releases the bond of a device that did not do its work, less `penalty`, which is forfeited.
     pub fn slash(&self, device: &mut Account<Device>, bond: u64, penalty: u64) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         staking::call::<3, _>(

@@ -4,7 +4,7 @@ use anchor_lang::pinocchio::sysvars::get_sysvar;
 use anchor_lang::prelude::*;
 use protocol::units::{Clocks, Moment};
 
-/// The sysvar that keeps the slot of the last restart as a `u64`.
+/// The sysvar that holds the slot of the last restart as a `u64`.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
 
 /// Now, by both of the chain's clocks.
@@ -16,7 +16,7 @@ pub fn now() -> Result<Moment> {
     })
 }
 
-/// Now, and when the cluster last restarted. A cluster that does not keep the sysvar has not restarted.
+/// Now, and the slot in which the cluster last restarted. On a cluster without the sysvar that is slot 0.
 pub fn clocks() -> Result<Clocks> {
     let mut slot = [0; 8];
     let restart = match get_sysvar(&mut slot, &LAST_RESTART_SLOT, 0) {

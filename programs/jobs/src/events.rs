@@ -1,4 +1,4 @@
-//! Every change of the books, with what an indexer needs to replay them without reading accounts.
+//! An event for every state change, with all that an indexer needs to replay the books without reading accounts.
 
 use crate::state::{Item, JobTerms, Parameters};
 use anchor_lang::prelude::*;
@@ -21,7 +21,7 @@ pub struct ConfigChanged {
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ParametersChanged {
-    /// Parameters until now; `None` when the config was created.
+    /// Previous parameters; `None` when the config was created.
     pub before: Option<Parameters>,
     /// Parameters in force from now on.
     pub after: Parameters,
@@ -33,11 +33,11 @@ pub struct ParametersChanged {
 pub struct ModelSealed {
     /// The model's account.
     pub model: Address,
-    /// MODEL: hash that names it and binds every op, weight and table.
+    /// MODEL: the hash that names the model and binds every op, weight and table.
     pub hash: [u8; 32],
     /// Wallet that paid for the registration.
     pub registrar: Address,
-    /// Ops of its graph.
+    /// Number of ops in its graph.
     pub n_ops: u32,
     /// Multiply-accumulates (or copies) of one unit.
     pub macs: u64,
@@ -51,7 +51,7 @@ pub struct EscrowOpened {
     pub escrow: Address,
     /// The consumer's wallet.
     pub owner: Address,
-    /// What moves in it, and what its jobs are paid in, is of this mint.
+    /// Mint of its balances and of its jobs' prices.
     pub mint: Address,
 }
 
@@ -59,9 +59,9 @@ pub struct EscrowOpened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 #[repr(u8)]
 pub enum EscrowMove {
-    /// In from the consumer's wallet.
+    /// Into the free balance, from anybody's wallet.
     Deposited,
-    /// Out to the consumer's wallet.
+    /// From free to a token account that the consumer named.
     Withdrawn,
     /// From free to locked: a job was opened.
     Locked,
@@ -79,9 +79,9 @@ pub enum EscrowMove {
 pub struct EscrowMoved {
     /// The escrow's account.
     pub escrow: Address,
-    /// From where to where.
+    /// Why, and with it from where to where.
     pub kind: EscrowMove,
-    /// What moved, in base units of the escrow's mint; for `Paid`, all that the job cost its consumer.
+    /// Amount moved, in base units of the escrow's mint; for `Paid`, the whole cost of the job to its consumer.
     pub amount: u64,
     /// Free balance after the move, in base units of the escrow's mint.
     pub free: u64,
@@ -103,11 +103,11 @@ pub struct JobOpened {
     pub model: Address,
     /// The escrow's mint: prices are in its base units.
     pub mint: Address,
-    /// Whether that is another mint than $IO: anyone can make one, so its amounts say nothing of worth.
+    /// Whether that mint is another than $IO. Anyone can create a mint, so its amounts say nothing about value.
     pub foreign_mint: bool,
-    /// Lamports for whoever ends the job.
+    /// Lamports for the caller that ends the job.
     pub bounty: u64,
-    /// The consumer's own number for it.
+    /// Id that the consumer chose for the job.
     pub id: u64,
     /// What the consumer asks for.
     pub terms: JobTerms,
@@ -121,7 +121,7 @@ pub struct JobClaimed {
     pub job: Address,
     /// The device that computes it.
     pub device: Address,
-    /// Price per unit, fixed from now on, in base units of the escrow's mint.
+    /// Price per unit, fixed by this claim, in base units of the escrow's mint.
     pub price: u64,
     /// When the commitment is due, unix seconds.
     pub deadline: i64,
@@ -153,7 +153,7 @@ pub struct JobRevealed {
     pub window_ends: i64,
 }
 
-/// All replicas have committed or ended, and this one's reveal is due. Emitted by `call_reveals`, for each that is left.
+/// All replicas have committed or ended, so this one may reveal. Emitted by `call_reveals` for each replica that has not ended.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RevealsCalled {
@@ -163,7 +163,7 @@ pub struct RevealsCalled {
     pub deadline: i64,
 }
 
-/// Replicas have the same result, so that this one's window is over. Emitted by `agree_replicas`, for each that agrees.
+/// Replicas have the same result, so this one's challenge window ends at once. Emitted by `agree_replicas` for each that agrees.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ReplicaAgreed {
@@ -171,15 +171,15 @@ pub struct ReplicaAgreed {
     pub job: Address,
 }
 
-/// It was drawn whether a committed result is audited. Emitted by `draw_audit`.
+/// A draw decided whether a committed result is audited. Emitted by `draw_audit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditDrawn {
     /// The job's account.
     pub job: Address,
-    /// Whether it is audited.
+    /// Whether the result is audited.
     pub drawn: bool,
-    /// Until when an auditor may take the audit or, when none was drawn, the worker must reveal; unix seconds.
+    /// End of the time to take the audit or, if none was drawn, to reveal the result; unix seconds.
     pub deadline: i64,
 }
 
@@ -195,7 +195,7 @@ pub struct AuditTaken {
     pub deadline: i64,
 }
 
-/// No auditor came in time (`skip_audit`) or none committed in time (`timeout_audit`): the worker may reveal.
+/// No auditor took the audit in time (`skip_audit`), or the auditor did not commit in time (`timeout_audit`): the worker may reveal.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditSkipped {
@@ -229,11 +229,11 @@ pub struct AuditRevealed {
     pub traces: [u8; 32],
     /// Root of the auditor's outputs.
     pub outputs: [u8; 32],
-    /// Whether both are the worker's.
+    /// Whether both roots equal the worker's.
     pub agrees: bool,
 }
 
-/// An auditor has shown that it holds the trace, and is paid with the job. Emitted by `prove_custody`.
+/// An auditor proved that it holds the trace, and will be paid together with the job. Emitted by `prove_custody`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditProven {
@@ -243,7 +243,7 @@ pub struct AuditProven {
     pub device: Address,
 }
 
-/// An audit whose job is over was closed and its bond freed. Emitted by `close_audit`; not by `timeout_audit`, see `AuditSkipped`.
+/// An audit whose job is over was closed and its bond released. Emitted by `close_audit`; for `timeout_audit` see `AuditSkipped`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct AuditClosed {
@@ -251,7 +251,7 @@ pub struct AuditClosed {
     pub job: Address,
     /// The auditor's device.
     pub device: Address,
-    /// Whether the job was paid and the auditor was not: it counts as a job missed.
+    /// Whether the job was paid but the auditor was not, which counts as a missed job of the auditor's.
     pub missed: bool,
 }
 
@@ -261,7 +261,7 @@ pub struct AuditClosed {
 pub struct JobExtended {
     /// The job's account.
     pub job: Address,
-    /// End of the offer or of the run after it, unix seconds.
+    /// New end of the offer or of the run, unix seconds.
     pub deadline: i64,
 }
 
@@ -273,9 +273,9 @@ pub struct JobSettled {
     pub job: Address,
     /// The device that computed it.
     pub device: Address,
-    /// What it cost the consumer, in base units of the escrow's mint: the next two together.
+    /// What the job cost the consumer, in base units of the escrow's mint: `supplier_gets` plus `fees`.
     pub consumer_pays: u64,
-    /// What suppliers get of it, in base units of the escrow's mint; the auditor's pay is part of it.
+    /// What the supplier gets, in base units of the escrow's mint, including what it shares with the auditor.
     pub supplier_gets: u64,
     /// Fees of both sides, in base units of the escrow's mint.
     pub fees: u64,
@@ -289,13 +289,13 @@ pub struct JobSettled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 #[repr(u8)]
 pub enum Ending {
-    /// The consumer took it back.
+    /// The consumer cancelled it.
     Cancelled,
     /// Nobody claimed it in time.
     Expired,
-    /// Its worker was late.
+    /// Its worker missed a deadline.
     TimedOut,
-    /// Its worker erred by permit, and said so.
+    /// Its worker confessed to an error by permit.
     Confessed,
 }
 
@@ -305,15 +305,15 @@ pub enum Ending {
 pub struct JobRefunded {
     /// The job's account, which is gone.
     pub job: Address,
-    /// Why.
+    /// Why it ended.
     pub ending: Ending,
-    /// What is free again in the escrow, in base units of its mint.
+    /// Amount returned to the escrow's free balance, in base units of its mint.
     pub refund: u64,
-    /// What the worker forfeits of its bond, in $IO base units; 0 when nobody had taken the job.
+    /// Part of the bond that the worker forfeits, in $IO base units; 0 when nobody had taken the job.
     pub penalty: u64,
 }
 
-/// A result was proved wrong (`convict`) or withheld (`convict_silence`): the consumer is refunded, the device's bond is taken.
+/// A result was proved wrong (`convict`) or a part of it withheld (`convict_silence`): the consumer is refunded, the device's bond taken.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct JobConvicted {
@@ -321,31 +321,31 @@ pub struct JobConvicted {
     pub job: Address,
     /// The convicted device.
     pub device: Address,
-    /// Challenger that is owed the reward, unless an earlier seal overtakes.
+    /// Challenger that is owed the reward, unless evidence sealed earlier takes it over.
     pub challenger: Address,
     /// Slot in which its evidence was sealed; 0 for silence.
     pub sealed_slot: u64,
-    /// What is free again in the escrow, in base units of its mint.
+    /// Amount returned to the escrow's free balance, in base units of its mint.
     pub refund: u64,
-    /// Of the bond, what is owed to the challenger, in $IO base units.
+    /// Part of the bond that is owed to the challenger, in $IO base units.
     pub reward: u64,
-    /// Of the bond, what the consumer was paid, in $IO base units.
+    /// Part of the bond that was paid to the consumer, in $IO base units.
     pub compensation: u64,
-    /// Of the bond, what is to be burned, in $IO base units.
+    /// Part of the bond that is to be burned, in $IO base units.
     pub burned: u64,
     /// How the result is wrong; see `protocol::referee::Fault`.
     pub fault: u8,
-    /// Unit that the fault lies in.
+    /// Unit with the fault.
     pub unit: u32,
-    /// Op that it lies in; 0 where it lies above the ops.
+    /// Op with the fault; 0 when the fault lies above the ops.
     pub op: u32,
-    /// Element, chunk or node that it lies in; for silence, the page or chunk that was demanded.
+    /// Element, chunk or node with the fault; for silence, the page or chunk that was demanded.
     pub index: u32,
-    /// For an element, its right value, as a code.
+    /// For an element, its correct value, as a code.
     pub expected: u8,
-    /// For an element, the value committed to, as a code.
+    /// For an element, the value that the worker committed to, as a code.
     pub claimed: u8,
-    /// Until when an earlier seal may overtake, unix seconds.
+    /// End of the time in which evidence sealed earlier may take the reward over, unix seconds.
     pub priority_ends: i64,
 }
 
@@ -355,7 +355,7 @@ pub struct JobConvicted {
 pub struct ConvictionOvertaken {
     /// The job's account.
     pub job: Address,
-    /// Challenger that is owed the reward from now on.
+    /// Challenger that is now owed the reward.
     pub challenger: Address,
     /// Slot in which its evidence was sealed.
     pub sealed_slot: u64,
@@ -371,25 +371,25 @@ pub struct ChallengerAwarded {
     pub device: Address,
     /// Challenger that was paid.
     pub challenger: Address,
-    /// What it was paid, in $IO base units; a jackpot is part of it.
+    /// What it was paid, in $IO base units, including any jackpot.
     pub reward: u64,
 }
 
-/// A device has leave to err once. Emitted by `issue_permit`.
+/// A device was permitted to err once. Emitted by `issue_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitIssued {
     /// The device that may err.
     pub device: Address,
-    /// Hash that hides the secret which draws the job.
+    /// Hash that hides the secret by which jobs are drawn.
     pub seal: [u8; 32],
     /// Share of its jobs that the secret draws, in basis points.
     pub rate_bps: u16,
-    /// What the challenger who finds the error gets beside the reward, in $IO base units.
+    /// What the challenger who finds the error gets on top of the reward, in $IO base units.
     pub jackpot: u64,
 }
 
-/// A conviction was for an error by permit. Emitted by `open_permit`; `confess` opens a permit without this event.
+/// A convicted result turned out to be an error by permit. Emitted by `open_permit`; `confess` opens a permit without this event.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitOpened {
@@ -397,7 +397,7 @@ pub struct PermitOpened {
     pub job: Address,
     /// The device that erred.
     pub device: Address,
-    /// What was to be burned and is the device's stake again, in $IO base units.
+    /// Part of the bond that was to be burned and is the device's stake again instead, in $IO base units.
     pub returned: u64,
     /// What the challenger is owed on top of its reward, in $IO base units.
     pub jackpot: u64,
@@ -407,13 +407,13 @@ pub struct PermitOpened {
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitClosed {
-    /// The device that it was for.
+    /// The device that it was issued to.
     pub device: Address,
     /// What its vault still held, in $IO base units; paid to the account that the authority named.
     pub returned: u64,
 }
 
-/// A challenger demands to see a part of a result. Emitted by `open_demand`.
+/// A challenger demanded to see a part of a result. Emitted by `open_demand`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DemandOpened {
@@ -427,13 +427,13 @@ pub struct DemandOpened {
     pub challenger: Address,
     /// The part that is demanded.
     pub item: Item,
-    /// Lamports that the challenger paid beside the rent, of which the answer earns the fee.
+    /// Lamports that the challenger paid on top of the rent: the fee that the answer earns, and what goes to the treasury.
     pub cost: u64,
     /// When the answer is due, unix seconds.
     pub deadline: i64,
 }
 
-/// A worker has shown what was demanded. Emitted by the last `answer_ops`, `answer_units`, `answer_page` or `answer_chunk` of the answer.
+/// A worker completed an answer to a demand. Emitted by the last `answer_ops`, `answer_units`, `answer_page` or `answer_chunk` of it.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DemandAnswered {
@@ -441,9 +441,9 @@ pub struct DemandAnswered {
     pub job: Address,
     /// The demand's account.
     pub demand: Address,
-    /// What was shown: root over a unit's op outputs or a page, or a chunk's leaf.
+    /// Hash of what was shown: the root over a unit's op outputs or over a page, or a chunk's leaf.
     pub shown: [u8; 32],
-    /// End of the challenge window after it, unix seconds.
+    /// End of the challenge window from now on, unix seconds.
     pub window_ends: i64,
 }
 
@@ -455,7 +455,7 @@ pub struct DemandClosed {
     pub job: Address,
     /// The demand's account, which is gone.
     pub demand: Address,
-    /// Challenger that asked, and got back what was left in the account.
+    /// Challenger that opened the demand and got back what was left in the account.
     pub challenger: Address,
 }
 
@@ -465,8 +465,8 @@ pub struct DemandClosed {
 pub struct FeesSwept {
     /// The escrow's account.
     pub escrow: Address,
-    /// What went to the treasury, in base units of the escrow's mint.
+    /// Amount paid to the treasury, in base units of the escrow's mint.
     pub to_treasury: u64,
-    /// What was burned, in $IO base units; 0 in another mint.
+    /// Amount burned, in $IO base units; 0 for any other mint.
     pub burned: u64,
 }

@@ -52,7 +52,7 @@ pub mod jobs_program {
         instructions::set_parameters(ctx, changes)
     }
 
-    /// Hands the config to another authority and names the guardian and the treasury.
+    /// Replaces the config's authority, guardian or treasury.
     pub fn set_authorities(
         ctx: &mut Context<Administer>,
         authority: Option<Address>,
@@ -67,7 +67,7 @@ pub mod jobs_program {
         instructions::set_paused(ctx, paused)
     }
 
-    /// Permits a device to err once, and takes in the jackpot for the challenger who finds the error.
+    /// Permits a device to err once, and deposits the jackpot for the challenger who finds the error.
     pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
         instructions::issue_permit(ctx, seal, rate_bps, jackpot)
     }
@@ -77,7 +77,7 @@ pub mod jobs_program {
         instructions::close_permit(ctx)
     }
 
-    // --- registrar: whoever publishes a model -----------------------------------------------------------------------------------------
+    // --- registrar: anyone who publishes a model --------------------------------------------------------------------------------------
 
     /// Starts the registration of a model.
     pub fn create_draft(ctx: &mut Context<CreateDraft>, model_hash: [u8; 32], n_ops: u32, inputs: InputShapes) -> Result<()> {
@@ -106,12 +106,12 @@ pub mod jobs_program {
         instructions::open_escrow(ctx)
     }
 
-    /// Adds to the free balance.
+    /// Adds to an escrow's free balance.
     pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
         instructions::deposit(ctx, amount)
     }
 
-    /// Takes free balance out.
+    /// Withdraws from the free balance.
     pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
         instructions::withdraw(ctx, amount)
     }
@@ -126,7 +126,7 @@ pub mod jobs_program {
         instructions::open_job(ctx, id, terms)
     }
 
-    /// Takes back a job that nobody has claimed.
+    /// Cancels a job that nobody has claimed.
     pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
         instructions::cancel_job(ctx)
     }
@@ -153,12 +153,12 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
-    /// Shows that a convicted result was wrong by permit: stake is returned, and the challenger is owed the jackpot.
+    /// Shows that a convicted result was an error by permit: stake is returned, and the challenger is owed the jackpot.
     pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
         instructions::open_permit(ctx, secret)
     }
 
-    /// Admits an error by permit that nobody has found: the consumer is refunded.
+    /// Confesses to an error by permit that nobody has found: the consumer is refunded.
     pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
         instructions::confess(ctx, secret)
     }
@@ -168,7 +168,7 @@ pub mod jobs_program {
         instructions::answer_ops(ctx, offset, tensors, path)
     }
 
-    /// Shows the traces, or what was delivered, of a page of units, by their hashes.
+    /// Shows the traces, or the delivered outputs, of a page of units, by their hashes.
     pub fn answer_units(ctx: &mut Context<Answer>, offset: u32, hashes: Hashes, above: Option<Hashes>) -> Result<()> {
         instructions::answer_units(ctx, offset, hashes, above)
     }
@@ -200,14 +200,14 @@ pub mod jobs_program {
         instructions::reveal_audit(ctx, traces, outputs, nonce)
     }
 
-    /// Shows that the auditor holds the trace.
+    /// Proves that the auditor holds the trace.
     pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
         instructions::prove_custody(ctx)
     }
 
-    // --- challenger: whoever holds evidence, or asks for it ----------------------------------------------------------------------------
+    // --- challenger: anyone who has evidence, or asks for it ---------------------------------------------------------------------------
 
-    /// Asks the worker to show a part of its result, for `most` lamports at most.
+    /// Demands that the worker show a part of its result, at a cost of at most `most` lamports.
     pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Result<()> {
         instructions::open_demand(ctx, item, most)
     }
@@ -217,7 +217,7 @@ pub mod jobs_program {
         instructions::convict_silence(ctx)
     }
 
-    /// Returns what is left in a demand.
+    /// Closes a demand and returns what is left in it.
     pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
         instructions::close_demand(ctx)
     }
@@ -227,7 +227,7 @@ pub mod jobs_program {
         instructions::convict(ctx)
     }
 
-    /// Takes a conviction's reward over with evidence that was sealed earlier.
+    /// Takes over a conviction's reward with evidence that was sealed earlier.
     pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
         instructions::overtake(ctx)
     }
@@ -244,7 +244,7 @@ pub mod jobs_program {
         instructions::draw_audit(ctx)
     }
 
-    /// Ends an audit that no auditor has taken in time.
+    /// Ends an audit that no auditor took in time.
     pub fn skip_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
         instructions::skip_audit(ctx)
     }
@@ -254,17 +254,17 @@ pub mod jobs_program {
         instructions::timeout_audit(ctx)
     }
 
-    /// Frees the bond of an auditor whose job is over.
+    /// Closes an audit whose job is over and releases the auditor's bond.
     pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         instructions::close_audit(ctx)
     }
 
-    /// Calls the reveals of replicas that have all committed.
+    /// Starts the reveal time of replicas once all of them have committed or ended.
     pub fn call_reveals(ctx: &mut Context<Siblings>) -> Result<()> {
         instructions::call_reveals(ctx)
     }
 
-    /// Ends the windows of replicas that agree.
+    /// Ends the challenge windows of replicas that agree.
     pub fn agree_replicas(ctx: &mut Context<Siblings>) -> Result<()> {
         instructions::agree_replicas(ctx)
     }
@@ -274,17 +274,17 @@ pub mod jobs_program {
         instructions::expire_job(ctx)
     }
 
-    /// Ends a job whose worker is late: the consumer is refunded, and the worker pays a penalty.
+    /// Ends a job whose worker missed a deadline: the consumer is refunded, and the worker pays a penalty.
     pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
         instructions::timeout_job(ctx)
     }
 
-    /// Pays the challenger of a convicted job when its priority has passed, and ends the job.
+    /// Pays the challenger of a convicted job once the priority period has passed, and ends the job.
     pub fn award(ctx: &mut Context<Award>) -> Result<()> {
         instructions::award(ctx)
     }
 
-    /// Moves an escrow's fees to the treasury and burns the burn's part.
+    /// Moves an escrow's fees to the treasury and burns the share that is to be burned.
     pub fn sweep_fees(ctx: &mut Context<SweepFees>) -> Result<()> {
         instructions::sweep_fees(ctx)
     }

@@ -1,17 +1,17 @@
-//! Replicas of a job: ordinary jobs beside each other, which know each other by what they have in common.
+//! Checks on the replicas of a job: ordinary jobs with consecutive ids, recognized by the terms they have in common.
 
 use crate::error::JobsError;
 use crate::state::Job;
 use anchor_lang::prelude::*;
 use staking::Device;
 
-/// The replica in an account: `None` when it has ended, or when the address belongs to a later job.
+/// The replica in an account; `None` when it has ended, even if a later job has its address.
 fn living(view: &AccountView, job: &Job) -> Option<Account<Job>> {
     Account::<Job>::load(*view).ok().filter(|other| other.is_sibling(job))
 }
 
-/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all others have ended: `rest` holds the addresses
-/// of those, in order.
+/// Fails unless the jobs that are passed are replicas of one job, each in its place, and all other replicas have ended: `rest` holds the
+/// addresses of those, in order.
 pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> {
     let first = passed.iter().flatten().next().ok_or(JobsError::AccountMismatch)?;
     let mut rest = rest.iter();
@@ -29,8 +29,8 @@ pub fn check_all(passed: [Option<&Job>; 3], rest: &[AccountView]) -> Result<()> 
     Ok(())
 }
 
-/// Fails when a device of the same owner has taken another replica. `rest` holds the other replicas' addresses in order, each
-/// followed by its device's account, or by any account when it has none.
+/// Fails if a device of the same owner has taken another replica. `rest` holds the other replicas' accounts in order, each followed by
+/// its device's account, or by any account if no device has taken it.
 pub fn check_independent(job: &Job, device: &Device, rest: &[AccountView]) -> Result<()> {
     let mut rest = rest.iter();
     for index in (0..job.replicas).filter(|index| *index != job.replica) {

@@ -9,11 +9,11 @@ use protocol::units::{Amount, Bps};
 protocol::coded! {
     /// What became of an audit whose job was paid.
     pub enum Outcome {
-        /// The job is not paid.
+        /// The job has not been paid.
         Open = 0,
-        /// The auditor was paid out of it.
+        /// The job was paid, and the auditor out of it.
         Paid = 1,
-        /// It was not: it had another result, or did not show that it holds the trace.
+        /// The job was paid without the auditor, which had another result or did not prove that it holds the trace.
         Unpaid = 2,
     }
 }
@@ -23,25 +23,25 @@ protocol::coded! {
 pub struct Audit {
     /// The audited job.
     pub job: Address,
-    /// JOB, which binds the job's address and when it was opened.
+    /// JOB: binds the job's address and the slot in which it was opened.
     pub job_hash: [u8; 32],
-    /// The auditor.
+    /// The auditor's device.
     pub device: Address,
-    /// Wallet of the auditor's that is paid.
+    /// Wallet that receives the auditor's pay.
     pub payout: Address,
-    /// Paid this account's rent and gets it back: the auditor's hot key.
+    /// Account that paid this account's rent and gets it back: the auditor's hot key.
     pub payer: Address,
-    /// COMMIT of the auditor's; zero before.
+    /// COMMIT of the auditor; zero before it commits.
     pub commitment: [u8; 32],
-    /// Root of the auditor's salted tree; zero before.
+    /// Root of the auditor's salted tree; zero before it commits.
     pub custody: [u8; 32],
-    /// What the auditor has at stake for being in time, in $IO base units.
+    /// Bond that the auditor has at stake for being in time, in $IO base units.
     pub bond: PodU64,
     /// Slot in which the auditor revealed; 0 before.
     pub revealed_slot: PodU64,
-    /// What it gets of what the audited device would have earned, in basis points.
+    /// Auditor's share of what the audited device would have earned, in basis points.
     pub share_bps: PodU16,
-    /// Its result is the worker's.
+    /// Whether its result is the worker's.
     pub agrees: PodBool,
     /// See [`Outcome`].
     pub outcome: u8,
@@ -49,9 +49,9 @@ pub struct Audit {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// What lateness costs of the bond, in basis points: the job's penalty.
+    /// Share of the bond that a missed deadline costs, in basis points: the job's penalty.
     pub penalty_bps: PodU16,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 24],
 }
 
@@ -77,13 +77,13 @@ impl Audit {
         self.payer = payer;
         self.bond = bond.into();
         self.share_bps = share_bps;
-        // An auditor risks what the worker does, whatever becomes of the parameters meanwhile (K3).
+        // An auditor risks the same penalty as the worker, even if the parameter has changed since (K3).
         self.penalty_bps = job.penalty_bps;
         self.bump = bump;
         self.version = 1;
     }
 
-    /// Fails unless this is about that very job.
+    /// Fails unless this audit is of that very job, since its address may have been reused.
     pub fn check_of(&self, job: &Job) -> Result<()> {
         require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
         Ok(())
@@ -124,7 +124,7 @@ impl Audit {
         Ok(custody.check(seed, proof).map_err(|_| JobsError::CustodyMismatch)?)
     }
 
-    /// Settles with the auditor of a job that is paid: what it gets of what its device would have earned.
+    /// Settles with the auditor of a job that is being paid; returns its part of what the audited device would have earned.
     pub fn settle(&mut self, job: &Job, supplier_gets: Amount) -> Amount {
         let proven = job.audit == super::AuditStage::Proven;
         self.outcome = if proven { Outcome::Paid } else { Outcome::Unpaid } as u8;
@@ -135,19 +135,19 @@ impl Audit {
         }
     }
 
-    /// What lateness costs the auditor: a share of its bond, rounded up.
+    /// What a missed deadline costs the auditor: a share of its bond, rounded up.
     pub fn penalty(&self) -> u64 {
         Amount(self.bond.get()).share_ceil(Bps::saturating(self.penalty_bps.get())).0
     }
 
-    /// Fails while the audit's job is there and neither paid nor convicted.
+    /// Fails while the audit's job exists and is not convicted.
     pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
         let stands = job.is_some_and(|job| job.job_hash == self.job_hash && job.check_status(Status::Convicted).is_err());
         require!(!stands, JobsError::AuditStands);
         Ok(())
     }
 
-    /// Only an auditor that has committed can have revealed, and only one that has revealed can agree and be paid.
+    /// Fails unless an auditor that has revealed has committed, and one that agrees or is paid has revealed.
     pub fn invariant(&self) -> Result<()> {
         let revealed = !self.revealed_slot.is_zero();
         let sound = (!revealed || self.commitment != [0; 32])

@@ -4,19 +4,19 @@ use anchor_lang::prelude::*;
 use protocol::demand;
 use protocol::units::{Bps, IO};
 
-/// Highest fee and surcharge per side governance may set: 10 % and 20 %.
+/// Highest fee per side that governance may set: 10 %.
 pub const MAX_FEE_BPS: u16 = 1_000;
-/// See [`MAX_FEE_BPS`].
+/// Highest surcharge per side that governance may set: 20 %.
 pub const MAX_SURCHARGE_BPS: u16 = 2_000;
-/// Least share of the $IO fees that is burned: half, as is published (I16).
+/// Lowest share of the $IO fees that is burned: half, as published (I16).
 pub const MIN_BURN_BPS: u16 = 5_000;
-/// Highest share of a bond that lateness may cost: 20 %.
+/// Highest share of a bond that a missed deadline may cost: 20 %.
 pub const MAX_PENALTY_BPS: u16 = 2_000;
 /// Highest minimum bond: 100,000 $IO.
 pub const MAX_MIN_BOND: u64 = 100_000 * IO;
-/// Highest bounty: 0.01 SOL, since it sits in every job.
+/// Highest bounty: 0.01 SOL, since every job holds one.
 pub const MAX_BOUNTY: u32 = 10_000_000;
-/// Longest sortition window. The chain keeps 512 slot hashes; below that a forgotten seed means the door is fully open anyway.
+/// Longest sortition window. The chain keeps 512 slot hashes, so once a seed is forgotten every device is admitted anyway.
 pub const MAX_SORTITION_SLOTS: u16 = 400;
 /// Longest time from commit to reveal: a day.
 pub const MAX_REVEAL: u32 = 86_400;
@@ -27,11 +27,11 @@ pub const MAX_PRIORITY: u32 = 3_600;
 pub const MIN_DEMAND_FEE: u32 = 1_000_000;
 /// Highest fee for an answer: 0.1 SOL.
 pub const MAX_DEMAND_FEE: u32 = 100_000_000;
-/// Most jobs of a new device that are all audited.
+/// Highest number of a new device's first jobs that are all audited.
 pub const MAX_AUDIT_JOBS: u16 = 1_000;
 /// Longest time that an audit waits for an auditor: an hour.
 pub const MAX_AUDIT: u32 = 3_600;
-/// Longest time for an answer, and for the next question: an hour. An answer never gets less than [`demand::PROMPT_SECONDS`].
+/// Longest time for an answer, and for the next question after it: an hour. A worker never has less than [`demand::PROMPT_SECONDS`].
 pub const MAX_ANSWER: u32 = 3_600;
 
 protocol::settings! {
@@ -39,35 +39,35 @@ protocol::settings! {
     pub struct Parameters, changed by ParameterChanges, kept in Config as parameters {
         /// Smallest bond of a job, in $IO base units.
         pub min_bond: u64,
-        /// Lamports in each job for whoever ends it.
+        /// Lamports that each job holds for the caller that ends it.
         pub bounty: u32,
         /// Seconds a worker has from commit to reveal.
         pub reveal_seconds: u32,
-        /// Slots over which a job's door opens to all devices.
+        /// Slots after which all devices are admitted to a job.
         pub sortition_slots: u16,
         /// Fee of each side, in basis points (I2, I3: 0.25 %).
         pub fee_bps: u16,
-        /// On top, on each side, when paid in another mint than $IO, in basis points (2 %).
+        /// Added to each side's fee when a job is paid in another mint than $IO, in basis points (2 %).
         pub surcharge_bps: u16,
         /// Share of the $IO fees that is burned, in basis points (I16: at least half, [`MIN_BURN_BPS`]).
         pub burn_bps: u16,
         /// Share of the bond that a missed deadline costs, in basis points.
         pub penalty_bps: u16,
-        /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
+        /// Presumed chance that somebody recomputes a job that has no replicas or audits, in basis points; sizes bonds.
         pub watch_bps: u16,
-        /// Seconds after a conviction in which an earlier seal takes its reward over.
+        /// Seconds after a conviction in which evidence sealed earlier may take the reward over.
         pub priority_seconds: u32,
         /// Lamports that a demand costs and its answer earns.
         pub demand_fee: u32,
         /// Most seconds a worker has for an answer.
         pub answer_seconds: u32,
-        /// Seconds that are left of the window after an answer, for the next question.
+        /// Seconds of the window to leave after an answer, for the next question.
         pub question_seconds: u32,
         /// First jobs of a device that are all audited; see `protocol::audit::rate`.
         pub audit_jobs: u16,
-        /// Share of results that is audited at least, in basis points.
+        /// Lowest share of results that is audited, in basis points.
         pub audit_floor_bps: u16,
-        /// What an auditor gets of what the audited device would have earned, in basis points.
+        /// Auditor's share of what the audited device would have earned, in basis points.
         pub audit_share_bps: u16,
         /// Seconds that a drawn audit waits for an auditor.
         pub audit_seconds: u32,
@@ -75,7 +75,7 @@ protocol::settings! {
 }
 
 impl Parameters {
-    /// The published rules, and our values where nothing is published.
+    /// The published values, and our own where nothing is published.
     pub const PUBLISHED: Self = Self {
         min_bond: IO,
         bounty: 10_000,
@@ -96,7 +96,7 @@ impl Parameters {
         audit_seconds: 60,
     };
 
-    /// Bounds that hold whoever governs.
+    /// Fails for values outside the bounds, which governance cannot change.
     pub fn validate(&self) -> Result<()> {
         let within = (1..=MAX_MIN_BOND).contains(&self.min_bond)
             && self.bounty <= MAX_BOUNTY
@@ -120,7 +120,7 @@ impl Parameters {
     }
 }
 
-/// The program's one config. PDA `["config"]`. Read on the job path, never written there.
+/// The program's only config. PDA `["config"]`. No instruction on a job's path writes it.
 #[account]
 pub struct Config {
     /// May change parameters and authorities.
@@ -131,19 +131,19 @@ pub struct Config {
     pub treasury: Address,
     /// The $IO mint.
     pub mint: Address,
-    /// Tells this cluster from every other in the hash of a job.
+    /// Tells this cluster from all others in the hash of a job.
     pub cluster: [u8; 32],
     /// Smallest bond of a job, in $IO base units; a parameter, see [`Parameters`].
     pub min_bond: PodU64,
-    /// Lamports in each job for whoever ends it.
+    /// Lamports that each job holds for the caller that ends it.
     pub bounty: PodU32,
     /// Seconds a worker has from commit to reveal.
     pub reveal_seconds: PodU32,
-    /// Slots over which a job's door opens to all devices.
+    /// Slots after which all devices are admitted to a job.
     pub sortition_slots: PodU16,
     /// Fee of each side, in basis points.
     pub fee_bps: PodU16,
-    /// On top, on each side, when paid in another mint than $IO, in basis points.
+    /// Added to each side's fee when a job is paid in another mint than $IO, in basis points.
     pub surcharge_bps: PodU16,
     /// Share of the $IO fees that is burned, in basis points.
     pub burn_bps: PodU16,
@@ -157,25 +157,25 @@ pub struct Config {
     pub authority_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Presumed chance that somebody recomputes a job of one replica without audits, in basis points; sizes bonds.
+    /// Presumed chance that somebody recomputes a job that has no replicas or audits, in basis points; sizes bonds.
     pub watch_bps: PodU16,
-    /// Seconds after a conviction in which an earlier seal takes its reward over.
+    /// Seconds after a conviction in which evidence sealed earlier may take the reward over.
     pub priority_seconds: PodU32,
     /// Lamports that a demand costs at first and its answer earns.
     pub demand_fee: PodU32,
     /// Most seconds a worker has for an answer.
     pub answer_seconds: PodU32,
-    /// Seconds that are left of the window after an answer, for the next question.
+    /// Seconds of the window to leave after an answer, for the next question.
     pub question_seconds: PodU32,
     /// First jobs of a device that are all audited.
     pub audit_jobs: PodU16,
-    /// Share of results that is audited at least, in basis points.
+    /// Lowest share of results that is audited, in basis points.
     pub audit_floor_bps: PodU16,
-    /// What an auditor gets of what the audited device would have earned, in basis points.
+    /// Auditor's share of what the audited device would have earned, in basis points.
     pub audit_share_bps: PodU16,
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [[u8; 18]; 2],
 }
 
@@ -183,19 +183,19 @@ impl Config {
     /// Seed of the PDA.
     pub const SEED: &'static [u8] = b"config";
 
-    /// Takes over validated parameters.
+    /// Validates the parameters and stores them.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
         self.write(parameters);
         Ok(())
     }
 
-    /// The parameters lie within their bounds.
+    /// Fails unless the parameters lie within their bounds.
     pub fn invariant(&self) -> Result<()> {
         self.parameters().validate()
     }
 
-    /// Logs the config's keys and switch.
+    /// Emits the config's keys and pause switch.
     pub fn announce(&self) {
         emit!(ConfigChanged {
             authority: self.authority,

@@ -3,42 +3,42 @@ use anchor_lang::prelude::*;
 use protocol::bond::Split;
 use protocol::referee::Verdict;
 
-/// A result that was proved wrong, until its challenger is paid. PDA `["conviction", job]`.
+/// Record of a result that was proved wrong, until its challenger is paid. PDA `["conviction", job]`.
 #[account]
 pub struct Conviction {
     /// The convicted job.
     pub job: Address,
     /// The convicted device.
     pub device: Address,
-    /// Is owed the reward: the challenger with the earliest seal so far.
+    /// Challenger that is owed the reward: the one with the earliest seal so far.
     pub challenger: Address,
-    /// Paid this account's rent and gets it back.
+    /// Account that paid this account's rent and gets it back.
     pub payer: Address,
-    /// Gets the job's rent; the escrow may be closed by then.
+    /// Account that gets the job's rent. It is kept here because the escrow may be closed by then.
     pub consumer: Address,
-    /// Slot in which the challenger's evidence was sealed; 0 for silence, which nothing can come before.
+    /// Slot in which the challenger's evidence was sealed; 0 for silence, which no evidence can overtake.
     pub sealed_slot: PodU64,
     /// What the device owes the challenger, in $IO base units.
     pub reward: PodU64,
-    /// Unit that the fault lies in; see `protocol::referee::Verdict`.
+    /// Unit with the fault; see `protocol::referee::Verdict`.
     pub unit: PodU32,
-    /// Op that it lies in; 0 where it lies above the ops.
+    /// Op with the fault; 0 when the fault lies above the ops.
     pub op: PodU32,
-    /// Element, chunk or node that it lies in; for silence, the page or chunk that was demanded.
+    /// Element, chunk or node with the fault; for silence, the page or chunk that was demanded.
     pub index: PodU32,
     /// How the result is wrong; see `protocol::referee::Fault`.
     pub fault: u8,
-    /// For an element, its right value, as a code.
+    /// For an element, its correct value, as a code.
     pub expected: u8,
-    /// For an element, the value committed to, as a code.
+    /// For an element, the value that the worker committed to, as a code.
     pub claimed: u8,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// What the device owes beside the reward, to be burned, in $IO base units.
+    /// What the device owes on top of the reward and will be burned, in $IO base units.
     pub burned: PodU64,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 24],
 }
 
@@ -69,14 +69,14 @@ impl Conviction {
         self.attribute(challenger, sealed_slot, verdict);
     }
 
-    /// Hands the reward to a challenger whose evidence was sealed in an earlier slot.
+    /// Transfers the reward to a challenger whose evidence was sealed in an earlier slot.
     pub fn overtake(&mut self, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
         require!(sealed_slot < self.sealed_slot.get(), JobsError::SealNotEarlier);
         self.attribute(challenger, sealed_slot, verdict);
         Ok(())
     }
 
-    /// It was an error by permit: nothing is burned, and the reward is larger by the jackpot. Returns what would have been burned.
+    /// Treats the conviction as an error by permit: burns nothing and adds the jackpot to the reward. Returns what would have been burned.
     pub fn pardon(&mut self, jackpot: u64) -> Result<u64> {
         let returned = self.burned.get();
         self.burned = PodU64::ZERO;

@@ -12,51 +12,51 @@ use protocol::trace::{Checkpoints, op_leaf};
 use protocol::units::{Clocks, Moment};
 use referee::Shown;
 
-/// A part of a result that the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: one for all
-/// challengers.
+/// A demand for a part of a result, which the worker must show. PDA `["demand", job, kind u8, unit u32 le, op u32 le, index u32 le]`: all
+/// challengers share it.
 ///
-/// Hashes of an answer stream through a Merkle frontier and are not kept: they can be read in the transactions that brought them. The tail
-/// is for the bytes of a chunk or, where traces commit to checkpoints only, a second frontier for these. Rent is the challenger's; beside
-/// it lies the fee, until the answer earns it.
+/// The hashes of an answer stream through a Merkle frontier and are not stored: they can be read in the transactions that brought them. The
+/// tail holds the bytes of a chunk or, where traces commit only to checkpoints, a second frontier for those. The challenger pays the rent,
+/// and the account also holds the fee until the answer earns it.
 #[account]
 pub struct DemandHeader {
-    /// The job whose result it is about.
+    /// The job whose result the demand is about.
     pub job: Address,
-    /// JOB, which binds the job's address and when it was opened: the address can be used again.
+    /// JOB: binds the job's address and the slot in which it was opened, since the address may be reused.
     pub job_hash: [u8; 32],
     /// The device that must answer.
     pub device: Address,
-    /// The challenger that asked.
+    /// The challenger that opened the demand.
     pub challenger: Address,
     /// The root that the answer must lead to.
     pub above: [u8; 32],
-    /// What was shown: the root over a unit's OP leaves or a page, or a chunk's leaf. Zero before.
+    /// Hash of what was shown: the root over a unit's OP leaves or over a page, or a chunk's leaf. Zero before the answer.
     pub shown: [u8; 32],
     /// Merkle frontier of the hashes streamed so far.
     pub frontier: [[u8; 32]; FRONTIER],
-    /// Slot in which it was opened.
+    /// Slot in which the demand was opened.
     pub opened_slot: PodU64,
-    /// When it was opened, unix seconds.
+    /// When the demand was opened, unix seconds.
     pub opened_at: PodI64,
-    /// When the answer is due, as a slot.
+    /// Slot in which the answer is due.
     pub deadline_slot: PodU64,
-    /// When the answer is due, unix seconds; it is late when both have passed.
+    /// When the answer is due, unix seconds; it is overdue when both deadlines have passed.
     pub deadline_at: PodI64,
     /// Lamports that the answer earns.
     pub fee: PodU64,
-    /// Unit that is asked about; 0 where pages count units.
+    /// Unit of the part; 0 for pages of units.
     pub unit: PodU32,
-    /// Op that is asked about; 0 where the unit says all.
+    /// Op of the part; 0 unless the part is a page or chunk of an op's output.
     pub op: PodU32,
-    /// Page or chunk; 0 elsewhere.
+    /// Number of the page or chunk; 0 for the op outputs of a unit.
     pub index: PodU32,
     /// Hashes streamed so far.
     pub streamed: PodU32,
-    /// Chunks of the tensor, as its worker says: known from the page on.
+    /// Number of chunks in the op's output, as the worker states it with a page.
     pub n_chunks: PodU32,
-    /// Units of the job.
+    /// Number of units of the job.
     pub units: PodU32,
-    /// Ops of the job's model.
+    /// Number of ops of the job's model.
     pub n_ops: PodU32,
     /// See [`Kind`].
     pub kind: u8,
@@ -66,9 +66,9 @@ pub struct DemandHeader {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Ops from one checkpoint of a trace to the next; 0 and 1 are the same.
+    /// Ops from one checkpoint of a trace to the next; 0 means 1.
     pub interval: PodU16,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 18],
 }
 
@@ -84,21 +84,21 @@ pub type Demand = Slab<DemandHeader, Byte>;
 /// First seed of a demand's PDA.
 pub const DEMAND_SEED: &[u8] = b"demand";
 
-/// A part of a result, as an instruction names it; see [`demand::Item`].
+/// A part of a result, in the form that instructions take; see [`demand::Item`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Item {
     /// See [`Kind`].
     pub kind: u8,
-    /// Unit that is asked about; 0 where pages count units.
+    /// Unit of the part; 0 for pages of units.
     pub unit: u32,
-    /// Op that is asked about; 0 where the unit says all.
+    /// Op of the part; 0 unless the part is a page or chunk of an op's output.
     pub op: u32,
-    /// Page or chunk; 0 elsewhere.
+    /// Number of the page or chunk; 0 for the op outputs of a unit.
     pub index: u32,
 }
 
 impl Item {
-    /// What follows the job's address in the seeds of its demand.
+    /// The seed that follows the job's address in the seeds of a demand.
     pub fn seed(&self) -> [u8; 13] {
         let ([u0, u1, u2, u3], [o0, o1, o2, o3]) = (self.unit.to_le_bytes(), self.op.to_le_bytes());
         let [i0, i1, i2, i3] = self.index.to_le_bytes();
@@ -130,7 +130,7 @@ impl TryFrom<Item> for demand::Item {
     }
 }
 
-/// Bytes that the tail of a demand has room for.
+/// Length of a demand's tail in bytes.
 const fn tail_bytes(kind: u8, checkpoints: Checkpoints) -> u32 {
     match Kind::from_code(kind) {
         Some(Kind::Chunk) => MAX_PREIMAGE as u32,
@@ -140,24 +140,25 @@ const fn tail_bytes(kind: u8, checkpoints: Checkpoints) -> u32 {
     }
 }
 
-/// Account size of a demand about a result of a model with these checkpoints.
+/// Account size of a demand of this kind, for a model with these checkpoints.
 pub const fn demand_space(kind: u8, checkpoints: Checkpoints) -> usize {
     Demand::space_for(tail_bytes(kind, checkpoints))
 }
 
-/// The end of an answered page: what leads it up.
+/// The end of the answer with a page: what leads the page to the unit's op outputs.
 #[derive(Clone, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct PageEnd {
-    /// What precedes the root in the tensor's TENSOR.
+    /// The bytes before the root in the preimage of the tensor's TENSOR.
     pub head: [u8; 22],
-    /// Siblings from the page to the tensor's root; that root alone for an empty page.
+    /// Siblings from the page to the tensor's root; only that root for an empty page.
     pub above: Vec<[u8; 32]>,
     /// Siblings from the OP leaf to the root over the unit's OP leaves.
     pub path: Vec<[u8; 32]>,
 }
 
 impl DemandHeader {
-    /// Writes a demand for an item of a job. `parent` is the demand that must have shown the part above; it is ignored at the top.
+    /// Writes a demand for a part of a job's result. `parent` is the demand that must have shown the part above; it is ignored for parts at
+    /// the top.
     #[allow(clippy::too_many_arguments)]
     pub fn open(
         &mut self,
@@ -206,7 +207,7 @@ impl DemandHeader {
         self.invariant()
     }
 
-    /// What is demanded; `None` for a kind that does not exist.
+    /// The part that is demanded; `None` for a kind that does not exist.
     pub fn item(&self) -> Option<demand::Item> {
         Some(demand::Item {
             kind: Kind::from_code(self.kind)?,
@@ -216,12 +217,13 @@ impl DemandHeader {
         })
     }
 
-    /// What the traces of the job's model commit to.
+    /// The ops that the traces of the job's model commit to.
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(self.n_ops.get(), self.interval.get().into())
     }
 
-    /// What the worker has shown of a unit beyond its trace of checkpoints; `None` where it has not, or its trace has every op.
+    /// The op outputs of a unit that the worker has shown beyond the checkpoints in its trace; `None` if it has not, or if its trace
+    /// commits to every op.
     fn shown_beyond(&self) -> Option<Shown> {
         let beyond = self.kind == Kind::Ops && self.answered.get() && !self.checkpoints().are_all();
         beyond.then_some(Shown {
@@ -230,13 +232,13 @@ impl DemandHeader {
         })
     }
 
-    /// The same of a unit of this very job, whose evidence is judged by it.
+    /// The op outputs that the worker has shown, by which evidence is judged; fails unless the demand is about this very job.
     pub fn shown_unit(&self, job: &Job) -> Result<Shown> {
         require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
         Ok(self.shown_beyond().ok_or(JobsError::WrongDemand)?)
     }
 
-    /// When it was opened.
+    /// When the demand was opened.
     pub fn opened(&self) -> Moment {
         Moment {
             unix: self.opened_at.get(),
@@ -244,7 +246,7 @@ impl DemandHeader {
         }
     }
 
-    /// Until when it can be answered without risk, restarts of the cluster aside.
+    /// When the answer is due, without allowance for restarts of the cluster.
     pub fn deadline(&self) -> Moment {
         Moment {
             unix: self.deadline_at.get(),
@@ -252,7 +254,7 @@ impl DemandHeader {
         }
     }
 
-    /// Fails unless an answer of one of these kinds can still be given.
+    /// Fails unless the demand is of one of these kinds and has not been answered.
     pub fn check_unanswered(&self, kinds: &[Kind]) -> Result<demand::Item> {
         let item = self
             .item()
@@ -262,7 +264,7 @@ impl DemandHeader {
         Ok(item)
     }
 
-    /// Fails unless the demand is open, about this very job, and its time is up.
+    /// Fails unless the demand is about this very job, has no answer, and its deadline has passed.
     pub fn check_silent(&self, job: &Job, clocks: Clocks) -> Result<()> {
         require!(self.job_hash == job.job_hash, JobsError::AccountMismatch);
         require!(!self.answered.get(), JobsError::DemandAnswered);
@@ -273,7 +275,7 @@ impl DemandHeader {
         Ok(())
     }
 
-    /// Fails while the demand's job is there and its result stands, or evidence may still be judged by what the demand has shown.
+    /// Fails while the demand's job is revealed, or is convicted and evidence may still be judged by the answer.
     pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
         let stands = job.filter(|job| job.job_hash == self.job_hash).is_some_and(|job| {
             let convicted = job.check_status(Status::Convicted).is_ok();
@@ -283,7 +285,7 @@ impl DemandHeader {
         Ok(())
     }
 
-    /// The next hashes of an answer; offset 0 starts over.
+    /// Takes in the next hashes of an answer; offset 0 starts over.
     pub fn stream(&mut self, offset: u32, leaves: impl Iterator<Item = Hash>, limit: u32) -> Result<()> {
         let mut count = if offset == 0 { 0 } else { self.streamed.get() };
         require!(offset == count, JobsError::AnswerOutOfOrder);
@@ -295,7 +297,7 @@ impl DemandHeader {
         self.invariant()
     }
 
-    /// Accepts what leads to the committed root, if it does.
+    /// Accepts the answer if it leads to the committed root.
     fn show(&mut self, shown: Hash, above: Option<Hash>) -> Result<()> {
         require!(above == Some(self.above), JobsError::AnswerMismatch);
         self.shown = shown;
@@ -303,7 +305,7 @@ impl DemandHeader {
         self.invariant()
     }
 
-    /// All units of the page are streamed; `above` leads the page to the root of all.
+    /// Completes an answer with a page of units; `above` leads the page to the root over all units.
     pub fn show_units(&mut self, item: &demand::Item, above: &[Hash]) -> Result<()> {
         let units = self.units.get();
         require!(
@@ -314,7 +316,7 @@ impl DemandHeader {
         self.show(root, demand::batch_of_page(units, item.index, &root, above))
     }
 
-    /// All chunks of the page are streamed.
+    /// Completes an answer with a page of chunk hashes.
     pub fn show_page(&mut self, item: &demand::Item, end: &PageEnd) -> Result<()> {
         let n_chunks = demand::chunks_of_head(&end.head);
         require!(
@@ -327,7 +329,7 @@ impl DemandHeader {
         self.show(root, ops)
     }
 
-    /// Nothing is shown before the answer, and no more hashes stream in than any answer has.
+    /// Fails unless nothing is shown before the answer, and no more hashes have come in than any answer has.
     pub fn invariant(&self) -> Result<()> {
         let sound = self.item().is_some_and(|item| item.exists(self.units.get(), self.n_ops.get()))
             && (self.answered.get() || self.shown == [0; 32])
@@ -337,7 +339,7 @@ impl DemandHeader {
     }
 }
 
-/// Makes room for the checkpoints of an answer with a unit's op outputs, where the trace does not say all of them.
+/// Makes room for the checkpoints' frontier in a demand for a unit's op outputs, where traces commit only to checkpoints.
 pub fn reserve_checkpoints(demand: &mut Demand) -> Result<()> {
     if demand.kind == Kind::Ops {
         for _ in 0..tail_bytes(demand.kind, demand.checkpoints()) {
@@ -347,12 +349,12 @@ pub fn reserve_checkpoints(demand: &mut Demand) -> Result<()> {
     Ok(())
 }
 
-/// The frontier in the tail: empty where the trace says all.
+/// The checkpoints' frontier in the tail; empty where traces commit to every op.
 fn checkpoint_frontier(demand: &mut Demand) -> &mut [Hash] {
     bytemuck::cast_slice_mut(demand.as_mut_slice())
 }
 
-/// The next TENSORs of a unit's op outputs; offset 0 starts over.
+/// Takes in the next TENSORs of a unit's op outputs; offset 0 starts over.
 pub fn append_op_outputs(answer: &mut Demand, offset: u32, tensors: &[Hash]) -> Result<()> {
     let (n_ops, checkpoints) = (answer.n_ops.get(), answer.checkpoints());
     let numbered = (offset..).zip(tensors);
@@ -367,7 +369,7 @@ pub fn append_op_outputs(answer: &mut Demand, offset: u32, tensors: &[Hash]) -> 
     Ok(())
 }
 
-/// All op outputs of the unit have arrived; `path` leads the TRACE of its checkpoints to the traces.
+/// Completes an answer with the op outputs of a unit; `path` leads the unit's TRACE to the root of the traces.
 pub fn show_ops(answer: &mut Demand, item: &demand::Item, path: &[Hash]) -> Result<()> {
     require!(answer.streamed == answer.n_ops, JobsError::AnswerMismatch);
     let checkpoints = answer.checkpoints();
@@ -386,7 +388,7 @@ pub fn chunk_bytes(demand: &Demand) -> &[u8] {
     bytemuck::cast_slice(demand.as_slice())
 }
 
-/// The next bytes of a chunk's preimage; offset 0 starts over.
+/// Takes in the next bytes of a chunk's preimage; offset 0 starts over.
 pub fn append_chunk(answer: &mut Demand, offset: u32, bytes: &[u8]) -> Result<()> {
     if offset == 0 {
         answer.clear();
@@ -399,7 +401,7 @@ pub fn append_chunk(answer: &mut Demand, offset: u32, bytes: &[u8]) -> Result<()
     Ok(())
 }
 
-/// The whole preimage has arrived; `path` leads its leaf to the page.
+/// Completes an answer with a chunk; `path` leads its leaf to the root of the page.
 pub fn show_chunk(answer: &mut Demand, item: &demand::Item, path: &[Hash]) -> Result<()> {
     let leaf = demand::leaf_of_chunk(chunk_bytes(answer));
     let page = demand::page_of_chunk(item, answer.n_chunks.get(), &leaf, path);

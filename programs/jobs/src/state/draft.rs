@@ -10,29 +10,29 @@ use protocol::merkle;
 use protocol::ops::{MAX_INPUTS, OpDescriptor, descriptor_leaf};
 use protocol::tensor::Shape;
 
-/// Subtree roots the Merkle frontier of [`MAX_OPS`] leaves needs: 2^11 > 1,024.
+/// Number of subtree roots in the Merkle frontier of [`MAX_OPS`] leaves: 2^11 > 1,024.
 pub const FRONTIER: usize = 11;
 
-/// A model while its ops arrive: what has been checked and hashed so far. PDA `["draft", registrar, MODEL hash]`.
+/// A model whose ops are still being uploaded: what has been checked and hashed so far. PDA `["draft", registrar, MODEL hash]`.
 ///
-/// The tail holds the shape of every value of the graph, inputs first, so that each op is checked against what it reads.
+/// The tail holds the shape of every value of the graph, inputs first, so that each op can be checked against the values it reads.
 #[account]
 pub struct DraftHeader {
-    /// Wallet that writes it, and gets its rent back.
+    /// Wallet that writes the draft and gets its rent back.
     pub registrar: Address,
     /// The MODEL hash that the sealed ops must have.
     pub model_hash: [u8; 32],
-    /// Merkle frontier of the op descriptors that have arrived.
+    /// Merkle frontier of the op descriptors appended so far.
     pub frontier: [[u8; 32]; FRONTIER],
-    /// Multiply-accumulates (or copies) of one unit, as far as the ops have arrived.
+    /// Multiply-accumulates (or copies) of one unit in the ops appended so far.
     pub macs: PodU64,
-    /// Ops that the model will have.
+    /// Number of ops that the model will have.
     pub n_ops: PodU32,
-    /// Ops that have arrived.
+    /// Number of ops appended so far.
     pub appended: PodU32,
     /// Largest number of input elements behind one output element so far.
     pub max_fan_in: PodU32,
-    /// Graph inputs of the model.
+    /// Number of graph inputs of the model.
     pub n_inputs: u8,
     /// Bump of this account's PDA.
     pub bump: u8,
@@ -52,13 +52,13 @@ pub const DRAFT_SEED: &[u8] = b"draft";
 
 /// Account size for a draft of `n_ops` ops and up to four inputs.
 pub const fn draft_space(n_ops: u32) -> usize {
-    // Bounded here, so that a hostile count cannot make the addition overflow before the handler refuses it.
+    // Bounded so that a hostile count cannot overflow the addition before the handler refuses it.
     let n_ops = if n_ops > MAX_OPS { MAX_OPS } else { n_ops };
     Draft::space_for(n_ops + MAX_GRAPH_INPUTS as u32)
 }
 
 impl DraftHeader {
-    /// The frontier never runs ahead of the declared number of ops.
+    /// Fails unless the declared number of ops lies within its limits and no more have been appended.
     pub fn invariant(&self) -> Result<()> {
         let sound = self.appended.get() <= self.n_ops.get() && (1..=MAX_OPS).contains(&self.n_ops.get());
         require!(sound, JobsError::InvalidModelHeader);
@@ -101,7 +101,7 @@ pub fn append(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
     let ids = op.inputs.as_slice();
     let mut read = [Shape::from_bytes([0; Shape::BYTES]); MAX_INPUTS];
     for (slot, id) in read.iter_mut().zip(ids) {
-        // The tail ends at the op before this one: what is not there cannot be read.
+        // The tail ends with the op before this one, so an op cannot read itself or a later one.
         let value = draft.get(usize::from(*id)).ok_or(JobsError::InvalidInputId)?;
         *slot = Shape::from_bytes(value.0);
     }
@@ -117,7 +117,7 @@ pub fn append(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
     draft.invariant()
 }
 
-/// Writes the model of a complete draft that hashes to its name, with a checkpoint every `interval` ops.
+/// Writes the model of a complete draft whose ops hash to its name, with a checkpoint every `interval` ops.
 pub fn seal(draft: &Draft, model: &mut Model, interval: u16, bump: u8) -> Result<()> {
     require!(draft.appended == draft.n_ops, JobsError::DraftIncomplete);
     let n_inputs = usize::from(draft.n_inputs);

@@ -5,21 +5,21 @@ use protocol::fees::Quote;
 
 /// A consumer's money in one mint. PDA `["escrow", owner, mint]`.
 ///
-/// Its vault (token account `["vault", escrow]`) holds exactly `free + locked + fees`. Only the owner takes out `free`; `locked` leaves by
-/// the outcome of a job alone; no key can take either.
+/// Its vault (token account `["vault", escrow]`) holds `free + locked + fees`, and whatever else somebody sent to it. Only the owner can
+/// withdraw `free`; only the outcome of a job moves `locked`; no other key can take either.
 #[account]
 pub struct Escrow {
     /// The consumer's wallet.
     pub owner: Address,
     /// Mint of all its balances.
     pub mint: Address,
-    /// May be withdrawn or locked for a job; in base units of the mint.
+    /// Available to withdraw or to lock for a job, in base units of the mint.
     pub free: PodU64,
-    /// Set aside for open jobs at their highest cost, in base units of the mint.
+    /// Highest possible cost of all jobs in progress, in base units of the mint.
     pub locked: PodU64,
     /// Owed to the treasury and the burn, in base units of the mint.
     pub fees: PodU64,
-    /// Jobs that money is locked for.
+    /// Number of jobs that money is locked for.
     pub open_jobs: PodU32,
     /// Bump of this account's PDA.
     pub bump: u8,
@@ -27,7 +27,7 @@ pub struct Escrow {
     pub vault_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 32],
 }
 
@@ -37,7 +37,7 @@ impl Escrow {
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
 
-    /// What the vault must hold at least.
+    /// Least balance that the vault must hold.
     pub fn total(&self) -> Result<u64> {
         let parts = [self.free, self.locked, self.fees];
         parts
@@ -46,7 +46,7 @@ impl Escrow {
             .ok_or(JobsError::BooksBroken.into())
     }
 
-    /// Money is locked exactly while jobs are open.
+    /// Fails unless money is locked exactly while jobs are in progress.
     pub fn invariant(&self) -> Result<()> {
         self.total()?;
         require!(self.locked.is_zero() == self.open_jobs.is_zero(), JobsError::BooksBroken);
@@ -67,7 +67,7 @@ impl Escrow {
         self.invariant()
     }
 
-    /// Sets a job's highest cost aside.
+    /// Locks a job's highest possible cost.
     pub fn lock(&mut self, amount: u64) -> Result<()> {
         self.free = self.free.checked_sub(amount).ok_or(JobsError::InsufficientEscrow)?;
         self.locked = self.locked.checked_add(amount).ok_or(JobsError::BooksBroken)?;
@@ -75,14 +75,14 @@ impl Escrow {
         self.invariant()
     }
 
-    /// Gives a job's whole lock back.
+    /// Returns a job's whole lock to the free balance.
     pub fn release(&mut self, locked: u64) -> Result<()> {
         self.unlock(locked)?;
         self.free = self.free.checked_add(locked).ok_or(JobsError::BooksBroken)?;
         self.invariant()
     }
 
-    /// Splits a job's lock: the supplier's part leaves the escrow, fees are owed, the rest is free again.
+    /// Splits a job's lock: the supplier's part leaves the escrow, the fees become owed, the rest is free again.
     pub fn pay(&mut self, locked: u64, quote: &Quote) -> Result<()> {
         self.unlock(locked)?;
         let rest = locked.checked_sub(quote.consumer_pays.0).ok_or(JobsError::BooksBroken)?;
@@ -97,7 +97,7 @@ impl Escrow {
         Ok(())
     }
 
-    /// Clears the fees owed; returns them.
+    /// Clears the fees owed and returns their amount.
     pub fn take_fees(&mut self) -> Result<u64> {
         let fees = self.fees.get();
         require!(fees > 0, JobsError::NoFees);
@@ -106,7 +106,7 @@ impl Escrow {
         Ok(fees)
     }
 
-    /// Logs a move with the balances after it.
+    /// Emits a move with the balances after it.
     pub fn announce(&self, escrow: Address, kind: EscrowMove, amount: u64) {
         emit!(EscrowMoved {
             escrow,

@@ -10,11 +10,12 @@ use protocol::{audit, bond, demand, price, sortition};
 use referee::Claim;
 use staking::{Device, GpuModel};
 
-/// No extension moves a deadline beyond so many seconds after the opening: a bond is out of the reach of a slash for as long as its job goes on.
+/// No extension moves a deadline more than this many seconds past the opening of the job, since a slash cannot reach a bond while its job
+/// is in progress.
 pub const MAX_EXTENDED: u32 = 30 * 86_400;
-/// Added to the time for a reveal that an audit must be drawn for: eight slots, and slots without a block among them.
+/// Added to the reveal time where an audit draw must come first: eight slots, with allowance for skipped ones.
 const DRAW_SECONDS: u32 = 10;
-/// A deadline that nothing reaches: of a commitment whose reveal has not been called.
+/// Deadline of a replica's commitment until its reveal is called: never.
 const NEVER: Moment = Moment {
     unix: i64::MAX,
     slot: u64::MAX,
@@ -31,7 +32,8 @@ protocol::coded! {
         Committed = 2,
         /// The result is public; the challenge window runs.
         Revealed = 3,
-        /// The result was proved wrong and everybody but the challenger is settled; its priority runs.
+        /// The result was proved wrong, and all parties but the challenger are settled. Until the deadline, evidence sealed earlier may
+        /// take over its reward.
         Convicted = 4,
     }
 }
@@ -39,17 +41,17 @@ protocol::coded! {
 protocol::coded! {
     /// Where the audit of a result stands, between the commitment and the payment.
     pub enum AuditStage {
-        /// Not drawn, or there is nothing to draw.
+        /// Not drawn yet, or the job has no draw.
         Undrawn = 0,
-        /// There is none, or no auditor was in time.
+        /// No audit was drawn, or no auditor was in time.
         Cleared = 1,
-        /// Waits for an auditor.
+        /// Waiting for an auditor.
         Drawn = 2,
         /// An auditor is computing.
         Taken = 3,
         /// The auditor has committed.
         Sealed = 4,
-        /// The auditor has the worker's result, and has shown that it holds its trace.
+        /// The auditor got the worker's result and has proved that it holds the trace.
         Proven = 5,
     }
 }
@@ -78,22 +80,23 @@ pub struct Job {
     pub max_price: PodU64,
     /// Price per unit, fixed by the claim.
     pub price: PodU64,
-    /// Set aside in the escrow: the highest cost.
+    /// Amount locked in the escrow: the highest possible cost.
     pub locked: PodU64,
     /// The consumer's minimum until the claim, then what the worker has at stake.
     pub bond: PodU64,
     pub opened_slot: PodU64,
     pub opened_at: PodI64,
-    /// End of the present state by each clock: of the offer, the run, the reveal, the window or the challenger's priority.
+    /// End of the present state by each clock: of the offer, the run, the reveal time, the challenge window or the priority period.
     pub deadline_slot: PodU64,
     pub deadline_at: PodI64,
-    /// When the present state began: a restart of the cluster after it extends the deadline, the auditors' draw looks from the commit on.
+    /// Slot in which the present state began. A restart of the cluster after it extends the deadline; an audit draw counts its slots from
+    /// it.
     pub since_slot: PodU64,
     pub units: PodU32,
     pub auction_seconds: PodU32,
     pub run_seconds: PodU32,
     pub window_seconds: PodU32,
-    /// Lamports for whoever ends the job, on top of the rent.
+    /// Lamports for the caller that ends the job, held on top of the rent.
     pub bounty: PodU32,
     pub min_vram_gb: PodU16,
     pub min_multiplier_x100: PodU16,
@@ -106,27 +109,27 @@ pub struct Job {
     pub status: u8,
     pub bump: u8,
     pub version: u8,
-    /// What a wrong result could be worth to somebody, in $IO base units.
+    /// What a wrong result could be worth to an attacker, in $IO base units.
     pub value_at_risk: PodU64,
-    /// Paid in another mint than $IO: nobody on chain knows what its price is worth.
+    /// Whether the job is paid in another mint than $IO, so that the chain cannot tell what its price is worth.
     pub foreign_mint: PodBool,
-    /// Demands opened so far, and those that wait for an answer.
+    /// Demands opened so far, and those still without an answer.
     pub demanded: u8,
     pub open_demands: u8,
-    /// Seconds of the worker's clock that slow answers have used up.
+    /// Seconds of the worker's time budget that slow answers have used up.
     pub answer_used: PodU16,
     /// Seconds that answers have added to the window.
     pub extended: PodU16,
-    /// Devices that compute the same, and which of them this job's is.
+    /// Number of jobs in this group of replicas, and this job's index among them.
     pub replicas: u8,
     pub replica: u8,
-    /// The consumer's share of audits until the claim, then that at which this result is drawn.
+    /// Until the claim, the chance of an audit that the consumer asks for; then the chance with which this result is drawn.
     pub audit_bps: PodU16,
     /// See [`AuditStage`].
     pub audit: u8,
-    /// Seconds the offer was open for at first.
+    /// Seconds that the offer was open for originally, without extensions.
     pub open_seconds: PodU32,
-    /// Whether somebody has asked when there was no time left for a confession to wait for; see [`Job::confession_wait`].
+    /// Whether a demand was opened when a confession no longer had to wait; see [`Job::confession_wait`].
     pub asked_late: PodBool,
     pub reserved: [u8; 23],
 }
@@ -183,7 +186,7 @@ impl Job {
         self.min_multiplier_x100 = terms.min_multiplier_x100.into();
         self.gpu_model = terms.gpu_model.into();
         self.min_jobs_done = terms.min_jobs_done.into();
-        // The fees of the day the job was opened stay with it (K3).
+        // A job keeps the fees that were in force when it was opened (K3).
         self.fee_bps = config.fee_bps;
         self.surcharge_bps = if foreign_mint { config.surcharge_bps } else { PodU16::ZERO };
         self.penalty_bps = config.penalty_bps;
@@ -197,7 +200,7 @@ impl Job {
         self.enter(Status::Open, now, terms.open_seconds);
         let highest = self.quote_at(Amount(terms.max_price))?;
         self.locked = highest.consumer_pays.0.into();
-        // No device could ever meet a bond that does not exist.
+        // Fail now rather than open a job for which no bond is large enough.
         self.bond_at(terms.max_price, config)?;
         self.invariant()?;
         Ok(highest.consumer_pays.0)
@@ -221,18 +224,18 @@ impl Job {
         Ok(())
     }
 
-    /// Fails unless this is the job of that hash: its address may have been used again.
+    /// Fails unless this is the job with that hash, since its address may have been reused.
     pub fn check_hash(&self, expected: &Hash) -> Result<()> {
         require!(self.job_hash == *expected, JobsError::TermsChanged);
         Ok(())
     }
 
-    /// Whether the present state's deadline has passed by both clocks, restarts of the cluster allowed for.
+    /// Whether the present state's deadline has passed by both clocks, with allowance for restarts of the cluster.
     pub fn is_due(&self, clocks: Clocks) -> bool {
         clocks.reached(self.deadline(), self.since_slot.get())
     }
 
-    /// The present state's deadline, restarts of the cluster aside.
+    /// The present state's deadline, without allowance for restarts of the cluster.
     pub fn deadline(&self) -> Moment {
         Moment {
             unix: self.deadline_at.get(),
@@ -240,7 +243,7 @@ impl Job {
         }
     }
 
-    /// The split of `price` per unit over all units.
+    /// What each party pays or gets at `price` per unit.
     pub fn quote_at(&self, price: Amount) -> Result<Quote> {
         let base = price.checked_times(u64::from(self.units.get())).ok_or(JobsError::InvalidPrice)?;
         fees::quote(base, Bps::saturating(self.fee_bps.get()), Bps::saturating(self.surcharge_bps.get()))
@@ -258,10 +261,10 @@ impl Job {
         )
     }
 
-    /// What a device must put at stake to take the job at `price` per unit: the consumer's minimum, or more where a lie would pay otherwise.
+    /// Bond for taking the job at `price` per unit: the consumer's minimum, or more if a lie would pay otherwise.
     ///
-    /// The price of a job in another mint counts as nothing, since no oracle says what it is worth in $IO: there the consumer's minimum and
-    /// its stated value at risk size the bond alone.
+    /// A price in another mint than $IO counts as zero, since no oracle says what it is worth in $IO. Then only the consumer's minimum and
+    /// its stated value at risk size the bond.
     pub fn bond_at(&self, price: u64, config: &Config) -> Result<u64> {
         let base = if self.foreign_mint.get() {
             Some(Amount::ZERO)
@@ -279,8 +282,8 @@ impl Job {
         ticket <= sortition::threshold(slot.saturating_sub(seed_slot), u64::from(window))
     }
 
-    /// Hands the open job to `device`, whose last `clean_jobs` jobs ended well, at the auction's price, which must reach `min_price`, for the bond
-    /// and the audits that go with it.
+    /// Assigns the open job to `device` at the auction's price, which must reach `min_price`, and fixes the bond and the chance of an
+    /// audit. `clean_jobs` is the number of the device's jobs that have ended well in a row.
     pub fn claim(&mut self, device: Address, clean_jobs: u32, min_price: u64, config: &Config, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Open)?;
         require!(!self.is_due(clocks), JobsError::JobExpired);
@@ -299,7 +302,7 @@ impl Job {
         self.invariant()
     }
 
-    /// Whether this replica waits for the others: its reveal has not been called.
+    /// Whether this replica has committed and waits for the others, so that its reveal has not been called.
     pub fn awaits_siblings(&self) -> bool {
         self.status == Status::Committed && self.deadline() == NEVER
     }
@@ -309,8 +312,8 @@ impl Job {
         self.id.get().saturating_sub(u64::from(self.replica))
     }
 
-    /// What replicas of one job have in common, in an order of no meaning: consumer, place, slot, work and times. So a worker knows from its
-    /// own job how long the others may keep it waiting.
+    /// Key that all replicas of a job share: escrow, first id, opening slot, work and times. Since the times are equal, a worker knows from
+    /// its own job how long the others may keep it waiting. The order of keys has no meaning.
     pub fn group(&self) -> impl Ord + use<> {
         let opened = (self.escrow, self.first_id(), self.opened_slot.get());
         let work = (self.model, self.inputs, self.units.get(), self.replicas);
@@ -318,18 +321,18 @@ impl Job {
         (opened, work, times)
     }
 
-    /// Whether this and the other job are replicas of the same.
+    /// Whether this and the other job are replicas of one job.
     pub fn is_sibling(&self, other: &Job) -> bool {
         self.group() == other.group()
     }
 
-    /// Where the replica of this index lives while it is in progress.
+    /// Address of the replica with this index.
     pub fn sibling(&self, replica: u8) -> Address {
         let id = self.first_id().saturating_add(u64::from(replica));
         find_program_address(&[Self::SEED, self.escrow.as_ref(), &id.to_le_bytes()], &crate::ID).0
     }
 
-    /// Records the commitment, in time. A replica waits for the others before its reveal is called.
+    /// Records the commitment, before the deadline. A replica's reveal is called only when the others have committed too.
     pub fn commit(&mut self, commitment: Hash, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Assigned)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
@@ -350,21 +353,21 @@ impl Job {
         Ok(())
     }
 
-    /// Ends the window of a replica whose result another one has confirmed.
+    /// Ends the window of a replica whose result another replica confirms.
     pub fn agree(&mut self, now: Moment) -> Result<()> {
         self.check_answered()?;
         self.enter(Status::Revealed, now, 0);
         self.invariant()
     }
 
-    /// Fails unless the audit of a commitment stands at `stage`.
+    /// Fails unless the job is committed and its audit stands at `stage`.
     pub fn check_audit(&self, stage: AuditStage) -> Result<()> {
         self.check_status(Status::Committed)?;
         require!(self.audit == stage, JobsError::WrongAudit);
         Ok(())
     }
 
-    /// Whether an auditor is awaited or at work: nobody waits for the worker.
+    /// Whether an auditor is awaited or at work, so that the worker has no deadline.
     pub fn awaits_auditor(&self) -> bool {
         self.audit == AuditStage::Drawn || self.audit == AuditStage::Taken
     }
@@ -374,7 +377,7 @@ impl Job {
         self.audit >= AuditStage::Sealed
     }
 
-    /// Fails for a device below what the consumer asks for.
+    /// Fails for a device that does not meet the consumer's requirements.
     pub fn check_requirements(&self, device: &Device, gpu: &GpuModel) -> Result<()> {
         let meets = (self.gpu_model == ANY_GPU || self.gpu_model == gpu.id)
             && gpu.vram_gb >= self.min_vram_gb
@@ -384,18 +387,19 @@ impl Job {
         Ok(())
     }
 
-    /// The slot after which the first hash draws whether the committed result is audited.
+    /// The first slot hash after this slot decides whether the committed result is audited.
     pub fn draws_after(&self) -> u64 {
         self.since_slot.get().saturating_add(audit::DRAW_SLOTS).saturating_sub(1)
     }
 
-    /// Whether that hash draws an audit.
+    /// Whether the slot hash `seed` draws an audit.
     pub fn is_drawn(&self, address: &Address, seed: &Hash) -> bool {
         let rate = Bps::saturating(self.audit_bps.get());
         audit::is_drawn(seed, address.as_array(), self.device.as_array(), rate)
     }
 
-    /// Draws whether the committed result is audited, in time. `seed` looks up the first slot hash after a slot; one that is no longer kept draws it.
+    /// Draws whether the committed result is audited, before the deadline. `seed` looks up the first slot hash after a slot; `None`, for
+    /// one that is no longer kept, draws an audit.
     pub fn draw_audit(
         &mut self,
         address: &Address,
@@ -418,7 +422,7 @@ impl Job {
         Ok(drawn)
     }
 
-    /// An auditor takes the audit, in time, and has as long as the worker had.
+    /// Records that an auditor has taken the audit, before the deadline. It has as long as the worker had.
     pub fn take_audit(&mut self, clocks: Clocks) -> Result<()> {
         self.check_audit(AuditStage::Drawn)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
@@ -427,7 +431,7 @@ impl Job {
         Ok(())
     }
 
-    /// The auditor has committed, in time: the worker may reveal.
+    /// Records that the auditor has committed, before the deadline: the worker may reveal.
     pub fn seal_audit(&mut self, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_audit(AuditStage::Taken)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
@@ -436,7 +440,7 @@ impl Job {
         Ok(())
     }
 
-    /// No auditor came to the audit at `stage`, or none committed, in time: the worker may reveal.
+    /// Ends an audit whose auditor did not come (`Drawn`) or did not commit (`Taken`) before the deadline: the worker may reveal.
     pub fn clear_audit(&mut self, stage: AuditStage, reveal_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_audit(stage)?;
         require!(self.is_due(clocks), JobsError::DeadlineNotPassed);
@@ -445,7 +449,7 @@ impl Job {
         Ok(())
     }
 
-    /// The auditor has shown that it holds the trace of the revealed result.
+    /// Records that the auditor has proved that it holds the trace of the revealed result.
     pub fn prove_audit(&mut self) -> Result<()> {
         self.check_status(Status::Revealed)?;
         require!(self.audit == AuditStage::Sealed, JobsError::WrongAudit);
@@ -464,7 +468,7 @@ impl Job {
         self.check_overdue(late, clocks)
     }
 
-    /// Opens the commitment, in time, and starts the window.
+    /// Opens the commitment, before the deadline, and starts the challenge window.
     pub fn reveal(&mut self, traces: Hash, outputs: Hash, nonce: &Hash, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
         require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
@@ -484,8 +488,8 @@ impl Job {
         Ok(())
     }
 
-    /// What the worker claims, as the referee judges it. Where the model's traces commit to checkpoints only, evidence is judged by what the
-    /// worker has shown of its unit: `asked` is the demand that it answered.
+    /// The worker's claim in the form that the referee judges. If the model's traces commit only to checkpoints, evidence is judged by what
+    /// the worker has shown of the unit: `asked` is the demand that it answered.
     pub fn result_claim(&self, model: &Model, asked: Option<&DemandHeader>) -> Result<Claim> {
         Ok(Claim {
             graph_root: model.graph_root,
@@ -501,7 +505,7 @@ impl Job {
         })
     }
 
-    /// Counts another demand on the revealed result, within its window; returns the deadline of its answer.
+    /// Counts another demand on the revealed result, within the window; returns the deadline for its answer.
     pub fn demand(&mut self, config: &Config, clocks: Clocks) -> Result<Moment> {
         self.check_status(Status::Revealed)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
@@ -515,13 +519,13 @@ impl Job {
         Ok(clocks.now.after(allowed))
     }
 
-    /// A demand of `opened` is answered: what that took beyond promptness is gone from the worker's clock, and the window leaves time for the
-    /// next question.
+    /// Records the answer to a demand that was opened at `opened`. The time it took, beyond the first half minute, comes off the worker's
+    /// time budget, and the window is extended to leave time for the next question.
     pub fn answered(&mut self, opened: Moment, question_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Revealed)?;
         self.open_demands = self.open_demands.checked_sub(1).ok_or(JobsError::BooksBroken)?;
         let used = u32::from(self.answer_used.get()).saturating_add(demand::spent(opened, clocks));
-        // Both sums stay within limits far below a `u16`.
+        // Both sums have limits far below `u16::MAX`.
         self.answer_used = u16::try_from(used.min(demand::TOTAL_SECONDS)).unwrap_or(u16::MAX).into();
         let end = self.deadline().restarted(self.since_slot.get(), clocks.restart);
         let extended = u32::from(self.extended.get());
@@ -531,18 +535,18 @@ impl Job {
         self.invariant()
     }
 
-    /// What the next demand costs in lamports.
+    /// Cost of the next demand in lamports, where the first one costs `base`.
     pub fn demand_cost(&self, base: u64) -> Result<u64> {
         demand::cost(base, self.demanded).ok_or(JobsError::DemandTooDear.into())
     }
 
-    /// Fails while demands wait for an answer.
+    /// Fails while demands are without an answer.
     pub fn check_answered(&self) -> Result<()> {
         require!(self.open_demands == 0, JobsError::DemandsOpen);
         Ok(())
     }
 
-    /// The revealed result was proved wrong, or something of it withheld: the challenger's priority starts.
+    /// Records that the revealed result was proved wrong, or a part of it withheld: the priority period starts.
     pub fn convict(&mut self, priority_seconds: u32, now: Moment) -> Result<()> {
         self.check_status(Status::Revealed)?;
         self.open_demands = 0;
@@ -550,8 +554,8 @@ impl Job {
         self.invariant()
     }
 
-    /// Fails unless the job is convicted and its priority has passed. Where the device's permit may excuse the error, so that the challenger is owed
-    /// more, its secret has [`OPENING_SECONDS`] on top.
+    /// Fails unless the job is convicted and the priority period has passed. If the device's permit may excuse the error, which would earn
+    /// the challenger a jackpot, there are [`OPENING_SECONDS`] more to open the permit.
     pub fn check_awardable(&self, permit: Option<&Permit>, clocks: Clocks) -> Result<()> {
         self.check_overdue(Status::Convicted, clocks)?;
         let over = clocks.reached(self.deadline().after(OPENING_SECONDS), self.since_slot.get());
@@ -560,14 +564,16 @@ impl Job {
         Ok(())
     }
 
-    /// Seconds until an error by permit may be confessed, by the clock that says more; `None` while demands hold a confession up.
+    /// Seconds until an error by permit may be confessed, by whichever clock has longer to go; `None` while open demands block a
+    /// confession.
     ///
-    /// Half of the window is for challengers. Once somebody has asked it is more: all but the last half of a question's time, so that what
-    /// an answer has shown can lead to the next question, or to a conviction, and the device still has time to confess.
+    /// The first half of the window is for challengers. Once a demand was opened they have more: all but the last half of
+    /// `question_seconds`. So an answer can lead to the next question, or to a conviction, and the device still has time to confess.
     ///
-    /// A demand that is opened once this says 0 is late: from then on nothing holds a confession up, however much is asked and answered. A
-    /// confession shows the permit's secret, and with it where the error is, even when it fails, so nobody may make one fail that is on its
-    /// way. Nobody can: only demands and their answers make this grow (restarts and parameters aside), and at 0 none waits for an answer.
+    /// A demand that is opened while this is 0 is late: from then on no demand or answer blocks a confession. This matters because a
+    /// confession discloses the permit's secret, and with it the position of the error, even when its transaction fails. So nobody may be
+    /// able to make one fail that is under way. Nobody is: only demands and their answers increase the wait (apart from restarts and
+    /// parameter changes), and while it is 0 no demand is open.
     pub fn confession_wait(&self, question_seconds: u32, clocks: Clocks) -> Option<u32> {
         if self.asked_late.get() {
             return Some(0);
@@ -579,7 +585,7 @@ impl Job {
         Some(end.seconds_past(clocks.now).saturating_sub(kept))
     }
 
-    /// Fails unless the result is revealed, no demand holds a confession up, and the time for challengers has passed by both clocks.
+    /// Fails unless the result is revealed, no demand blocks a confession, and the time for challengers has passed by both clocks.
     pub fn check_confessable(&self, question_seconds: u32, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Revealed)?;
         let wait = self.confession_wait(question_seconds, clocks).ok_or(JobsError::DemandsOpen)?;
@@ -592,13 +598,13 @@ impl Job {
         Amount(self.bond.get()).share_ceil(Bps::saturating(self.penalty_bps.get())).0
     }
 
-    /// Moves the present deadline of a job that waits for a claim or a commit.
+    /// Extends the present deadline of a job that waits for a claim or a commitment.
     pub fn extend(&mut self, seconds: u32, clocks: Clocks) -> Result<()> {
         require!(self.replicas == 1, JobsError::ReplicasNotExtended);
         require!(self.status <= Status::Assigned, JobsError::WrongStatus);
         require!((1..=MAX_DURATION).contains(&seconds), JobsError::InvalidDuration);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
-        // What a restart has given stays; what is added now is not given twice.
+        // Time that a restart has given is kept; setting `since_slot` below keeps it from being given a second time.
         let deadline = self.deadline().restarted(self.since_slot.get(), clocks.restart).after(seconds);
         let last = self.opened_at.get().saturating_add(i64::from(MAX_EXTENDED));
         require!(deadline.unix <= last, JobsError::InvalidDuration);
@@ -614,8 +620,8 @@ impl Job {
         Ok(())
     }
 
-    /// The lock covers every price the auction can reach, a device stands for the job exactly from the claim on, and demands are about what is
-    /// revealed.
+    /// Fails unless the lock covers every price the auction can reach, the job has a device exactly from its claim on, and demands are open
+    /// only on a revealed result.
     pub fn invariant(&self) -> Result<()> {
         let highest = self.quote_at(Amount(self.max_price.get()))?;
         let unassigned = self.device == Address::default();

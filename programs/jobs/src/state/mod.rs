@@ -1,4 +1,4 @@
-//! Accounts, each with its transitions and its invariant.
+//! Accounts, each with its transitions and its invariant, and what instructions pass to them.
 
 mod audit;
 mod config;

@@ -6,18 +6,18 @@ use protocol::permit;
 use protocol::trace;
 use protocol::units::Bps;
 
-/// Permission for one device to err once, in a job that its secret draws; see `protocol::permit`. PDA `["permit", device]`.
+/// Permission for one device to err once, in a job that the permit's secret draws; see `protocol::permit`. PDA `["permit", device]`.
 ///
 /// Its vault (token account `["vault", permit]`) holds the jackpot.
 #[account]
 pub struct Permit {
     /// The device that may err.
     pub device: Address,
-    /// Paid the rents and gets them back.
+    /// Account that paid the rents and gets them back.
     pub payer: Address,
-    /// Seal of the secret; zero once that is known.
+    /// Seal of the secret; zero once the permit was opened.
     pub seal: [u8; 32],
-    /// What the challenger of an error gets beside its reward, in $IO base units; zero once paid.
+    /// What the challenger of an error gets on top of its reward, in $IO base units; zero once paid.
     pub jackpot: PodU64,
     /// Share of the device's jobs that are drawn, in basis points.
     pub rate_bps: PodU16,
@@ -27,7 +27,7 @@ pub struct Permit {
     pub vault_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 27],
 }
 
@@ -59,9 +59,10 @@ impl Permit {
         self.invariant()
     }
 
-    /// Opens the permit with its secret; fails unless the job's result was committed to as an error it allows. Nobody can err by it again.
+    /// Opens the permit with its secret; fails unless the job's result was committed to as an error that the permit allows. An opened
+    /// permit excuses no other error.
     ///
-    /// Replicas, and jobs whose consumers say that a wrong result could be worth something, are out of bounds.
+    /// A permit excuses no errors in replicas, nor in jobs with a value at risk.
     pub fn open(&mut self, job: &Job, secret: &Hash) -> Result<()> {
         require!(self.device == job.device, JobsError::AccountMismatch);
         let party = self.device.as_array();
@@ -74,19 +75,19 @@ impl Permit {
         Ok(())
     }
 
-    /// Whether an error in this job may be by the permit, as far as anybody can tell without the secret.
+    /// Whether the permit may excuse an error in this job, as far as anybody can tell without the secret.
     pub fn may_excuse(&self, job: &Job) -> bool {
         self.seal != [0; 32] && self.device == job.device && job.replicas == 1 && job.value_at_risk.is_zero()
     }
 
-    /// Takes the jackpot out; returns it.
+    /// Sets the jackpot to zero and returns it.
     pub fn pay_jackpot(&mut self) -> u64 {
         let jackpot = self.jackpot.get();
         self.jackpot = PodU64::ZERO;
         jackpot
     }
 
-    /// The rate is a share, and a sealed permit has a jackpot.
+    /// Fails unless the rate is at most the whole and a sealed permit has a jackpot.
     pub fn invariant(&self) -> Result<()> {
         let sealed = self.seal != [0; 32];
         let sound = u64::from(self.rate_bps.get()) <= Bps::WHOLE && (!sealed || !self.jackpot.is_zero());

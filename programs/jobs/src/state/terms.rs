@@ -5,11 +5,11 @@ use protocol::batch::MAX_UNITS;
 use protocol::hash::{Hash, Tag, tagged};
 use protocol::units::Bps;
 
-/// Longest of a job's durations, and the most an extension may add at a time: a week.
+/// Longest duration that a job may set, and the most that one extension may add: a week.
 pub const MAX_DURATION: u32 = 7 * 86_400;
-/// Most devices that compute the same job.
+/// Highest number of devices that compute the same job.
 pub const MAX_REPLICAS: u8 = 3;
-/// [`JobTerms::gpu_model`] when any will do.
+/// [`JobTerms::gpu_model`] of a job that any GPU model may take.
 pub const ANY_GPU: u16 = u16::MAX;
 
 /// What a consumer asks for.
@@ -21,9 +21,9 @@ pub struct JobTerms {
     pub start_price: u64,
     /// Price per unit at its end.
     pub max_price: u64,
-    /// What the worker puts at stake at least, in $IO base units.
+    /// Smallest bond that the worker may put at stake, in $IO base units.
     pub bond: u64,
-    /// What a wrong result could be worth to somebody, in $IO base units; raises the bond as `protocol::bond` says.
+    /// What a wrong result could be worth to an attacker, in $IO base units; raises the bond, see `protocol::bond`.
     pub value_at_risk: u64,
     /// Units of work (tiles, prompts).
     pub units: u32,
@@ -43,16 +43,16 @@ pub struct JobTerms {
     pub gpu_model: u16,
     /// Jobs the device must have done.
     pub min_jobs_done: u16,
-    /// Share of results that are audited for this consumer, beyond the market's own draws.
+    /// Chance of an audit on top of the market's own, in basis points.
     pub audit_bps: u16,
-    /// Devices that compute the same independently, each in a job of its own; up to [`MAX_REPLICAS`]. Their ids follow each other.
+    /// Number of devices that compute the same independently, each in a job of its own with consecutive ids; up to [`MAX_REPLICAS`].
     pub replicas: u8,
-    /// Which of them this is, from 0 on.
+    /// Index of this job among them, from 0.
     pub replica: u8,
 }
 
 impl JobTerms {
-    /// Refuses what no device could serve or no escrow pay.
+    /// Fails for terms outside their bounds.
     pub fn validate(&self, config: &Config) -> Result<()> {
         require!((1..=MAX_UNITS).contains(&self.units), JobsError::InvalidUnits);
         require!(self.max_price > 0 && self.start_price <= self.max_price, JobsError::InvalidPrice);
@@ -66,7 +66,7 @@ impl JobTerms {
         Ok(())
     }
 
-    /// Hash of the terms that decide what a worker is paid, what it risks and how its result is checked.
+    /// Hash of the terms that determine a worker's pay, its risk, and how its result is checked.
     pub fn policy(&self) -> Hash {
         let amounts = [self.bond, self.value_at_risk, self.start_price, self.max_price].map(u64::to_le_bytes);
         let times = [self.open_seconds, self.run_seconds, self.window_seconds, self.auction_seconds].map(u32::to_le_bytes);

@@ -7,25 +7,25 @@ use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePermit {
-    /// May have paid the rents.
+    /// May also be the payer of the rents.
     #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<Config>,
-    /// CHECK: the payer of the rents that the permit names; receives both.
+    /// CHECK: the payer of both rents, as the permit names it; receives them.
     #[account(mut, unsafe(dup), address = permit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub permit: Account<Permit>,
     #[account(mut, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump = permit.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where the jackpot goes if nobody has won it.
+    /// Receives the jackpot if nobody has won it.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
 }
 
 /// - fails for anyone but the authority
-/// - returns what the vault holds and both rents; an error already committed to is then an ordinary one
+/// - returns what the vault holds and both rents; an error that was already committed to is then an ordinary one
 pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (device, bump, left) = (accounts.permit.device, [accounts.permit.bump], accounts.vault.amount());

@@ -15,7 +15,7 @@ pub struct Initialize {
     #[account(init, payer = payer, seeds = [Config::SEED], bump)]
     pub config: Account<Config>,
     pub mint: Account<Mint>,
-    /// CHECK: derived here; only its bump is kept.
+    /// CHECK: derived here; only its bump is stored.
     #[account(seeds = [AUTHORITY_SEED], bump)]
     pub authority: UncheckedAccount,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
@@ -24,10 +24,10 @@ pub struct Initialize {
     pub system_program: Program<System>,
 }
 
-/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
+/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can front-run it with a config of their own
 /// - fails when a parameter lies outside its bounds
 /// - fails when the config exists
-/// - writes the config, running
+/// - writes the config, not paused
 pub fn initialize(ctx: &mut Context<Initialize>, cluster: [u8; 32], treasury: Address, parameters: Parameters) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let is_allowed = {

@@ -8,7 +8,7 @@ use staking::Device;
 
 #[derive(Accounts)]
 pub struct IssuePermit {
-    /// Pays the rents, which `close_permit` returns. May be the authority: only lamports leave it.
+    /// Pays the rents, which `close_permit` returns. May also be the authority, since only lamports leave the account.
     #[account(mut, unsafe(dup))]
     pub payer: Signer,
     #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
@@ -21,7 +21,7 @@ pub struct IssuePermit {
     pub permit: Account<Permit>,
     #[account(init, payer = payer, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump, token::mint = mint, token::authority = permit)]
     pub vault: Account<TokenAccount>,
-    /// The authority's, and pays the jackpot.
+    /// The authority's token account, which pays the jackpot.
     #[account(mut)]
     pub from: Account<TokenAccount>,
     pub token_program: Program<Token>,
@@ -30,7 +30,7 @@ pub struct IssuePermit {
 
 /// - fails for anyone but the authority, and while the device has a permit
 /// - fails without a seal, a rate or a jackpot, and for a rate above the whole
-/// - moves the jackpot into the permit's vault, so that it is certain to be there
+/// - moves the jackpot into the permit's vault, so that it is sure to be paid
 pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
     let bumps = (ctx.bumps.permit, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;

@@ -3,7 +3,7 @@ use crate::events::ParametersChanged;
 use crate::state::{Config, ParameterChanges};
 use anchor_lang::prelude::*;
 
-/// Accounts of every change of the config by its authority.
+/// Accounts of the instructions by which the authority changes the config.
 #[derive(Accounts)]
 pub struct Administer {
     #[account(address = config.authority @ JobsError::NotAuthority)]
@@ -14,9 +14,9 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
-/// - what is not named stays as it is
-/// - open jobs keep the fees, bounty and penalty they were opened with, and their auditors that penalty (K3); all else, times and the
-///   fee of demands among it, holds at once
+/// - leaves parameters that are not given as they are
+/// - jobs in progress keep the fees, bounty and penalty they were opened with, and their auditors that penalty (K3); all other parameters,
+///   such as times and the demand fee, apply to them at once
 pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();

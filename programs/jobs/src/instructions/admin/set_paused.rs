@@ -10,8 +10,8 @@ pub struct Pause {
 }
 
 /// - fails for anyone but the guardian and the authority
-/// - fails when the guardian tries to resume: stopping is its only power
-/// - stops new jobs and claims; jobs in progress, refunds and withdrawals go on (K5)
+/// - fails when the guardian tries to resume: pausing is its only power
+/// - stops new jobs and claims; jobs in progress, refunds and withdrawals continue (K5)
 pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
     let signer = *ctx.accounts.guardian.address();
     let config = &mut ctx.accounts.config;

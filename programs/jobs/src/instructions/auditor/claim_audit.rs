@@ -26,18 +26,18 @@ pub struct ClaimAudit {
     pub device: Account<Device>,
     pub gpu_model: Account<GpuModel>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
     pub system_program: Program<System>,
 }
 
-/// - fails while paused, for anyone but a device's hot key, unless an audit is drawn and waits
-/// - fails for the result of another job than the one `expected`, by its hash
-/// - fails for a device of the audited one's owner, and below the job's requirements
-/// - fails until the device's ticket is admitted: the seed is the first slot hash after the draw
-/// - locks the market's smallest bond, which lateness costs a part of; the auditor has as long as the worker had
+/// - fails while paused, for anyone but a device's hot key, and unless an audit was drawn and waits for an auditor
+/// - fails unless the job's hash is `expected`
+/// - fails for a device of the audited device's owner, and if the device does not meet the job's requirements
+/// - fails until the device's ticket is admitted: its seed is the first slot hash after the draw
+/// - locks the market's smallest bond, of which a missed deadline costs a share; the auditor has as long as the worker had
 pub fn claim_audit(ctx: &mut Context<ClaimAudit>, expected: [u8; 32]) -> Result<()> {
     let bump = ctx.bumps.audit;
     let accounts = &mut ctx.accounts;

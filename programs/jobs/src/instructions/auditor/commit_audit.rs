@@ -5,7 +5,7 @@ use crate::state::{Audit, Config, Job};
 use anchor_lang::prelude::*;
 use staking::Device;
 
-/// Accounts of a device at work on an audit.
+/// Accounts with which a device commits to and reveals the result of an audit.
 #[derive(Accounts)]
 pub struct WorkAudit {
     #[account(address = device.key @ JobsError::NotAssignedDevice)]
@@ -19,8 +19,8 @@ pub struct WorkAudit {
     pub audit: Account<Audit>,
 }
 
-/// - fails for anyone but the auditor's hot key, in any other state, and after its deadline
-/// - records the sealed result and the root of the auditor's salted tree, both before the worker reveals
+/// - fails for anyone but the auditor's hot key, unless the audit is taken, and after its deadline
+/// - records the commitment and the root of the auditor's salted tree, both before the worker reveals
 pub fn commit_audit(ctx: &mut Context<WorkAudit>, commitment: [u8; 32], custody: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.audit.check_of(&accounts.job)?;

@@ -3,9 +3,9 @@ use crate::clocks::now;
 use crate::events::AuditRevealed;
 use anchor_lang::prelude::*;
 
-/// - fails for anyone but the auditor's hot key, before the worker's reveal, after its end, and a second time
+/// - fails for anyone but the auditor's hot key, unless the worker's result is revealed and the job has not ended, and a second time
 /// - fails when the result and nonce do not open the auditor's commitment
-/// - the slot after this one draws the chunks that the auditor must open
+/// - the next slot hash draws the chunks that the auditor must open
 pub fn reveal_audit(ctx: &mut Context<WorkAudit>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.audit.check_of(&accounts.job)?;

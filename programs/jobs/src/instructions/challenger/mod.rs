@@ -20,7 +20,7 @@ use protocol::units::Amount;
 use staking::Device;
 use staking::Staking;
 
-/// The referee, as an account an instruction asks for: `Program<Referee>`.
+/// The referee program, as a type for accounts: `Program<Referee>`.
 pub struct Referee;
 
 impl Id for Referee {
@@ -29,7 +29,7 @@ impl Id for Referee {
     }
 }
 
-/// Has the referee judge sealed evidence about a job's result; fails unless it convicts.
+/// The referee's verdict on evidence that `challenger` sealed about a job's result; fails unless it convicts.
 fn convicting_verdict(
     program: &Program<Referee>,
     evidence: &referee::Evidence,
@@ -42,7 +42,7 @@ fn convicting_verdict(
     ask(program, evidence, claim)
 }
 
-/// Has the referee judge; on a stack frame of its own, for the answer's kilobyte.
+/// Calls the referee, in a stack frame of its own because the return data takes a kilobyte.
 #[inline(never)]
 fn ask(program: &Program<Referee>, evidence: &referee::Evidence, claim: referee::Claim) -> Result<Verdict> {
     let accounts = referee::cpi::accounts::Judge {
@@ -56,13 +56,13 @@ fn ask(program: &Program<Referee>, evidence: &referee::Evidence, claim: referee:
     Ok(verdict)
 }
 
-/// Whether a wallet or key is the device's own. Each of these has signed for it; the payout wallet has not: if it counted, a liar could name any
-/// challenger's, or the consumer's to have the compensation burned.
+/// Whether a wallet or key is the device's own. Each of these has signed for the device. The payout wallet has not, so it does not count:
+/// otherwise a liar could name a challenger's wallet to silence it, or the consumer's to have the compensation burned.
 fn is_of_device(device: &Device, address: &Address) -> bool {
     [device.owner, device.key, device.first_key].contains(address)
 }
 
-/// Accounts of a conviction, whatever it rests on.
+/// Accounts of a conviction, whether it rests on evidence or on silence.
 #[derive(Accounts)]
 pub struct Sentence {
     /// Pays the conviction's rent, which `award` returns.
@@ -77,10 +77,11 @@ pub struct Sentence {
     pub conviction: Account<Conviction>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    /// The device's stake; staking checks whose it is.
+    /// Holds the device's stake; staking checks that it is the device's.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
-    /// Receives the compensation. Any account of the consumer's will do, so that none it closes or gives away can stand in the way.
+    /// Receives the compensation. Any token account of the consumer's is accepted, so that the consumer cannot block a conviction by
+    /// closing or giving away a particular one.
     #[account(
         mut,
         constraint(*compensated.owner() == escrow.owner @ JobsError::WrongCompensationAccount),
@@ -88,7 +89,7 @@ pub struct Sentence {
     )]
     pub compensated: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
@@ -96,8 +97,8 @@ pub struct Sentence {
     pub system_program: Program<System>,
 }
 
-/// Carries a verdict out: the consumer is refunded, the device's bond is split, and earlier seals may take the reward over during the
-/// priority.
+/// Carries out a verdict: refunds the consumer, splits the device's bond, and starts the priority period, in which evidence sealed earlier
+/// may take the reward over.
 pub(super) fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
     let address = *sentence.job.address();
     let (device, consumer) = (sentence.job.device, sentence.escrow.owner);
@@ -131,7 +132,7 @@ pub(super) fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, 
     take_bond(sentence, at_stake, split.compensation.0)
 }
 
-/// Has staking split the device's bond, on a stack frame of its own.
+/// Has staking split the device's bond, in a stack frame of its own.
 #[inline(never)]
 fn take_bond(sentence: &mut Sentence, at_stake: u64, compensation: u64) -> Result<()> {
     let bump = [sentence.config.authority_bump];

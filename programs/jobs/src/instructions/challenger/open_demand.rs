@@ -21,10 +21,10 @@ pub struct OpenDemand {
     pub model: Account<Model>,
     #[account(address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    /// CHECK: the treasury's wallet; receives what the demand costs beyond what its answer earns.
+    /// CHECK: the treasury's wallet; receives what the demand costs beyond the fee that its answer earns.
     #[account(mut, address = config.treasury @ JobsError::AccountMismatch)]
     pub treasury: UncheckedAccount,
-    /// The answered demand for the part above; none at the top.
+    /// The answered demand for the part above; `None` for a part at the top.
     pub above: Option<Demand>,
     #[account(
         init,
@@ -39,12 +39,12 @@ pub struct OpenDemand {
 
 /// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's own wallets and
 ///   keys
-/// - fails for a part no result of this job has, for one whose part above has not been shown, and for one that was demanded already: what
-///   is shown once is shown to everyone
-/// - holds a confession up unless one could be made before it
-/// - the worker has `answer_seconds`, less when it was slow before, never less than half a minute
-/// - the fee goes to the device's payout wallet with the answer, or back to the challenger when the job is gone or convicted
-/// - every eighth demand on a job doubles the price, and what exceeds the fee goes to the treasury at once; fails above `most`
+/// - fails for a part that no result of this job has, for a part whose part above has not been shown, and for a part that was demanded
+///   before: one answer serves everyone
+/// - blocks a confession, unless a confession was already possible
+/// - the worker has `answer_seconds` to answer, or less if earlier answers were slow, but at least half a minute
+/// - the fee goes to the device's payout wallet with the answer, or back to the challenger once the job is gone or convicted
+/// - every eighth demand on a job doubles the cost, and what exceeds the fee goes to the treasury at once; fails for a cost above `most`
 pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Result<()> {
     let bump = ctx.bumps.demand;
     let accounts = &mut ctx.accounts;

@@ -14,7 +14,7 @@ pub struct Overtake {
     #[account(address = job.model @ JobsError::AccountMismatch)]
     pub model: Account<Model>,
     pub evidence: referee::Evidence,
-    /// As for a conviction.
+    /// As for `convict`.
     pub shown: Option<Demand>,
     #[account(mut, constraint(conviction.job == *job.address() @ JobsError::AccountMismatch))]
     pub conviction: Account<Conviction>,
@@ -23,10 +23,10 @@ pub struct Overtake {
     pub referee_program: Program<Referee>,
 }
 
-/// - fails unless the job is convicted, and once the priority has passed by both clocks
+/// - fails unless the job is convicted, and once the priority period has passed by both clocks
 /// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
-/// - fails unless the evidence was sealed in an earlier slot than the one that has the reward so far, and convicts by itself
-/// - the reward is this challenger's now; the rent still returns to its payer
+/// - fails unless the evidence was sealed in an earlier slot than that of the challenger who is owed the reward so far, and convicts
+/// - this challenger is owed the reward from now on; the conviction's rent still returns to its payer
 pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (address, challenger) = (*accounts.job.address(), *accounts.challenger.address());

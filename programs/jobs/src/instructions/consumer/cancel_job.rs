@@ -14,7 +14,7 @@ pub struct CancelJob {
 }
 
 /// - fails for anyone but the escrow's owner, and once a device has taken the job
-/// - the whole lock is free again; rent and bounty return to the owner
+/// - returns the whole lock to the free balance; rent and bounty return to the owner
 pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_status(Status::Open)?;

@@ -12,7 +12,7 @@ pub struct CloseEscrow {
     pub escrow: Account<Escrow>,
     #[account(mut, seeds = [Escrow::VAULT_SEED, escrow.address().as_ref()], bump = escrow.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where tokens go that someone sent to the vault unasked.
+    /// Receives tokens that somebody sent to the vault without `deposit`.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,

@@ -13,8 +13,9 @@ pub struct ExtendJob {
     pub job: Account<Job>,
 }
 
-/// - fails for anyone but the escrow's owner, after the deadline, once a commitment is posted, and for replicas, which wait for each other
-/// - gives the offer, or the worker, that many more seconds at the price agreed (I11)
+/// - fails for anyone but the escrow's owner, after the deadline, once a commitment is posted, for replicas, which wait for each other, and
+///   beyond thirty days from the opening
+/// - gives the offer, or the worker, that many more seconds at the same price (I11)
 pub fn extend_job(ctx: &mut Context<ExtendJob>, seconds: u32) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.extend(seconds, clocks()?)?;

@@ -18,7 +18,7 @@ pub struct OpenEscrow {
 }
 
 /// - fails when the escrow exists
-/// - any mint of the token program will do: workers choose what they accept
+/// - accepts any mint of the token program: workers choose which ones they accept
 pub fn open_escrow(ctx: &mut Context<OpenEscrow>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let escrow = &mut accounts.escrow;

@@ -9,7 +9,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 #[instruction(id: u64)]
 pub struct OpenJob {
-    /// Pays rent and bounty; both return with the job's end, the bounty to whoever ends it.
+    /// Pays rent and bounty. When the job ends, the rent returns and the bounty goes to the caller that ends it.
     #[account(mut, address = escrow.owner @ JobsError::NotOwner)]
     pub owner: Signer,
     pub config: Account<Config>,
@@ -21,9 +21,9 @@ pub struct OpenJob {
     pub system_program: Program<System>,
 }
 
-/// - fails while paused, for anyone but the escrow's owner, for terms outside their bounds, for an id in use
-/// - fails when the free balance does not cover the highest cost, fees included
-/// - locks that cost; the job waits for a device
+/// - fails while paused, for anyone but the escrow's owner, for terms outside their bounds, and for an id in use
+/// - fails when no bond could cover the job, or the free balance does not cover its highest cost, fees included
+/// - locks that cost; the job then waits for a device
 pub fn open_job(ctx: &mut Context<OpenJob>, id: u64, terms: JobTerms) -> Result<()> {
     let bump = ctx.bumps.job;
     let accounts = &mut ctx.accounts;

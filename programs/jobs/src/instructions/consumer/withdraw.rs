@@ -18,8 +18,8 @@ pub struct Withdraw {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the owner, for a zero amount, and for more than is free
-/// - pays out to any token account the owner names; never paused
+/// - fails for anyone but the owner, for a zero amount, and for more than the free balance
+/// - pays to any token account of the mint that the owner names; cannot be paused
 pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.escrow.withdraw(amount)?;

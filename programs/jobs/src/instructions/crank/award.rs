@@ -11,13 +11,13 @@ use staking::Staking;
 
 #[derive(Accounts)]
 pub struct Award {
-    /// Anyone; earns the bounty. May be the consumer or the first challenger: only lamports are added to any of the three slots.
+    /// Anyone; earns the bounty. May also be the consumer or the conviction's payer, since lamports are only added to these three accounts.
     #[account(mut, unsafe(dup))]
     pub cranker: Signer,
-    /// CHECK: the owner of the job's escrow, as the conviction keeps it; receives the job's rent.
+    /// CHECK: the owner of the job's escrow, as the conviction names it; receives the job's rent.
     #[account(mut, unsafe(dup), address = conviction.consumer @ JobsError::AccountMismatch)]
     pub consumer: UncheckedAccount,
-    /// CHECK: the first challenger, as the conviction keeps it; receives the conviction's rent.
+    /// CHECK: the payer of the conviction's rent, as the conviction names it; receives that rent.
     #[account(mut, unsafe(dup), address = conviction.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     pub config: Account<Config>,
@@ -27,10 +27,10 @@ pub struct Award {
     pub conviction: Account<Conviction>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    /// CHECK: where the device's permit is, if it has one.
+    /// CHECK: the address of the device's permit, if it has one; parsed below.
     #[account(seeds = [Permit::SEED, job.device.as_ref()], bump)]
     pub permit: UncheckedAccount,
-    /// The device's stake; staking checks whose it is.
+    /// Holds the device's stake; staking checks that it is the device's.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
     /// Receives the reward.
@@ -41,19 +41,18 @@ pub struct Award {
     )]
     pub rewarded: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
     pub token_program: Program<Token>,
 }
 
-/// - anyone may call; fails unless the job is convicted and the priority has passed by both clocks
-/// - fails for an hour more while the device has a sealed permit that may excuse the error: the challenger is owed the jackpot once it is
-///   opened
-/// - fails when the reward's account is not the challenger's in $IO
-/// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's to
-///   the first challenger
+/// - anyone may call; fails unless the job is convicted and the priority period has passed by both clocks
+/// - fails for an hour more while the device has a sealed permit that may excuse the error: opening it adds the jackpot to the reward
+/// - fails unless the reward goes to a $IO account of the challenger
+/// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's
+///   rent to its payer
 pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let permit = Account::<Permit>::load(*accounts.permit.account()).ok();

@@ -4,7 +4,7 @@ use crate::siblings::check_all;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 
-/// All replicas of a job. Of those that have ended only the addresses follow, in order, as remaining accounts.
+/// All replicas of a job. Those that have ended are left out here and follow, in order, as remaining accounts.
 #[derive(Accounts)]
 pub struct Siblings {
     pub config: Account<Config>,
@@ -17,20 +17,20 @@ pub struct Siblings {
 }
 
 impl Siblings {
-    /// Fails unless these are all replicas of one job that are left.
+    /// Fails unless these are all the replicas of one job that have not ended.
     pub(super) fn check(&self, rest: &[AccountView]) -> Result<()> {
         check_all([self.first.as_deref(), self.second.as_deref(), self.third.as_deref()], rest)
     }
 
-    /// Those that are left.
+    /// The replicas that have not ended.
     pub(super) fn jobs(&mut self) -> impl Iterator<Item = &mut Account<Job>> {
         [&mut self.first, &mut self.second, &mut self.third].into_iter().flatten()
     }
 }
 
-/// - anyone may call; fails unless every replica has committed or ended, and once the reveals are called
-/// - an overdue replica has to be ended first, which anyone may do: after a restart of the cluster it might not be overdue any more
-/// - each worker has the reveal's time from now on
+/// - anyone may call; fails unless every replica has committed or ended, and if the reveals have already been called
+/// - an overdue replica must be ended first, which anyone may do: after a restart of the cluster it may no longer be overdue
+/// - starts the reveal time of each worker
 pub fn call_reveals(ctx: &mut Context<Siblings>) -> Result<()> {
     let rest = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;

@@ -9,11 +9,11 @@ use staking::Staking;
 
 #[derive(Accounts)]
 pub struct CloseAudit {
-    /// CHECK: paid the audit's rent and gets it back.
+    /// CHECK: the payer of the audit's rent, as the audit names it; receives that rent.
     #[account(mut, address = audit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     pub config: Account<Config>,
-    /// CHECK: the audit's job, or what is left of it.
+    /// CHECK: the address of the audit's job, which may have ended; parsed below.
     #[account(address = audit.job @ JobsError::AccountMismatch)]
     pub job: UncheckedAccount,
     #[account(mut, close = payer)]
@@ -21,14 +21,15 @@ pub struct CloseAudit {
     #[account(mut, address = audit.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
 }
 
-/// - anyone may call; fails while the audit's job is there and neither paid nor convicted
-/// - frees the auditor's bond; an auditor that was not paid for a job that was has missed one, and loses what lateness costs: it held the worker up
+/// - anyone may call; fails while the audit's job exists and is not convicted
+/// - releases the auditor's bond. If the job was paid and the auditor was not, it has held up the worker for nothing: it pays the penalty
+///   of a missed deadline, and the job counts as missed
 pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = Account::<Job>::load(*accounts.job.account()).ok();

@@ -5,18 +5,18 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseDemand {
-    /// CHECK: the demand's challenger; receives the rent, and the fee of an answer that never came.
+    /// CHECK: the demand's challenger; receives the rent, and the fee if no answer came.
     #[account(mut, address = demand.challenger @ JobsError::AccountMismatch)]
     pub challenger: UncheckedAccount,
-    /// CHECK: the demand's job, or what is left of it.
+    /// CHECK: the address of the demand's job, which may have ended; parsed below.
     #[account(address = demand.job @ JobsError::AccountMismatch)]
     pub job: UncheckedAccount,
     #[account(mut, close = challenger)]
     pub demand: Demand,
 }
 
-/// - anyone may call; fails while the demand's job is there and its result stands, or what was shown may still convict
-/// - everything left in the account returns to the challenger
+/// - anyone may call; fails while the demand's job is revealed, or is convicted and evidence may still be judged by the answer
+/// - returns everything left in the account to the challenger
 pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
     let accounts = &ctx.accounts;
     let job = Account::<Job>::load(*accounts.job.account()).ok();

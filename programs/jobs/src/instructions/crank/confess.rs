@@ -1,4 +1,4 @@
-// Anchor looks for what it generated for nested accounts beside them.
+// Glob import: Anchor looks in this module for what it generated for nested accounts.
 use super::timeout_job::*;
 use crate::clocks::clocks;
 use crate::error::JobsError;
@@ -14,11 +14,12 @@ pub struct Confess {
     pub permit: Account<Permit>,
 }
 
-/// - whoever knows the secret may call, in the second half of the window: the first half is reserved for challengers, and once somebody
-///   has asked, all but the last half of a question's time
-/// - fails while demands of that time wait for an answer: a confession ends no dispute. Those opened once it could be made do not stop it
+/// - anyone who knows the secret may call, in the second half of the window: the first half is reserved for challengers and, once a demand
+///   was opened, all but the last half of `question_seconds`
+/// - fails while a demand that was opened in the challengers' time has no answer, since a confession must not end a dispute; demands opened
+///   later do not block it
 /// - fails unless the result is revealed, and the permit's secret drew that very job and made the nonce of its commitment
-/// - as for a missed deadline, the consumer is refunded and the worker pays the penalty; the jackpot stays until the permit is closed
+/// - refunds the consumer and takes the penalty from the worker, as for a missed deadline; the jackpot stays until the permit is closed
 pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let question = accounts.ending.config.question_seconds.get();

@@ -1,6 +1,6 @@
 use crate::clocks::clocks;
 use crate::error::JobsError;
-// Anchor looks for what it generated for nested accounts beside them.
+// Glob import: Anchor looks in this module for what it generated for nested accounts.
 use crate::instructions::challenger::*;
 use crate::state::Demand;
 use anchor_lang::prelude::*;
@@ -8,14 +8,14 @@ use protocol::referee::{Fault, Verdict};
 
 #[derive(Accounts)]
 pub struct ConvictSilence {
-    /// Its payer is anyone.
+    /// The payer is anyone.
     pub sentence: Nested<Sentence>,
     pub demand: Demand,
 }
 
-/// - anyone may call; fails unless the demand is of this job, without an answer, and its time has passed by both clocks
+/// - anyone may call; fails unless the demand is about this job, has no answer, and its deadline has passed by both clocks
 /// - fails unless the job's result is revealed and not paid yet
-/// - as `convict`, with the reward to the demand's challenger; no sealed evidence can overtake it
+/// - carries out the conviction as `convict` does, with the reward to the demand's challenger; no sealed evidence can overtake it
 #[inline(never)]
 pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
     let bump = ctx.bumps.sentence.conviction;

@@ -6,7 +6,7 @@ use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct Deposit {
-    /// Anyone may fund an escrow; only its owner may take out.
+    /// Anyone may fund an escrow; only its owner may withdraw.
     pub payer: Signer,
     #[account(mut)]
     pub escrow: Account<Escrow>,
@@ -17,8 +17,8 @@ pub struct Deposit {
     pub token_program: Program<Token>,
 }
 
-/// - fails for a zero amount, and when the payer's account does not hold it
-/// - adds it to the free balance
+/// - fails for a zero amount, and when the payer's account does not hold that much
+/// - adds the amount to the free balance
 pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.escrow.deposit(amount)?;

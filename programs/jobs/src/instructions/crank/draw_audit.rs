@@ -12,9 +12,10 @@ pub struct DrawAudit {
     pub job: Account<Job>,
 }
 
-/// - anyone may call, and the worker has to, before it reveals; fails where there is nothing to draw, a second time, and after the deadline
-/// - fails before a slot at least eight after the commitment has a hash; one that is no longer kept draws the audit
-/// - not drawn: the reveal's time runs; drawn: the audit waits for an auditor
+/// - anyone may call, and somebody must before the worker can reveal; fails where no draw applies, a second time, and after the deadline
+/// - the seed is the first slot hash at least eight slots after the commitment: fails until it is known; one that is no longer kept draws
+///   an audit
+/// - if no audit is drawn, the reveal time starts; otherwise the audit waits for an auditor
 pub fn draw_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = &mut accounts.job;

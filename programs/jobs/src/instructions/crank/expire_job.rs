@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct ExpireJob {
-    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    /// Anyone; earns the bounty. May also be the consumer, since lamports are only added to either account.
     #[account(mut, unsafe(dup))]
     pub cranker: Signer,
     /// CHECK: the escrow's owner; receives the rent.
@@ -19,8 +19,8 @@ pub struct ExpireJob {
     pub escrow: Account<Escrow>,
 }
 
-/// - anyone may call; fails once the job is taken and before the offer has expired by both clocks
-/// - the whole lock is free again; the bounty goes to the caller, the rent to the consumer
+/// - anyone may call; fails once the job is taken, and before the offer has expired by both clocks
+/// - frees the consumer's whole lock; the bounty goes to the caller, the rent to the consumer
 pub fn expire_job(ctx: &mut Context<ExpireJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_overdue(Status::Open, clocks()?)?;

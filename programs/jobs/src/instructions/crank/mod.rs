@@ -37,7 +37,7 @@ pub use timeout_job::*;
 use crate::state::Job;
 use anchor_lang::prelude::*;
 
-/// Moves the job's bounty to whoever ends it; the rent that is left goes to the consumer when the account closes.
+/// Moves the job's bounty to the caller that ends it; the remaining rent goes to the consumer when the account closes.
 fn pay_bounty(job: &Account<Job>, cranker: &Signer) -> Result<()> {
     let bounty = u64::from(job.bounty.get());
     job.view().sub_lamports(bounty)?;

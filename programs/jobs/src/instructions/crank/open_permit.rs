@@ -19,20 +19,20 @@ pub struct OpenPermit {
     pub vault: Account<TokenAccount>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    /// The device's stake; staking checks whose it is.
+    /// Holds the device's stake; staking checks that it is the device's.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
     pub token_program: Program<Token>,
 }
 
-/// - whoever knows the secret may call; fails unless the job is convicted and its challenger not paid yet
+/// - anyone who knows the secret may call; fails unless the job is convicted and its challenger has not been paid yet
 /// - fails unless the permit's secret drew that very job and made the nonce of its commitment
-/// - what was to be burned is the device's stake again, and the challenger is owed the jackpot on top of its reward
+/// - returns what was to be burned to the device's stake, and adds the jackpot to what the challenger is owed
 #[inline(never)]
 pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
@@ -49,7 +49,7 @@ pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()
     pardon(accounts, returned, jackpot)
 }
 
-/// Has staking give the stake back and take the jackpot in, on a stack frame of its own.
+/// Has staking give the stake back and take in the jackpot, in a stack frame of its own.
 #[inline(never)]
 fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];

@@ -11,14 +11,14 @@ pub struct ProveCustody {
     #[account(address = job.model @ JobsError::AccountMismatch)]
     pub model: Account<Model>,
     pub audit: Account<Audit>,
-    /// The openings, put on chain as evidence is. May be anybody's, since they prove themselves.
+    /// The openings, uploaded like evidence. Anybody may have uploaded them, since they prove themselves.
     pub proof: referee::Evidence,
 }
 
-/// - anyone may call; fails unless the auditor has revealed the worker's result, and before the next slot has a hash
-/// - fails after 512 slots: an auditor has to be prompt
-/// - fails unless the bytes open the chunks drawn by that hash in the worker's tree and in the auditor's
-/// - the auditor is paid with the job
+/// - anyone may call; fails unless the auditor has revealed the worker's result, and until the next slot hash is known
+/// - fails once that hash is no longer kept, after 512 slots: an auditor has to be prompt
+/// - fails unless the bytes open the chunks that this hash draws, in the worker's tree and in the auditor's
+/// - the auditor will be paid when the job is
 pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (job, audit) = (&mut accounts.job, &accounts.audit);

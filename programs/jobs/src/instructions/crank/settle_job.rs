@@ -14,7 +14,7 @@ use staking::Staking;
 
 #[derive(Accounts)]
 pub struct SettleJob {
-    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    /// Anyone; earns the bounty. May also be the consumer, since lamports are only added to either account.
     #[account(mut, unsafe(dup))]
     pub cranker: Signer,
     /// CHECK: the escrow's owner; receives the rent.
@@ -35,26 +35,26 @@ pub struct SettleJob {
         constraint(*payout.mint() == escrow.mint @ JobsError::WrongPayoutAccount)
     )]
     pub payout: Account<TokenAccount>,
-    /// The audit of a job that an auditor has committed to.
+    /// The job's audit; required exactly if its auditor has committed.
     #[account(mut)]
     pub audit: Option<Account<Audit>>,
-    /// Receives the auditor's pay. Left out where auditor and supplier are paid to the same wallet: `payout` receives both.
+    /// Receives the auditor's pay. Left out if auditor and supplier have the same payout wallet: then `payout` receives both.
     #[account(mut)]
     pub auditor_payout: Option<Account<TokenAccount>>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
     pub token_program: Program<Token>,
 }
 
-/// - anyone may call; fails before the reveal and before the window has passed by both clocks
-/// - fails while demands wait for an answer
-/// - fails when the payment account is not the device's payout wallet's in the escrow's mint
-/// - pays an auditor that has proved the result its share of what the supplier gets, to the supplier's account where both have one wallet
-/// - pays the supplier, owes the fees, frees the rest, releases the bond
-/// - the bounty goes to the caller, the rent to the consumer, in this same transaction
+/// - anyone may call; fails before the reveal, and before the window has passed by both clocks
+/// - fails while demands are without an answer
+/// - fails unless the supplier's payment goes to an account of the device's payout wallet in the escrow's mint
+/// - pays an auditor that has proved custody its share of what the supplier gets, into the supplier's account if both have one wallet
+/// - pays the supplier, books the fees as owed, frees the rest of the lock, and releases the bond
+/// - the bounty goes to the caller, the rent to the consumer
 pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let job = &accounts.job;
@@ -70,7 +70,8 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         (false, None) => Amount::ZERO,
         _ => return Err(JobsError::AccountMismatch.into()),
     };
-    // No account may come twice. A supplier that names its auditor's wallet must not be able to hold the settlement up by that.
+    // Anchor refuses the same account twice, so a supplier could block the settlement by naming its auditor's wallet as its own. One
+    // payment to that wallet avoids this.
     let one_wallet = accounts.audit.as_ref().is_some_and(|audit| audit.payout == accounts.device.payout);
     let apart = if one_wallet { Amount::ZERO } else { to_auditor };
     let to_payout = quote.supplier_gets.checked_sub(apart).ok_or(JobsError::BooksBroken)?;

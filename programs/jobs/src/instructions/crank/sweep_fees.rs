@@ -21,8 +21,8 @@ pub struct SweepFees {
 }
 
 /// - anyone may call; fails when no fees are owed, and for an account that is not the treasury's
-/// - $IO: burns the burn's part, rounded up, and moves the rest to the treasury (I16); another mint goes to the treasury whole
-/// - kept off the job path because it writes the mint and the treasury
+/// - of $IO, burns the burn share, rounded up, and moves the rest to the treasury (I16); fees in another mint go to the treasury whole
+/// - is kept off the job path because it writes the mint and the treasury, which all jobs share
 pub fn sweep_fees(ctx: &mut Context<SweepFees>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let fees = Amount(accounts.escrow.take_fees()?);

@@ -8,10 +8,10 @@ use anchor_lang::prelude::*;
 use staking::Device;
 use staking::Staking;
 
-/// An audit that ends, and its auditor's bond.
+/// Accounts of an audit that ends, and of its auditor's bond.
 #[derive(Accounts)]
 pub struct EndAudit {
-    /// CHECK: paid the audit's rent and gets it back.
+    /// CHECK: the payer of the audit's rent, as the audit names it; receives that rent.
     #[account(mut, address = audit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     pub config: Account<Config>,
@@ -22,14 +22,14 @@ pub struct EndAudit {
     #[account(mut, address = audit.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
 }
 
-/// - anyone may call; fails unless the auditor's time for a commitment has passed by both clocks
-/// - the auditor loses the share of its bond that lateness costs; the worker's reveal runs
+/// - anyone may call; fails unless the auditor's deadline for its commitment has passed by both clocks
+/// - the auditor forfeits a share of its bond; the worker's reveal time starts
 pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.audit.check_of(&accounts.job)?;

@@ -11,7 +11,7 @@ use staking::Staking;
 
 #[derive(Accounts)]
 pub struct TimeoutJob {
-    /// Anyone; earns the bounty. May be the consumer: only lamports are added to either slot.
+    /// Anyone; earns the bounty. May also be the consumer, since lamports are only added to either account.
     #[account(mut, unsafe(dup))]
     pub cranker: Signer,
     /// CHECK: the escrow's owner; receives the rent.
@@ -25,22 +25,22 @@ pub struct TimeoutJob {
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
 }
 
 /// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
-/// - fails while an audit is awaited or on its way: nobody waits for the worker then
-/// - the whole lock is free again; the bond is released less the penalty, which is forfeited
+/// - fails while an auditor is awaited or at work, since the worker has no deadline then
+/// - frees the consumer's whole lock; releases the bond less the penalty, which is forfeited
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     ctx.accounts.job.check_late(clocks()?)?;
     refund(&mut ctx.accounts, Ending::TimedOut)
 }
 
-/// Ends a job that its worker has not served: the consumer is refunded, the worker pays the penalty.
+/// Ends a job that its worker has not served: refunds the consumer and takes the penalty from the worker.
 pub fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
     let job = &accounts.job;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());

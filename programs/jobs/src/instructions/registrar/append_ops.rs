@@ -12,8 +12,8 @@ pub struct AppendOps {
 }
 
 /// - fails for anyone but the registrar, and beyond the declared number of ops
-/// - each op is checked on its own and against the shapes of the values it reads, which must exist before it (so no graph is cyclic)
-/// - each op is hashed into the graph's tree
+/// - checks each op on its own and against the shapes of the values it reads, which must come before it (so no graph is cyclic)
+/// - hashes each op into the graph's tree
 pub fn append_ops(ctx: &mut Context<AppendOps>, descriptors: Vec<Vec<u8>>) -> Result<()> {
     descriptors
         .iter()

@@ -24,7 +24,7 @@ pub struct CreateDraft {
     pub system_program: Program<System>,
 }
 
-/// - fails for no or too many inputs or ops, or an input of no or too many elements
+/// - fails for no or too many inputs or ops, and for an input with no or too many elements
 /// - the draft belongs to its registrar: nobody can squat on a model's name, only on their own draft of it
 pub fn create_draft(ctx: &mut Context<CreateDraft>, model_hash: [u8; 32], n_ops: u32, inputs: InputShapes) -> Result<()> {
     let registrar = *ctx.accounts.registrar.address();

@@ -14,11 +14,11 @@ pub struct SealModel {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the registrar, before all ops arrived, and when they do not hash to the model's name
-/// - traces commit to the output of every `interval`-th op and of the last; fails for an interval that is not 1 and leaves none but the
-///   last
-/// - fails when the model is registered already
-/// - the model can never change; the draft's rent returns
+/// - fails for anyone but the registrar, before all ops were appended, and when they do not hash to the model's name
+/// - traces of the model commit to the output of every `interval`-th op and of the last; fails for an interval, other than 1, that leaves
+///   only the last
+/// - fails when the model is already registered
+/// - the model can never change; returns the draft's rent
 pub fn seal_model(ctx: &mut Context<SealModel>, interval: u16) -> Result<()> {
     let bump = ctx.bumps.model;
     let accounts = &mut ctx.accounts;

@@ -5,8 +5,9 @@ use anchor_lang::prelude::*;
 use protocol::demand::Kind;
 
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
-/// - takes the chunk's preimage, its header first, in pieces; `offset` 0 starts over
-/// - `path`, when it comes, ends the answer: it must lead the chunk's leaf to the shown page; the fee goes to the device's payout wallet
+/// - takes the chunk's preimage, header first, in pieces; `offset` 0 starts over
+/// - `path`, given with the last piece, completes the answer: it must lead the chunk's leaf to the page that was shown; the fee goes to the
+///   device's payout wallet
 pub fn answer_chunk(ctx: &mut Context<Answer>, offset: u32, bytes: Vec<u8>, path: Option<Hashes>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let item = accounts.demand.check_unanswered(&[Kind::Chunk])?;

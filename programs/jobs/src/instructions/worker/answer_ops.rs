@@ -4,12 +4,12 @@ use anchor_lang::prelude::*;
 use protocol::demand::Kind;
 
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
-/// - takes the TENSORs of the unit's op outputs in op order, in pieces; `offset` is the op of the first one, 0 starts over; only the first
-///   and the last piece may be short
-/// - `path`, when it comes, ends the answer: it must lead the unit's TRACE to the revealed traces; the fee goes to the device's payout
-///   wallet
-/// - where traces commit to checkpoints only, those must be the ones in the TRACE, and what is shown of the other ops is binding from then
-///   on
+/// - takes the TENSORs of the unit's op outputs in op order, in pieces; `offset` is the op of a piece's first TENSOR, 0 starts over; only
+///   the first and the last piece may be short
+/// - `path`, given with the last piece, completes the answer: it must lead the unit's TRACE to the revealed traces; the fee goes to the
+///   device's payout wallet
+/// - where traces commit only to checkpoints, the checkpoints' TENSORs must be those in the TRACE, and those of the other ops are binding
+///   from then on
 pub fn answer_ops(ctx: &mut Context<Answer>, offset: u32, tensors: Hashes, path: Option<Hashes>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     check_piece(offset, &tensors, &path)?;

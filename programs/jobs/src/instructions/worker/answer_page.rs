@@ -6,8 +6,8 @@ use protocol::demand::{Kind, PAGE};
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
 /// - takes the page's chunk hashes in order, in pieces; `offset` counts within the page, 0 starts over; only the first and the last piece
 ///   may be short
-/// - `end`, when it comes, ends the answer: as many hashes as the head says must have come, and must lead to the unit's shown op outputs;
-///   the fee goes to the device's payout wallet
+/// - `end`, given with the last piece, completes the answer: there must be as many hashes as its head says, and they must lead to the op
+///   outputs shown for the unit; the fee goes to the device's payout wallet
 pub fn answer_page(ctx: &mut Context<Answer>, offset: u32, leaves: Hashes, end: Option<PageEnd>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     check_piece(offset, &leaves, &end)?;

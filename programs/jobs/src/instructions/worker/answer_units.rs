@@ -6,8 +6,8 @@ use protocol::demand::{Kind, PAGE};
 /// - fails for anyone but the device's hot key, for a demand of another kind, and once it is answered
 /// - takes the TRACEs, or the delivered TENSORs, of a page of units in order, in pieces; `offset` counts within the page, 0 starts over;
 ///   only the first and the last piece may be short
-/// - `above`, when it comes, ends the answer: it must lead the page to the revealed traces or outputs; the fee goes to the device's payout
-///   wallet
+/// - `above`, given with the last piece, completes the answer: it must lead the page to the revealed traces or outputs; the fee goes to the
+///   device's payout wallet
 pub fn answer_units(ctx: &mut Context<Answer>, offset: u32, hashes: Hashes, above: Option<Hashes>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     check_piece(offset, &hashes, &above)?;

@@ -21,20 +21,19 @@ pub struct ClaimJob {
     pub device: Account<Device>,
     pub gpu_model: Account<GpuModel>,
     pub staking_config: Account<staking::StakingConfig>,
-    /// CHECK: this program's signing PDA, derived with the bump the config keeps.
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
     pub staking_program: Program<Staking>,
 }
 
-/// - fails while paused, for anyone but the device's hot key, once the job is taken or its offer has expired
-/// - fails for another job than the one `expected`, by its hash: an address is used again, and a decision is about one job
-/// - fails below the job's requirements, and for a price below `min_price`
-/// - fails when a device of the same owner has taken another replica; the others' addresses follow as remaining accounts, each
-///   with its device's account
-/// - fails until the device's ticket is admitted: the seed is the first slot hash after opening
-/// - fixes the auction's price and the bond that goes with it, starts the run's deadline and locks the bond, for which staking checks the
-///   device
+/// - fails while paused, for anyone but the device's hot key, once the job is taken, and once its offer has expired
+/// - fails unless the job's hash is `expected`: its address may have been reused for another job than the worker decided on
+/// - fails if the device does not meet the job's requirements, and for a price below `min_price`
+/// - fails if a device of the same owner has taken another replica; the other replicas' accounts follow as remaining accounts, each with
+///   its device's account
+/// - fails until the device's ticket is admitted: its seed is the first slot hash after the opening
+/// - fixes the auction's price and the bond for it, starts the run, and locks the bond, for which staking checks the device
 pub fn claim_job(ctx: &mut Context<ClaimJob>, expected: [u8; 32], min_price: u64) -> Result<()> {
     ctx.accounts.job.check_hash(&expected)?;
     if ctx.accounts.job.replicas > 1 {

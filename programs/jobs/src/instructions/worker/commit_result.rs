@@ -5,7 +5,7 @@ use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use staking::Device;
 
-/// Accounts of a device at work on its job.
+/// Accounts with which a device commits to and reveals the result of its job.
 #[derive(Accounts)]
 pub struct WorkJob {
     #[account(address = device.key @ JobsError::NotAssignedDevice)]
@@ -17,8 +17,8 @@ pub struct WorkJob {
     pub job: Account<Job>,
 }
 
-/// - fails for anyone but the assigned device's hot key, in any other state, and after the run's deadline
-/// - records the commitment and starts the reveal's deadline; a replica's starts when all have committed and `call_reveals` says so
+/// - fails for anyone but the assigned device's hot key, unless the job is assigned, and after the run's deadline
+/// - records the commitment and starts the reveal time; for a replica, `call_reveals` starts it once all have committed or ended
 pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), clocks()?)?;

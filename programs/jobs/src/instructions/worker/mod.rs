@@ -27,7 +27,7 @@ use staking::Device;
 /// Hashes of an answer, or siblings of a path.
 pub type Hashes = Vec<[u8; 32]>;
 
-/// Accounts of a device that answers a demand.
+/// Accounts with which a device answers a demand.
 #[derive(Accounts)]
 pub struct Answer {
     #[account(address = device.key @ JobsError::NotAssignedDevice)]
@@ -35,7 +35,7 @@ pub struct Answer {
     pub config: Account<Config>,
     #[account(address = demand.device @ JobsError::NotAssignedDevice)]
     pub device: Account<Device>,
-    /// CHECK: the device's payout wallet; receives the fee. May be the key itself: only lamports are added.
+    /// CHECK: the device's payout wallet; receives the fee. May also be the key, since only lamports are added to it.
     #[account(mut, unsafe(dup), address = device.payout @ JobsError::WrongPayoutAccount)]
     pub payout: UncheckedAccount,
     #[account(mut, constraint(job.job_hash == demand.job_hash @ JobsError::AccountMismatch))]
@@ -44,15 +44,15 @@ pub struct Answer {
     pub demand: Demand,
 }
 
-/// Refuses a piece of fewer than [`MIN_PIECE`] hashes that neither begins nor ends the answer. A chunk may come in any pieces: its bytes are
-/// read in the demand.
+/// Refuses a piece of fewer than [`MIN_PIECE`] hashes that neither begins nor ends the answer. A chunk may come in pieces of
+/// any size, since its bytes are stored in the demand.
 fn check_piece<E>(offset: u32, hashes: &[Hash], end: &Option<E>) -> Result<()> {
     let may_be_short = offset == 0 || end.is_some();
     require!(may_be_short || hashes.len() >= MIN_PIECE, JobsError::PieceTooShort);
     Ok(())
 }
 
-/// The demand is answered: one fewer is open, and the fee has been earned.
+/// Completes an answer: closes the demand in the job's count and pays the fee.
 fn complete(accounts: &mut Answer) -> Result<()> {
     let (opened, question) = (accounts.demand.opened(), accounts.config.question_seconds.get());
     accounts.job.answered(opened, question, clocks()?)?;
