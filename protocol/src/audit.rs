@@ -1,9 +1,9 @@
-//! Drawn audits: which results are computed a second time, by whom, and how the second device shows that it did.
+//! Drawn audits: which results are computed a second time, by whom, and how the second device proves that it did.
 //!
-//! The draw comes from a slot hash that nobody knows when the result is committed, and before it is revealed. The auditor commits before
-//! the reveal too: an exact trace has one root, so a right root is evidence of work. Against an auditor that is handed the root by the
-//! worker, its commitment holds a second tree over the same chunks, salted with its key, and after the reveal a few chunks drawn by another
-//! slot hash are opened in both trees. Making that tree takes everything a trace commits to, not 32 bytes.
+//! The draw comes from a slot hash that is unknown when the result is committed and known before it is revealed. The auditor also commits
+//! before the reveal: computation is exact and a trace has one root, so a right root is evidence of work. An auditor could get the root
+//! from the worker. Its commitment therefore holds a second tree over the same chunks, salted with its key, and after the reveal a few
+//! chunks drawn by another slot hash are opened in both trees. Building that tree takes all the data that a trace commits to, not 32 bytes.
 
 use crate::demand::{CHUNK_HEAD, MAX_CHUNKS, MAX_PREIMAGE, chunks_of_head, leaf_of_chunk};
 use crate::hash::{Hash, Tag, tagged};
@@ -20,17 +20,17 @@ pub const DRAW_SLOTS: u64 = 8;
 /// Chunks an auditor opens.
 pub const CHECKS: u8 = 3;
 
-/// Share of a device's results that are audited when `clean` of its jobs have ended well since the last that did not.
+/// Share of a device's results that are audited, where `clean` is the number of jobs done since its last failed one.
 ///
-/// The market audits all of the first `probation`, then `probation / (probation + clean)`, never less than `floor`. A consumer's `extra`
-/// draws independently: `1 − (1 − market)(1 − extra)`, rounded up.
+/// The market audits all of the first `probation` jobs, then `probation / (probation + clean)` of them, never less than `floor`. A
+/// consumer's `extra` rate is drawn independently: `1 − (1 − market)(1 − extra)`, rounded up.
 pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
     let probation = u64::from(probation);
     let clean = u64::from(clean);
     let market = if clean < probation {
         Bps::WHOLE
     } else {
-        // Nobody is on probation when it lasts no job.
+        // With a probation of zero jobs nobody is on probation.
         let falling = math::mul_div_ceil(Bps::WHOLE, probation, probation.saturating_add(clean).max(1)).unwrap_or(Bps::WHOLE);
         falling.max(floor.get())
     };
@@ -41,13 +41,13 @@ pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
     Bps::saturating(u16::try_from(Bps::WHOLE.saturating_sub(unseen)).unwrap_or(u16::MAX))
 }
 
-/// Whether the slot hash `seed` draws a job of `device` that is audited at this rate: the first 8 bytes (big-endian) of
-/// `H(12 ‖ seed ‖ job ‖ device)` lie below it.
+/// Whether the slot hash `seed` draws a job of `device` at this audit rate: the first 8 bytes (big-endian) of `H(12 ‖ seed ‖ job ‖ device)`
+/// lie below `rate · 2^64`.
 pub fn is_drawn(seed: &Hash, job: &Hash, device: &Hash, rate: Bps) -> bool {
     sortition::is_within(&tagged(Tag::Audit, [seed, job, device]), rate)
 }
 
-/// What the auditor gets of what the audited device would have earned, rounded down.
+/// The auditor's pay: a share of what the audited device earns, rounded down.
 pub fn pay(supplier_gets: Amount, share: Bps) -> Amount {
     supplier_gets.share_floor(share)
 }
@@ -69,8 +69,8 @@ fn first_u64(hash: &Hash, at: usize) -> u64 {
     u64::from_be_bytes(bytes.copied().unwrap_or_default())
 }
 
-/// The chunk that the slot hash `seed` asks the auditor `party` for at the `check`-th time, in a trace of these sizes; `n_chunks` is known
-/// only when the op is. Remainders of 64-bit numbers: the bias is below 2^-32.
+/// The chunk that the slot hash `seed` draws for the `check`-th opening of the auditor `party`. `n_chunks` gives the number of chunks of an
+/// op output once unit and op are drawn. Each number is a remainder of a 64-bit number, with a bias below 2^-32.
 pub fn place(seed: &Hash, party: &Hash, check: u8, units: u32, checkpoints: Checkpoints, n_chunks: impl FnOnce(u32, u32) -> u32) -> Place {
     let drawn = tagged(Tag::Audit, [seed, party, &[check]]);
     let pick = |at: usize, of: u32| (first_u64(&drawn, at) % u64::from(of.max(1))) as u32;
@@ -107,10 +107,10 @@ pub struct Custody {
 }
 
 impl Custody {
-    /// Whether the chunks that `seed` draws are opened in both trees.
+    /// Checks that `proof` opens the chunks that `seed` draws in both trees.
     ///
-    /// For each: the head of the op's TENSOR, the chunk's preimage behind its length (`u16`), its siblings in the tensor, those of the OP
-    /// and of the unit; then the siblings of the custody leaf at the same three levels.
+    /// For each chunk it holds: the head of the op's TENSOR; the length (`u16`) and bytes of the chunk's preimage; the siblings of the
+    /// chunk, of the OP and of the unit; then the siblings of the custody leaf at the same three levels.
     pub fn check(&self, seed: &Hash, proof: &[u8]) -> Result<(), Invalid> {
         let mut reader = Reader::new(proof);
         for check in 0..CHECKS {
@@ -142,7 +142,7 @@ impl Custody {
     }
 }
 
-/// The auditor's own tree of one unit: what it keeps to open chunks of it later.
+/// The auditor's own tree of one unit, which it keeps to open chunks later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustodyUnit {
     /// Leaves of every checkpoint.
@@ -150,7 +150,7 @@ pub struct CustodyUnit {
 }
 
 impl CustodyUnit {
-    /// Of a unit of so many checkpoints, which are salted one by one.
+    /// An empty tree with these checkpoints, which are salted one by one.
     pub fn new(checkpoints: Checkpoints) -> Self {
         Self {
             leaves: (0..checkpoints.count()).map(|_| Vec::new()).collect(),
@@ -174,18 +174,18 @@ impl CustodyUnit {
         self.leaves.iter().map(|leaves| merkle::root(leaves)).collect()
     }
 
-    /// Root over all of them.
+    /// Root over the roots of all checkpoints.
     pub fn root(&self) -> Hash {
         merkle::root(&self.roots())
     }
 }
 
-/// A drawn chunk with all it takes to open it in both trees.
+/// A drawn chunk and everything needed to open it in both trees.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening<'a> {
-    /// Which.
+    /// Its place in the trace.
     pub place: Place,
-    /// What precedes the root in the TENSOR of the op's output.
+    /// Head of the TENSOR of the op's output.
     pub head: &'a [u8; 22],
     /// Preimage of the chunk.
     pub preimage: &'a [u8],
@@ -231,12 +231,12 @@ impl Opening<'_> {
     }
 }
 
-/// Most bytes of a proof, see [`Custody::check`], where no op's output has more than so many chunks.
+/// Most bytes of a proof (see [`Custody::check`]) when no op's output has more than `chunks` chunks.
 pub const fn max_proof_bytes(chunks: u32, checkpoints: Checkpoints, units: u32) -> usize {
     let levels = depth(chunks)
         .saturating_add(depth(checkpoints.count()))
         .saturating_add(depth(units));
-    // In both trees.
+    // Siblings are shown in both trees.
     let siblings = (levels as usize).saturating_mul(2 * size_of::<Hash>());
     (22 + size_of::<u16>() + MAX_PREIMAGE)
         .saturating_add(siblings)
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_trace_can_open_what_is_drawn_and_who_altered_anything_cannot() {
+    fn only_an_unaltered_trace_opens_the_drawn_chunks() {
         for seed in 0..30 {
             let rng = Rng::new(seed);
             let graph = random_graph(&rng, 4, seed % KINDS);
@@ -331,7 +331,7 @@ mod tests {
                 Custody { traces: [7; 32], ..claim },
                 Custody { custody: [7; 32], ..claim },
                 Custody {
-                    // All for some, or some for all.
+                    // Every op instead of checkpoints, or the other way round.
                     checkpoints: Checkpoints::new(run.claim.n_ops, 3 - run.claim.interval),
                     ..claim
                 },
@@ -352,7 +352,7 @@ mod tests {
         let rng = Rng::new(1);
         let graph = random_graph(&rng, 4, 2);
         let run = Run::new(&graph, &rng, 2, &honest);
-        // The worker's own tree, handed to the auditor.
+        // The worker's own tree, given to the auditor.
         let borrowed = run.custody(&[1; 32], &[8; 32]);
         let roots: Vec<Hash> = borrowed.iter().map(CustodyUnit::root).collect();
         let claim = Custody {

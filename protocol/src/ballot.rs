@@ -1,15 +1,15 @@
-//! Votes of stakers: what a vote weighs, and when a proposal passes (rules K1, K4).
+//! Votes of stakers: how much a vote weighs, and when a proposal passes (rules K1, K4).
 
 use crate::units::{Amount, Bps};
 
-/// Longest time a proposal may take from its opening to the end of its timelock, in seconds: 60 days. A stake that grew remembers its
-/// earlier size for this long and [`MIN_AGE`] more.
+/// Longest time a proposal may take from its opening to the end of its timelock, in seconds: 60 days. A [`History`] remembers each increase
+/// of a stake for this long plus [`MIN_AGE`].
 pub const MAX_VOTING: u32 = 60 * 86_400;
 
-/// Seconds for which stake must have been there when a vote is opened, to count in it: a week. Tokens borrowed for a day have no vote.
+/// Seconds for which stake must have been there before a vote is opened to count in it: a week. Tokens borrowed for a day have no vote.
 pub const MIN_AGE: u32 = 7 * 86_400;
 
-/// The moment since which stake must have been there to count in a vote opened at `opened_at`, both in unix seconds.
+/// The latest moment at which stake may have come in to count in a vote opened at `opened_at`; both in unix seconds.
 pub fn since(opened_at: i64) -> i64 {
     opened_at.saturating_sub(MIN_AGE.into())
 }
@@ -17,28 +17,28 @@ pub fn since(opened_at: i64) -> i64 {
 crate::coded! {
     /// A choice in a vote.
     pub enum Choice {
-        /// For it.
+        /// For the proposal.
         Yes = 0,
-        /// Against it.
+        /// Against the proposal.
         No = 1,
         /// Neither; counts for the quorum.
         Abstain = 2,
-        /// Against it, and it should not have been made: where a share of all votes says so, the deposit burns.
+        /// Against the proposal, which should never have been made: when enough votes are vetoes, its deposit is burned.
         Veto = 3,
     }
 }
 
 crate::coded! {
-    /// How much power a proposal asks for, from the least to the most. It follows from the proposal's instructions, not from what its proposer
-    /// says.
+    /// How much power a proposal needs, from the least to the most. It is derived from the proposal's instructions, not from what the
+    /// proposer claims.
     pub enum Kind {
         /// Names the guardian and its term.
         Guardian = 0,
         /// Changes parameters of the market.
         Parameter = 1,
-        /// Moves what the treasury holds.
+        /// Moves funds of the treasury.
         Treasury = 2,
-        /// Replaces code, authorities or the rules of voting, or calls an instruction that is not known, which could do anything.
+        /// Replaces code, authorities or the rules of voting, or calls an unknown instruction, which could do anything.
         Upgrade = 3,
     }
 }
@@ -46,14 +46,14 @@ crate::coded! {
 /// Number of kinds.
 pub const KINDS: usize = 4;
 
-/// How a proposal of some kind passes.
+/// What a proposal of some kind needs to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Votes that are needed, abstentions included, in base units of stake.
+    /// Votes needed, abstentions included, in base units of stake.
     pub quorum: Amount,
-    /// Share of yes among yes, no and veto that is needed, at least.
+    /// Least share of yes among yes, no and veto.
     pub approval: Bps,
-    /// Share of vetoes among all votes that ends a proposal.
+    /// Share of vetoes among all votes at which the proposal is vetoed.
     pub veto: Bps,
 }
 
@@ -70,14 +70,14 @@ pub struct Votes {
     pub veto: u64,
 }
 
-/// What votes say.
+/// The result of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The quorum is reached, and enough of the votes are yes.
     Passed,
     /// The quorum is missed, or too few of the votes are yes.
     Defeated,
-    /// So many vetoes that it should not have been proposed.
+    /// The quorum is reached, and too many of the votes are vetoes.
     Vetoed,
 }
 
@@ -96,14 +96,14 @@ impl Votes {
         }
     }
 
-    /// With one more vote; `None` beyond 64 bits.
+    /// The votes with `weight` added to `choice`; `None` beyond 64 bits.
     pub fn with(mut self, choice: Choice, weight: u64) -> Option<Self> {
         let place = self.place(choice);
         *place = place.checked_add(weight)?;
         self.sum().map(|_| self)
     }
 
-    /// With one vote less; `None` when there is not as much.
+    /// The votes with `weight` taken from `choice`; `None` when there are fewer votes than that.
     pub fn without(mut self, choice: Choice, weight: u64) -> Option<Self> {
         let place = self.place(choice);
         *place = place.checked_sub(weight)?;
@@ -122,13 +122,13 @@ impl Votes {
     }
 }
 
-/// Increases of a stake that a [`History`] keeps apart.
+/// Number of increases of a stake that a [`History`] keeps apart.
 pub const RAISES: usize = 4;
 
-/// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases that no vote
-/// can ask about any more are dropped. When there are too many, the two newest are merged into one at the later time from the smaller size:
-/// of a stake that grows often, what came in within 74 days before a vote may weigh nothing in it, and what was there before weighs in
-/// full.
+/// When a stake grew (unix seconds), and how large it was before (base units), oldest first; unused places are zero. Increases too old to
+/// matter in any open vote are dropped. When there are too many, the two newest are merged into one increase at the later time, from the
+/// smaller size. For a stake that grows often, anything that came in within 74 days before a vote may then weigh nothing, while older stake
+/// weighs in full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History(pub [(i64, u64); RAISES]);
 
@@ -149,7 +149,7 @@ impl History {
         match kept.get_mut(count) {
             Some(place) => *place = (now, stake),
             None => {
-                // Merging older ones would carry the size before all of them along for as long as the stake keeps growing.
+                // Merging older increases would keep the size before all of them for as long as the stake keeps growing.
                 let [.., (at, before)] = &mut kept;
                 (*at, *before) = (now, stake.min(*before));
             }
@@ -157,7 +157,7 @@ impl History {
         Self(kept)
     }
 
-    /// How much of `stake` counts in a vote opened at `opened_at`: as much as has been there since [`MIN_AGE`] before.
+    /// How much of `stake` counts in a vote opened at `opened_at`: as much as had been there for [`MIN_AGE`] by then.
     pub fn weight(&self, stake: u64, opened_at: i64) -> u64 {
         let younger = self.0.iter().filter(|(at, _)| *at != 0 && *at >= since(opened_at));
         younger.fold(stake, |weight, (_, before)| weight.min(*before))
@@ -181,21 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn passes_with_a_quorum_and_an_approval_to_the_vote() {
+    fn thresholds_are_exact_to_the_vote() {
         let cases = [
             (votes(50, 49, 0, 0), Outcome::Defeated),
             (votes(50, 50, 0, 0), Outcome::Passed),
             (votes(49, 50, 1, 0), Outcome::Defeated),
-            // Abstentions make a quorum, and decide nothing.
+            // Abstentions count for the quorum and nothing else.
             (votes(1, 0, 99, 0), Outcome::Passed),
             (votes(1, 0, 98, 0), Outcome::Defeated),
             (votes(0, 0, 100, 0), Outcome::Defeated),
-            // Vetoes are against it, and a third of all votes ends it.
+            // Vetoes count as votes against, and a third of all votes is a veto.
             (votes(67, 0, 0, 33), Outcome::Passed),
             (votes(66, 0, 0, 34), Outcome::Vetoed),
             (votes(40, 20, 20, 20), Outcome::Passed),
             (votes(39, 20, 21, 20), Outcome::Defeated),
-            // A handful cannot burn a deposit.
+            // Without a quorum no deposit burns.
             (votes(0, 0, 0, 99), Outcome::Defeated),
             (votes(0, 0, 0, 0), Outcome::Defeated),
         ];
@@ -212,23 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_each_rise_is_known() {
+    fn the_size_before_each_increase_is_remembered() {
         let day = |days: i64| days * 86_400;
         let mut history = History::default().raised(0, day(100));
         history = history.raised(50, day(101)).raised(60, day(102));
-        // Opened a week after the first of it, in between, and a week after the last.
+        // Votes opened a week after the first increase, between the two, and a week after the last.
         let weights = [day(107), day(107) + 1, day(109), day(109) + 1].map(|opened| history.weight(80, opened));
         assert_eq!(weights, [0, 50, 60, 80]);
-        // What left since is gone.
+        // Stake that has left since does not count.
         assert_eq!(history.weight(55, day(109)), 55);
-        // Two months and a week on they are forgotten; no vote is on that could ask.
+        // After two months and a week the increases are forgotten: no open vote is that old.
         assert_eq!(history.raised(80, day(170)).0, [(day(170), 80), (0, 0), (0, 0), (0, 0)]);
-        // A fifth rise: the two newest are one.
+        // A fifth increase merges the two newest.
         let crowded = history.raised(80, day(103)).raised(90, day(104));
         assert_eq!(crowded.0, [(day(100), 0), (day(101), 50), (day(102), 60), (day(104), 80)]);
     }
 
-    /// Who stakes its rewards day by day votes with all but the last of them.
+    /// A supplier who stakes its rewards every day votes with all but the latest of them.
     #[test]
     fn a_stake_that_grows_every_day_keeps_its_vote() {
         let day = |days: i64| days * 86_400;
@@ -240,14 +240,13 @@ mod tests {
         assert!(history.weight(stake, day(465) + 1) > stake - 74);
     }
 
-    /// A stake's life: (seconds later, change).
+    /// The history of a stake: (seconds later, change).
     fn steps() -> impl Strategy<Value = Vec<(u32, i64)>> {
         prop::collection::vec((0u32..MAX_VOTING / 2, -1_000i64..1_000), 1..60)
     }
 
     proptest! {
-        /// Weight is never more than what was there all the time since a week before the proposal was opened, for any proposal whose vote
-        /// is still on.
+        /// For any proposal that is still open, weight never exceeds the least stake since a week before the proposal was opened.
         #[test]
         fn younger_stake_weighs_nothing(steps in steps(), back in 0i64..=MAX_VOTING as i64) {
             let (mut now, mut stake, mut raises, mut raised_at) = (1_000_000_000i64, 0u64, History::default(), 0i64);
@@ -268,12 +267,12 @@ mod tests {
                 let least = history.iter().filter(|(at, _)| *at >= from).map(|(_, stake)| *stake).min().unwrap_or(stake);
                 let weighs = raises.weight(stake, opened_at);
                 prop_assert!(weighs <= before.min(least), "{weighs} of {before} and {least}");
-                // What has been there since 74 days before weighs in full, however often more came in.
+                // Stake older than 74 days weighs in full, however often more came in.
                 let old = from - i64::from(MAX_VOTING + MIN_AGE);
                 let kept = history.iter().rev().find(|(at, _)| *at < old).map_or(0, |(_, stake)| *stake);
                 let kept = history.iter().filter(|(at, _)| *at >= old).map(|(_, stake)| *stake).fold(kept, u64::min);
                 prop_assert!(weighs >= kept, "{weighs} of {kept}");
-                // One that has not grown since weighs in full.
+                // A stake that has not grown since weighs in full.
                 if raised_at < from {
                     prop_assert_eq!(weighs, stake);
                 }

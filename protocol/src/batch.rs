@@ -1,7 +1,7 @@
 //! Many units of work under one root, and the blobs that carry them.
 //!
-//! A blob is a 40-byte header and the tensors of every unit, offset-binary, unit after unit. Blob stores address it by its batch root,
-//! so whoever fetches one recomputes the root and needs to trust nobody.
+//! A blob is a 40-byte header and the tensors of every unit, offset-binary, unit after unit. Blob stores address it by its batch root, so
+//! a client that fetches a blob recomputes the root and has to trust nobody.
 
 use crate::graph::{MAX_GRAPH_INPUTS, MAX_OPS};
 use crate::hash::{Hash, Tag, tagged};
@@ -32,7 +32,7 @@ pub fn inputs_hash(tensors: &[Hash]) -> Hash {
     tagged(Tag::Inputs, [&[count as u8], bytes.get(..count << 5).unwrap_or(&bytes)])
 }
 
-/// Leaf of a batch: the hash of unit `index`, be it of inputs, a TRACE or an output TENSOR.
+/// Leaf of a batch for unit `index`. `hash` is the hash of its inputs, its TRACE or its output TENSOR.
 pub fn unit_leaf(index: u32, hash: &Hash) -> Hash {
     tagged(Tag::Unit, [&index.to_le_bytes(), hash])
 }
@@ -81,7 +81,7 @@ pub enum BatchError {
     Length,
     /// A trace without ops, or with more than 1,024.
     Ops,
-    /// A trace's checkpoint interval is longer than its graph, or is 1 written as 1 and not as 0.
+    /// A trace's checkpoint interval is longer than its graph, or is 1, which has to be written as 0.
     Interval,
     /// The value id is larger than in any graph.
     Value,
@@ -222,7 +222,7 @@ impl BatchHeader {
         Ok((header, Units { header, data }))
     }
 
-    /// Reads and checks a header alone, so that a download can be refused before it is made.
+    /// Reads and checks a header alone, so that a download can be refused before it starts.
     pub fn decode(head: &[u8; Self::BYTES]) -> Result<Self, BatchError> {
         let [m0, m1, m2, m3, kind, n_tensors, 0, 0, u0, u1, u2, u3, f0, f1, f2, f3, shapes @ ..] = *head else {
             return Err(BatchError::Header);
@@ -252,7 +252,7 @@ impl BatchHeader {
         )
     }
 
-    /// Hash of one unit from its bytes: of all its inputs, or of its output TENSOR.
+    /// Hash of one unit from its bytes: the hash of its inputs, or its output TENSOR.
     pub fn unit_hash(&self, unit: &[u8]) -> Hash {
         let mut tensors = [[0; 32]; MAX_TENSORS];
         for ((slot, (shape, data)), id) in tensors.iter_mut().zip(self.tensors(unit)).zip(self.first_value_id..) {
@@ -294,7 +294,7 @@ impl<'a> Units<'a> {
     }
 }
 
-/// Batch root of a blob: of its inputs hashes or of its output TENSORs.
+/// Batch root of a blob, over the hashes of its inputs or over its output TENSORs.
 pub fn root_of_blob(blob: &[u8]) -> Result<Hash, BatchError> {
     let (header, units) = BatchHeader::parse(blob)?;
     let mut leaves = Frontier::default();

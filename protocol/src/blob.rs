@@ -1,10 +1,10 @@
-//! Every kind of blob a store keeps, and the address of each, which follows from its bytes alone.
+//! Every kind of blob that a store keeps, and the address of each, which follows from its bytes alone.
 //!
-//! Besides the batches of [`crate::batch`] there are two kinds by which a worker shows its work:
+//! Besides the batches of [`crate::batch`] there are two kinds with which a worker shows its work:
 //!
-//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, ops from one checkpoint to the next or 0 when every op is
-//!   one; numbers little-endian), then the TENSOR of every checkpoint, unit after unit. Its address is the batch root of the traces, which
-//!   the worker reveals on chain.
+//! * a **trace blob**, `IOT1`: a 16-byte header (magic, ops of the graph, units, ops from one checkpoint to the next, or 0 when every op is
+//!   a checkpoint; numbers little-endian), then the TENSOR of every checkpoint, unit after unit. Its address is the batch root of the
+//!   traces, which the worker reveals on chain.
 //! * a **tensor blob**, `IOV1`: a 16-byte header (magic, value id, shape, two zeros), then the codes of one value. Its address is
 //!   the value's TENSOR, which a trace blob lists.
 
@@ -44,7 +44,7 @@ pub struct TraceBlob<'a> {
 }
 
 impl<'a> TraceBlob<'a> {
-    /// `tensors` are the TENSORs of these checkpoints, unit after unit.
+    /// A blob of the TENSORs of these checkpoints, unit after unit.
     pub fn new(checkpoints: Checkpoints, tensors: &'a [Hash]) -> Result<Self, BatchError> {
         if !(1..=MAX_OPS).contains(&checkpoints.n_ops()) {
             return Err(BatchError::Ops);
@@ -86,7 +86,7 @@ impl<'a> TraceBlob<'a> {
         }
         let interval = u32::from_le_bytes([i0, i1, i2, i3]);
         if interval == 1 {
-            // There is one way to say so: 0.
+            // An interval of 1 is written as 0, so that each trace has one encoding.
             return Err(BatchError::Interval);
         }
         let (tensors, rest) = data.as_chunks::<32>();
@@ -113,7 +113,7 @@ impl<'a> TraceBlob<'a> {
         blob
     }
 
-    /// Whose outputs it lists.
+    /// The checkpoints whose outputs it lists.
     pub fn checkpoints(&self) -> Checkpoints {
         self.checkpoints
     }
@@ -128,7 +128,7 @@ impl<'a> TraceBlob<'a> {
         self.all().nth(index as usize)
     }
 
-    /// The same of every unit.
+    /// The TENSORs of each unit's checkpoints, in order.
     pub fn all(&self) -> impl Iterator<Item = &'a [Hash]> + use<'a> {
         self.tensors.chunks_exact(self.checkpoints.count() as usize)
     }
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_blob_of_checkpoints_says_which() {
+    fn a_trace_blob_of_checkpoints_carries_its_interval() {
         let tensors = tensors(6);
         let some = Checkpoints::new(5, 2);
         let trace = TraceBlob::new(some, &tensors).unwrap();
@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(changed(good, 3, b'2'), Err(BatchError::Header), "another version");
         }
         assert_eq!(changed(&tensor, 15, 1), Err(BatchError::Header), "reserved");
-        assert_eq!(changed(&trace, 12, 1), Err(BatchError::Interval), "said otherwise");
+        assert_eq!(changed(&trace, 12, 1), Err(BatchError::Interval), "1 instead of 0");
         assert_eq!(changed(&trace, 12, 4), Err(BatchError::Interval), "longer than the graph");
         assert_eq!(changed(&trace, 4, 0), Err(BatchError::Ops));
         assert_eq!(changed(&trace, 5, 5), Err(BatchError::Ops), "more than 1,024");

@@ -1,28 +1,30 @@
-//! How large a bond must be for a lie not to pay, and where it goes when the lie is proved.
+//! How large a bond must be so that lying does not pay, and where it goes once a lie is proved.
 //!
-//! Let f be the price of a job, c what computing it honestly costs, g what a wrong result is worth to somebody, S the bond, p the chance that
-//! somebody able recomputes the job in time, q the chance that this ends in a conviction and β the share of the slash that can find its way
-//! back to the liar as its own challenger. A lie that computes nothing brings `(1 − pq)(f + g) − pq(1 − β)S`, honesty brings `f − c`. Hence
+//! Let f be the price of a job, c the cost of computing it honestly, g what a wrong result is worth to somebody, S the bond, p the chance
+//! that a capable checker recomputes the job in time, q the chance that this leads to a conviction, and β the share of the slash that can
+//! flow back to a liar acting as its own challenger. A liar that computes nothing expects `(1 − pq)(f + g) − pq(1 − β)S`; an honest worker
+//! earns `f − c`. Hence honesty pays more if
 //!
 //! `(1 − β) · S > (c + g) / (p · q) − (f + g)`
 //!
-//! with c = 0.8 f, q = 0.99 and β = 0.3. Everything is integer; [`required`] is exact: the smallest S that satisfies it.
+//! with c = 0.8 f, q = 0.99 and β = 0.3. All arithmetic is integer, and [`required`] is exact: it returns the smallest such S.
 
 use crate::math;
 use crate::units::{Amount, Bps};
 
-/// Share of the slashed bond that the convicting challenger gets: β. It may be the liar in disguise.
+/// Share of a slashed bond that goes to the convicting challenger: β. The challenger may be the liar in disguise.
 pub const REWARD: Bps = Bps::saturating(3_000);
-/// Share that the consumer gets, unless it is linked to the worker.
+/// Share that goes to the consumer, unless the consumer is linked to the worker.
 pub const COMPENSATION: Bps = Bps::saturating(2_000);
 
-/// A replica's bond is at least so many times its price: a fifth of it, the consumer's share, pays for another run.
+/// A replica's bond is at least this many times its price, so that the consumer's share, a fifth of the bond, pays for another run.
 const REPLICA_MULTIPLE: u64 = 5;
 
-/// What the device of a job that costs `price` in all puts at stake, whatever its consumer asks for beyond; `None` as for [`required`].
+/// The least bond for a job with the total price `price`; its consumer may ask for more. `None` as for [`required`].
 ///
-/// Of `replicas` that agree nobody else has time to look, so there only the others count; but one that is left of them has only those who watch,
-/// with the chance `watch`. Either has to be enough. Audits count for nothing: auditors may not be there.
+/// When `replicas` agree, nobody else has time to check the result, so only the other replicas count. A replica left on its own because the
+/// others failed is checked by watchers alone, with the chance `watch`. The bond has to be enough in both cases. Audits do not count: there
+/// may be no auditors.
 pub fn of_job(price: Amount, value_at_risk: Amount, watch: Bps, replicas: u8) -> Option<Amount> {
     let alone = required(price, value_at_risk, watch)?;
     if replicas < 2 {
@@ -32,13 +34,13 @@ pub fn of_job(price: Amount, value_at_risk: Amount, watch: Bps, replicas: u8) ->
     Some(alone.max(beside).max(price.checked_times(REPLICA_MULTIPLE)?))
 }
 
-/// The smallest bond for which honesty pays more than a lie, for a job of that `price`; `None` when it does not fit or nobody would look.
+/// The smallest bond with which honesty pays more than lying. `None` when it does not fit 64 bits, or when nobody would detect a lie.
 ///
-/// Grows with the value at risk, falls with the chance of detection; grows with the price while that chance is below c/q, four fifths and
-/// a little: above it the price alone keeps a worker honest.
+/// It grows with the value at risk and falls with the chance of detection. It grows with the price only while that chance is below c/q,
+/// about 81 %: above it the price alone keeps a worker honest.
 pub fn required(price: Amount, value_at_risk: Amount, detection: Bps) -> Option<Amount> {
     // With c = 4f/5, q = 99/100, β = 3/10 and p = detection/10,000, times 10: 7 S > (4f + 5g) · 2,000,000 / (99 · detection) − 10 (f + g).
-    // The first integer above x/7 is ⌊⌊x⌋/7⌋ + 1, and only the fraction of x has one digit behind the point, so its floor is exact.
+    // The first integer above x/7 is ⌊⌊x⌋/7⌋ + 1, and ⌊x⌋ is exact because what is subtracted from the fraction is an integer.
     let lie = math::checked_mul(price.0, 4)?.checked_add(math::checked_mul(value_at_risk.0, 5)?)?;
     let odds = detection.get().checked_mul(99)?;
     let gain = math::mul_div_floor(lie, 2_000_000, odds)?;
@@ -49,8 +51,8 @@ pub fn required(price: Amount, value_at_risk: Amount, detection: Bps) -> Option<
     }
 }
 
-/// Chance that a lie is noticed, `1 − (1 − watch)(1 − audit)(1 − p_replica)` with `p_replica = 1 − 0.2^(replicas − 1)`, rounded down: watchers,
-/// drawn auditors and other replicas (each a fifth likely to be in league) look independently of each other.
+/// Chance that a lie is detected: `1 − (1 − watch)(1 − audit)(1 − p_replica)` with `p_replica = 1 − 0.2^(replicas − 1)`, rounded down.
+/// Watchers, drawn auditors and other replicas check independently, and each other replica colludes with a chance of one fifth.
 pub fn detection(watch: Bps, audit: Bps, replicas: u8) -> Bps {
     let unseen = Bps::WHOLE.saturating_sub(watch.get()) * Bps::WHOLE.saturating_sub(audit.get());
     let league = 5u64
@@ -60,19 +62,19 @@ pub fn detection(watch: Bps, audit: Bps, replicas: u8) -> Bps {
     Bps::saturating(u16::try_from(Bps::WHOLE.saturating_sub(missed)).unwrap_or(0))
 }
 
-/// Where a slashed bond goes. The parts make the whole.
+/// How a slashed bond is divided. The parts add up to the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
     /// To the challenger.
     pub reward: Amount,
     /// To the consumer.
     pub compensation: Amount,
-    /// To nobody.
+    /// To nobody: the supply falls.
     pub burned: Amount,
 }
 
-/// 30 % to the challenger, 20 % to the consumer, both rounded down, the rest burned. A consumer `linked` to the worker gets nothing: a liar
-/// that is its own consumer and challenger must not get more than β back.
+/// Divides a slashed bond: 30 % to the challenger, 20 % to the consumer, both rounded down; the rest is burned. A consumer `linked` to the
+/// worker gets nothing, so that a liar that is its own consumer and challenger gets no more than β back.
 pub fn split(bond: Amount, linked: bool) -> Split {
     let reward = bond.share_floor(REWARD);
     let compensation = if linked { Amount::ZERO } else { bond.share_floor(COMPENSATION) };
@@ -115,12 +117,12 @@ mod tests {
 
     #[test]
     fn edges() {
-        // Nothing to gain: still strictly more than nothing.
+        // With nothing to gain, the bond must still be more than zero.
         assert_eq!(required(Amount::ZERO, Amount::ZERO, bps(500)), Some(Amount(1)));
-        // A certain look: g costs g/q − g, 1/99 of it, over 0.7.
+        // Certain detection: g requires g/q − g = g/99, divided by 0.7.
         assert_eq!(required(Amount::ZERO, Amount(693), bps(10_000)), Some(Amount(11)));
         assert_eq!(required(Amount(1), Amount::ZERO, bps(10_000)), Some(Amount::ZERO));
-        // Nobody looks: no bond will do.
+        // Without detection no bond is enough.
         assert_eq!(required(Amount(1), Amount(1), bps(0)), None);
         for huge in [u64::MAX, u64::MAX / 4, u64::MAX / 5, u64::MAX / 50] {
             assert_eq!(required(Amount(huge), Amount(huge), bps(500)), None, "{huge}");
@@ -130,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_may_be_left_alone_or_be_believed_at_once() {
+    fn a_replicas_bond_covers_both_lone_and_agreeing_replicas() {
         let bond = |price: u64, value, watch, replicas| of_job(Amount(price), Amount(value), bps(watch), replicas).map(|bond| bond.0);
         assert_eq!(bond(IO, 0, 500, 1), Some(2_165_945_166));
         assert_eq!(bond(IO, 0, 500, 2), Some(2_165_945_166), "left alone");
         assert_eq!(bond(IO, 0, 10_000, 1), Some(0));
         assert_eq!(bond(IO, 0, 10_000, 2), Some(5 * IO), "another run");
-        // The other one sees a lie eight times in ten.
+        // The other replica detects a lie with a chance of 80 %.
         assert_eq!(bond(IO, 100 * IO, 10_000, 2), Some(3_753_246_754));
         assert_eq!(bond(0, 0, 500, 1), Some(1), "another mint");
         for replicas in 1..=3 {
@@ -211,7 +213,7 @@ mod tests {
                     prop_assert!(honest(price, value, p, bond), "{bond} is too small");
                     prop_assert!(bond == 0 || !honest(price, value, p, bond - 1), "{bond} is too large");
                 }
-                // Only what an intermediate sum cannot hold is refused: far more than exists of any token.
+                // Refused only when an intermediate value overflows, far beyond the supply of any token.
                 None => prop_assert!((4 * u128::from(price) + 5 * u128::from(value)) * 2_000_000 / (99 * u128::from(p)) > u128::from(u64::MAX)
                     || 10 * (u128::from(price) + u128::from(value)) > u128::from(u64::MAX)),
             }

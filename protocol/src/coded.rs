@@ -1,7 +1,7 @@
-//! Enums that accounts, events and instructions keep as one byte.
+//! Enums that accounts, events and instructions store as one byte.
 
-/// Declares an enum that is kept as the byte of its discriminant. Such a byte compares with the variants, `job.status == Status::Open`, and
-/// may be any: one that no variant has is unequal to all of them, and above those with smaller ones.
+/// Declares an enum that is stored as the byte of its discriminant. The stored byte compares directly with the variants, as in
+/// `job.status == Status::Open`. A byte that is no variant's code equals none of them, and is ordered by its value.
 #[macro_export]
 macro_rules! coded {
     (
@@ -44,7 +44,7 @@ macro_rules! coded {
 #[cfg(test)]
 mod tests {
     coded! {
-        /// Of which a byte may be kept.
+        /// Stored as a byte.
         pub enum Stage {
             /// First.
             Early = 0,

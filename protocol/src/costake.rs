@@ -1,11 +1,12 @@
-//! Co-stake: shares of a device's co-stake, and what its co-stakers get of each hour (rules E, extended to many co-stakers per device).
+//! Co-stake: shares of a device's co-stake, and the co-stakers' part of each hour's reward (rules E, extended to many co-stakers per
+//! device).
 //!
-//! Shares are of the assets in the books, never of a token balance, so that gifts move no price. All rounding favours the holders who stay:
-//! shares and payments are rounded down. A slash lowers the assets, and with them what every share is worth, in one step.
+//! Shares are priced by the assets on the books, never by a token balance, so that gifts do not move the price. Shares and payments are
+//! rounded down, in favour of the holders who stay. A slash lowers the assets, and with them the value of every share, in one step.
 //!
-//! Rewards of an hour become known an hour or two after it, and belong to the shares that were in for the whole of it (E13). Hours are
-//! distributed in order. A [`Schedule`] knows the shares of every hour that can still be distributed; a [`log`](index_at) of cumulated
-//! rewards per share tells what a position earned between its first and its last hour, whenever it is settled.
+//! An hour's rewards become known an hour or two after it ends, and belong to the shares that were in for the whole hour (E13). Hours are
+//! distributed in order. A [`Schedule`] keeps the shares of every hour that can still be distributed. A [`log`](index_at) of cumulative
+//! rewards per share tells what a position earned between its first and its last hour, no matter when the position is settled.
 
 use crate::math;
 use crate::units::{Amount, Bps};
@@ -15,18 +16,18 @@ const BITS: u32 = 63;
 /// One base unit per share.
 const ONE: u64 = 1 << BITS;
 
-/// Nobody joins a pool that would have as many shares, nor while all that is active would buy as many of what cools down. Slashes that
-/// follow one another cut both pools alike, so that what the one buys of the other does not grow; of those open at once see
-/// [`cooling_shares`].
+/// A join is refused when it would bring the pool to this many shares, or when moving all active co-stake to the cooling pool would then
+/// bring that pool to this many. Consecutive slashes cut both pools alike, so the number of cooling shares that active co-stake buys does
+/// not grow with them; for slashes open at the same time see [`cooling_shares`].
 pub const MOST_SHARES: u64 = 1 << 62;
 
-/// What no slash takes of a pool: a 65,536th, rounded up. Its shares never stand for nothing.
+/// The part of a pool that no slash takes: a 65,536th, rounded up, so that something always backs its shares.
 pub fn beyond_slash(assets: Amount) -> Amount {
     Amount(assets.0.div_ceil(1 << 16))
 }
 
-/// Shares that `amount` buys, when `shares` exist for `assets`; one per base unit when there are none. Rounded down. `None` when shares are
-/// worth nothing, and beyond 64 bits.
+/// Number of shares that `amount` buys when `assets` back `shares`, rounded down; one per base unit when there are no shares. `None` when
+/// the existing shares are worth nothing, or when the result exceeds 64 bits.
 pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
     if shares == 0 {
         return Some(amount.0);
@@ -34,23 +35,24 @@ pub fn shares_for(amount: Amount, shares: u64, assets: Amount) -> Option<u64> {
     math::mul_div_floor(amount.0, shares, assets.0)
 }
 
-/// Shares of what cools down that `amount` of the `active` co-stake buys, when `shares` exist for `assets`. Rounded down, and no more than
-/// its part of those that 64 bits still hold: everybody can leave, and nobody who leaves early takes what others need.
+/// Number of shares of the cooling pool that `amount` of the `active` co-stake buys when `assets` back `shares`. Rounded down, and at most
+/// its proportional part of the shares that still fit 64 bits, so that everybody can leave and nobody who leaves early uses up the shares
+/// that others need.
 ///
-/// That part is less only after slashes that were open at once, each of which rounds down what it takes of the cooldown. Since nobody joins
-/// beyond [`MOST_SHARES`], whoever cools down already then gains at most what these roundings left there.
+/// That limit applies only after slashes that were open at the same time, each of which rounds down what it takes from the cooling pool.
+/// Because nobody joins beyond [`MOST_SHARES`], the holders who are already cooling down then gain at most what these roundings left there.
 pub fn cooling_shares(amount: Amount, active: Amount, shares: u64, assets: Amount) -> u64 {
     let part = worth(amount.0, active.0, Amount(u64::MAX.saturating_sub(shares))).0;
     shares_for(amount, shares, assets).map_or(part, |bought| bought.min(part))
 }
 
-/// What `part` of `shares` is worth when they stand for `assets`, rounded down; zero when there are no shares.
+/// Value of `part` of the `shares` that `assets` back, rounded down; zero when there are no shares.
 pub fn worth(part: u64, shares: u64, assets: Amount) -> Amount {
     Amount(math::mul_div_floor(part.min(shares), assets.0, shares).unwrap_or(0))
 }
 
-/// What co-stakers get of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, in proportion below
-/// (E12). Rounded down; the owner gets the rest.
+/// The co-stakers' part of an hour's `reward`: `share` of it when the assets that earn fill the offer's `capacity`, proportionally less
+/// otherwise (E12). Rounded down; the owner gets the rest.
 pub fn part(reward: Amount, share: Bps, earning: Amount, capacity: Amount) -> Amount {
     let whole = reward.share_floor(share);
     let of = earning.0.min(capacity.0);
@@ -74,14 +76,14 @@ pub fn earned(shares: u64, from: u128, to: u128) -> Amount {
     Amount(whole.saturating_add(rest))
 }
 
-/// Changes of earning shares that a [`Schedule`] keeps apart: those of four hours whose rewards a device may have pending, of the previous
-/// hour, of the present one, of the next, and one more.
+/// Number of changes of earning shares that a [`Schedule`] keeps apart: one for each of the four hours whose rewards a device may have
+/// pending, one each for the previous, the present and the next hour, and one more.
 pub const CHANGES: usize = 8;
 
 /// Earning shares by hour. Hours are numbered; a change counts from its hour on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// Shares of hours before every change.
+    /// Shares in the hours before the first change.
     pub base: u64,
     /// Changes in the order of their hours; unused ones are (0, 0) at the end.
     pub changes: [(u32, i64); CHANGES],
@@ -95,8 +97,8 @@ impl Schedule {
         u64::try_from(sum).unwrap_or(0)
     }
 
-    /// Adds a change from `hour` on, not earlier than any before; `open` tells whether an hour in [from, to) can still be distributed.
-    /// `None` when there is no room, which cannot happen while at most four hours wait and all other changes lie within three.
+    /// Adds a change that counts from `hour` on; `open(from, to)` tells whether an hour in [from, to) can still be distributed. `None` when
+    /// there is no room, which cannot happen while at most four hours are pending and all other changes lie within three hours.
     pub fn change(&mut self, hour: u32, change: i64, open: impl Fn(u32, u32) -> bool) -> Option<()> {
         if let Some((_, sum)) = self.changes.iter_mut().find(|(from, _)| *from == hour) {
             *sum = sum.checked_add(change)?;
@@ -105,7 +107,7 @@ impl Schedule {
         if self.changes.iter().all(|(from, _)| *from != 0) {
             self.fold(&open);
         }
-        // Later ones move up by a place.
+        // Later changes move up by one place.
         let mut next = (hour, change);
         for place in &mut self.changes {
             if place.0 == 0 {
@@ -119,7 +121,7 @@ impl Schedule {
         None
     }
 
-    /// Merges changes that no distribution can tell apart any more.
+    /// Merges changes with no hour between them that can still be distributed.
     fn fold(&mut self, open: impl Fn(u32, u32) -> bool) {
         let mut kept = [(0, 0); CHANGES];
         let mut count = 0usize;
@@ -132,7 +134,7 @@ impl Schedule {
                     count += 1;
                 }
             } else if let Some((hour, sum)) = last {
-                // From the later hour on: no hour between the two can be distributed any more.
+                // Both count from the later hour: no hour between the two can still be distributed.
                 (*hour, *sum) = (from, sum.saturating_add(change));
             } else {
                 self.base = u64::try_from(signed(self.base).saturating_add(change)).unwrap_or(0);
@@ -143,15 +145,15 @@ impl Schedule {
     }
 }
 
-/// Shares are base units of $IO at first, of which there are less than 2^57.
+/// Joins keep shares below [`MOST_SHARES`], so they fit.
 fn signed(shares: u64) -> i64 {
     i64::try_from(shares).unwrap_or(i64::MAX)
 }
 
-/// Rewards per share after the last hour of a log before `hour`; the log has (hour, index) in any order.
+/// Rewards per share after the last logged hour before `hour`; the log yields (hour, index) in any order.
 ///
-/// `None` when none of its hours lies before. A position that began earlier than the log reaches back begins with its least index, which is
-/// a later one: it gets less, never more.
+/// `None` when no logged hour is earlier. A position older than the log then starts from the log's smallest index, which is that of a later
+/// hour: it gets less, never more.
 pub fn index_at(log: impl Iterator<Item = (u32, u128)>, hour: u32) -> Option<u128> {
     log.filter(|(of, _)| *of < hour).map(|(_, index)| index).max()
 }
@@ -181,17 +183,17 @@ mod tests {
 
     #[test]
     fn the_first_depositor_cannot_make_shares_dear() {
-        // Shares are of the books: a gift to the vault changes nothing, and a slash only cheapens them.
+        // Shares are priced by the books: a gift to the vault changes nothing, and a slash only makes them cheaper.
         assert_eq!(shares_for(Amount(1), 0, Amount(0)), Some(1));
         assert_eq!(shares_for(Amount(100), 1, Amount(1)), Some(100));
-        // Nobody joins what is worth nothing.
+        // Nobody joins when shares are worth nothing.
         assert_eq!(shares_for(Amount(100), 50, Amount(0)), None);
         assert_eq!((worth(0, 0, Amount(7)), worth(5, 10, Amount(7))), (Amount(0), Amount(3)));
     }
 
     #[test]
     fn hours_keep_their_own_shares() {
-        // Hours 10 and 12 wait, 14 is on, 13 can still be checked in to.
+        // Hours 10 and 12 are pending, 14 is the present hour, and devices can still check in to 13.
         let open = |from: u32, to: u32| [10, 12].iter().any(|hour| (from..to).contains(hour)) || to > 13;
         let mut schedule = Schedule::default();
         for (hour, change) in [(9, 100), (11, 10), (13, 5), (14, -20), (15, 1)] {
@@ -217,7 +219,7 @@ mod tests {
             let Some(got) = shares_for(Amount(amount), shares, Amount(assets)) else { return Ok(()) };
             let Some((all, sum)) = shares.checked_add(got).zip(assets.checked_add(amount)) else { return Ok(()) };
             prop_assert!(worth(got, all, Amount(sum)).0 <= amount);
-            // Nor do those who were there lose.
+            // Nor do the existing holders lose.
             prop_assert!(worth(shares, all, Amount(sum)).0 >= assets);
         }
 
@@ -233,8 +235,8 @@ mod tests {
             prop_assert!(earned <= paid);
         }
 
-        /// Whatever the order of changes and distributions, an hour that can still be distributed has exactly the shares that were in for
-        /// it.
+        /// In whatever order changes and distributions come, an hour that can still be distributed keeps exactly the shares that were in
+        /// for it.
         #[test]
         fn a_schedule_forgets_nothing_it_may_be_asked_for(steps in prop::collection::vec((0u8..4, 1u64..1_000), 1..200)) {
             let mut schedule = Schedule::default();
@@ -242,7 +244,7 @@ mod tests {
             let mut waiting: Vec<u32> = vec![];
             let (mut now, mut last_checked, mut total) = (100u32, 0u32, 0u64);
             for (kind, amount) in steps {
-                // An hour that waits, or can still be checked in to, or is to come.
+                // An hour that is pending, still open for check-ins, or in the future.
                 let open = |from: u32, to: u32| {
                     let next = (last_checked + 1).max(now - 1);
                     waiting.iter().any(|hour| (from..to).contains(hour)) || to > next
@@ -255,7 +257,7 @@ mod tests {
                     }
                     1 => {
                         let left = amount.min(total);
-                        // What leaves must have been in; a leaver of this very hour's joiners takes the joining back.
+                        // Only shares that are in can leave; shares that join and leave in the same hour cancel out.
                         let in_now: i64 = exact.iter().filter(|(from, _)| *from <= now).map(|(_, change)| change).sum();
                         let left = left.min(u64::try_from(in_now.max(0)).unwrap());
                         total -= left;
@@ -270,7 +272,7 @@ mod tests {
                         }
                     }
                     _ => {
-                        // Time without a check-in, then the oldest hour is distributed.
+                        // Time passes without a check-in, then the oldest hour is distributed.
                         if let Some(hour) = waiting.first().copied() {
                             let sum: i64 = exact.iter().filter(|(from, _)| *from <= hour).map(|(_, change)| change).sum();
                             prop_assert_eq!(schedule.at(hour), u64::try_from(sum).unwrap());

@@ -1,14 +1,14 @@
 //! What a challenger may ask a worker to show on chain, what counts as an answer, and how long both have.
 //!
-//! A worker that publishes nothing leaves a checker that knows a result to be wrong without evidence. So anyone may demand a part of what
-//! the worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the
-//! chunk hashes of one of them; one chunk. Each answer must lead to the root above it. A worker that cannot answer has committed to
-//! something that is not built as specified, and silence convicts like evidence.
+//! If a worker publishes nothing, a checker may know that its result is wrong and have no evidence. So anyone may demand a part of what the
+//! worker committed to, from the top down: the hashes of the units, which tell where the result is wrong; the op outputs of a unit; the
+//! chunk hashes of one op output; one chunk. Each answer must lead to the root above it. A worker that cannot answer has committed to
+//! something that is not built as specified, so silence convicts just as evidence does.
 //!
-//! Where a trace commits to checkpoints only, the answer with a unit's op outputs is a commitment of its own: those of the checkpoints must
-//! be the ones in the trace, and what the worker says of the ops between them stands from then on. It gains nothing by saying so late: what
-//! lies between two checkpoints either follows from the first, and leads to the second, or holds an element that its op does not make of
-//! its inputs.
+//! Where a trace commits to checkpoints only, the answer with a unit's op outputs is a commitment of its own: the outputs at the
+//! checkpoints must be those of the trace, and the outputs that the worker claims between them are binding from then on. Committing to
+//! those late gains the worker nothing: the values between two checkpoints either follow from the first and lead to the second, or contain
+//! an element that is not what its op makes of its inputs.
 
 use crate::batch::{batch_from_root, unit_leaf};
 use crate::hash::{Hash, Tag, tagged};
@@ -17,33 +17,33 @@ use crate::tensor::{CHUNK_BYTES, MAX_ELEMENTS};
 use crate::trace::{Checkpoints, op_leaf};
 use crate::units::{Clocks, Moment};
 
-/// Hashes in a page, the most an answer shows of the units of a job or the chunks of a tensor, of which they cover 1 MiB.
+/// Hashes in a page: the most that one answer shows of a job's units or of a tensor's chunks. A page of chunks covers 1 MiB.
 pub const PAGE: u32 = 1 << PAGE_DEPTH;
 /// Levels of a full page.
 pub const PAGE_DEPTH: u32 = 10;
 /// Most chunks a well-formed activation has.
 pub const MAX_CHUNKS: u32 = MAX_ELEMENTS / CHUNK_BYTES as u32;
-/// What precedes the data in the preimage of a chunk.
+/// Bytes before the data in the preimage of a chunk.
 pub const CHUNK_HEAD: usize = 15;
 /// Longest preimage of a well-formed chunk.
 pub const MAX_PREIMAGE: usize = CHUNK_HEAD + CHUNK_BYTES;
 
-/// Fewest hashes in a piece of an answer that neither begins nor ends it: half of what an ordinary transaction carries, so that a list of
-/// any length can be cut into such pieces. Whoever reads an answer goes through whatever names the demand in the slots in which it grew,
-/// and hash by hash a worker could make those as many as it likes.
+/// Fewest hashes in a piece of an answer that is neither its first nor its last: half of what an ordinary transaction carries, so that a
+/// list of any length can be cut into such pieces. To read an answer, a client scans every transaction that names the demand in the slots
+/// in which it grew; a worker that sent one hash at a time could make those arbitrarily many.
 pub const MIN_PIECE: usize = 12;
 
 /// Most demands that may be open on a job at a time.
 pub const MAX_OPEN: u8 = 8;
-/// Demands on a job after which the next ones cost twice as much.
+/// Number of demands on a job after which the price doubles.
 pub const DOUBLING: u8 = 8;
-/// Seconds a worker has for all answers of a job together, in excess of [`PROMPT_SECONDS`] for each. They are counted when an answer comes:
-/// demands that are open then keep the time they were given, so that a worker that is always asked eight things at once may take an hour.
-/// To count them when a demand is opened would leave an honest worker that was slow once half a minute for the last of eight.
+/// Seconds that a worker has for all answers of a job together, on top of [`PROMPT_SECONDS`] for each. They are charged when an answer
+/// comes, and demands that are open then keep the time they were given, so a worker that always has eight open demands may take an hour in
+/// all. If they were charged when a demand is opened, an honest worker that was slow once would have half a minute for the last of eight.
 pub const TOTAL_SECONDS: u32 = 1_800;
-/// Seconds that any answer may take: a worker that answers within them never runs out of time, however much it is asked.
+/// Seconds that every answer may take: a worker that answers within them never runs out of time, however many demands there are.
 pub const PROMPT_SECONDS: u32 = 30;
-/// Most seconds that answers may add to a window: the longest path of questions and answers fits.
+/// Most seconds that answers may add to a challenge window: enough for the longest sequence of questions and answers.
 pub const MAX_EXTENSION: u32 = 2_400;
 
 crate::coded! {
@@ -51,7 +51,7 @@ crate::coded! {
     pub enum Kind {
         /// TRACEs of up to [`PAGE`] units.
         Traces = 0,
-        /// TENSORs of what was delivered for up to [`PAGE`] units.
+        /// TENSORs of the delivered outputs of up to [`PAGE`] units.
         Outputs = 1,
         /// TENSOR of every op output of a unit.
         Ops = 2,
@@ -65,13 +65,13 @@ crate::coded! {
 /// One part of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Item {
-    /// What.
+    /// Kind of part.
     pub kind: Kind,
-    /// Of which unit; zero where pages count units.
+    /// Unit; zero for pages of units.
     pub unit: u32,
-    /// Of which op; zero where the unit says all.
+    /// Op; zero for pages of units and for all ops of a unit.
     pub op: u32,
-    /// Which page or chunk; zero elsewhere.
+    /// Page or chunk; zero for all ops of a unit.
     pub index: u32,
 }
 
@@ -86,7 +86,7 @@ impl Item {
         }
     }
 
-    /// A page of the TENSORs that were delivered.
+    /// A page of the units' delivered output TENSORs.
     pub const fn outputs(page: u32) -> Self {
         Self {
             kind: Kind::Outputs,
@@ -124,8 +124,8 @@ impl Item {
         }
     }
 
-    /// Whether a result of `units` units of a model of `n_ops` ops may have such a part. How many chunks a tensor has is what its worker
-    /// says.
+    /// Whether a result of `units` units of a model with `n_ops` ops may have this part. The number of a tensor's chunks is not checked:
+    /// the worker claims it.
     pub fn exists(&self, units: u32, n_ops: u32) -> bool {
         let within = match self.kind {
             Kind::Traces | Kind::Outputs => self.unit == 0 && self.op == 0 && page_len(units, self.index) > 0,
@@ -136,7 +136,7 @@ impl Item {
         within && self.unit < units
     }
 
-    /// The part that must be shown before this one; `None` at the top.
+    /// The part that must be shown before this one; `None` for the topmost parts.
     pub fn above(&self) -> Option<Self> {
         match self.kind {
             Kind::Traces | Kind::Outputs | Kind::Ops => None,
@@ -146,7 +146,7 @@ impl Item {
     }
 }
 
-/// Root of all traces that the root over a unit's checkpoints leads to.
+/// Batch root of the traces that the root over a unit's checkpoints leads to.
 pub fn traces_of_unit(units: u32, unit: u32, checkpoints: Checkpoints, root: &Hash, path: &[Hash]) -> Option<Hash> {
     let leaf = unit_leaf(unit, &checkpoints.trace_from_root(root));
     let root = merkle::root_from_path(leaf, unit, merkle::depth(units), path)?;
@@ -159,36 +159,36 @@ pub fn batch_of_page(units: u32, page: u32, page_root: &Hash, above: &[Hash]) ->
     Some(batch_from_root(units, &root))
 }
 
-/// Number of chunks that the preimage of a TENSOR says.
+/// Number of chunks that the head of a TENSOR claims.
 pub const fn chunks_of_head(head: &[u8; 22]) -> u32 {
     let [.., n0, n1, n2, n3] = *head;
     u32::from_le_bytes([n0, n1, n2, n3])
 }
 
-/// Hashes that page `page` of `total` holds: none beyond the end.
+/// Number of hashes on page `page` of a list of `total`; zero beyond the end.
 pub const fn page_len(total: u32, page: u32) -> u32 {
     let rest = total.saturating_sub(page.saturating_mul(PAGE));
     if rest < PAGE { rest } else { PAGE }
 }
 
-/// The same for a tensor of `n_chunks` chunks: zero when it claims more than [`MAX_CHUNKS`], since then its head alone convicts.
+/// [`page_len`] for a tensor of `n_chunks` chunks; zero when it claims more than [`MAX_CHUNKS`], because then its head alone convicts.
 pub const fn chunk_page_len(n_chunks: u32, page: u32) -> u32 {
     if n_chunks > MAX_CHUNKS { 0 } else { page_len(n_chunks, page) }
 }
 
-/// Levels of a page's subtree; a tree of one page is that page.
+/// Levels of a page's subtree; a tree with a single page is that page.
 pub const fn page_depth(total: u32) -> u32 {
     let depth = merkle::depth(total);
     if depth < PAGE_DEPTH { depth } else { PAGE_DEPTH }
 }
 
-/// Levels from a page's root to the root of all.
+/// Levels from a page's root to the root of the whole tree.
 const fn levels_above(total: u32) -> u32 {
     merkle::depth(total).saturating_sub(page_depth(total))
 }
 
-/// Root of the tensor of `n_chunks` chunks that a page of them leads to, as [`ops_of_page`] has it; `None` too when what `above` has
-/// beyond the last page isn't empty. So a root that the pages don't explain leaves its last one without an answer.
+/// Root of the tensor of `n_chunks` chunks that a page leads to; parameters as in [`ops_of_page`]. Also `None` when a subtree in `above`
+/// that lies beyond the last page is not empty, so that a root with hidden chunks has no valid answer for its last page.
 pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) -> Option<Hash> {
     if chunk_page_len(n_chunks, page) > 0 {
         let root = merkle::root_from_path(*page_root, page, levels_above(n_chunks), above)?;
@@ -205,15 +205,15 @@ pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) 
 
 /// Root over a unit's OP leaves that a page of an op's output leads to.
 ///
-/// `page_root` is the root of the page's subtree, `above` leads it to the tensor's root; an empty page is shown by the tensor's root
-/// itself, alone in `above`. `path` leads the OP leaf up.
+/// `page_root` is the root of the page's subtree, and `above` leads from it to the tensor's root; for an empty page, `above` is the
+/// tensor's root alone. `path` leads from the OP leaf to the result.
 pub fn ops_of_page(item: &Item, n_ops: u32, page_root: &Hash, head: &[u8; 22], above: &[Hash], path: &[Hash]) -> Option<Hash> {
     let root = root_of_page(chunks_of_head(head), item.index, page_root, above)?;
     let tensor = tagged(Tag::Tensor, [head, &root]);
     merkle::root_from_path(op_leaf(item.op, &tensor), item.op, merkle::depth(n_ops), path)
 }
 
-/// Leaf of a chunk, whatever its preimage is.
+/// Leaf of a chunk, well-formed or not.
 pub fn leaf_of_chunk(preimage: &[u8]) -> Hash {
     tagged(Tag::Chunk, [preimage])
 }
@@ -223,24 +223,24 @@ pub fn page_of_chunk(item: &Item, n_chunks: u32, leaf: &Hash, path: &[Hash]) -> 
     merkle::root_from_path(*leaf, item.index % PAGE, page_depth(n_chunks), path)
 }
 
-/// What the next demand on a job costs in lamports when `demanded` were opened before and the first cost `base`; `None` when it does not
-/// fit.
+/// Price in lamports of the next demand on a job, after `demanded` earlier ones, when the first cost `base`; `None` when it does not fit
+/// 64 bits.
 ///
-/// The answer earns the worker `base`. What a demand costs beyond it is lost, so that a liar in disguise, which earns its own fees, cannot
-/// occupy all places until the window has passed: its own answers lengthen the window by [`MAX_EXTENSION`], and once its clock is used up
-/// it would have to refill the places every [`PROMPT_SECONDS`], at twice the price each time.
+/// The answer earns the worker `base`, and the rest of the price is lost. So a liar in disguise, which earns its own fees, cannot occupy
+/// all places until the window has passed: its own answers extend the window by [`MAX_EXTENSION`], and once its clock is used up it has to
+/// refill the places every [`PROMPT_SECONDS`], at twice the price each time.
 pub fn cost(base: u64, demanded: u8) -> Option<u64> {
     1u64.checked_shl(u32::from(demanded / DOUBLING))
         .and_then(|factor| crate::math::checked_mul(base, factor))
 }
 
-/// Seconds for the next answer of a worker that has used up `used` of its clock, where no answer gets more than `limit`.
+/// Seconds for the next answer of a worker that has used `used` seconds of its clock; no answer gets more than `limit`.
 pub fn allowance(used: u32, limit: u32) -> u32 {
     TOTAL_SECONDS.saturating_sub(used).min(limit).max(PROMPT_SECONDS)
 }
 
-/// Seconds of the worker's clock that an answer takes when it was demanded at `opened`: none when it is prompt, and none when the cluster
-/// restarted meanwhile, since nobody knows how long it stood.
+/// Seconds that an answer to a demand opened at `opened` takes from the worker's clock: none when it is prompt, and none when the cluster
+/// restarted in between, because nobody knows how long the outage was.
 pub fn spent(opened: Moment, clocks: Clocks) -> u32 {
     if clocks.restart > opened.slot {
         return 0;
@@ -253,8 +253,8 @@ pub fn spent(opened: Moment, clocks: Clocks) -> u32 {
     u32::try_from(taken.max(0)).unwrap_or(u32::MAX).min(TOTAL_SECONDS)
 }
 
-/// Seconds by which a window that ends at `end` grows for the next question, `question` seconds from now, when `extended` were added
-/// before.
+/// Seconds by which a window that ends at `end` grows so that `question` seconds are left for the next question, when `extended` seconds
+/// were added before.
 pub fn extension(end: Moment, now: Moment, question: u32, extended: u32) -> u32 {
     now.after(question).seconds_past(end).min(MAX_EXTENSION.saturating_sub(extended))
 }
@@ -268,7 +268,7 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn what_exists() {
+    fn which_parts_exist() {
         let (units, n_ops) = (3, 5);
         let cases = [
             (Item::ops(2), true),
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!((page_depth(1), page_depth(5), page_depth(1_024), page_depth(9_999)), (0, 3, 10, 10));
     }
 
-    /// The honest answers to every question about a run lead up to what was committed, and to nothing else after one flipped bit.
+    /// Honest answers to every question about a run lead to the committed roots, and answers with a flipped bit do not.
     #[test]
     fn true_answers_lead_to_what_was_committed() {
         for seed in 0..40 {
@@ -438,7 +438,7 @@ mod tests {
             assert_eq!(
                 n_pages + covered,
                 1 << (tree_depth - page_depth(n_chunks)),
-                "the last page sees all that is empty"
+                "the path of the last page passes every empty subtree"
             );
         }
     }
@@ -470,8 +470,8 @@ mod tests {
         assert_eq!(cost(1 << 40, 255), None);
     }
 
-    /// What a liar loses in SOL that keeps all places taken for so many seconds, with no word from anybody else: each of its answers takes
-    /// as long as it may, and in the same transaction its place is taken again.
+    /// SOL that a liar loses by keeping all places taken for `seconds` while nobody else demands anything: each of its answers comes as
+    /// late as it may, and the same transaction takes the place again.
     fn lost_by_blocking(seconds: i64) -> u64 {
         let base = 3_000_000;
         let (mut used, mut demanded, mut lost) = (0, 0u8, 0);
@@ -490,24 +490,24 @@ mod tests {
         }
     }
 
-    /// Ten minutes are cheap, but its answers make at least forty of them, whatever the window.
+    /// Blocking for ten minutes is cheap, but the liar's own answers extend any window to at least forty minutes.
     #[test]
     fn all_places_cannot_be_kept_until_the_window_has_passed() {
         assert_eq!([600, 900].map(lost_by_blocking), [0, 687]);
-        let sol_there_is = 650_000_000;
-        assert!(lost_by_blocking(MAX_EXTENSION.into()) > sol_there_is);
+        let supply_of_sol = 650_000_000;
+        assert!(lost_by_blocking(MAX_EXTENSION.into()) > supply_of_sol);
     }
 
     #[test]
     fn a_window_grows_for_the_next_question_up_to_its_limit() {
         let now = Moment { unix: 1_000, slot: 2_500 };
-        // More than the question's time is left by both clocks.
+        // The question's time is left on both clocks.
         assert_eq!(extension(now.after(120), now, 120, 0), 0);
         assert_eq!(extension(now.after(118), now, 120, 0), 2);
         assert_eq!(extension(now, now, 120, 0), 120);
         assert_eq!(extension(now, now, 120, 2_300), 100);
         assert_eq!(extension(now, now, 120, 2_400), 0);
-        // The clock that lags decides.
+        // The clock on which the window ends earlier decides.
         let lagging = Moment { unix: 1_120, slot: 2_500 };
         assert_eq!(extension(lagging, now, 120, 0), 120);
     }

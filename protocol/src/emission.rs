@@ -1,7 +1,7 @@
 //! What the market mints for suppliers: 300,000,000 $IO over 240 months, one block an hour (rules A2 to A6).
 //!
-//! Month m emits `⌊10^15 / 3 · f^(m−1)⌋` base units, a twelfth of 8 % of 500 million $IO falling by a factor f each month, as a table, so
-//! that no program computes powers. The last month takes what rounding left, so the sum is exact.
+//! Month m emits `⌊10^15 / 3 · f^(m−1)⌋` base units: a twelfth of 8 % of 500 million $IO, falling by the factor f each month. The months
+//! are a table, so that no program computes powers. The last month takes what rounding left, so the sum is exact.
 
 use crate::units::Amount;
 
@@ -57,19 +57,19 @@ pub const MONTHLY: [u64; MONTHS] = [
     30_620_191_664_302, 30_309_364_658_416, 30_001_692_872_087, 29_697_144_276_533, 29_395_687_168_098, 29_097_290_165_076,
 ];
 
-/// Number of the hour that begins at `start`, unix seconds, counted from 1970; `None` for any other moment.
+/// Number, counted from 1970, of the hour that begins at `start` (unix seconds); `None` when no hour begins then.
 pub fn number(start: i64) -> Option<u32> {
     let seconds = u64::try_from(start).ok().filter(|seconds| seconds % BLOCK_SECONDS as u64 == 0)?;
     u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
 }
 
-/// Number of the hour that a moment lies in; `None` before 1970.
+/// Number of the hour that `now` lies in; `None` before 1970.
 pub fn number_of(now: i64) -> Option<u32> {
     let seconds = u64::try_from(now).ok()?;
     u32::try_from(seconds / BLOCK_SECONDS as u64).ok()
 }
 
-/// Start of the hour that a moment lies in, unix seconds.
+/// Start of the hour that `now` lies in, unix seconds.
 pub fn start_of(now: i64) -> i64 {
     now.saturating_sub(now.rem_euclid(BLOCK_SECONDS))
 }
@@ -86,8 +86,7 @@ pub struct Hour {
 }
 
 impl Hour {
-    /// The hour that begins at `start`, unix seconds; `None` before 1970, after the year 9999, and for a moment that is not the start of an
-    /// hour.
+    /// The hour that begins at `start` (unix seconds); `None` before 1970, after the year 9999, and when no hour begins then.
     pub fn of(start: i64) -> Option<Self> {
         let hours = number(start)?;
         let (month, day, days) = civil(hours / DAY)?;
@@ -99,7 +98,7 @@ impl Hour {
     }
 }
 
-/// Month since January 1970, day within it and its days, of a day since 1 January 1970.
+/// For a day counted from 1 January 1970: its month counted from January 1970, its place in that month, and the days of that month.
 ///
 /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`): years begin in March, so that the leap day is the
 /// last.
@@ -127,8 +126,8 @@ fn civil(days: u32) -> Option<(u32, u32, u32)> {
     Some(((year - 1970) * 12 + month, day, days))
 }
 
-/// What the block of this hour mints when the first month is `genesis` (months since January 1970): the month's emission over its hours,
-/// rounded down; the month's last block takes the remainder (A5). Nothing outside the 240 months.
+/// Emission of this hour's block when the first month is `genesis` (months since January 1970): the month's emission divided by its hours,
+/// rounded down; the month's last block takes the remainder (A5). Zero outside the 240 months.
 pub fn block(genesis: u32, hour: Hour) -> Amount {
     let month = hour.month.checked_sub(genesis).map(|month| month as usize);
     let Some(emission) = month.and_then(|month| MONTHLY.get(month)) else {
@@ -210,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_published_block() {
-        // March, 744 hours, as ninth month.
+        // March, with 744 hours, as the ninth month.
         let march = Hour {
             month: 100,
             index: 0,

@@ -1,4 +1,4 @@
-//! What a job costs its consumer and brings its supplier (rules I2, I3, I16).
+//! What a consumer pays for a job and its supplier earns (rules I2, I3, I16).
 
 use crate::units::{Amount, Bps};
 
@@ -13,9 +13,9 @@ pub struct Quote {
     pub fees: Amount,
 }
 
-/// Splits `base` (price per unit times units): each side bears `fee`, and `surcharge` on top when paid in another mint than $IO, each on
-/// the base and each rounded up, in the pool's favour. The supplier's side stops at the base itself, so that every price up to one whose
-/// quote exists has a quote too: no job can be priced into a split that settlement refuses. `None` when the consumer's part overflows.
+/// Splits `base` (price per unit times units). Each side pays `fee`, plus `surcharge` when the mint is not $IO; both are shares of the
+/// base, rounded up in the pool's favour. The supplier's side is capped at the base itself, so that if a price has a quote, every lower
+/// price has one too: no job can be priced into a split that settlement refuses. `None` when the consumer's part overflows.
 pub fn quote(base: Amount, fee: Bps, surcharge: Bps) -> Option<Quote> {
     let side = base.share_ceil(fee).checked_add(base.share_ceil(surcharge))?;
     let consumer_pays = base.checked_add(side)?;

@@ -1,8 +1,8 @@
-//! What makes an op valid, and the hash a model is known by.
+//! What makes an op valid, and the hash that identifies a model.
 //!
-//! [`check_op`] is what a model passes, op by op, when it is registered on chain: it needs the descriptor and the shapes of the op's
-//! inputs, nothing else. What only the bytes of the constants show (a weight of −128, a bias out of range) is checked by whoever loads the
-//! package; [`evaluate`](crate::ops::evaluate) is defined for any constants, so a model that cannot be loaded harms only its own users.
+//! When a model is registered on chain, every op has to pass [`check_op`], which needs only the descriptor and the shapes of the op's
+//! inputs. Faults in the bytes of the constants (a weight of −128, a bias out of range) are found by the software that loads the package;
+//! [`evaluate`](crate::ops::evaluate) is defined for any constants, so a model that cannot be loaded harms only its own users.
 
 use crate::hash::{Hash, SPEC_VERSION, Tag, tagged};
 use crate::ops::{MAX_INPUTS, OpDescriptor, OpKind};
@@ -11,25 +11,25 @@ use crate::requantise::{Requantise, SHIFT};
 use crate::tensor::{CHUNK_BYTES, Shape};
 use crate::trace::Checkpoints;
 
-/// Most inputs of a graph: they share a job's blob, whose header has room for four shapes.
+/// Most inputs of a graph: they share one blob, whose header has room for four shapes.
 pub const MAX_GRAPH_INPUTS: usize = 4;
 
-/// Most ops of a graph. A worker asked for its trace reveals one root per op: 1,024 roots stream to the chain in nine transactions.
+/// Most ops of a graph. To show its trace, a worker reveals one root per op: 1,024 roots take nine transactions.
 pub const MAX_OPS: u32 = 1024;
 
 /// Most input elements behind one output element: a dispute re-executes one element inside one transaction, and 16,384 terms with
 /// their openings take about 140,000 compute units. It also keeps every accumulator below 2^30.
 pub const MAX_FAN_IN: u32 = 16_384;
 
-/// Most compute units that judging one element may take, as [`verdict_units`] computes them. A conviction takes less than 20,000 besides,
-/// so all of it stays below a transaction's default of 200,000. Every product of 16,384 terms whose operands lie together is well below it.
+/// Most compute units that judging one element may take, as [`verdict_units`] computes them. The rest of a conviction takes less than
+/// 20,000, so it fits a transaction's default of 200,000. Every product of 16,384 terms whose operands are contiguous is well below it.
 pub const MAX_VERDICT_UNITS: u64 = 180_000;
 
 /// What an opened chunk adds to a verdict, in compute units.
 const CHUNK: u64 = 950;
 
-// What no evidence can show, nobody can be convicted of. Of all that is reckoned chunks have the most bytes a compute unit, so what is not
-// too dear to judge is not too long to write either.
+// A fault that fits no evidence could not be convicted. Of everything that verdict_units counts, chunks have the most bytes per compute
+// unit, so evidence that is cheap enough to judge is also short enough to submit.
 const _: () = assert!(MAX_VERDICT_UNITS * CHUNK_BYTES as u64 / CHUNK <= MAX_EVIDENCE_BYTES as u64);
 
 /// Enlargement factors of `upsample` and block sides of `depth_to_space`.
@@ -139,21 +139,21 @@ pub fn check_op(op: &OpDescriptor, inputs: &[Shape]) -> Result<OpFacts, GraphErr
     })
 }
 
-/// What judging one element costs the chain at most, in compute units. An upper bound that `tests/tests/verdicts.rs` keeps true; the op
-/// must pass the other checks of [`check_op`] with these input shapes.
+/// Upper bound on the compute units that judging one element takes on chain, verified by `tests/tests/verdicts.rs`. The op must pass the
+/// other checks of [`check_op`] with these input shapes.
 pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
-    // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above: in a graph of 1,024 ops, in a job of 2^20
+    // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above, in a graph of 1,024 ops and a job of 2^20
     // units.
     const BASE: u64 = 13_000;
-    // A tensor's header and its path, the longer one of a graph input; a range of its chunks, with a path of up to 18 levels; a
-    // run of bytes; a term of a product, of a pool.
+    // A tensor's header and its path (a graph input's is the longest); a range of its chunks, with a path of up to 18 levels; a run of
+    // bytes; a term of a product; a term of a pool.
     const TENSOR: u64 = 4_200;
     const RANGE: u64 = 3_600;
     const RUN: u64 = 160;
     const TERM: u64 = 6;
     const POOL_TERM: u64 = 11;
     let terms = |count: u64, runs: u64| TERM.saturating_mul(count).saturating_add(RUN.saturating_mul(runs));
-    // Chunks that a run of so many bytes can touch.
+    // Most chunks that a run of `bytes` can touch.
     let touched = |bytes: u64| bytes.div_ceil(CHUNK_BYTES as u64).saturating_add(1);
     let opened = |ranges: u64, chunks: u64| RANGE.saturating_mul(ranges).saturating_add(CHUNK.saturating_mul(chunks));
     let a = inputs.first().copied().unwrap_or_default();
@@ -170,7 +170,7 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
                 rows.saturating_mul(columns).saturating_mul(touched(depth)),
             )
         };
-        // However the window lies, a tensor has no more chunks than it has; separate ranges have a chunk between them.
+        // A window opens no more chunks than the tensor has, and separate ranges have at least one chunk between them.
         let (ranges, chunks) = (ranges.min(whole.div_ceil(2)), chunks.min(whole));
         let runs = if dense { rows } else { rows.saturating_mul(columns) };
         opened(ranges, chunks).saturating_add(terms(0, runs))
@@ -191,7 +191,7 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
         }
         OpKind::Matmul { .. } => opened(3, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
         OpKind::MatmulAct { .. } => opened(2, touched(a.c.into()).saturating_mul(2)).saturating_add(terms(a.c.into(), 1)),
-        // A pool steps through a row byte by byte, outside its channel too.
+        // A pool opens whole rows, including the channels that it does not read.
         OpKind::MaxPool { kernel, .. } | OpKind::AvgPool { kernel, .. } => {
             window(kernel, 1, 1, true).saturating_add(POOL_TERM.saturating_mul(area(kernel).into()))
         }
@@ -200,8 +200,8 @@ pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
     BASE.saturating_add(TENSOR.saturating_mul(inputs.len() as u64)).saturating_add(own)
 }
 
-/// The output shape that the op's inputs and parameters lead to. Of the declared output only the channels are read, which a product
-/// takes from its weights.
+/// The output shape that follows from the op's inputs and parameters. Of the declared output only the channels are used: for a product they
+/// follow from the weights.
 pub fn output_shape(op: &OpDescriptor, inputs: &[Shape]) -> Result<Shape, GraphError> {
     output_of(op, inputs).map(|(output, _)| output)
 }
@@ -327,7 +327,7 @@ fn check_requantise(requantise: Requantise, multiplier: i32) -> Result<(), Graph
     Ok(())
 }
 
-/// The second operand of an element-wise op has the first one's shape or is one pixel of it.
+/// The second operand of an element-wise op must have the shape of the first, or be a single pixel of it.
 fn check_broadcast(a: Shape, b: Shape) -> Result<(), GraphError> {
     if b == a || b == Shape::new(1, 1, a.c) {
         Ok(())
@@ -408,7 +408,7 @@ impl GraphFacts {
         Checkpoints::new(self.n_ops, self.interval)
     }
 
-    /// Whether there is an interval, and a graph of so many ops may have it.
+    /// Whether the interval is not zero, and a graph of this many ops may have it.
     pub const fn has_interval(&self) -> bool {
         self.interval > 0 && self.checkpoints().are_valid()
     }
@@ -467,7 +467,7 @@ mod tests {
         )
     }
 
-    /// A convolution's parameters, by the letters of the text book.
+    /// A convolution's parameters, under their usual letters.
     #[derive(Clone, Copy)]
     struct Conv {
         k: [u8; 2],
@@ -592,7 +592,7 @@ mod tests {
         );
     }
 
-    /// A few reads each from a chunk of its own are as dear as thousands of neighbours.
+    /// A few reads that each open their own chunk cost as much as thousands of contiguous ones.
     #[test]
     fn an_element_that_reads_from_too_many_places_is_refused() {
         let by_channel = |kernel: [u8; 2], channels: u16| {

@@ -51,9 +51,9 @@ pub enum Tag {
     Policy = 0x11,
     /// The draw of an audit, and of what an auditor opens.
     Audit = 0x12,
-    /// The seal of a forced error's permit, and all that follows from its secret.
+    /// The seal of a forced error's permit, and everything derived from its secret.
     Permit = 0x13,
-    /// What calls devices in five minutes of an hour.
+    /// A beacon of an hour, which calls devices.
     Beacon = 0x14,
     /// Whether a beacon calls a device.
     Call = 0x15,
@@ -63,11 +63,11 @@ pub enum Tag {
 
 /// SHA-256 over `tag` and the concatenation of up to seven `parts`.
 ///
-/// On chain this is one syscall: 85 compute units and half a unit per byte.
+/// On chain this is one syscall: 85 compute units plus half a unit per byte.
 pub fn tagged<const N: usize>(tag: Tag, parts: [&[u8]; N]) -> Hash {
     let tag: &[u8] = &[tag as u8];
     const { assert!(N < 8) };
-    // Case by case, so that the chain gets a list just as long as it has to be; N decides at compile time.
+    // One arm for each count, so that the syscall gets a slice of exactly that length; `N` selects it at compile time.
     let digest = match *parts.as_slice() {
         [a] => hashv(&[tag, a]),
         [a, b] => hashv(&[tag, a, b]),

@@ -1,4 +1,4 @@
-//! Reads the one fact that the programs need from the loader's accounts: their upgrade authority.
+//! Reads the only fact that the programs need from the loader's accounts: a program's upgrade authority.
 
 /// Address of the upgradeable loader, `BPFLoaderUpgradeab1e11111111111111111111111`.
 pub const ID: [u8; 32] = [

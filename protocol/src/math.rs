@@ -1,7 +1,7 @@
 //! Checked 64-bit arithmetic on 32-bit limbs.
 //!
-//! The chain's virtual machine has no wide multiply or divide, so the wide forms are written out here once, in operations it does
-//! have. Every function is tested against `u128`. Roundings are named; callers choose the one that favours the pool.
+//! The chain's virtual machine has no wide multiply or divide, so both are written out here in operations that it has. Every function is
+//! tested against `u128`. Roundings are named; callers choose the one that favours the pool.
 
 const LOW: u64 = 0xffff_ffff;
 
@@ -9,7 +9,7 @@ const LOW: u64 = 0xffff_ffff;
 pub const fn widening_mul(a: u64, b: u64) -> (u64, u64) {
     let (a1, a0) = (a >> 32, a & LOW);
     let (b1, b0) = (b >> 32, b & LOW);
-    // Each partial product is at most (2^32 − 1)^2, and the carries are kept below 2^34: nothing here can wrap.
+    // Each partial product is at most (2^32 − 1)^2, and the carries stay below 2^34: nothing here can wrap.
     let p00 = a0.wrapping_mul(b0);
     let p01 = a0.wrapping_mul(b1);
     let p10 = a1.wrapping_mul(b0);
@@ -113,7 +113,7 @@ mod tests {
             let floor = product.checked_div(u128::from(d)).and_then(exact);
             let ceil = if d == 0 { None } else { exact(product.div_ceil(u128::from(d))) };
             prop_assert_eq!(mul_div_floor(a, b, d), floor);
-            // A quotient that overflows on rounding up has a floor of 2^64 − 1.
+            // A quotient of which only the ceiling overflows has a floor of 2^64 − 1.
             prop_assert_eq!(mul_div_ceil(a, b, d), ceil);
         }
     }

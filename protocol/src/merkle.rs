@@ -21,7 +21,7 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
 
 /// Depth of the tree over `leaves` leaves: the smallest `d` with `2^d >= leaves`; 0 for 0 or 1.
 pub const fn depth(leaves: u32) -> u32 {
-    // The chain's machine counts up faster than it finds the highest bit.
+    // On chain this loop is cheaper than `leading_zeros`.
     let (mut above, mut depth) = (leaves.saturating_sub(1), 0);
     while above > 0 {
         above >>= 1;
@@ -39,7 +39,7 @@ pub fn root(leaves: &[Hash]) -> Hash {
     frontier.root()
 }
 
-/// Builds a root from leaves that arrive one by one, in O(depth) memory: the shape in which leaves are streamed to the chain.
+/// Builds a root from leaves that arrive one by one, in O(depth) memory, as they do when they are streamed to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frontier {
     /// `nodes[d]` is the root of the complete subtree of depth `d` on the left edge; valid where bit `d` of `count` is set.
@@ -62,7 +62,7 @@ impl Frontier {
         self.count
     }
 
-    /// Appends a leaf; ignored beyond 2^24 − 1 leaves, which callers exclude by their own limits.
+    /// Appends a leaf. A leaf beyond 2^24 − 1 is ignored; the limits of the callers exclude it.
     pub fn push(&mut self, leaf: Hash) {
         push(&mut self.nodes, &mut self.count, leaf);
     }
@@ -114,13 +114,13 @@ pub fn frontier_root(nodes: &[Hash], count: u32) -> Hash {
     current
 }
 
-/// Root of a subtree of `depth` levels whose first `count` leaves were pushed and whose others are missing.
+/// Root of a subtree of `depth` levels of which the first `count` leaves were pushed and the others are missing.
 pub fn subtree_root(nodes: &[Hash], count: u32, depth: u32) -> Hash {
     let filled = self::depth(count);
     (filled..depth).fold(frontier_root(nodes, count), |root, level| node(&root, &empty(level)))
 }
 
-/// [`subtree_root`] of leaves at hand.
+/// [`subtree_root`] of leaves in memory.
 pub fn padded_root(leaves: &[Hash], depth: u32) -> Hash {
     let mut frontier = Frontier::default();
     leaves.iter().for_each(|leaf| frontier.push(*leaf));
@@ -135,7 +135,7 @@ pub fn path(leaves: &[Hash], index: u32) -> Vec<Hash> {
 /// Root that a leaf at `index` with these siblings leads to, or `None` when the path is not exactly `depth` long
 /// or the index lies outside the tree.
 pub fn root_from_path(leaf: Hash, index: u32, depth: u32, siblings: &[Hash]) -> Option<Hash> {
-    // The tree over a call's work may be deeper than any frontier; its depth follows from its size.
+    // No limit of MAX_DEPTH here: the tree over the work of a call may be deeper than any frontier.
     if siblings.len() != depth as usize || index.checked_shr(depth) != Some(0) {
         return None;
     }
@@ -156,7 +156,7 @@ pub fn empty(depth: u32) -> Hash {
 /// Length of [`range_proof`] for `count > 0` leaves from `first` on in a tree of this depth.
 pub fn range_proof_len(first: u32, count: u32, depth: u32) -> u32 {
     let last = first.saturating_add(count).saturating_sub(1);
-    // A sibling is missing on the left of an odd start and on the right of an even end.
+    // A level needs a sibling to the left of an odd start and to the right of an even end.
     let levels = !u32::MAX.checked_shl(depth).unwrap_or(0);
     (first & levels).count_ones().wrapping_add((!last & levels).count_ones())
 }

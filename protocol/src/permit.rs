@@ -1,21 +1,22 @@
-//! Forced errors: why it pays to look at results that are right.
+//! Forced errors: why checking results pays even in an honest market.
 //!
-//! Watchers of an honest market find nothing and stop looking. So the treasury has some devices of its own err now and then, and pays a
-//! jackpot to whoever finds it (Teutsch and Reitwießner, "A scalable verification solution for blockchains", 2017, §5). A *permit* seals a
-//! secret for one device before any job it may err in is known. The secret alone decides in which jobs, and makes the nonces of their
-//! commitments: to everybody else such a commitment looks like any other, and no secret can be made up after a conviction.
+//! Watchers of an honest market find nothing and stop looking. So the treasury lets some devices of its own return a wrong result now and
+//! then, and pays a jackpot to the challenger who finds it (Teutsch and Reitwießner, "A scalable verification solution for blockchains",
+//! 2017, §5). A *permit* seals a secret for one device before any job that the device may err in is known. The secret alone determines
+//! those jobs and the nonces of their commitments: to everybody else such a commitment looks like any other, and nobody can invent a secret
+//! after a conviction.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::sortition;
 use crate::units::{Amount, Bps};
 
-/// Seconds beyond the priority that a sealed permit has to be opened in before a challenger is paid without its jackpot: an hour, so that a
-/// machine that is down, or a chain too full for one transaction, costs nobody what was promised. Only devices with a permit make their
-/// challengers wait.
+/// Seconds after the priority period in which a sealed permit may still be opened before the challenger is paid without a jackpot. An hour,
+/// so that neither an outage of one machine nor a congested chain costs anybody a promised jackpot. Only the challengers of devices with a
+/// permit have to wait.
 pub const OPENING_SECONDS: u32 = 3_600;
 
-/// What a secret is hashed for; the first byte after the tag.
+/// The purpose that a secret is hashed for; the first byte after the tag.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Use {
@@ -29,12 +30,12 @@ fn derive(purpose: Use, first: &Hash, second: &Hash) -> Hash {
     tagged(Tag::Permit, [&[purpose as u8], first, second])
 }
 
-/// What a permit shows of its secret until it is opened.
+/// The hash of a secret that its permit publishes until it is opened.
 pub fn seal(device: &Hash, secret: &Hash) -> Hash {
     derive(Use::Seal, device, secret)
 }
 
-/// Whether the device errs in this job (JOB), as often as `rate` says.
+/// Whether the device errs in the job with this JOB hash, which happens in a share `rate` of jobs.
 pub fn is_drawn(secret: &Hash, job: &Hash, rate: Bps) -> bool {
     sortition::is_within(&derive(Use::Draw, secret, job), rate)
 }
@@ -44,13 +45,13 @@ pub fn nonce(secret: &Hash, job: &Hash) -> Hash {
     derive(Use::Nonce, secret, job)
 }
 
-/// 32 bytes that choose which element is wrong.
+/// 32 bytes that select the wrong element.
 pub fn place(secret: &Hash, job: &Hash) -> Hash {
     derive(Use::Place, secret, job)
 }
 
-/// Smallest jackpot for which recomputing jobs that cost `cost` each pays, when a share `rate` of them is wrong and a bond of `bond` stands
-/// behind each: the least J with `rate · (0.3 · bond + J) ≥ cost`, rounded up. `None` when nothing is ever wrong, or beyond 64 bits.
+/// Smallest jackpot that makes recomputing jobs pay, where each costs `cost` to recompute and is backed by `bond`, and a share `rate` of
+/// them is wrong: the least J with `rate · (0.3 · bond + J) ≥ cost`. `None` when the rate is zero or the jackpot exceeds 64 bits.
 pub fn least_jackpot(cost: Amount, rate: Bps, bond: Amount) -> Option<Amount> {
     let reward = crate::bond::split(bond, false).reward;
     let needed = math::mul_div_ceil(cost.0, Bps::WHOLE, rate.get())?;
@@ -63,7 +64,7 @@ mod tests {
     use crate::units::IO;
 
     #[test]
-    fn what_a_secret_makes_is_of_this_device_and_this_job_alone() {
+    fn everything_derived_from_a_secret_is_unique_to_its_purpose_and_job() {
         let (secret, job) = ([1; 32], [2; 32]);
         let made = [seal(&secret, &job), nonce(&secret, &job), place(&secret, &job)];
         assert_eq!(made[0], tagged(Tag::Permit, [&[0], &[1; 32], &[2; 32]]));
@@ -98,7 +99,7 @@ mod tests {
             (80_000_000, 50, 2_170_000_000, 15_349_000_000),
             (1, 3, 0, 3_334),
             (0, 100, 0, 0),
-            // The reward is enough.
+            // The reward alone is enough.
             (100, 5_000, IO, 0),
         ];
         for (cost, rate, bond, jackpot) in cases {

@@ -1,23 +1,24 @@
-//! Whether a device was there for a whole hour: twelve beacons, some of which call it.
+//! Whether a device was present for a whole hour: each hour has twelve beacons, some of which call the device.
 //!
-//! A beacon is a slot hash that nobody knew before. The devices it draws must answer within a short time; an hour counts as present only
-//! when every call of that hour was answered. No two devices write the same account, and nobody can answer ahead.
+//! A beacon comes from a slot hash that nobody could know in advance. The devices it draws must answer within a short time, and a device
+//! counts as present in an hour only if it answered every call of that hour. No two devices write the same account, and nobody can answer
+//! in advance.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::sortition;
 use crate::units::Bps;
 
-/// Beacons of an hour.
+/// Beacons in an hour.
 pub const BEACONS: u8 = 12;
 /// Slots from one beacon to the next: five minutes at the nominal 400 ms.
 pub const BEACON_SLOTS: u64 = 750;
 
-/// The slot after which the first slot hash makes beacon `index` of an hour whose block was opened in slot `opened`.
+/// Slot of beacon `index` in an hour whose block was opened in slot `opened`. The first slot hash after it makes the beacon.
 pub fn beacon_after(opened: u64, index: u8) -> u64 {
     opened.saturating_add(BEACON_SLOTS.saturating_mul(index.into()))
 }
 
-/// The hash that calls devices at beacon `index` of the hour that begins at `hour`; no other hour or index has the same.
+/// Beacon `index` of the hour that begins at `hour`: a hash that calls devices, unique to the hour and the index.
 pub fn beacon(hour: i64, index: u8, slot_hash: &Hash) -> Hash {
     tagged(Tag::Beacon, [&hour.to_le_bytes(), &[index], slot_hash])
 }
@@ -27,7 +28,7 @@ pub fn is_called(beacon: &Hash, device: &Hash, rate: Bps) -> bool {
     sortition::is_within(&tagged(Tag::Call, [beacon, device]), rate)
 }
 
-/// Calls of an hour, by beacon: bit i is beacon i's. Beacons that were not recorded (zero) call nobody.
+/// The beacons of an hour that call a device: bit i stands for beacon i. A beacon that was not recorded (zero) calls nobody.
 pub fn calls(beacons: &[Hash; BEACONS as usize], device: &Hash, rate: Bps) -> u16 {
     let called = |beacon: &Hash| *beacon != Hash::default() && is_called(beacon, device, rate);
     beacons
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn no_hash_serves_two_hours_or_beacons() {
+    fn a_beacon_is_unique_to_its_hour_index_and_slot() {
         let base = beacon(3_600, 1, &[7; 32]);
         assert_ne!(base, beacon(7_200, 1, &[7; 32]));
         assert_ne!(base, beacon(3_600, 2, &[7; 32]));

@@ -1,10 +1,10 @@
-//! The Dutch auction that finds a job's price: it rises until someone claims.
+//! The Dutch auction that finds a job's price: the price rises until a worker claims the job.
 
 use crate::math;
 use crate::units::Amount;
 
-/// Price per unit after `elapsed` of `duration` seconds: linear from `start` to `max`, rounded down (the consumer pays it),
-/// `max` from `duration` on. `start > max` counts as `max`.
+/// Price per unit after `elapsed` of `duration` seconds. It rises linearly from `start` to `max`, rounded down in favour of the consumer,
+/// and stays at `max` from `duration` on. A `start` above `max` counts as `max`.
 pub fn dutch(start: Amount, max: Amount, elapsed: u64, duration: u64) -> Amount {
     let span = max.saturating_sub(start).0;
     if elapsed >= duration {

@@ -2,8 +2,8 @@
 
 use wincode::{SchemaRead, SchemaWrite};
 
-/// Smallest and largest right shift. At least 1, so that there is a half to round by; at most 62, so that the half (2^61) added to a
-/// product of at most 2^62 stays inside `i64`.
+/// Smallest and largest right shift. At least 1, so that there is a half to add for rounding; at most 62, so that the half (2^61) plus a
+/// product of at most 2^62 fits `i64`.
 pub const SHIFT: core::ops::RangeInclusive<u8> = 1..=62;
 
 /// Bound on a channel's bias: `|bias| < 2^30`. With `|acc| ≤ 16,384·128·128 = 2^28` their sum fits `i32` on every backend.
@@ -25,13 +25,13 @@ pub struct Requantise {
 impl Requantise {
     /// `clamp(((sum · multiplier + 2^(shift−1)) >> shift) + zero_point, lo, hi)`, where `sum` is accumulator plus bias.
     ///
-    /// The shift floors, so ties go up, for negative numbers too: −0.5 → 0, −1.5 → −1.
+    /// The shift rounds down, so ties go up, for negative numbers too: −0.5 → 0, −1.5 → −1.
     pub const fn scale(&self, sum: i64, multiplier: i32) -> i8 {
         // |sum| ≤ 2^28 + 2^31 for any i32 bias, so |product| < 2^62.2 whatever constants a model carries: nothing wraps.
         self.round(sum.wrapping_mul(multiplier as i64))
     }
 
-    /// The same for a sum that is already scaled: `clamp(((scaled + 2^(shift−1)) >> shift) + zero_point, lo, hi)`.
+    /// [`Requantise::scale`] of a sum that is already multiplied: `clamp(((scaled + 2^(shift−1)) >> shift) + zero_point, lo, hi)`.
     pub const fn round(&self, scaled: i64) -> i8 {
         let shift = self.shift as u32;
         // |scaled| < 2^62.2 and the half is at most 2^61: below 2^63. The shift is within SHIFT, so it is never masked.

@@ -1,21 +1,21 @@
-//! What a device earns of an hour's block (rules G1 to G6).
+//! A device's share of an hour's block (rules G1 to G6).
 
 use crate::math;
 use crate::units::{Amount, Bps};
 
-/// Points that a score is made of (G1, G2).
+/// Score points for each property of a device (G1, G2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// Per GPU and hundredth of its multiplier.
     pub multiplier: u16,
     /// Per connectivity tier.
     pub tier: u16,
-    /// For being at work on a job.
+    /// For working on a job.
     pub hired: u16,
 }
 
 impl Weights {
-    /// The published ones.
+    /// The published weights.
     pub const PUBLISHED: Self = Self {
         multiplier: 200,
         tier: 50,
@@ -30,13 +30,13 @@ impl Weights {
     }
 }
 
-/// A pool's part of a block, rounded down (G3).
+/// A pool's share of a block, rounded down (G3).
 pub fn pool(block: Amount, share: Bps) -> Amount {
     block.share_floor(share)
 }
 
-/// What a device with `score` gets of its pool, when the scores of all that are paid sum to `sum`; rounded down, so that what is left stays
-/// in the vault (G4, A9). Nothing of an empty pool.
+/// What a device with `score` earns from its pool when the scores of all paid devices add up to `sum`. Rounded down; the remainder stays
+/// in the vault (G4, A9). Zero when `sum` is zero.
 pub fn reward(pool: Amount, score: u64, sum: u64) -> Amount {
     if score > sum {
         return Amount::ZERO;
@@ -64,7 +64,7 @@ mod tests {
         for (multiplier, quantity, tier, hired, score) in table {
             assert_eq!(Weights::PUBLISHED.score(multiplier, quantity, tier, hired), score);
         }
-        // The largest there can be stays far within 64 bits (L12).
+        // The largest possible score stays far below 64 bits (L12).
         let largest = Weights {
             multiplier: u16::MAX,
             tier: u16::MAX,
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_published_reward() {
-        // An A100 of 20 June 2024: 100,200 points are 1,927.051 of 10,000,000, of 4,559.62 $IO in the hour.
+        // An A100 on 20 June 2024: 100,200 points were 1,927.051 ten-millionths of the hour's 4,559.62 $IO.
         let block = Amount(455_962_000_000);
         let sum = 519_965_481;
         let reward = reward(block, 100_200, sum);
@@ -87,7 +87,7 @@ mod tests {
         let block = Amount(412_911_742_835);
         let shares = [9_500, 500].map(|bps| pool(block, Bps::new(bps).unwrap()).0);
         assert_eq!(shares, [392_266_155_693, 20_645_587_141]);
-        // One device takes its pool whole, none takes nothing.
+        // A sole device takes the whole pool; a sum of zero, or a score above the sum, takes nothing.
         assert_eq!(reward(Amount(shares[0]), 7, 7).0, shares[0]);
         assert_eq!(
             (reward(block, 0, 0), reward(block, 5, 0), reward(block, 8, 7)),
@@ -101,7 +101,7 @@ mod tests {
             let sum = scores.iter().sum();
             let paid: u64 = scores.iter().map(|score| reward(Amount(pool), *score, sum).0).sum();
             prop_assert!(paid <= pool);
-            // Less than a base unit is lost a device.
+            // Rounding costs each device less than a base unit.
             prop_assert!(sum == 0 || pool - paid < scores.len() as u64);
         }
     }

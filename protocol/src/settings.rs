@@ -1,9 +1,9 @@
-//! Settings, and changes that name some of them.
+//! Settings, and partial changes to them.
 
-/// Declares a struct of settings and, beside it, the changes to them: an `Option` in each field's place. Two changes that wait at the same
-/// time then undo each other only in what both of them name. The account that keeps them has a field of the same name for each.
+/// Declares a struct of settings and a struct of changes to them, with an `Option` for each field, so that two pending changes conflict
+/// only in the fields that both of them name. The account that stores the settings has a field of the same name for each.
 ///
-/// Anchor's prelude has to be in scope: both structs are arguments of instructions.
+/// Anchor's prelude has to be in scope: both structs are instruction arguments.
 #[macro_export]
 macro_rules! settings {
     (
@@ -18,21 +18,21 @@ macro_rules! settings {
             $( $(#[$field_about])* pub $field: $kind, )*
         }
 
-        /// Which of the settings beside it change, and to what: `None` leaves one as it is.
+        /// New values of some settings; `None` leaves a setting unchanged.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
         pub struct $changes {
             $( $(#[$field_about])* pub $field: Option<$kind>, )*
         }
 
         impl $changes {
-            /// The settings after these changes to `now`.
+            /// The settings that applying these changes to `now` results in.
             pub fn over(&self, now: &$settings) -> $settings {
                 $settings { $( $field: self.$field.unwrap_or(now.$field), )* }
             }
         }
 
         impl From<$settings> for $changes {
-            /// All of them.
+            /// Changes every setting.
             fn from(all: $settings) -> Self {
                 Self { $( $field: Some(all.$field), )* }
             }
@@ -44,7 +44,7 @@ macro_rules! settings {
                 $settings { $( $field: self.$field.into(), )* }
             }
 
-            /// Takes all of them over as they are.
+            /// Stores the settings without checking them.
             fn write(&mut self, settings: &$settings) {
                 $( self.$field = settings.$field.into(); )*
             }

@@ -1,14 +1,15 @@
 //! Which device may claim a job, and when: each device draws a ticket from the job's seed, and every slot admits more tickets.
 //!
-//! No queue and no matcher: a device computes its own ticket, and any number of devices wait for the same job without touching
-//! a common account. Right after opening few are admitted, so a burst of claims does not collide; at the end of the window all are.
+//! There is no queue and no matcher: a device computes its own ticket, and any number of devices wait for the same job without touching
+//! a common account. Right after the job opens few tickets are admitted, so claims do not collide in a burst; by the end of the window all
+//! of them are.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::units::Bps;
 
 /// A device's ticket for a job: the first 8 bytes (big-endian) of `H(10 ‖ seed ‖ job ‖ device)`. `seed` is the first slot hash after the
-/// job opened, which nobody knew when it was opened.
+/// job was opened, which nobody knew until then.
 pub fn ticket(seed: &Hash, job: &Hash, device: &Hash) -> u64 {
     number(&tagged(Tag::Sortition, [seed, job, device]))
 }
@@ -22,8 +23,8 @@ fn number(hash: &Hash) -> u64 {
     u64::from_be_bytes(hash.first_chunk::<8>().copied().unwrap_or_default())
 }
 
-/// Highest admitted ticket `elapsed` slots after the seed of a `window` of slots: `⌊2^64 · (elapsed + 1) / (window + 1)⌋ − 1`,
-/// everything from `window` on.
+/// Highest ticket admitted `elapsed` slots after the seed, in a window of `window` slots:
+/// `⌊2^64 · (elapsed + 1) / (window + 1)⌋ − 1`, and every ticket from `window` on.
 pub fn threshold(elapsed: u64, window: u64) -> u64 {
     if elapsed >= window {
         return u64::MAX;
@@ -70,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_door_only_opens(t in 0u64..500, window in 0u64..500) {
+        fn the_threshold_never_falls(t in 0u64..500, window in 0u64..500) {
             prop_assert!(threshold(t, window) <= threshold(t + 1, window));
             prop_assert_eq!(threshold(window, window), u64::MAX);
         }

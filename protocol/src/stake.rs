@@ -1,4 +1,4 @@
-//! What a device must stake, and what of it is free (rules C1–C6, D5).
+//! How much a device must stake, and how much of its stake is free (rules C1–C6, D5).
 
 use crate::math;
 use crate::units::{Amount, IO};
@@ -15,12 +15,12 @@ pub fn minimum(base: Amount, multiplier_x100: u16, quantity: u8) -> Option<Amoun
     math::mul_div_ceil(base.0, factor, 100).map(Amount)
 }
 
-/// The multiplier, or base stake, that sets the requirement at `now`: a raise waits until `raise_at`, a cut counts at once (C3, C4).
+/// The multiplier, or base stake, that the minimum stake follows at `now`: a raise waits until `raise_at`, a cut counts at once (C3, C4).
 pub fn required<T: Ord>(current: T, previous: T, raise_at: i64, now: i64) -> T {
     if now < raise_at { current.min(previous) } else { current }
 }
 
-/// What the owner may take out without a cooldown: everything above the minimum, but never more than its own stake (D5).
+/// What the owner may withdraw without a cooldown: everything above the minimum, but never more than the owner's own stake (D5).
 pub fn overflow(own: Amount, co: Amount, minimum: Amount) -> Amount {
     let total = own.0.saturating_add(co.0);
     Amount(total.saturating_sub(minimum.0).min(own.0))
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn overflow_is_what_lies_above_the_minimum_and_is_ones_own() {
+    fn overflow_is_own_stake_above_the_minimum() {
         let io = |n: u64| Amount(n * IO);
         // (own, co, minimum, overflow): the published 444/400, E11, and both bounds.
         let cases = [

@@ -12,8 +12,8 @@ pub const MAX_ELEMENTS: u32 = 1 << 24;
 /// Bytes of data under one leaf: one leaf hash costs the chain about 600 compute units.
 pub const CHUNK_BYTES: usize = 1024;
 
-/// The same for tables of (bias, multiplier) records: 16 records. Each element of a product needs one of them, and a shorter chunk is less
-/// to show.
+/// Bytes under one leaf of a table of (bias, multiplier) records: 16 records. Judging an element of a product takes one record, and a
+/// shorter chunk makes shorter evidence.
 pub const RECORDS_CHUNK_BYTES: usize = 128;
 
 /// Version byte of a chunk header.
@@ -98,7 +98,7 @@ pub enum DType {
     I32 = 1,
 }
 
-/// What a tensor's hash says about it besides its bytes. Sides beyond `rank` are 0.
+/// What a tensor's hash commits to besides its bytes. Sides beyond `rank` are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Element type.
@@ -146,7 +146,7 @@ impl Layout {
         }
     }
 
-    /// Bytes of the committed form; `None` when a side in use is zero or they do not fit 32 bits.
+    /// Number of bytes of the committed form; `None` when a side in use is zero or the number does not fit 32 bits.
     pub fn bytes(&self) -> Option<u32> {
         let size = match self.dtype {
             DType::I8 => 1u32,
@@ -157,7 +157,7 @@ impl Layout {
         (bytes > 0).then_some(bytes)
     }
 
-    /// Chunks of the committed form, likewise.
+    /// Number of chunks of the committed form; `None` as for [`Layout::bytes`].
     pub fn chunks(&self) -> Option<u32> {
         Some(self.bytes()?.div_ceil(self.chunk_bytes() as u32))
     }
@@ -170,12 +170,12 @@ impl Layout {
         }
     }
 
-    /// TENSOR from the root over its chunks, for those who hashed the chunks themselves.
+    /// TENSOR from the root over its chunks, for callers that hashed the chunks themselves.
     pub fn seal(&self, n_chunks: u32, root: &Hash) -> Hash {
         tagged(Tag::Tensor, [&self.head(n_chunks), root])
     }
 
-    /// What precedes the root in a TENSOR: element type, rank, sides, number of chunks.
+    /// The head of a TENSOR's preimage, before the root: element type, rank, sides, number of chunks.
     pub fn head(&self, n_chunks: u32) -> [u8; 22] {
         let [d0, d1, d2, d3] = self.dims;
         let mut head = [0; 22];
@@ -223,7 +223,7 @@ impl Layout {
     }
 }
 
-/// The committed form of an `i8`: offset binary, `x + 128`. The chain reads bytes cheaply and signs dearly.
+/// The committed form of an `i8`: offset binary, `x + 128`. On chain, unsigned bytes are cheaper to read than signed ones.
 pub const fn to_code(value: i8) -> u8 {
     value as u8 ^ 0x80
 }
@@ -238,7 +238,7 @@ pub fn chunk_leaf(dtype: DType, uid: u32, index: u32, data: &[u8]) -> Hash {
     tagged(Tag::Chunk, [&chunk_head(dtype, uid, index, data.len() as u16), data])
 }
 
-/// What precedes the data in a CHUNK: version, element type, length, uid, index, three reserved bytes.
+/// The head of a CHUNK's preimage, before the data: version, element type, length, uid, index, three reserved bytes.
 ///
 /// The length is hashed, so a short last chunk cannot be read as a padded one.
 pub fn chunk_head(dtype: DType, uid: u32, index: u32, len: u16) -> [u8; 15] {
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// The preimages written out byte by byte, so that no refactoring changes them unseen.
+    /// The preimages written out byte by byte, so that no refactoring changes them unnoticed.
     #[test]
     fn preimages_are_as_documented() {
         let header: [u8; 15] = [1, 0, 3, 0, 0x78, 0x56, 0x34, 0x12, 7, 0, 0, 0, 0, 0, 0];
@@ -300,7 +300,11 @@ mod tests {
         let expected = tagged(Tag::Tensor, [&preimage]);
         assert_eq!(shape.layout().hash_i8(5, &data), expected);
         assert_eq!(shape.layout().hash(5, &codes), expected);
-        assert_ne!(shape.layout().hash(6, &codes), expected, "the uid is bound");
-        assert_ne!(Shape::new(1025, 2, 1).layout().hash(5, &codes), expected, "the shape is bound");
+        assert_ne!(shape.layout().hash(6, &codes), expected, "the uid is part of the hash");
+        assert_ne!(
+            Shape::new(1025, 2, 1).layout().hash(5, &codes),
+            expected,
+            "the shape is part of the hash"
+        );
     }
 }

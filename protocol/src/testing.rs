@@ -1,5 +1,5 @@
-//! Random small graphs of every op kind, run and committed to as a worker would, honestly or not: for the tests and fuzzers of everything
-//! that judges.
+//! Random small graphs of every op kind, evaluated and committed to as by a worker, honest or not: for the tests and fuzzers of the
+//! referee, of audits and of demands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use crate::audit::{CHECKS, CustodyUnit, Opening, place};
@@ -17,11 +17,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Seeded randomness; a failing test has to print its seed.
+/// A seeded generator of random numbers. A failing test has to print its seed.
 pub struct Rng(RefCell<fastrand::Rng>);
 
 impl Rng {
-    /// From a seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(RefCell::new(fastrand::Rng::with_seed(seed)))
     }
@@ -36,7 +36,7 @@ impl Rng {
         self.0.borrow_mut().u64(low..=high)
     }
 
-    /// True once in `n` times.
+    /// True with a chance of one in `n`.
     pub fn one_in(&self, n: u64) -> bool {
         self.within(1, n) == 1
     }
@@ -80,7 +80,7 @@ impl Graph {
         self.inputs.iter().copied().chain(self.ops.iter().map(|op| op.output)).collect()
     }
 
-    /// Random codes, now and then all at one end of the range.
+    /// Random codes; now and then all of them lie at one end of the range.
     pub fn bytes(rng: &Rng, count: usize) -> Vec<u8> {
         match rng.within(0, 9) {
             0 => vec![255; count],
@@ -89,7 +89,7 @@ impl Graph {
         }
     }
 
-    /// Appends an op of this kind if one drawn at random is valid.
+    /// Appends a random op of this kind, unless it turns out invalid; returns whether it did.
     pub fn grow(&mut self, kind: u64, rng: &Rng) -> bool {
         let shapes = self.shapes();
         let first = rng.within(0, shapes.len() as u64 - 1) as u16;
@@ -201,7 +201,8 @@ impl Graph {
         self.push(kind, &ids, co, 60_000, rng)
     }
 
-    /// Appends an op with random constants; `channels` are a product's. False when it is not valid or has more than `most` elements.
+    /// Appends an op with random constants; `channels` is the number of output channels of a product. Returns false when the op is invalid
+    /// or its output has more than `most` elements.
     pub fn push(&mut self, kind: OpKind, ids: &[u16], channels: u16, most: u32, rng: &Rng) -> bool {
         let shapes = self.shapes();
         let read: Vec<Shape> = ids.iter().map(|id| shapes[usize::from(*id)]).collect();
@@ -250,7 +251,7 @@ impl Graph {
         true
     }
 
-    /// The definition's value of op `index`, from the values before it.
+    /// Output of op `index` by the reference semantics, from the values before it.
     pub fn evaluate(&self, index: usize, values: &[Vec<u8>]) -> Vec<u8> {
         let (op, constants) = (&self.ops[index], &self.constants[index]);
         let signed = |bytes: &[u8]| bytes.iter().map(|code| from_code(*code)).collect::<Vec<i8>>();
@@ -269,7 +270,7 @@ impl Graph {
     }
 }
 
-/// A graph of up to `ops` ops that holds one of this kind.
+/// A graph of up to `ops` ops, at least one of them of this kind.
 pub fn random_graph(rng: &Rng, ops: u64, kind: u64) -> Graph {
     loop {
         let side = |rng: &Rng| rng.within(1, if rng.one_in(8) { 40 } else { 9 }) as u16;
@@ -304,7 +305,7 @@ pub fn random_graph(rng: &Rng, ops: u64, kind: u64) -> Graph {
     }
 }
 
-/// A worker's whole trace of a job, and what it commits to.
+/// A worker's whole trace of a job, and its commitments.
 pub struct Run {
     /// The model.
     pub graph: Graph,
@@ -325,7 +326,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Computes every unit; `lie` changes a value right after it is computed, and what follows is computed from that.
+    /// Computes every unit. `lie` may change a value right after it is computed; later ops read the changed value.
     pub fn new(graph: &Graph, rng: &Rng, units: u32, lie: &dyn Fn(u32, usize, &mut Vec<u8>)) -> Self {
         let mut all = Vec::new();
         for unit in 0..units {
@@ -341,7 +342,7 @@ impl Run {
         Self::of_values(graph, all)
     }
 
-    /// Commits to the given values of every unit, whatever they are.
+    /// Commits to the given values of every unit, right or wrong.
     pub fn of_values(graph: &Graph, units: Vec<Vec<Vec<u8>>>) -> Self {
         let mut run = Self {
             graph: graph.clone(),
@@ -372,7 +373,7 @@ impl Run {
         run
     }
 
-    /// Commits to checkpoints this far apart, or to the last op alone where the graph is shorter.
+    /// Commits to checkpoints this far apart, or only to the last op when the graph is shorter than that.
     pub fn every(mut self, interval: u32) -> Self {
         self.graph.interval = interval.clamp(1, self.claim.n_ops);
         self.claim.interval = self.graph.checkpoints().interval();
@@ -380,13 +381,13 @@ impl Run {
         self
     }
 
-    /// The worker has been asked for all op outputs of a unit, which changes nothing where its traces commit to them.
+    /// Has the worker show all op outputs of a unit. Changes nothing when its traces commit to every op.
     pub fn show(&mut self, unit: u32) {
         let root = merkle::root(&trace::op_leaves(&self.tensors[unit as usize]));
         self.claim.shown = Some(Shown { unit, root }).filter(|_| !self.claim.checkpoints().are_all());
     }
 
-    /// Hashes what `units` hold.
+    /// Recomputes all hashes from `units`.
     pub fn commit(&mut self) {
         let n_inputs = self.graph.inputs.len();
         let shapes = self.graph.shapes();
@@ -408,7 +409,7 @@ impl Run {
         self.claim.outputs = batch_root(&self.outputs);
     }
 
-    /// A unit, about to be shown.
+    /// The exhibit of a unit.
     pub fn exhibit(&self, unit: u32) -> Exhibit<'_> {
         Exhibit {
             claim: &self.claim,
@@ -447,7 +448,7 @@ impl Run {
 }
 
 impl Run {
-    /// The salted trees of an auditor that holds this run.
+    /// The salted trees of an auditor that computed this run.
     pub fn custody(&self, party: &Hash, job: &Hash) -> Vec<CustodyUnit> {
         let (n_inputs, checkpoints) = (self.graph.inputs.len(), self.claim.checkpoints());
         let of_unit = |(unit, values): (u32, &Vec<Vec<u8>>)| {
@@ -460,7 +461,7 @@ impl Run {
         (0..).zip(&self.units).map(of_unit).collect()
     }
 
-    /// What an auditor with these trees shows when `seed` draws.
+    /// The proof of an auditor with these trees for the draw of `seed`.
     pub fn custody_proof(&self, custody: &[CustodyUnit], party: &Hash, seed: &Hash) -> Vec<u8> {
         let n_inputs = self.graph.inputs.len();
         let units = unit_leaves(0, &self.traces);
@@ -513,25 +514,25 @@ impl Tensors for Held<'_> {
     }
 }
 
-/// No lie.
+/// A `lie` that changes nothing.
 pub fn honest(_: u32, _: usize, _: &mut Vec<u8>) {}
 
-/// The work of a call as a device holds it: codes of every layer's tensor of each GPU, and their roots.
+/// The work of a call as a device keeps it: the codes of every layer's tensor of each GPU, and their roots.
 pub struct Work {
     size: Size,
     /// Tensors, by GPU and layer.
     pub tensors: Vec<Vec<Vec<u8>>>,
-    /// Their roots: what [`work::answer`] takes.
+    /// Roots of the tensors, as [`work::answer`] takes them.
     pub roots: Vec<Vec<Hash>>,
 }
 
 impl Work {
-    /// True work, each GPU's from its seed.
+    /// Correct work, computed from each GPU's seed.
     pub fn new(size: Size, seeds: impl IntoIterator<Item = Hash>) -> Self {
         Self::of(size, seeds.into_iter().map(|seed| work::tensors(size, &seed)).collect())
     }
 
-    /// Work with these tensors, true or not.
+    /// Work with these tensors, correct or not.
     pub fn of(size: Size, tensors: Vec<Vec<Vec<u8>>>) -> Self {
         let of_gpu = |layers: &Vec<Vec<u8>>| layers.iter().map(|tensor| work::tensor_root(tensor)).collect();
         Self {
@@ -541,7 +542,7 @@ impl Work {
         }
     }
 
-    /// Evidence of a drawn element.
+    /// Evidence for a drawn element.
     pub fn show(&self, draw: &Draw) -> Vec<u8> {
         let layers = &self.tensors[usize::from(draw.gpu)];
         let chunk = work::Opening::of(&layers[usize::from(draw.layer)], CHUNK, draw.chunk());

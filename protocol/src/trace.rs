@@ -13,10 +13,10 @@ pub const TIER_ALL_OPS: u8 = 2;
 /// `slot` of an op's output. Every op has exactly one.
 pub const OUTPUT_SLOT: u8 = 0;
 
-/// Which op outputs of a unit a trace commits to: that of every `interval`-th op, and that of the last.
+/// The op outputs of a unit that a trace commits to: those of every `interval`-th op and of the last op.
 ///
-/// With an interval of 1 these are all, and whoever holds the bytes behind a false trace can show its fault at once. With a longer one a
-/// worker hashes less, and says what lies between only when it is asked to: see [`crate::demand`].
+/// With an interval of 1 the trace commits to all of them, and anyone who holds the bytes behind a false trace can prove its fault at once.
+/// With a longer interval the worker hashes less, and commits to the outputs in between only on demand: see [`crate::demand`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoints {
     n_ops: u32,
@@ -24,13 +24,13 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Of a graph of `n_ops` ops. An interval of 0 is one of 1.
+    /// Checkpoints of a graph of `n_ops` ops. An interval of 0 counts as 1.
     pub const fn new(n_ops: u32, interval: u32) -> Self {
         let interval = if interval == 0 { 1 } else { interval };
         Self { n_ops, interval }
     }
 
-    /// Every op of a graph.
+    /// Every op of a graph is a checkpoint.
     pub const fn all(n_ops: u32) -> Self {
         Self::new(n_ops, 1)
     }
@@ -45,29 +45,29 @@ impl Checkpoints {
         self.interval
     }
 
-    /// Whether these are all ops.
+    /// Whether every op is a checkpoint.
     pub const fn are_all(&self) -> bool {
         self.interval == 1
     }
 
-    /// Whether a model may have these: all ops, or another one before the last. The last op's output is stored before its worker commits,
-    /// so an auditor who opens checkpoints has to compute only if there are others.
+    /// Whether a model may have these checkpoints: every op, or at least one before the last op. The last op's output is in a store before
+    /// the worker commits, so an auditor would not have to compute anything to open the last checkpoint alone.
     pub const fn are_valid(&self) -> bool {
         self.are_all() || self.interval < self.n_ops
     }
 
-    /// How many there are.
+    /// Number of checkpoints.
     pub const fn count(&self) -> u32 {
         self.n_ops.div_ceil(self.interval)
     }
 
-    /// Whether an op's output is one.
+    /// Whether an op's output is a checkpoint.
     pub const fn contains(&self, op: u32) -> bool {
         let next = op.saturating_add(1);
         next == self.n_ops || next < self.n_ops && next.is_multiple_of(self.interval)
     }
 
-    /// How many there are before an op: the place of its output among them, if it is one.
+    /// Number of checkpoints before an op: the op's place among the checkpoints, if it is one.
     pub const fn before(&self, op: u32) -> u32 {
         // The constructor lets no interval be zero.
         match op.checked_div(self.interval) {
@@ -76,14 +76,14 @@ impl Checkpoints {
         }
     }
 
-    /// The op whose output is at a place; the last one for what lies beyond.
+    /// The op of the checkpoint at a place; the last op for places beyond the end.
     pub const fn op(&self, place: u32) -> u32 {
         let next = place.saturating_add(1).saturating_mul(self.interval);
         let next = if next < self.n_ops { next } else { self.n_ops };
         next.saturating_sub(1)
     }
 
-    /// Those of all op outputs of a unit that are checkpoints.
+    /// The checkpoints among the TENSORs of all op outputs of a unit.
     pub fn of<'a>(&self, tensors: &'a [Hash]) -> impl Iterator<Item = &'a Hash> + use<'a> {
         let these = *self;
         let numbered = (0u32..).zip(tensors);
@@ -95,7 +95,7 @@ impl Checkpoints {
         (0..).zip(tensors).map(|(place, tensor)| op_leaf(self.op(place), tensor)).collect()
     }
 
-    /// What precedes the root in a TRACE: version, tier, number of leaves.
+    /// The head of a TRACE's preimage, before the root: version, tier, number of leaves.
     pub fn trace_head(&self) -> [u8; 7] {
         let ([v0, v1], [n0, n1, n2, n3]) = (SPEC_VERSION.to_le_bytes(), self.count().to_le_bytes());
         let tier = if self.are_all() { TIER_ALL_OPS } else { TIER_CHECKPOINTS };
@@ -127,7 +127,7 @@ pub fn op_leaves(tensors: &[Hash]) -> Vec<Hash> {
     (0..).zip(tensors).map(|(op, tensor)| op_leaf(op, tensor)).collect()
 }
 
-/// What precedes the TENSOR in the leaf of op `index`: index and slot.
+/// The head of an OP's preimage, before the TENSOR: index and slot.
 pub(crate) fn op_head(index: u32) -> [u8; 5] {
     let [i0, i1, i2, i3] = index.to_le_bytes();
     [i0, i1, i2, i3, OUTPUT_SLOT]
@@ -138,11 +138,11 @@ pub(crate) fn op_head(index: u32) -> [u8; 5] {
 pub struct JobFacts {
     /// Address of the jobs program.
     pub program: [u8; 32],
-    /// What tells one chain from another.
+    /// Identifies the cluster.
     pub cluster: [u8; 32],
     /// Address of the job's account.
     pub job: [u8; 32],
-    /// Slot in which it was opened; an address can be used again later.
+    /// Slot in which it was opened: an address can be used again later.
     pub opened_slot: u64,
     /// MODEL.
     pub model: Hash,
@@ -171,7 +171,8 @@ pub fn result(job: &Hash, worker: &[u8; 32], traces: &Hash, outputs: &Hash) -> H
     tagged(Tag::Result, [job, worker, traces, outputs])
 }
 
-/// COMMIT: a result sealed with a nonce. It hides the result until the nonce is revealed, and `party` makes it useless to a copier.
+/// COMMIT: a result sealed with a nonce. It hides the result until the nonce is revealed; because it contains `party`, copying it is
+/// useless.
 pub fn commit(result: &Hash, party: &[u8; 32], nonce: &[u8; 32]) -> Hash {
     tagged(Tag::Commit, [result, party, nonce])
 }
@@ -197,7 +198,7 @@ mod tests {
         bytes.extend(merkle::root(&leaves));
         assert_eq!(Checkpoints::all(3).trace(&tensors), tagged(Tag::Trace, [&bytes]));
 
-        // Ops 1, 3 and, being the last, 4.
+        // Ops 1 and 3, and op 4 because it is the last.
         let some = Checkpoints::new(5, 2);
         let leaves: Vec<Hash> = [1, 3, 4]
             .into_iter()
@@ -243,7 +244,7 @@ mod tests {
         let all = |tensors: &[Hash]| Checkpoints::all(tensors.len() as u32).trace(tensors);
         assert_ne!(all(&[a, b]), all(&[b, a]));
         assert_ne!(all(&[a, b]), all(&[a]));
-        // The same tensors of other ops, or of all.
+        // The same tensors as outputs of other ops.
         assert_ne!(Checkpoints::new(4, 2).trace(&[a, b]), all(&[a, b]));
         assert_ne!(Checkpoints::new(4, 2).trace(&[a, b]), Checkpoints::new(4, 3).trace(&[a, b]));
     }

@@ -23,7 +23,7 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// Difference, zero at the least.
+    /// Difference, or zero when it would be negative.
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -72,20 +72,21 @@ impl Bps {
     }
 }
 
-/// A moment by both of the chain's clocks: either alone can mislead, since slot times change and a restart stops the slots.
+/// A moment on both of the chain's clocks. Either one alone can mislead: slot times vary, and an outage stops the slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Unix seconds, UTC, as the cluster's clock says.
+    /// Unix seconds, UTC, as the cluster's clock reports them.
     pub unix: i64,
     /// Slot.
     pub slot: u64,
 }
 
 impl Moment {
-    /// Slots per second at the nominal 400 ms, as a fraction. Faster slots make the unix clock the later one, slower ones the slot clock.
+    /// Slots per second at the nominal 400 ms, as a fraction. With faster slots the unix clock reaches a deadline last, with slower slots
+    /// the slot clock does.
     const SLOTS_PER_SECOND: (u64, u64) = (5, 2);
 
-    /// The moment `seconds` later, in both clocks; saturates at the end of time.
+    /// The moment `seconds` later, on both clocks; saturates at the end of time.
     pub fn after(self, seconds: u32) -> Self {
         let slots = u64::from(seconds).saturating_mul(Self::SLOTS_PER_SECOND.0) / Self::SLOTS_PER_SECOND.1;
         Self {
@@ -94,28 +95,29 @@ impl Moment {
         }
     }
 
-    /// Seconds that so many slots nominally take, rounded up: [`Moment::after`] rounds the slots down.
+    /// Nominal duration of `slots` in seconds, rounded up because [`Moment::after`] rounds the slots down.
     fn seconds_of(slots: u64) -> u64 {
         let (per, seconds) = Self::SLOTS_PER_SECOND;
         math::mul_div_ceil(slots, seconds, per).unwrap_or(u64::MAX)
     }
 
-    /// Whether `self` lies at or after `deadline` by both clocks: nobody is late by one clock alone.
+    /// Whether `self` is at or past `deadline` on both clocks: nobody is late by one clock alone.
     pub fn reached(self, deadline: Self) -> bool {
         self.unix >= deadline.unix && self.slot >= deadline.slot
     }
 
-    /// Seconds by which `self` lies past `other`, by the clock that says more; zero when by neither.
+    /// Seconds by which `self` is past `other`, on the clock that shows more; zero when it is past on neither.
     pub fn seconds_past(self, other: Self) -> u32 {
         let by_slots = Self::seconds_of(self.slot.saturating_sub(other.slot));
         let by_unix = u64::try_from(self.unix.saturating_sub(other.unix)).unwrap_or(0);
         u32::try_from(by_slots.max(by_unix)).unwrap_or(u32::MAX)
     }
 
-    /// This deadline of something that began in slot `since`, as it stands when the cluster last restarted in slot `restart`.
+    /// This deadline of something that began in slot `since`, given that the cluster last restarted in slot `restart`.
     ///
-    /// A restart after the beginning gives the full allowance once more: nobody could act while the cluster stood, and how long that was
-    /// only the cluster's clock knows. In slots the allowance is counted from the restart; in seconds it is added to what was promised.
+    /// A restart after the beginning grants the full allowance again: nobody could act during the outage, and only the cluster's clock
+    /// knows how long it lasted. On the slot clock the allowance is counted from the restart; on the unix clock it is added to the original
+    /// deadline.
     pub fn restarted(self, since: u64, restart: u64) -> Self {
         if restart <= since {
             return self;
@@ -129,7 +131,7 @@ impl Moment {
     }
 }
 
-/// Time as a program reads it.
+/// The time as a program reads it from the chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clocks {
     /// Now.
@@ -139,7 +141,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// Whether the deadline of something that began in slot `since` has passed, restarts allowed for.
+    /// Whether the deadline of something that began in slot `since` has passed, allowing for a restart.
     pub fn reached(self, deadline: Moment, since: u64) -> bool {
         self.now.reached(deadline.restarted(since, self.restart))
     }
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn a_restart_after_the_beginning_gives_the_whole_allowance_again() {
         let begun = Moment { unix: 100, slot: 1_000 };
-        // 61 seconds are 152 slots, half a slot lost; the seconds come back whole.
+        // 61 seconds are 152.5 slots, rounded down; converting the slots back still gives 61 seconds.
         let deadline = begun.after(61);
         assert_eq!(deadline, Moment { unix: 161, slot: 1_152 });
         for restart in [0, 999, 1_000] {

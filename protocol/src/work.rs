@@ -1,18 +1,18 @@
-//! Work that a call asks for: a chain of matrix products as large as the GPU, by the arithmetic of jobs ([`crate::requantise`], and the
-//! referee's own sum).
+//! The work that a call asks for: a chain of matrix products as large as the GPU's memory, in the arithmetic of jobs
+//! ([`crate::requantise`], and the referee's dot product).
 //!
-//! A tensor of N bytes is a matrix of N/K lines of K. A layer adds noise to it, multiplies it with K×K seeded weights, requantises, and
-//! transposes the product: column `c` of line `m` becomes element `c·(N/K) + m` of the next tensor. So each line depends on elements from
-//! everywhere, and a device that keeps less than the whole tensor has to compute it again and again.
+//! A tensor of N bytes is a matrix of N/K lines of K elements. A layer adds noise to it, multiplies it by K×K seeded weights, requantises,
+//! and transposes the product: column `c` of line `m` becomes element `c·(N/K) + m` of the next tensor. So each line depends on elements
+//! from everywhere, and a device that keeps less than the whole tensor has to recompute it again and again.
 //!
-//! The noise that is added to a tensor follows from its root. So whatever a device puts in a tensor's place, the operand is random and has
-//! no structure that would make the product cheaper. The first layer multiplies noise alone.
+//! The noise that is added to a tensor is derived from its root. So whatever a device puts in a tensor's place, the operand is random and
+//! has no structure that would make the product cheaper. The first layer multiplies noise alone.
 //!
-//! The device answers with a root over all tensors of all its GPUs. Later a beacon that nobody knew then draws one element, and the device
-//! shows its chunk and the line it follows from: the program computes the element itself. A device that computed only a part passes for
-//! that part of the beacons, and cannot find out which by trying offline.
+//! The device answers with a root over all tensors of all its GPUs. A later beacon, unknown at that time, draws one element, and the device
+//! shows the element's chunk and the line it was computed from: the program computes the element itself. A device that computed only a part
+//! of the work passes for that part of the draws, and cannot find out which by trying offline.
 //!
-//! There is no conviction and no dispute: wrong work earns nothing, and finding that out costs the chain one dot product.
+//! There is no conviction and no dispute: wrong work earns nothing, and detecting it costs the chain one dot product.
 
 use crate::hash::{Hash, Tag, tagged};
 use crate::merkle;
@@ -36,7 +36,7 @@ const SEED: u8 = 2;
 const LEAF: u8 = 3;
 const DRAW: u8 = 4;
 
-/// How much work a call asks of each GPU; logarithms to base 2.
+/// Size of the work that a call asks of each GPU, as logarithms to base 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     width: u8,
@@ -45,15 +45,15 @@ pub struct Size {
 }
 
 impl Size {
-    /// The least work, which takes any processor a moment.
+    /// The least work, which any processor does in a moment.
     pub const LEAST: Self = Self {
         width: 8,
         bytes: 12,
         layers: 2,
     };
 
-    /// `width` of a line is 2^8, 2^10 or 2^12 elements, so that sums of products stay within the range of what they are requantised to;
-    /// `bytes` of a tensor are one line to 2^36; `layers` are 1 to 2^7. `None` beyond.
+    /// `None` unless a line has 2^8, 2^10 or 2^12 elements, a tensor has at least one line and at most 2^36 bytes, and there are at most
+    /// 2^7 layers. These widths keep sums within the range of [`crate::requantise`], and √K a power of two.
     pub const fn new(width: u8, bytes: u8, layers: u8) -> Option<Self> {
         let sound = matches!(width, 8 | 10 | 12) && bytes >= width && bytes <= 36 && layers <= 7;
         if sound { Some(Self { width, bytes, layers }) } else { None }
@@ -99,8 +99,8 @@ impl Size {
         (self.bytes - self.width) as usize
     }
 
-    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K; a shift by 128·√K makes that 42.7: elements spread over
-    /// all of int8.
+    /// Sums of K products of uniform bytes have a standard deviation of 5,461·√K. Dividing by 128·√K makes that 42.7, so that elements
+    /// spread over all of int8.
     pub const fn requantise(&self) -> Requantise {
         Requantise {
             shift: 7 + self.width / 2,
@@ -111,7 +111,7 @@ impl Size {
     }
 }
 
-/// Seed of the work of GPU number `gpu` of a called device; no other device or beacon has the same.
+/// Seed of the work of GPU number `gpu` of a called device, unique to the device and the beacon.
 pub fn seed(beacon: &Hash, device: &Hash, gpu: u8) -> Hash {
     tagged(Tag::Work, [&[SEED, gpu], beacon, device])
 }
@@ -126,8 +126,8 @@ const fn mix(state: u64) -> u64 {
     draw ^ (draw >> 31)
 }
 
-/// Codes of the weights of output column `column`, K of them: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` starts four SplitMix64 generators, which
-/// take turns.
+/// Codes of the K weights of output column `column`: `H(16 ‖ 0 ‖ layer ‖ column ‖ seed)` seeds four SplitMix64 generators, which take
+/// turns.
 pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     let start = tagged(Tag::Work, [&[WEIGHTS, layer], &column.to_le_bytes(), seed]);
     let mut states = [0u64; 4];
@@ -144,7 +144,7 @@ pub fn weights(size: Size, seed: &Hash, layer: u8, column: u16) -> Vec<u8> {
     line
 }
 
-/// Start of the noise that a layer adds to the tensor with this root; the root is zero for the first layer, which has no tensor before it.
+/// Start of the noise that a layer adds to the tensor with this root. For the first layer, which has no tensor before it, the root is zero.
 pub fn noise(seed: &Hash, layer: u8, root: &Hash) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = tagged(Tag::Work, [&[NOISE, layer], seed, root]);
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -170,7 +170,7 @@ pub fn leaf(chunk: &[u8]) -> Hash {
     tagged(Tag::Work, [&[LEAF, 0, 0], chunk])
 }
 
-/// The definition: codes of every layer's tensor in turn. For small sizes; the engine has faster ways.
+/// The definition of the work: codes of every layer's tensor in turn. Only for small sizes; the engine computes the same faster.
 pub fn tensors(size: Size, seed: &Hash) -> Vec<Vec<u8>> {
     let (mut tensor, mut root) = (vec![0; size.bytes() as usize], Hash::default());
     let layers = (0..size.layers()).map(|layer| {
@@ -209,16 +209,16 @@ fn roots(gpus: &[Vec<Hash>]) -> Vec<Hash> {
 /// The element that a later beacon draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
-    /// Which GPU.
+    /// Number of the GPU.
     pub gpu: u8,
-    /// The layer whose output it is of.
+    /// The layer in whose output it lies.
     pub layer: u8,
     /// Its place in the tensor.
     pub place: u64,
 }
 
 impl Draw {
-    /// The element that a beacon draws of a device with `gpus` GPUs.
+    /// The element that a beacon draws from the work of a device with `gpus` GPUs.
     pub fn new(beacon: &Hash, device: &Hash, size: Size, gpus: u8) -> Self {
         let [a, b, c, d, e, f, g, h, gpu, layer, ..] = tagged(Tag::Work, [&[DRAW], beacon, device]);
         Self {
@@ -233,18 +233,18 @@ impl Draw {
         self.place / CHUNK as u64
     }
 
-    /// The line of the layer's input that it follows from.
+    /// The line of the layer's input that it is computed from.
     pub const fn line(&self, size: Size) -> u64 {
         self.place % size.lines()
     }
 
-    /// The column of the weights that it follows from; below K.
+    /// The column of weights that it is computed from; below K.
     pub const fn column(&self, size: Size) -> u16 {
         (self.place / size.lines()) as u16
     }
 }
 
-/// Bytes of a tensor with their path to the tensor's root.
+/// Bytes of a tensor and their path to the tensor's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// A chunk, or a line.
@@ -254,7 +254,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Of chunk or line number `index`, of so many bytes.
+    /// Opens chunk or line number `index`, where each has `bytes` bytes.
     pub fn of(tensor: &[u8], bytes: usize, index: u64) -> Option<Self> {
         let roots: Vec<Hash> = tensor.chunks(bytes).map(tensor_root).collect();
         let index = u32::try_from(index).ok()?;
@@ -265,9 +265,8 @@ impl Opening {
     }
 }
 
-/// The evidence that has to be shown: the drawn element's chunk and, except in the first layer, the line that it follows from, each with
-/// its path to the answer: first through its tensor, then through the layers, then through the GPUs. `openings` are those two in this
-/// order.
+/// The evidence for a draw: the drawn element's chunk and, except in the first layer, the line that it is computed from, each with its path
+/// to the answer: through its tensor, then through the layers, then through the GPUs. `openings` are these two, in this order.
 pub fn evidence(gpus: &[Vec<Hash>], draw: &Draw, openings: &[Opening]) -> Vec<u8> {
     let of_gpu = gpus.get(usize::from(draw.gpu)).map_or(&[][..], Vec::as_slice);
     let gpu_path = merkle::path(&roots(gpus), draw.gpu.into());
@@ -281,7 +280,7 @@ pub fn evidence(gpus: &[Vec<Hash>], draw: &Draw, openings: &[Opening]) -> Vec<u8
     evidence
 }
 
-/// Whether evidence is of the answer of a device with so many GPUs, and the drawn element right.
+/// Whether `evidence` leads to the answer of a device with `gpus` GPUs, and the drawn element is right.
 pub fn is_right(size: Size, gpus: u8, [beacon, device]: [&Hash; 2], answer: &Hash, draw: &Draw, evidence: &[u8]) -> bool {
     let shape = Answered {
         size,
@@ -317,8 +316,8 @@ struct Answered<'a> {
 }
 
 impl Answered<'_> {
-    /// The bytes that evidence begins with, if their path leads to the answer from their place in that layer of that GPU; the root of the
-    /// layer's tensor; and the evidence that is left.
+    /// Takes an opening off the front of the evidence. Returns its bytes, the root of the layer's tensor, and the remaining evidence;
+    /// `None` unless the path leads from the bytes' place in that layer of that GPU to the answer.
     fn opened<'e>(
         &self,
         evidence: &'e [u8],
@@ -389,7 +388,7 @@ mod tests {
         assert_eq!(Size::new(least.width, least.bytes, least.layers), Some(least));
     }
 
-    /// A layer is a job's `matmul` of what the one before made, with noise, and its result turned.
+    /// A layer is a job's `matmul` of the previous layer's tensor plus noise, transposed.
     #[test]
     fn a_layer_is_the_definition_of_jobs() {
         let size = Size::new(8, 11, 1).unwrap();
@@ -400,7 +399,7 @@ mod tests {
         let nothing = vec![0; size.bytes() as usize];
         for (layer, before, root) in [(0, &nothing, [0; 32]), (1, &tensors[0], tensor_root(&tensors[0]))] {
             let mut input = before.clone();
-            // SplitMix64, as its author publishes it.
+            // SplitMix64 as published by its author.
             let mut state = noise(&seed, layer, &root);
             for word in input.chunks_mut(8) {
                 state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -433,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_are_of_one_gpu_device_and_beacon_and_spread_over_int8() {
+    fn tensors_are_unique_to_gpu_device_and_beacon_and_spread_over_int8() {
         let size = Size::new(8, 16, 4).unwrap();
         let seeds = [
             seed(&[1; 32], &[2; 32], 0),
@@ -447,26 +446,26 @@ mod tests {
         for tensor in &tensors {
             let mut counts = [0u32; 256];
             tensor.iter().for_each(|code| counts[usize::from(*code)] += 1);
-            // The most frequent of a normal distribution with a deviation of 42.7 would be 612 of 65,536.
+            // In a normal distribution with a deviation of 42.7 the most frequent code would occur 612 times in 65,536.
             let occur = counts.iter().filter(|count| **count > 0).count();
             assert!(occur > 240 && counts.iter().all(|count| *count < 800), "{occur} of {counts:?}");
         }
     }
 
-    /// Whatever stands in every other tensor's place makes the next one no easier: what is multiplied is random all the same, and nothing
-    /// but the product tells what is right.
+    /// Replacing every other tensor does not make the next one easier: the operand is still random, and only the product gives the right
+    /// elements.
     #[test]
     fn nothing_in_a_tensors_place_makes_the_next_product_easier() {
         let size = Size::new(8, 12, 3).unwrap();
         let (honest, own) = (honest(size, 1), seed(&BEACON, &DEVICE, 0));
         let constant = |code| vec![code; size.bytes() as usize];
-        // What the columns of the product above would be without noise: the same in every line.
+        // The columns of the product of a constant tensor without noise: the same in every line.
         let above = |layer: u8, code| -> Vec<u8> {
             let column =
                 |column| vec![element(size, &vec![code; size.width()], &weights(size, &own, layer, column)); size.lines() as usize];
             (0..size.width() as u16).flat_map(column).collect()
         };
-        // What cancels noise that did not follow from what stands here, and leaves zeros to multiply.
+        // A tensor that would cancel noise that were not derived from this tensor's root, leaving zeros to multiply.
         let cancelling = |layer: u8| {
             let mut codes = constant(128);
             add_noise(noise(&own, layer, &Hash::default()), 0, &mut codes);
@@ -486,13 +485,13 @@ mod tests {
                 place: at * 2_654_435_761 % size.bytes(),
             });
             let passed = draws.filter(|draw| passes(size, &device, draw, &device.show(draw))).count();
-            // As often as guesses are: one in a hundred, and less.
+            // About as often as a guess: once in a hundred times or less.
             assert!(passed < 80, "{passed} of 4,000 with {code:?}");
         }
     }
 
     #[test]
-    fn evidence_is_at_most_seven_pieces() {
+    fn evidence_fits_seven_pieces() {
         let size = Size::new(12, 36, 7).unwrap();
         let path = size.depth() + 7 + 3 + size.line_depth() + 7 + 3;
         assert_eq!(CHUNK + size.width() + path * 32, 6_656);
@@ -513,20 +512,20 @@ mod tests {
             let device = honest(size, gpus);
             let shown = device.show(&draw);
             prop_assert!(passes(size, &device, &draw, &shown));
-            // One altered byte anywhere, one byte less and one more.
+            // Altered in one byte, cut by one byte, and extended by one byte.
             let mut altered = shown.clone();
             altered[at.index(shown.len())] ^= change;
             prop_assert!(!passes(size, &device, &draw, &altered));
             prop_assert!(!passes(size, &device, &draw, &shown[..shown.len() - 1]));
             prop_assert!(!passes(size, &device, &draw, &[&shown[..], &[0]].concat()));
-            // What another draw asks for.
+            // Evidence for another draw.
             let other = Draw { place: (draw.place + CHUNK as u64) % size.bytes(), ..draw };
             prop_assert!(other == draw || !passes(size, &device, &other, &shown));
         }
 
-        /// A wrong element is found when it is drawn.
+        /// A single wrong element fails exactly when it is drawn.
         #[test]
-        fn a_lie_is_found_where_it_is(
+        fn a_wrong_element_fails_when_it_is_drawn(
             (size, draw) in sizes().prop_flat_map(|size| (Just(size), draws(size, 1))),
             change in 1..=255u8,
         ) {
@@ -542,7 +541,7 @@ mod tests {
         }
 
         #[test]
-        fn draws_are_anywhere_and_of_one_device(beacon: Hash, device: Hash, size in sizes(), gpus in 1..=8u8) {
+        fn draws_are_in_range_and_unique_to_a_device(beacon: Hash, device: Hash, size in sizes(), gpus in 1..=8u8) {
             let draw = Draw::new(&beacon, &device, size, gpus);
             prop_assert!(draw.gpu < gpus && draw.layer < size.layers() && draw.place < size.bytes());
             prop_assert_eq!(draw.place, u64::from(draw.column(size)) * size.lines() + draw.line(size));

@@ -5,8 +5,8 @@ use crate::requantise::Channel;
 use crate::tensor::{Shape, to_code};
 use alloc::vec::Vec;
 
-/// Where an op's operands come from: whole tensors here, opened ranges of committed tensors in a dispute. `None` means the
-/// operand is not at hand.
+/// Where an op's operands come from: whole tensors, or the opened ranges of committed tensors in a dispute. `None` means that the operand
+/// is not available.
 pub trait Source {
     /// Element `index` (row-major) of input `slot`.
     fn input(&self, slot: usize, index: u32) -> Option<i8>;
@@ -21,8 +21,8 @@ pub trait Source {
 /// Element `index` (row-major) of the op's output. `inputs` are the shapes of the values it reads, in order, and the op must have
 /// passed [`check_op`](crate::graph::check_op) with them. `None` when the element does not exist or `source` lacks an operand.
 ///
-/// Accumulators are `i64`: at most 16,384 terms of at most 2^16 each, so no sum comes near wrapping, and `wrapping_add` only
-/// spares the overflow check.
+/// Accumulators are `i64` and sum at most 16,384 terms of at most 2^16 each, so no sum comes near wrapping; `wrapping_add` only avoids the
+/// overflow check.
 pub fn evaluate(op: &OpDescriptor, inputs: &[Shape], source: &impl Source, index: u32) -> Option<i8> {
     if index >= op.output.elements()? {
         return None;
@@ -160,7 +160,7 @@ pub fn evaluate(op: &OpDescriptor, inputs: &[Shape], source: &impl Source, index
     }
 }
 
-/// Row-major index of an element known to lie inside `shape`, hence below 2^24.
+/// Row-major index of an element that lies inside `shape`, hence below 2^24.
 fn at(shape: Shape, y: u32, x: u32, channel: u32) -> u32 {
     (y * u32::from(shape.w) + x) * u32::from(shape.c) + channel
 }
@@ -179,7 +179,7 @@ fn window([kh, kw]: [u8; 2]) -> impl Iterator<Item = (u32, u32)> {
     (0..u32::from(kh)).flat_map(move |ky| (0..u32::from(kw)).map(move |kx| (ky, kx)))
 }
 
-/// Operands held whole in memory. Constants that the op does not have stay empty.
+/// Operands held whole in memory. Constants that the op does not have are empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operands<'a> {
     /// The values the op reads, in order.
@@ -225,7 +225,7 @@ mod tests {
     use crate::requantise::Requantise;
     use std::vec;
 
-    /// Halves its operand: small enough to see rounding, wide enough to see saturation.
+    /// Halves its operand, so that tests see both rounding and saturation.
     const HALF: Requantise = Requantise {
         shift: 1,
         zero_point: 0,
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn padding_reads_the_pad_value() {
-        // All weights 1, one input element: every output sums 8 pads and the element, over 2.
+        // With all weights 1 and one input element, the output is the sum of 8 pads and the element, divided by 2.
         let kind = conv([3, 3], [1, 1], [1; 4], [1, 1], 1, HALF);
         let out = run(
             kind,
@@ -284,7 +284,7 @@ mod tests {
             },
         );
         assert_eq!(out, [36], "(8·10 − 9)/2 = 35.5 rounds up");
-        // Taps pick single elements: only the corner weight is set.
+        // With only a corner weight set, the tap picks a single element.
         let mut weights = [0; 9];
         weights[0] = 2;
         let input: Vec<i8> = (1..=4).collect();

@@ -13,10 +13,10 @@ use alloc::vec::Vec;
 use wincode::config::{self, Configuration};
 use wincode::{SchemaRead, SchemaWrite};
 
-/// Most inputs of one op. Four let a concat join the branches of an inception block; a descriptor stays small.
+/// Most inputs of one op. Four are enough for a concat to join the branches of an inception block, and keep descriptors small.
 pub const MAX_INPUTS: usize = 4;
 
-/// Longest encoded descriptor. The widest kind takes about 100 bytes; the rest is room for kinds to come.
+/// Longest encoded descriptor. The longest kind takes about 100 bytes; the rest is room for future kinds.
 pub const MAX_DESCRIPTOR_BYTES: usize = 256;
 
 /// The values an op reads: 1 … 4 value ids, in order.
@@ -40,7 +40,7 @@ impl Inputs {
         Some(inputs)
     }
 
-    /// One to four ids, and zeros where none is: each list has one encoding.
+    /// Whether there are one to four ids, followed by zeros: each list has one encoding.
     fn is_canonical(&self) -> bool {
         let (used, unused) = self.ids.split_at_checked(self.len.into()).unwrap_or_default();
         !used.is_empty() && unused.iter().all(|id| *id == 0)
@@ -52,10 +52,10 @@ impl Inputs {
     }
 }
 
-/// An operand of an op, by what commits to it.
+/// An operand of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operand {
-    /// The value read in this slot.
+    /// The value read in this input slot.
     Input(u8),
     /// The weights.
     Weights,
@@ -97,7 +97,7 @@ pub enum OpKind {
         dilation: [u8; 2],
         /// Number of independent channel groups.
         groups: u16,
-        /// What lies outside the input.
+        /// Value of the elements outside the input.
         pad_value: i8,
         /// Requantisation.
         requantise: Requantise,
@@ -219,7 +219,7 @@ impl OpDescriptor {
         config::serialize(self, Configuration::default().with_tag_encoding::<u8>()).unwrap_or_default()
     }
 
-    /// Inverse of [`OpDescriptor::to_bytes`]. Every accepted encoding is canonical: no field has two spellings and no byte may follow.
+    /// Inverse of [`OpDescriptor::to_bytes`]. Only the canonical encoding is accepted: no field has two encodings, and no bytes may follow.
     pub fn from_bytes(bytes: &[u8]) -> core::result::Result<Self, InvalidDescriptor> {
         if bytes.len() > MAX_DESCRIPTOR_BYTES {
             return Err(InvalidDescriptor);
@@ -291,7 +291,7 @@ pub fn descriptor_leaf(index: u32, encoded: &[u8]) -> Hash {
     tagged(Tag::Descriptor, [&index.to_le_bytes(), encoded])
 }
 
-/// Row of the input under tap `k` of output row `out` (or column, likewise); `None` outside the input.
+/// Input row under tap `k` of output row `out`; `None` outside the input. Works the same for columns.
 pub(crate) fn tap(out: u32, stride: u8, k: u32, dilation: u8, before: u8, side: u16) -> Option<u32> {
     // 65,535·255 + 255·255 is far below 2^32.
     let at = out.wrapping_mul(stride.into()).wrapping_add(k.wrapping_mul(dilation.into()));

@@ -1,7 +1,7 @@
-//! One output element from opened bytes, cheaply: what [`ops::evaluate`] defines, in the loops the chain's machine runs well.
+//! One output element from opened bytes, as [`ops::evaluate`] defines it, in loops that are cheap on chain.
 //!
-//! Products and pools read runs of bytes and stay in their committed, offset-binary form; every other op reads one or two elements and is
-//! evaluated by the definition itself. The two are compared on random elements by this crate's tests and by `cargo xtask fuzz referee`.
+//! Products and pools read runs of bytes in their committed, offset-binary form. Every other op reads one or two elements and is evaluated
+//! by the definition itself. This crate's tests and `cargo xtask fuzz referee` compare both on random elements.
 
 use crate::ops::{self, OpDescriptor, OpKind, Operand, Source, tap};
 use crate::requantise::Channel;
@@ -10,14 +10,14 @@ use core::hint::black_box;
 
 /// Committed bytes that have been opened.
 pub trait Openings {
-    /// `len` bytes of `operand` from byte `first` on; `None` when not all of them are open.
+    /// `len` bytes of `operand` from byte `first` on; `None` unless all of them are opened.
     fn bytes(&self, operand: Operand, first: u32, len: u32) -> Option<&[u8]>;
 }
 
-/// What lies in an opened byte at offset-binary zero.
+/// The code of zero in offset binary.
 const ZERO: u64 = 128;
 
-/// Element `index` of the op's output; the same result as [`ops::evaluate`], under the same conditions.
+/// Element `index` of the op's output: the same result as [`ops::evaluate`] under the same conditions.
 pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index: u32) -> Option<i8> {
     if index >= op.output.elements()? {
         return None;
@@ -133,14 +133,14 @@ pub fn element(op: &OpDescriptor, inputs: &[Shape], open: &impl Openings, index:
 
 /// `Σ (x − x_zero)·(w − w_zero)` over the terms of two slices, at most 16,384.
 ///
-/// A multiplication does two terms: when one word holds x0 and 32 bits above it x4, another w4 and above it w0, the upper half of their
-/// product is x0·w0 + x4·w4. A negative lower half, x0·w4, borrows from it, which is put right once, in the sum of all products. A term
-/// costs the chain 5.8 compute units.
-// A function of its own has all registers for its loop.
+/// One multiplication computes two terms: if one word holds x0 in its lower and x4 in its upper half, and another w4 in its lower and w0 in
+/// its upper half, then the upper half of their product is x0·w0 + x4·w4. A negative lower half, x0·w4, borrows from the upper one; this is
+/// corrected once, in the sum of all products. A term costs 5.8 compute units on chain.
+// Not inlined, so that the loop has all registers to itself.
 #[inline(never)]
 pub(crate) fn dot(x: &[u8], w: &[u8], [x_zero, w_zero]: &[u64; 2]) -> i64 {
     const BOTH: u64 = 1 << 32 | 1;
-    // Opaque, else it is built anew for every use.
+    // Opaque to the compiler, which would otherwise rebuild the constant at every use.
     let mask = black_box(BOTH * 0xff);
     let (x_zeros, w_zeros) = (x_zero.wrapping_mul(BOTH), w_zero.wrapping_mul(BOTH));
     let two = |x: u64, w: u64| {
@@ -167,7 +167,7 @@ pub(crate) fn dot(x: &[u8], w: &[u8], [x_zero, w_zero]: &[u64; 2]) -> i64 {
     for (x, w) in x_odd.iter().zip(w_odd) {
         halves = eight(halves, x, w);
     }
-    // Each half is a sum of at most 2^14 products below 2^16 in size.
+    // Each half is a sum of at most 2^14 products whose magnitude is below 2^16.
     let mut sum = (halves as i64).wrapping_sub(i64::from(halves as i32)) >> 32;
     for (x, w) in x_rest.iter().zip(w_rest) {
         let (x, w) = (u64::from(*x).wrapping_sub(*x_zero), u64::from(*w).wrapping_sub(*w_zero));
@@ -182,7 +182,7 @@ fn channel_record(open: &impl Openings, channel: u32) -> Option<Channel> {
     record.first_chunk().copied().map(Channel::from_bytes)
 }
 
-/// What the taps outside the input add to the accumulator.
+/// The contribution of the taps outside the input to the accumulator.
 fn padding(window: &Window, weights: &[u8], pad_value: i64) -> Option<i64> {
     let (taps, depth) = (window.columns_in_range(), window.depth as usize);
     let width = usize::from(window.kernel[1]);
@@ -192,7 +192,7 @@ fn padding(window: &Window, weights: &[u8], pad_value: i64) -> Option<i64> {
             Some(_) => taps,
             None => (width, width),
         };
-        // Columns in range lie together, since a column only moves right with its tap.
+        // The taps in range are contiguous, since a tap's column grows with its number.
         total += sum(weights.get(..from * depth)?) + sum(weights.get(to * depth..)?);
         count += (width - to + from) * depth;
     }
@@ -217,13 +217,13 @@ struct Axis {
 }
 
 impl Axis {
-    /// Where tap `k` reads; `None` outside the input.
+    /// The position that tap `k` reads; `None` outside the input.
     fn tap(&self, k: u32) -> Option<u32> {
         tap(self.out, self.stride, k, self.dilation, self.before, self.side)
     }
 }
 
-/// What one output pixel reads of an input: `depth` channels from `first_channel` on at every tap.
+/// The part of an input that one output pixel reads: `depth` channels from `first_channel` on, at every tap.
 struct Window {
     input: Shape,
     kernel: [u8; 2],
@@ -263,7 +263,7 @@ impl Window {
         }
     }
 
-    /// Taps of a row that lie inside the input: from the first up to and without the second.
+    /// The taps of a row that lie inside the input, as a half-open range.
     fn columns_in_range(&self) -> (usize, usize) {
         let width = u32::from(self.kernel[1]);
         let first = (0..width).find(|kx| self.columns.tap(*kx).is_some()).unwrap_or(width);
@@ -274,14 +274,14 @@ impl Window {
         (first as usize, last as usize)
     }
 
-    /// Opens what the window reads and calls `each` with it, run by run.
+    /// Calls `each` with the opened bytes that the window reads, run by run.
     fn runs(&self, open: &impl Openings, mut each: impl FnMut(Run<'_>) -> Option<()>) -> Option<()> {
         let (from, to) = self.columns_in_range();
         let (from, to) = (from as u32, to as u32);
         let pixel = u32::from(self.input.c);
         // Below 255 · 65,535.
         let gap = u32::from(self.columns.dilation) * pixel;
-        // Where neighbouring taps share chunks a row is opened once; farther apart, what lies between them stays closed.
+        // When neighbouring taps share chunks, a row is one run; when they are farther apart, the bytes between them need not be opened.
         let together = gap < CHUNK_BYTES as u32 || gap == self.depth;
         let step = if together { to - from } else { 1 };
         for ky in 0..u32::from(self.kernel[0]) {
@@ -311,7 +311,7 @@ struct Run<'a> {
     bytes: &'a [u8],
 }
 
-/// The definition's view of opened bytes.
+/// Opened bytes as a source for the definition.
 struct Elements<'a, O>(&'a O);
 
 impl<O: Openings> Source for Elements<'_, O> {

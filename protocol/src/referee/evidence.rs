@@ -1,4 +1,4 @@
-//! The encoding of evidence: numbers little-endian, paths bottom up, no part longer than its place demands.
+//! The encoding of evidence: numbers little-endian, paths bottom up, no part longer than it has to be.
 //!
 //! | part | bytes |
 //! |---|---|
@@ -8,11 +8,11 @@
 //! | malformed | level, tree; descriptor (tensor and chunk); preimage; chunk path, op path, unit path as far as they lie above the level |
 //! | padding | tree, level; descriptor (chunks); node; siblings up to the tree's root; op path, unit path above it |
 //!
-//! Where the worker has shown the unit's op outputs (`Shown`), no unit path follows an op path or the siblings in the tree of ops: it ends
-//! there.
+//! Where the worker has shown the unit's op outputs (`Shown`), the path ends at their root: no unit path follows an op path or the siblings
+//! in the tree of ops.
 //!
-//! A descriptor and a preimage are a length (2) and bytes, a descriptor is followed by its path in the graph. An opening is a count of
-//! ranges (1) and per range: first chunk (4), count (2), the chunks, the siblings that complete them.
+//! A descriptor and a preimage are a length (2) and bytes; a descriptor is followed by its path in the graph. An opening is a number of
+//! ranges (1) and for each range: first chunk (4), count (2), the chunks, the siblings that complete them.
 
 use super::{Invalid, Openings};
 use crate::hash::Hash;
@@ -21,7 +21,7 @@ use crate::ops::Operand;
 use crate::tensor::{Layout, Shape, chunk_leaf};
 use alloc::vec::Vec;
 
-/// What evidence shows.
+/// Kind of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Element = 0,
@@ -50,7 +50,7 @@ pub(super) enum Tree {
     Chunks = 3,
 }
 
-/// Takes evidence apart, front to back.
+/// Parses evidence from front to back.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         Ok(hashes)
     }
 
-    /// Bytes behind their length.
+    /// Bytes preceded by their length.
     pub fn counted(&mut self) -> Result<&'a [u8], Invalid> {
         let length = self.u16()?;
         self.take(length.into())
@@ -134,13 +134,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Root that a leaf at `index` of a tree over `count` leaves leads to by the path that comes next.
+    /// Reads the path of the leaf at `index` of a tree over `count` leaves; returns the root that it leads to.
     pub fn climb(&mut self, leaf: Hash, index: u32, count: u32) -> Result<Hash, Invalid> {
         let path = self.hashes(depth(count))?;
         merkle::root_from_path(leaf, index, depth(count), path).ok_or(Invalid::Index)
     }
 
-    /// Nothing may follow.
+    /// Fails unless all evidence has been read.
     pub fn end(self) -> Result<(), Invalid> {
         if self.rest.is_empty() { Ok(()) } else { Err(Invalid::Length) }
     }
@@ -159,7 +159,7 @@ struct Range<'a> {
 }
 
 impl<'a> Opened<'a> {
-    /// Reads the opening of a tensor and keeps its ranges as `operand`; returns the TENSOR it leads to, which the caller compares.
+    /// Reads the opening of a tensor and stores its ranges under `operand`; returns the TENSOR it leads to, which the caller must check.
     pub fn read(&mut self, reader: &mut Reader<'a>, operand: Operand, layout: &Layout, uid: u32) -> Result<Hash, Invalid> {
         let (bytes, chunks) = (layout.bytes().ok_or(Invalid::Op)?, layout.chunks().ok_or(Invalid::Op)?);
         let mut root = None;

@@ -1,4 +1,4 @@
-//! Writes evidence: the side that has every byte at hand.
+//! Writes evidence, for software that has all the bytes.
 
 use super::Claim;
 use super::element::{Openings, element};
@@ -12,7 +12,7 @@ use crate::trace::op_leaves;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Whole tensors in their committed form: for values that worker and challenger agree on, either's.
+/// Whole tensors in their committed form. Where worker and challenger agree on a value, it does not matter whose it is.
 pub trait Tensors {
     /// The unit's value `id`: graph inputs first, then op outputs.
     fn value(&self, id: u32) -> Option<&[u8]>;
@@ -20,22 +20,22 @@ pub trait Tensors {
     fn constant(&self, op: u32, operand: Operand) -> Option<&[u8]>;
 }
 
-/// What the worker committed to as an op's output: every chunk's leaf, and the bytes of the chunk in question.
+/// An op's output as the worker committed to it: the leaf of every chunk, and the bytes of the chunk in question.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimed<'a> {
     /// CHUNK of every chunk, in order.
     pub leaves: &'a [Hash],
-    /// Number of the chunk at hand.
+    /// Number of the chunk in question.
     pub chunk: u32,
     /// Its bytes.
     pub bytes: &'a [u8],
 }
 
-/// One unit of a job as its worker claims it was computed, about to be shown to a referee. Nothing here is checked: what does not fit
-/// together makes evidence that [`judge`](super::judge) turns down.
+/// One unit of a job as its worker claims to have computed it, from which evidence is written. Nothing is checked here: inconsistent parts
+/// make evidence that [`judge`](super::judge) refuses.
 #[derive(Clone, Debug)]
 pub struct Exhibit<'a> {
-    /// What is judged.
+    /// The claim that is judged.
     pub claim: &'a Claim,
     /// The model's ops.
     pub ops: &'a [OpDescriptor],
@@ -76,7 +76,7 @@ pub enum Preimage {
     Chunk(u32, u32),
 }
 
-/// A tree of the worker's.
+/// One of the worker's trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// Over the units' traces.
@@ -90,8 +90,8 @@ pub enum Node {
 }
 
 impl Exhibit<'_> {
-    /// Evidence that element `index` of op `op` is not what the op makes of its inputs. The values the op reads are taken from `tensors`
-    /// and must be those the worker committed to. `None` when something it needs is not at hand.
+    /// Evidence that element `index` of op `op` is not what the op makes of its inputs. The values that the op reads come from `tensors`
+    /// and must be those that the worker committed to. `None` when `tensors` lacks one of them.
     pub fn element(&self, tensors: &impl Tensors, op: u32, index: u32, claimed: Claimed<'_>) -> Option<Vec<u8>> {
         let descriptor = self.ops.get(op as usize)?;
         let ids = descriptor.inputs.as_slice();
@@ -185,7 +185,8 @@ impl Exhibit<'_> {
         Some(out)
     }
 
-    /// Evidence that node `index` at `level` of a tree, beyond the last leaf, is not that of an empty subtree; `siblings` lead to the root.
+    /// Evidence that node `index` at `level` of a tree lies beyond the last leaf and is not that of an empty subtree. `siblings` lead to
+    /// the root.
     pub fn padding(&self, node: Node, level: u8, index: u32, hash: &Hash, siblings: &[Hash]) -> Option<Vec<u8>> {
         let (tree, op) = match node {
             Node::Traces => (Tree::Traces, 0),
@@ -228,7 +229,7 @@ impl Exhibit<'_> {
         hashes(out, &path(&op_leaves(self.tensors), op));
     }
 
-    /// What follows the root over the unit's op outputs: nothing where the worker has shown it.
+    /// Writes the path above the root over the unit's op outputs: nothing if the worker has shown them.
     fn ops_path(&self, out: &mut Vec<u8>) {
         if self.claim.shown.is_none() {
             hashes(out, &self.trace_path);
@@ -243,7 +244,7 @@ impl Exhibit<'_> {
     }
 }
 
-/// Serves an element's reads from whole tensors and writes down what they were.
+/// Serves an element's reads from whole tensors, and records them.
 struct Reads<'a, T> {
     tensors: &'a T,
     op: u32,
@@ -272,7 +273,7 @@ fn counted(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Opens every chunk of `operand` that was read; its first one when none was, for even then the tensor has to be named.
+/// Opens every chunk of `operand` that was read, or its first chunk when none was: the evidence has to lead to the tensor in any case.
 fn open(out: &mut Vec<u8>, operand: Operand, reads: &[(Operand, u32, u32)], size: usize, leaves: &[Hash], bytes: &[u8]) {
     let chunk = |byte: u32| byte / size as u32;
     let mut read: Vec<(u32, u32)> = reads

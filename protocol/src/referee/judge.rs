@@ -10,8 +10,7 @@ use crate::ops::{MAX_INPUTS, OpDescriptor, Operand, descriptor_leaf};
 use crate::tensor::{Shape, chunk_head, from_code, to_code};
 use crate::trace::{op_head, op_leaf};
 
-/// Judges `evidence` about `claim`. `Ok` says what it shows, be it a fault or that all is well; `Err` says that it is not evidence about
-/// the claim.
+/// Judges `evidence` about `claim`. `Ok` says whether it shows a fault; `Err` says why it is not evidence about the claim.
 pub fn judge(claim: &Claim, evidence: &[u8]) -> Result<Verdict, Invalid> {
     let mut reader = Reader::new(evidence);
     if reader.u16()? != SPEC_VERSION {
@@ -62,7 +61,7 @@ pub fn judge(claim: &Claim, evidence: &[u8]) -> Result<Verdict, Invalid> {
     Ok(verdict)
 }
 
-/// A reading of the evidence, and where it says the fault lies.
+/// A reader of the evidence, and the place of the alleged fault.
 struct Trial<'a> {
     claim: &'a Claim,
     unit: u32,
@@ -70,11 +69,11 @@ struct Trial<'a> {
     reader: Reader<'a>,
 }
 
-/// The output's place among the opened tensors: above those of the inputs.
+/// The operand under which the op's own output is opened: the slot after those of the inputs.
 const OUTPUT: Operand = Operand::Input(MAX_INPUTS as u8);
 
 impl<'a> Trial<'a> {
-    /// What element `index` must be, and what the worker says it is.
+    /// The right value of element `index`, and the one that the worker committed to.
     fn element(&mut self, index: u32) -> Result<(i8, i8), Invalid> {
         let op = self.descriptor()?;
         let mut opened = Opened::default();
@@ -105,7 +104,7 @@ impl<'a> Trial<'a> {
         Ok((expected, from_code(*claimed)))
     }
 
-    /// Reads the opening of value `id` and checks that it is the job's or the worker's; returns the value's shape.
+    /// Reads the opening of value `id` and checks it against the job's inputs or the worker's trace; returns the value's shape.
     fn input(&mut self, opened: &mut Opened<'a>, operand: Operand, id: u32, ops_root: &Hash) -> Result<Shape, Invalid> {
         let n_inputs = u32::from(self.claim.n_inputs);
         let Some(op) = id.checked_sub(n_inputs) else {
@@ -148,7 +147,7 @@ impl<'a> Trial<'a> {
         Ok(delivered != traced)
     }
 
-    /// Whether a preimage that the worker's root holds differs from the specified form. `index` is the chunk's.
+    /// Whether a preimage in the worker's trees differs from the specified form. `index` is that of the chunk.
     fn malformed(&mut self, index: u32) -> Result<bool, Invalid> {
         let (level, tree) = (self.reader.level()?, self.reader.tree()?);
         let root = self.root_of(tree)?;
@@ -204,7 +203,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether a node of the worker's trees that lies beyond the last leaf is not that of an empty tree. `index` is the node's.
+    /// Whether a node beyond the last leaf of one of the worker's trees is not that of an empty subtree. `index` is that of the node.
     fn padding(&mut self, index: u32) -> Result<bool, Invalid> {
         let (tree, level) = (self.reader.tree()?, u32::from(self.reader.u8()?));
         let (units, n_ops) = (self.claim.units, self.claim.n_ops);
@@ -235,7 +234,7 @@ impl<'a> Trial<'a> {
         Ok(found != merkle::empty(level))
     }
 
-    /// The op's descriptor, once it is shown to be the model's.
+    /// Reads the op's descriptor and checks that it is the model's.
     fn descriptor(&mut self) -> Result<OpDescriptor, Invalid> {
         let encoded = self.reader.counted()?;
         let root = self.reader.climb(descriptor_leaf(self.op, encoded), self.op, self.claim.n_ops)?;
@@ -243,7 +242,8 @@ impl<'a> Trial<'a> {
         OpDescriptor::from_bytes(encoded).map_err(|_| Invalid::Descriptor)
     }
 
-    /// Checks that the unit's op outputs have this root: the one that the worker has shown, else by the unit path that comes next.
+    /// Checks that the unit's op outputs have this root: either the worker has shown it, or the unit path that comes next leads from it to
+    /// the traces.
     fn check_trace(&mut self, ops_root: &Hash) -> Result<(), Invalid> {
         let checkpoints = self.claim.checkpoints();
         match self.claim.shown {
@@ -276,7 +276,7 @@ fn check(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// Whether a preimage is anything but `head` and `rest` more bytes.
+/// Whether a preimage is anything but `head` followed by `rest` bytes.
 fn differs(found: &[u8], head: &[u8], rest: usize) -> bool {
     found.strip_prefix(head).is_none_or(|tail| tail.len() != rest)
 }

@@ -1,19 +1,19 @@
-//! The referee: convicts a false result by one element, from nothing but the roots its worker committed to.
+//! The referee: convicts a false result by a single element, given only the roots that its worker committed to.
 //!
 //! A worker commits to every op output of every unit, or to checkpoints among them (`protocol::trace`). If each committed element were what
-//! its op makes of the committed inputs, the whole trace would be the honest one; so a false trace holds an element that contradicts the
-//! worker's own commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` say. [`judge`] checks such a
-//! proof:
+//! its op makes of the committed inputs, the whole trace would be the honest one. So a false trace contains an element that contradicts the
+//! worker's own commitments, or a commitment that is not built as `protocol::trace` and `protocol::tensor` specify. [`judge`] checks a
+//! proof of either:
 //!
-//! - every byte it looks at must hash up to a root of the [`Claim`], along paths whose lengths follow from committed counts;
-//! - which bytes an element depends on follows from the op's descriptor, never from the evidence;
+//! - every byte it reads must hash up to a root of the [`Claim`], along paths whose lengths follow from committed counts;
+//! - the op's descriptor, never the evidence, determines which bytes an element depends on;
 //! - shapes of op outputs come from the worker's own TENSORs, those of graph inputs from the model.
 //!
-//! Where the traces commit to checkpoints only, a unit is judged once its worker has shown all its op outputs ([`Shown`]): evidence then
-//! leads to those instead.
+//! Where the traces commit to checkpoints only, a unit is judged once its worker has shown all its op outputs ([`Shown`]), and evidence
+//! leads to the root of those.
 //!
-//! An honest trace cannot be convicted: whatever a proof opens of it is what an honest worker put there, barring SHA-256 collisions.
-//! `docs/verification.md` has the argument in full, and what it costs.
+//! An honest trace cannot be convicted: everything a proof can open in it is what an honest worker computed, barring SHA-256 collisions.
+//! `docs/verification.md` has the full argument and the costs.
 //!
 //! Pure and allocation-light: the same code runs in the `referee` program and in the software that builds evidence ([`Exhibit`]).
 
@@ -35,7 +35,8 @@ use crate::hash::{Hash, Tag, tagged};
 use crate::tensor::Shape;
 use crate::trace::Checkpoints;
 
-/// Longest evidence. That of every element that an op may have fits: the dearest (`graph::MAX_VERDICT_UNITS`) opens about 170 chunks.
+/// Longest evidence. It is enough for every element of a valid op: the most expensive one (`graph::MAX_VERDICT_UNITS`) opens about 170
+/// chunks.
 pub const MAX_EVIDENCE_BYTES: usize = 192 << 10;
 
 /// What a result is judged against: the model, the job's inputs and the worker's roots. All of it is on chain.
@@ -47,9 +48,9 @@ pub struct Claim {
     pub n_ops: u32,
     /// Ops from one checkpoint of the traces to the next.
     pub interval: u32,
-    /// What the worker has shown of a unit when it was asked: needed where its traces commit to checkpoints only.
+    /// Op outputs that the worker has shown on demand; needed where its traces commit to checkpoints only.
     pub shown: Option<Shown>,
-    /// Shapes of the graph inputs; those beyond `n_inputs` do not count.
+    /// Shapes of the graph inputs; those beyond `n_inputs` are ignored.
     pub input_shapes: [Shape; MAX_GRAPH_INPUTS],
     /// Number of graph inputs.
     pub n_inputs: u8,
@@ -70,7 +71,7 @@ impl Claim {
     }
 }
 
-/// All op outputs of a unit, as their worker showed them, and the chain found the checkpoints among them to be those of the trace.
+/// All op outputs of a unit as the worker showed them, after the chain checked that the checkpoints among them are those of the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// The unit.
@@ -88,29 +89,29 @@ crate::coded! {
         Output = 1,
         /// A commitment is not built as specified.
         Malformed = 2,
-        /// A tree holds something beyond its last leaf.
+        /// A tree is not empty beyond its last leaf.
         Padding = 3,
-        /// A demand was not answered. No evidence shows that: the jobs program, which counts the time, finds it.
+        /// A demand was not answered in time. The jobs program, which keeps the time, finds this without evidence.
         Silence = 4,
     }
 }
 
-/// What the referee found.
+/// The referee's finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether the claim is false. When not, the evidence is sound but shows nothing wrong.
+    /// Whether the claim is false. If not, the evidence is valid but shows no fault.
     pub convicted: bool,
     /// What the evidence is about.
     pub fault: Fault,
-    /// Unit it lies in.
+    /// Unit that the fault lies in.
     pub unit: u32,
-    /// Op it lies in; 0 where the fault is above the ops.
+    /// Op that the fault lies in; 0 when the fault is above the ops.
     pub op: u32,
-    /// Element, chunk or node.
+    /// Index of the element, chunk or node.
     pub index: u32,
-    /// For an element: what it must be, as a code.
+    /// For an element: the code of its right value.
     pub expected: u8,
-    /// For an element: what the worker committed to, as a code.
+    /// For an element: the code that the worker committed to.
     pub claimed: u8,
 }
 
@@ -180,9 +181,9 @@ pub enum Invalid {
     Kind,
     /// A unit, op, element, chunk or node that does not exist.
     Index,
-    /// The descriptor is not the model's at this op.
+    /// The descriptor is not that of the model's op.
     Descriptor,
-    /// The op does not go with the shapes that were opened.
+    /// The op is not valid for the opened shapes.
     Op,
     /// An opening of the worker's trace does not lead to its root.
     Trace,
@@ -192,7 +193,7 @@ pub enum Invalid {
     Input,
     /// An opening of a constant does not lead to the hash in the descriptor.
     Constant,
-    /// Bytes the element depends on are not open.
+    /// Bytes that the element depends on are not opened.
     Closed,
     /// The traces commit to checkpoints only, and the worker has not shown the op outputs of this unit.
     Unshown,
@@ -206,13 +207,13 @@ impl Invalid {
             Self::Version => "the evidence is for another version of the specification",
             Self::Kind => "the evidence is of a kind that does not exist",
             Self::Index => "the evidence names a unit, op, element, chunk or node that does not exist",
-            Self::Descriptor => "the descriptor is not the model's at this op",
-            Self::Op => "the op does not go with the shapes that were opened",
+            Self::Descriptor => "the descriptor is not that of the model's op",
+            Self::Op => "the op is not valid for the opened shapes",
             Self::Trace => "an opening of the worker's trace does not lead to its root",
             Self::Output => "an opening of the outputs does not lead to their root",
             Self::Input => "an opening of the job's inputs does not lead to their root",
             Self::Constant => "an opening of a constant does not lead to the hash in the descriptor",
-            Self::Closed => "bytes that the element depends on are not open",
+            Self::Closed => "bytes that the element depends on are not opened",
             Self::Unshown => "the traces commit to checkpoints only, and the worker has not shown the op outputs of this unit",
         }
     }
@@ -226,15 +227,15 @@ impl core::fmt::Display for Invalid {
 
 impl core::error::Error for Invalid {}
 
-/// The unit that evidence is about; `None` for what is too short to say.
+/// The unit that evidence is about; `None` when the evidence is too short.
 pub fn unit_of(evidence: &[u8]) -> Option<u32> {
     let mut reader = Reader::new(evidence);
     reader.take(3).ok()?;
     reader.u32().ok()
 }
 
-/// EVIDENCE: the seal under which a challenger announces evidence before showing it. It hides the evidence, and `challenger` makes it
-/// useless to a copier.
+/// EVIDENCE: the commitment to evidence that a challenger submits before showing it. It hides the evidence; because it contains
+/// `challenger`, copying it is useless.
 pub fn seal(evidence: &[u8], challenger: &[u8; 32], subject: &[u8; 32]) -> Hash {
     let digest = solana_sha256_hasher::hashv(&[evidence]).to_bytes();
     tagged(Tag::Evidence, [&digest, challenger, subject])

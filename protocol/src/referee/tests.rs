@@ -1,4 +1,4 @@
-//! Random small graphs of every op kind: the cheap evaluation equals the definition, one altered element convicts from any layer, and an
+//! On random small graphs of every op kind, the cheap evaluation equals the definition, one altered element in any layer convicts, and an
 //! honest trace withstands every forgery tried.
 
 use super::*;
@@ -38,7 +38,7 @@ fn one_altered_element_convicts_from_any_layer_and_nothing_else_does() {
         assert_eq!((verdict.unit, verdict.op, verdict.index), (unit, op as u32, element));
         assert_eq!(unit_of(&run.element(unit, op, element)), Some(unit));
         assert_eq!(Verdict::from_bytes(&verdict.to_bytes()), Some(verdict));
-        // Every other element follows from what the worker committed to.
+        // Every other element is consistent with the worker's commitments.
         for _ in 0..12 {
             let (unit, op) = (
                 rng.within(0, u64::from(units) - 1) as u32,
@@ -57,7 +57,7 @@ fn one_altered_element_convicts_from_any_layer_and_nothing_else_does() {
     }
 }
 
-/// One graph with every element compared, so that windows meet every edge.
+/// Compares every element of each graph, so that windows meet every edge.
 #[test]
 fn the_cheap_evaluation_is_the_definition() {
     for seed in 0..60 {
@@ -98,7 +98,7 @@ impl Openings for Whole<'_> {
     }
 }
 
-/// Evidence about an honest trace, altered in every way that comes to mind: nothing convicts.
+/// No alteration of evidence about an honest trace convicts.
 #[test]
 fn an_honest_trace_withstands_forgeries() {
     let mut judged = 0;
@@ -178,7 +178,7 @@ fn an_honest_trace_withstands_forgeries() {
                 forgeries.push(forged);
             }
         }
-        // Trees that are padded as they must be.
+        // Correctly padded trees.
         for (node, count, hashes) in [
             (Node::Traces, units, unit_leaves(0, &run.traces)),
             (Node::Outputs, units, unit_leaves(0, &run.outputs)),
@@ -210,7 +210,7 @@ fn an_honest_trace_withstands_forgeries() {
     assert!(judged > 10_000, "{judged} forgeries were tried");
 }
 
-/// A worker whose traces are of checkpoints is judged by what it showed of the unit, and by nothing else.
+/// A worker whose traces commit to checkpoints is judged by the op outputs that it showed for the unit, and by nothing else.
 #[test]
 fn checkpoints_are_judged_by_what_was_shown() {
     for seed in 0..60 {
@@ -229,7 +229,7 @@ fn checkpoints_are_judged_by_what_was_shown() {
         run.show(1);
         let evidence = run.element(1, op, 0);
         assert!(judge(&run.claim, &evidence).unwrap().convicted, "seed {seed}");
-        // Neither before it was shown, nor by another unit's outputs, nor by others than these.
+        // Not before they are shown, not by another unit's outputs, and not by other outputs.
         let with = |shown| Claim {
             shown,
             ..run.claim.clone()
@@ -240,7 +240,7 @@ fn checkpoints_are_judged_by_what_was_shown() {
         let mut other = shown;
         other.root[0] ^= 1;
         assert_eq!(judge(&with(Some(other)), &evidence), Err(Invalid::Trace));
-        // What leads to the trace alone leads nowhere.
+        // Evidence that leads to the trace is refused.
         let claim = with(None);
         let exhibit = Exhibit {
             claim: &claim,
@@ -254,18 +254,19 @@ fn checkpoints_are_judged_by_what_was_shown() {
     }
 }
 
-/// Whatever a worker says lies between two checkpoints: when it leads from the right inputs to a wrong output, an element of it convicts.
+/// Whatever values a worker claims between two checkpoints: if they lead from the right inputs to a wrong output, one of their elements
+/// convicts.
 #[test]
-fn nothing_can_be_said_between_checkpoints_that_makes_a_wrong_output_right() {
+fn no_values_between_checkpoints_hide_a_wrong_output() {
     for seed in 0..60 {
         let rng = &Rng::new(12_000 + seed);
         let graph = random_graph(rng, 6, seed % KINDS);
         let (n_inputs, n_ops) = (graph.inputs.len(), graph.ops.len());
         let right = Run::new(&graph, rng, 1, &honest);
-        // It committed to an output that is off by one bit.
+        // The worker committed to an output that is off by one bit.
         let mut values = right.units.clone();
         values[0].last_mut().unwrap()[0] ^= 1;
-        // Of what lies before, it makes up whatever it likes.
+        // It claims arbitrary values for the ops before it.
         let wrong = values[0].last().unwrap().clone();
         for value in &mut values[0][n_inputs..] {
             if rng.one_in(2) {
@@ -282,7 +283,7 @@ fn nothing_can_be_said_between_checkpoints_that_makes_a_wrong_output_right() {
     }
 }
 
-/// A trace of every op where checkpoints are asked for, and the other way round, or of another number of them.
+/// A trace of every op instead of checkpoints, the other way round, or with another number of checkpoints.
 #[test]
 fn a_trace_of_other_checkpoints_convicts() {
     let rng = &Rng::new(31);
@@ -311,7 +312,7 @@ fn a_trace_of_other_checkpoints_convicts() {
     }
 }
 
-/// A worker whose commitments are not built as specified is convicted by that alone.
+/// A worker whose commitments are not built as specified is convicted for that alone.
 #[test]
 fn malformed_commitments_convict() {
     let rng = &Rng::new(77);
@@ -355,7 +356,7 @@ fn malformed_commitments_convict() {
         Fault::Malformed,
     );
 
-    // UNIT that calls itself another.
+    // UNIT with another unit's index.
     let preimage = [le(2), run.outputs[1].to_vec()].concat();
     let mut units = unit_leaves(0, &run.outputs);
     units[1] = tagged(Tag::Unit, [&preimage]);
@@ -388,7 +389,7 @@ fn malformed_commitments_convict() {
         Fault::Malformed,
     );
 
-    // TENSOR of another shape, and CHUNK of another length, each under otherwise sound hashes.
+    // TENSOR of another shape, and CHUNK of another length, each under otherwise valid hashes.
     let ops_with = |tensor: Hash| {
         let mut tensors = run.tensors[unit as usize].clone();
         tensors[op as usize] = tensor;
@@ -429,7 +430,7 @@ fn malformed_commitments_convict() {
         Fault::Malformed,
     );
 
-    // OP leaf that calls itself another.
+    // OP leaf with another op's index.
     let preimage = [&trace::op_head(op + 1)[..], &run.tensors[1][op as usize]].concat();
     let mut ops = trace::op_leaves(&run.tensors[1]);
     ops[op as usize] = tagged(Tag::Op, [&preimage]);
@@ -445,7 +446,7 @@ fn malformed_commitments_convict() {
         Fault::Malformed,
     );
 
-    // A fourth leaf where three units are.
+    // A fourth leaf over three units.
     let mut four = unit_leaves(0, &run.traces);
     four.push([7; 32]);
     let claim = Claim {
@@ -459,7 +460,7 @@ fn malformed_commitments_convict() {
     let evidence = exhibit.padding(Node::Traces, 0, 3, &[7; 32], &merkle::path(&four, 3)).unwrap();
     convict(&claim, evidence, Fault::Padding);
 
-    // Another output delivered than traced.
+    // The delivered output is not the traced one.
     let mut outputs = run.outputs.clone();
     outputs[unit as usize] = [5; 32];
     let claim = Claim {
@@ -497,7 +498,7 @@ fn evidence_of_another_version_or_kind_is_refused() {
     assert_eq!(Verdict::from_bytes(&[0; 15]), None);
 }
 
-/// Every byte of evidence counts: with any bit flipped it convicts nobody, and what it fails for is named.
+/// Evidence with any bit flipped convicts nobody, and the refusals name their reasons.
 #[test]
 fn altered_evidence_convicts_nobody_and_is_refused_by_name() {
     let mut refused = Vec::new();
@@ -523,7 +524,7 @@ fn altered_evidence_convicts_nobody_and_is_refused_by_name() {
     }
 }
 
-/// A graph that the chain would not have registered: an op that says another shape than it makes.
+/// An op that declares another shape than it makes, in a graph that the chain would not have registered.
 #[test]
 fn an_op_that_does_not_fit_its_inputs_is_refused() {
     let mut refused = 0;
