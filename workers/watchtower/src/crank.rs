@@ -8,6 +8,7 @@ use chain::market::{audit, demand, job};
 use chain::{Chain, JobEnd, NotConfirmed, Outcome, SendOptions};
 use futures_util::stream::{self, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
+use parking_lot::Mutex;
 use protocol::hash::Hash;
 use protocol::units::Moment;
 use serde::Serialize;
@@ -18,7 +19,6 @@ use solana_signer::Signer;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -135,22 +135,18 @@ pub enum CrankEvent {
 pub struct Accused(Mutex<HashSet<Hash>>);
 
 impl Accused {
-    fn jobs(&self) -> MutexGuard<'_, HashSet<Hash>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A case against this job is being brought.
     pub fn add(&self, job: Hash) {
-        self.jobs().insert(job);
+        self.0.lock().insert(job);
     }
 
     /// It has come to an end.
     pub fn remove(&self, job: &Hash) {
-        self.jobs().remove(job);
+        self.0.lock().remove(job);
     }
 
     fn has(&self, job: &Job) -> bool {
-        self.jobs().contains(&job.job_hash)
+        self.0.lock().contains(&job.job_hash)
     }
 }
 

@@ -16,6 +16,7 @@ use chain::{Chain, PriorityFee, SendOptions};
 use daemon::Backoff;
 use jobs::state::demand_space;
 use jobs::{DemandHeader, Job, Status};
+use parking_lot::Mutex;
 use protocol::demand::{Item, Kind, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
@@ -25,7 +26,6 @@ use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -89,13 +89,9 @@ pub enum QuestionEvent<'a> {
 pub struct Spent(Mutex<BTreeMap<Item, u64>>);
 
 impl Spent {
-    fn demands(&self) -> MutexGuard<'_, BTreeMap<Item, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// On all but this one.
     fn beside(&self, item: Item) -> u64 {
-        let demands = self.demands();
+        let demands = self.0.lock();
         let others = demands.iter().filter(|(other, _)| **other != item);
         others.fold(0, |sum, (_, takes)| sum.saturating_add(*takes))
     }
@@ -103,8 +99,8 @@ impl Spent {
     /// Notes what one takes, if it may be there; returns what was noted before.
     pub(crate) fn note(&self, item: Item, takes: Option<u64>) -> Option<u64> {
         match takes {
-            Some(takes) => self.demands().insert(item, takes),
-            None => self.demands().remove(&item),
+            Some(takes) => self.0.lock().insert(item, takes),
+            None => self.0.lock().remove(&item),
         }
     }
 }
@@ -134,13 +130,9 @@ impl Purse {
         }
     }
 
-    fn claims(&self) -> MutexGuard<'_, HashMap<Address, Claim>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Promises a job the lamports that a demand takes out of what the key `has`. Of jobs that wait the largest bond comes first.
     fn promise(&self, job: &Address, bond: u64, has: u64, takes: u64) -> bool {
-        let mut claims = self.claims();
+        let mut claims = self.claims.lock();
         claims.remove(job);
         let promised = claims.values().fold(0, |sum: u64, claim| sum.saturating_add(claim.promised));
         let is_first = claims.values().all(|claim| claim.promised > 0 || claim.bond <= bond);
@@ -152,7 +144,7 @@ impl Purse {
 
     /// Gives up a job's claim: its demand is there, or never will be.
     pub(crate) fn release(&self, job: &Address) {
-        self.claims().remove(job);
+        self.claims.lock().remove(job);
     }
 }
 
@@ -178,13 +170,9 @@ fn closed(job: &Job, now: Moment) -> Option<Standing> {
 type Look = (u64, DemandHeader, Vec<u8>);
 
 impl Questioner<'_> {
-    fn answers(&self) -> MutexGuard<'_, HashMap<Item, Answer>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
     async fn answer(&self, item: Item) -> Option<Answer> {
-        if let Some(answer) = self.answers().get(&item) {
+        if let Some(answer) = self.answers.lock().get(&item) {
             return Some(answer.clone());
         }
         self.show_above(item).await?;
@@ -194,7 +182,7 @@ impl Questioner<'_> {
             () = self.ask(item, &saw) => return None,
         };
         (self.on_event)(QuestionEvent::Shown(item));
-        self.answers().insert(item, answer.clone());
+        self.answers.lock().insert(item, answer.clone());
         Some(answer)
     }
 
@@ -204,7 +192,7 @@ impl Questioner<'_> {
         let Some(above) = item.above() else { return Some(()) };
         // What has an answer below it has been shown.
         let is_shown = |answered: &Item| *answered == above || answered.above() == Some(above);
-        if self.answers().keys().any(is_shown) {
+        if self.answers.lock().keys().any(is_shown) {
             return Some(());
         }
         Box::pin(self.show_above(above)).await?;
@@ -526,7 +514,7 @@ mod tests {
                 convicts_silence: false,
                 on_event: &|_| (),
                 spent: &self.spent,
-                answers: Mutex::default(),
+                answers: Default::default(),
             };
             questioner.step(item, saw, since).await
         }

@@ -25,8 +25,8 @@ use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
@@ -431,7 +431,7 @@ impl Watchtower {
             convicts_silence: self.settings.crank.is_none(),
             on_event: &on_event,
             spent,
-            answers: Mutex::default(),
+            answers: Default::default(),
         };
         examine(model, address, job, inputs, &tensors, &questioner).await
     }

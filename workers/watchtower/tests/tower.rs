@@ -5,7 +5,8 @@ mod common;
 #[path = "../../worker/tests/common/log.rs"]
 mod log;
 
-use common::{LIE, Market, Wrong, beside, crank, give_away, settings, start, tower, watched};
+use common::node::Wrong;
+use common::{LIE, Market, beside, crank, give_away, settings, start, tower, watched};
 use jobs::Status;
 use jobs::instruction::{Award, Convict, Overtake};
 use log::hear;

@@ -226,7 +226,7 @@ impl Market {
             convicts_silence: false,
             on_event: &on_event,
             spent: &Spent::default(),
-            answers: Mutex::default(),
+            answers: Default::default(),
         };
         let silence = async {
             loop {
