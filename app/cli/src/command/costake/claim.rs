@@ -1,0 +1,73 @@
+//! Rewards taken out of a position.
+
+use super::{Plan, check_holder};
+use crate::{
+    context::{Context, Token},
+    error::{Result, refuse},
+};
+use chain::{market, market::costake};
+use costaking::{Offer, Position};
+use solana_address::Address;
+
+pub async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
+    let mut position: Position = context.chain.fetch(&address).await?;
+    check_holder(context, &address, &position.holder)?;
+    let offer: Offer = context.chain.fetch(&position.offer).await?;
+    let amount = position.claim(&offer);
+    if amount == 0 {
+        return refuse(format!(
+            "no rewards have come in for position {address}; they do when an hour that it was in is shared"
+        ));
+    }
+    let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
+    let to = market::token_account(&position.holder, &token.mint);
+    let claim = costake::claim(&position.holder, &position.offer, &address, &to);
+    let question = format!("claim {} of position {address}", token.unit.show(amount));
+    Ok(Plan {
+        position: Some(address),
+        amount: Some(amount),
+        ..Plan::new(question, vec![receive, claim])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::{command::costake::Command, output::Format, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use costaking::{Offer, Position};
+    use solana_address::Address;
+    use solana_signer::Signer;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_was_claimed_is_told() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        fake.set_account(costaking::ID, testing::program());
+        let (at, of) = (Address::new_unique(), Address::new_unique());
+        let position = Position {
+            holder: wallet.pubkey(),
+            offer: of,
+            shares: 70_000_000.into(),
+            settled: true.into(),
+            ..Position::zeroed()
+        };
+        let offer = Offer {
+            // A base unit a share.
+            reward_index: (1_u128 << 63).into(),
+            ..Offer::zeroed()
+        };
+        fake.set_account(at, testing::account(&position));
+        fake.set_account(of, testing::account(&offer));
+        let claim: Command = testing::typed(&["claim", &at.to_string()]);
+        let answer = claim.run(&context).await.unwrap();
+        assert_eq!(testing::json(&answer).get("amount"), Some(&70_000_000.into()));
+        assert!(
+            answer.show(Format::Text).contains("claimed   0.7 $IO"),
+            "{}",
+            answer.show(Format::Text)
+        );
+    }
+}

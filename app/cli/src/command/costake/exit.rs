@@ -1,0 +1,162 @@
+//! The way out of an offer.
+
+use super::{
+    Plan, check_holder,
+    worth::{back_at, is_forced, noting, stake_of},
+};
+use crate::{
+    amount::{Quantity, span},
+    context::{Context, Token},
+    error::{Result, refuse},
+};
+use anchor_lang::bytemuck::Zeroable;
+use chain::{market, market::costake};
+use costaking::{Exit, Offer, Position, Status};
+use protocol::{costake::worth, math, units::Amount};
+use solana_address::Address;
+use solana_signer::Signer;
+use staking::Device;
+
+pub async fn leave(context: &Context, token: Token, address: Address, amount: Option<Quantity>) -> Result<Plan> {
+    let position: Position = context.chain.fetch(&address).await?;
+    check_holder(context, &address, &position.holder)?;
+    let offer: Offer = context.chain.fetch(&position.offer).await?;
+    let device: Device = context.chain.fetch(&offer.device).await?;
+    let held = position.shares.get();
+    let shares = match amount.map(|amount| amount.base_units(token.unit)).transpose()? {
+        None => held,
+        Some(_) if is_forced(&offer, &device) => {
+            return refuse(format!(
+                "the owner's exit has taken all of position {address} along; omit the amount to take all of it out"
+            ));
+        }
+        Some(amount) => match shares_worth(amount, held, offer.shares.get(), Amount(device.co_stake.get())) {
+            Some(shares) => shares,
+            None => {
+                let stake = stake_of(held, &offer, &device);
+                return refuse(format!(
+                    "position {address} is worth {}; take out a part of that, or omit the amount to take all",
+                    token.unit.show(stake.0)
+                ));
+            }
+        },
+    };
+    let number = position.exits.get();
+    let mut instructions = noting(&offer, &position.offer, &device);
+    instructions.push(costake::request_exit(
+        &position.holder,
+        &offer.device,
+        &position.offer,
+        &address,
+        number,
+        shares,
+    ));
+    if shares == held {
+        instructions.push(costake::close_position(
+            &position.holder,
+            &position.holder,
+            &position.offer,
+            &address,
+        ));
+    }
+    let stake = stake_of(shares, &offer, &device);
+    let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
+    Ok(Plan {
+        exit: Some(costake::exit(&address, number)),
+        ..Plan::new(question, instructions)
+    })
+}
+
+/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than
+/// that.
+fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u64> {
+    let stake = worth(held, shares, assets).0;
+    match amount {
+        0 => None,
+        amount if amount > stake => None,
+        amount if amount == stake => Some(held),
+        amount => math::mul_div_ceil(amount, shares, assets.0),
+    }
+}
+
+pub async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
+    let exit: Exit = context.chain.fetch(&address).await?;
+    let offer: Offer = context.chain.fetch(&exit.offer).await?;
+    // What is left in an offer that has ended anyone pays out to its holder.
+    if offer.status != Status::Ended {
+        check_holder(context, &address, &exit.holder)?;
+    }
+    let caller = context.wallet()?.pubkey();
+    let device = device_of_exit(context, &offer).await?;
+    let left = back_at(&exit, &offer, &device).saturating_sub(context.now().await?.unix);
+    if left > 0 {
+        return refuse(format!("this stake is back in {}; withdraw it then", span(left)));
+    }
+    let mut instructions = noting(&offer, &exit.offer, &device);
+    if !exit.cooling.get() {
+        if instructions.is_empty() && offer.forced_at.is_zero() && !device.escrowed.is_zero() {
+            return refuse("a slash has set stake of the device aside; withdraw this when that has ended");
+        }
+        instructions.push(costake::cool(&offer.device, &exit.offer, &address));
+    }
+    instructions.push(market::create_token_account(&caller, &exit.holder, &token.mint));
+    let to = market::token_account(&exit.holder, &token.mint);
+    instructions.push(costake::withdraw(&caller, &exit.holder, &offer.device, &exit.offer, &address, &to));
+    Ok(Plan::new(format!("withdraw exit {address}"), instructions))
+}
+
+/// The device of an exit's offer; one with nothing where an exit worth nothing has outlived it.
+pub async fn device_of_exit(context: &Context, offer: &Offer) -> Result<Device> {
+    let device = context.chain.try_fetch(&offer.device).await?;
+    Ok(device.unwrap_or_else(Device::zeroed))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{amount::SOL, testing};
+    use chain::fake::Fake;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn an_exit_worth_nothing_is_withdrawn_without_the_device() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        fake.set_clock();
+        let token = Token {
+            mint: Address::new_unique(),
+            unit: SOL,
+        };
+        let (at, of) = (Address::new_unique(), Address::new_unique());
+        let exit = Exit {
+            holder: wallet.pubkey(),
+            offer: of,
+            shares: 1.into(),
+            cooling: true.into(),
+            ..Exit::zeroed()
+        };
+        let offer = Offer {
+            device: Address::new_unique(),
+            status: Status::Ended as u8,
+            ..Offer::zeroed()
+        };
+        fake.set_account(at, testing::account(&exit));
+        fake.set_account(of, testing::account(&offer));
+        let plan = withdraw(&context, token, at).await.unwrap();
+        assert_eq!(plan.instructions.len(), 2, "an account for the rewards, and the exit");
+    }
+
+    #[test]
+    fn an_exit_takes_the_amount_named() {
+        // 300 base units in 200 shares, of which 100 are held.
+        let shares = |amount| shares_worth(amount, 100, 200, Amount(300));
+        assert_eq!(shares(0), None);
+        assert_eq!(shares(1), Some(1), "a share is worth more, a part of one cannot be taken");
+        assert_eq!(shares(75), Some(50));
+        assert_eq!(shares(150), Some(100));
+        assert_eq!(shares(151), None);
+        assert_eq!(shares_worth(99, 100, 200, Amount(199)), Some(100), "no dust is left behind");
+        assert_eq!(shares_worth(1, 100, 200, Amount(0)), None, "nothing left");
+    }
+}

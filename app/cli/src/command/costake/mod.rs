@@ -1,0 +1,205 @@
+//! `ionet costake`: funding a device's stake for a share of its rewards.
+
+mod claim;
+mod exit;
+mod join;
+mod list;
+mod offer;
+mod outlook;
+mod show;
+mod worth;
+
+use super::device::Which;
+use crate::{
+    amount::{Quantity, Unit, share},
+    context::Context,
+    effect::Watched,
+    error::{Result, refuse},
+    output::{Answer, fields},
+    send::Sent,
+};
+use clap::Subcommand;
+use list::{Sort, list};
+use serde::Serialize;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use std::fmt;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Offer co-stakers a share of a device's rewards; its terms never change
+    Offer {
+        /// Most $IO they may stake, up to half of the device's minimum
+        capacity: Quantity,
+        /// Their share of the rewards when the offer is full, in per cent
+        #[arg(long, value_name = "PER CENT", value_parser = share)]
+        share: u16,
+        /// Least $IO of one co-staker; the whole capacity makes an offer for one [default: a hundredth of it]
+        #[arg(long)]
+        ticket: Option<Quantity>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let nobody join a device's offer any more
+    Retract {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// End a device's offer that all co-stakers have left
+    End {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List offers that can be joined
+    #[command(
+        after_help = "The list shows for each offer: the room left for co-stake and the capacity, the least co-stake of one co-staker, \
+        and the share of the rewards; for its device, the hours it has been present without a gap and its jobs done/missed/wrong; \
+        and what 100 $IO earn in a week."
+    )]
+    List {
+        /// Only GPUs whose name contains this
+        #[arg(long)]
+        gpu: Option<String>,
+        /// Only shares of at least this many per cent
+        #[arg(long, default_value_t = 0)]
+        min_share: u8,
+        /// Only offers with room for this much
+        #[arg(long)]
+        room: Option<Quantity>,
+        /// Which offers come first
+        #[arg(long, value_enum, default_value_t)]
+        sort: Sort,
+    },
+    /// Stake on a device through its offer
+    Join {
+        /// The offer, as `ionet costake list` shows it
+        offer: Address,
+        /// $IO to stake
+        amount: Quantity,
+    },
+    /// Show a wallet's positions in offers, and its exits
+    Show {
+        /// Their holder [default: the wallet]
+        holder: Option<Address>,
+    },
+    /// Ask for a position back: it stops earning, counts for the device for a while, and can be withdrawn when it has cooled down; as
+    /// published 7 and 21 days after
+    Exit {
+        /// The position, as `ionet costake show` shows it
+        position: Address,
+        /// $IO to take out [default: all]
+        amount: Option<Quantity>,
+    },
+    /// Take out what has cooled down
+    Withdraw {
+        /// The exit, as `ionet costake show` shows it
+        exit: Address,
+    },
+    /// Take out the rewards of a position
+    Claim {
+        /// The position, as `ionet costake show` shows it
+        position: Address,
+    },
+}
+
+#[derive(Serialize)]
+struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<String>,
+    /// Rewards taken out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<u64>,
+    #[serde(flatten)]
+    sent: Sent,
+    #[serde(skip)]
+    unit: Unit,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [("offer", &self.offer), ("position", &self.position), ("exit", &self.exit)];
+        let mut lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
+        lines.extend(self.amount.map(|amount| ("claimed", self.unit.show(amount))));
+        fields(f, &lines)?;
+        write!(f, "{}", self.sent)
+    }
+}
+
+/// A transaction to send, what it makes, and what to show of its effect.
+struct Plan {
+    question: String,
+    instructions: Vec<Instruction>,
+    offer: Option<Address>,
+    position: Option<Address>,
+    exit: Option<Address>,
+    /// Rewards to be taken out.
+    amount: Option<u64>,
+}
+
+impl Plan {
+    fn new(question: String, instructions: Vec<Instruction>) -> Self {
+        Self {
+            question,
+            instructions,
+            offer: None,
+            position: None,
+            exit: None,
+            amount: None,
+        }
+    }
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        context.chain.check(&[costaking::ID]).await?;
+        let market = context.market().await?;
+        let token = context.token(&market, None).await?;
+        let plan = match self {
+            Self::List {
+                gpu,
+                min_share,
+                room,
+                sort,
+            } => return list(context, &market, token, (gpu, min_share, room), sort).await,
+            Self::Show { holder } => return show::show(context, token, context.address(holder)?).await,
+            Self::Offer {
+                capacity,
+                share,
+                ticket,
+                which,
+            } => offer::offer(context, &market, token, capacity, share, ticket, &which).await?,
+            Self::Retract { which } => offer::change(context, &which, false).await?,
+            Self::End { which } => offer::change(context, &which, true).await?,
+            Self::Join { offer, amount } => join::join(context, &market, token, offer, amount).await?,
+            Self::Exit { position, amount } => exit::leave(context, token, position, amount).await?,
+            Self::Withdraw { exit } => exit::withdraw(context, token, exit).await?,
+            Self::Claim { position } => claim::claim(context, token, position).await?,
+        };
+        let wallet = context.wallet()?;
+        let watched = [Watched::tokens("wallet", &wallet.pubkey(), &token)];
+        let sent = context.send(&plan.question, &plan.instructions, &wallet, &[], &watched).await?;
+        let name = |address: Option<Address>| address.map(|address| address.to_string());
+        Ok(Answer::new(&Done {
+            offer: name(plan.offer),
+            position: name(plan.position),
+            exit: name(plan.exit),
+            amount: plan.amount,
+            sent,
+            unit: token.unit,
+        }))
+    }
+}
+
+/// Fails unless the wallet holds the position or exit.
+fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<()> {
+    let wallet = context.wallet()?.pubkey();
+    match wallet == *holder {
+        true => Ok(()),
+        false => refuse(format!("{what} is {holder}'s, and not wallet {wallet}'s")),
+    }
+}

@@ -1,0 +1,136 @@
+//! A wallet's positions and exits.
+
+use super::{
+    exit::device_of_exit,
+    outlook::Outlook,
+    worth::{back_at, stake_of},
+};
+use crate::{
+    amount::{Unit, span},
+    context::{Context, Token},
+    error::Result,
+    output::{Answer, Table},
+};
+use chain::Filter;
+use costaking::{Exit, Offer, Position};
+use protocol::{costake::worth, units::Amount};
+use serde::Serialize;
+use solana_address::Address;
+use staking::Device;
+use std::fmt;
+
+#[derive(Serialize)]
+struct Held {
+    position: String,
+    offer: String,
+    device: String,
+    shares: u64,
+    /// What the shares are worth now.
+    stake: u64,
+    /// What can be claimed.
+    rewards: u64,
+    /// What it brings in a week at the prices of the last seven days.
+    weekly: u64,
+}
+
+#[derive(Serialize)]
+struct Leaving {
+    exit: String,
+    offer: String,
+    /// What it is worth now.
+    stake: u64,
+    rewards: u64,
+    cooling: bool,
+    cools_at: i64,
+    ends_at: i64,
+}
+
+#[derive(Serialize)]
+struct Holdings {
+    positions: Vec<Held>,
+    exits: Vec<Leaving>,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl fmt::Display for Holdings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.positions.is_empty() && self.exits.is_empty() {
+            return writeln!(f, "nothing co-staked; `ionet costake list` shows offers");
+        }
+        let mut table = Table::new(["position", "offer", "$IO", "rewards", "a week"]);
+        for held in &self.positions {
+            let [stake, rewards, weekly] = [held.stake, held.rewards, held.weekly].map(|amount| self.unit.number(amount));
+            table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);
+        }
+        write!(f, "{table}")?;
+        for exit in &self.exits {
+            let left = exit.ends_at.saturating_sub(self.now);
+            let when = match left {
+                ..=0 => "ready: `ionet costake withdraw`".to_owned(),
+                left => format!("back in {}", span(left)),
+            };
+            let (stake, rewards) = (self.unit.show(exit.stake), self.unit.show(exit.rewards));
+            writeln!(f, "exit {}: {stake} and {rewards} of rewards, {when}", exit.exit)?;
+        }
+        Ok(())
+    }
+}
+
+pub async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer> {
+    /// The holder of a position or exit follows the discriminator and the offer.
+    const HOLDER: usize = 40;
+    let by_holder = [Filter::Bytes(HOLDER, holder.as_ref().to_vec())];
+    let exits: Vec<(Address, Exit)> = context.chain.find(&by_holder).await?;
+    let own: Vec<(Address, Position)> = context.chain.find(&by_holder).await?;
+    let mut holdings = Holdings {
+        positions: Vec::new(),
+        exits: Vec::new(),
+        unit: token.unit,
+        now: context.now().await?.unix,
+    };
+    let outlook = Outlook::load(context, holdings.now).await?;
+    for (address, mut position) in own {
+        let offer: Offer = context.chain.fetch(&position.offer).await?;
+        let device: Device = context.chain.fetch(&offer.device).await?;
+        let shares = position.shares.get();
+        // What cools down earns no more; what a slash has set aside does until it stands.
+        let counted = worth(shares, offer.shares.get(), Amount(device.whole_co_stake()));
+        let stake = stake_of(shares, &offer, &device);
+        holdings.positions.push(Held {
+            position: address.to_string(),
+            offer: position.offer.to_string(),
+            device: offer.device.to_string(),
+            shares,
+            stake: stake.0,
+            weekly: outlook.weekly(counted, &offer, &device),
+            rewards: position.claim(&offer),
+        });
+    }
+    for (address, mut exit) in exits {
+        let offer: Offer = context.chain.fetch(&exit.offer).await?;
+        // Broken books fail here: then what was recorded is shown.
+        exit.settle(&offer).ok();
+        let device = device_of_exit(context, &offer).await?;
+        let stake = match exit.cooling.get() {
+            true => worth(
+                exit.cooling_shares.get(),
+                device.co_cooling_shares.get(),
+                Amount(device.co_cooling.get()),
+            ),
+            false => stake_of(exit.shares.get(), &offer, &device),
+        };
+        holdings.exits.push(Leaving {
+            exit: address.to_string(),
+            offer: exit.offer.to_string(),
+            stake: stake.0,
+            rewards: exit.rewards.get(),
+            cooling: exit.cooling.get(),
+            cools_at: exit.cools_at.get(),
+            ends_at: back_at(&exit, &offer, &device),
+        });
+    }
+    Ok(Answer::new(&holdings))
+}

@@ -1,0 +1,128 @@
+//! The key a worker signs with.
+
+use super::Done;
+use crate::{
+    amount::{Quantity, SOL},
+    context::Context,
+    effect::Watched,
+    error::{Result, refuse},
+    output::Answer,
+};
+use chain::market::stake;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::path::PathBuf;
+
+/// The key a worker signs with.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Key {
+    /// Keypair file the worker signs with; made if it does not exist
+    #[arg(long, value_name = "FILE")]
+    device_key: PathBuf,
+    #[arg(
+        long,
+        value_name = "SOL",
+        help = format!("SOL to send to the key, which pays for its own transactions [default: {} if it has none]", SOL.number(worker::FUND))
+    )]
+    fund: Option<Quantity>,
+}
+
+/// A device's key, new or from a file.
+pub struct HotKey {
+    pub pair: Keypair,
+    pub path: PathBuf,
+    pub is_new: bool,
+    pub fund: Option<Quantity>,
+}
+
+impl HotKey {
+    pub fn open(Key { device_key: path, fund }: Key) -> Result<Self> {
+        let is_new = !path.exists();
+        let pair = if is_new { Keypair::new() } else { chain::load_keypair(&path)? };
+        Ok(Self { pair, path, is_new, fund })
+    }
+
+    pub fn address(&self) -> Address {
+        self.pair.pubkey()
+    }
+
+    /// Sends the instruction that makes it a device's key, and SOL for its fees.
+    pub async fn enrol(
+        &self,
+        context: &Context,
+        wallet: &Keypair,
+        what: &str,
+        device: Address,
+        instruction: Instruction,
+        next: Option<String>,
+    ) -> Result<Answer> {
+        if context.chain.exists(&stake::device_key(&self.address())).await? {
+            return refuse(format!(
+                "key {} signs for a device, or did; a key serves one once, so name another file with --device-key",
+                self.address()
+            ));
+        }
+        let lamports = match &self.fund {
+            Some(sol) => sol.base_units(SOL)?,
+            None if context.chain.account(&self.address()).await?.is_some() => 0,
+            None => worker::FUND,
+        };
+        let fund = solana_system_interface::instruction::transfer(&wallet.pubkey(), &self.address(), lamports);
+        let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();
+        let watched = [Watched::sol("device key", &self.address())];
+        context.agree("wallet", what, &instructions, wallet, &watched).await?;
+        if self.is_new {
+            // Kept before the chain learns of it.
+            chain::save_keypair(&self.pair, &self.path)?;
+        }
+        let sent = context.send_agreed(&instructions, wallet, &[&self.pair]).await;
+        if let Err(error) = &sent
+            && self.is_new
+            && error.unknown().is_none()
+        {
+            // The chain never learned of it, so nothing is lost with it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+        let sent = sent?;
+        Ok(Answer::new(&Done {
+            device: device.to_string(),
+            key: Some(self.address().to_string()),
+            next,
+            sent,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{command::device::Command, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, gift};
+    use staking::Device;
+    use std::{sync::Arc, time::Duration};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_key_is_kept_unless_the_chain_never_learned_of_it() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let device = Address::new_unique();
+        fake.set_account(device, testing::account(&Device::zeroed()));
+        let path = folder.path().join("key.json");
+        let [named, file] = [device.to_string(), path.display().to_string()];
+        let rotate = || testing::typed::<Command>(&["rotate-key", "--device", &named, "--device-key", &file]);
+        let expired = testing::expired(&fake, rotate().run(&context)).await;
+        assert!(expired.is_err() && !path.exists());
+        // Nobody says what became of it.
+        context.options.timeout = Duration::from_millis(1);
+        assert!(rotate().run(&context).await.is_err() && path.exists());
+        // Lamports where its record is to be do not use it up.
+        let key = chain::load_keypair(&path).unwrap();
+        fake.set_account(stake::device_key(&key.pubkey()), gift());
+        let error = rotate().run(&context).await.err().unwrap().to_string();
+        assert!(!error.contains("a key serves one once"), "{error}");
+    }
+}

@@ -1,0 +1,282 @@
+//! `ionet job submit`: from a photo or a prompt to an open job, and from its result to a file.
+
+mod follow;
+mod outcome;
+mod terms;
+mod work;
+
+use super::{Output, deliver::check_free};
+use crate::{
+    command::model::registered,
+    context::Context,
+    effect::Watched,
+    error::{Error, Result, refuse},
+    output::{Answer, count},
+    story::Story,
+};
+use chain::market::job;
+use clap::{Args, Subcommand};
+use jobs::{Job, JobTerms, state::MAX_REPLICAS};
+use outcome::{Replica, Submitted};
+use protocol::batch::MAX_UNITS;
+use solana_address::Address;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use std::path::PathBuf;
+use terms::{Terms, devices_meet};
+use work::Prepared;
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Enlarge a photo
+    Upscale {
+        /// PNG or JPEG of up to five megapixels or so
+        photo: PathBuf,
+        /// How many times longer each side becomes; must be what the model does
+        #[arg(long)]
+        scale: Option<u32>,
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Paint pictures from a prompt
+    Imagine {
+        /// What to paint, such as "a red circle on a blue background"
+        prompt: String,
+        /// Decides everything the prompt leaves open; later pictures take the seeds that follow
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Pictures to paint
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_UNITS)))]
+        count: u32,
+        #[command(flatten)]
+        order: Order,
+    },
+}
+
+/// What is offered for the work, and how it comes back.
+#[derive(Args, Debug)]
+pub struct Order {
+    #[command(flatten)]
+    output: Output,
+    /// Do not wait; `ionet job fetch` gets the result later
+    #[arg(long)]
+    detach: bool,
+    /// Folder of the model package [default: upscale or imagine in the folder of models, ./models]
+    #[arg(long, value_name = "DIR")]
+    package: Option<PathBuf>,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+impl What {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let (prepared, order) = match self {
+            Self::Upscale { photo, scale, order } => (work::upscale(context, &photo, scale, &order)?, order),
+            Self::Imagine {
+                prompt,
+                seed,
+                count,
+                order,
+            } => (work::imagine(context, &prompt, seed, count, &order)?, order),
+        };
+        check_free(&prepared.record, prepared.force)?;
+        submit(context, &prepared, &order).await
+    }
+}
+
+async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result<Answer> {
+    let Prepared { package, blob, record, .. } = prepared;
+    let market = context.market().await?;
+    let wallet = context.wallet()?;
+    let owner = wallet.pubkey();
+    let token = context.token(&market, order.terms.paid_in.mint).await?;
+    let (model, _) = registered(context, package).await?;
+    let inputs = blobs::address(blob).map_err(task::Error::Batch)?;
+    let (terms, locked) = order.terms.resolve(context, &market, &token, inputs, record.units).await?;
+    let (escrow, balances) = context.escrow(&owner, &token).await?;
+    let missing = locked.saturating_sub(balances.free.get());
+    if missing > 0 {
+        return refuse(format!(
+            "the escrow has {} free and this job locks up to {}; add {} with `ionet escrow deposit`",
+            token.unit.show(balances.free.get()),
+            token.unit.show(locked),
+            token.unit.show(missing)
+        ));
+    }
+
+    let if_expired = if devices_meet(context, &terms).await? {
+        "offer more with --max-price, or wait longer with --open-for"
+    } else {
+        context.note("no device on the market has what these terms ask for: nobody may take the job");
+        "no device had what it asked for: ask less with --gpu, --min-vram, --min-multiplier or --min-jobs"
+    };
+    let (id, address) = choose_id(&escrow);
+    let replicas = (0..terms.replicas).map(|replica| {
+        let id = id.wrapping_add(replica.into());
+        let terms = JobTerms { replica, ..terms };
+        (job::job(&escrow, id), job::open_job(&owner, &token.mint, &model, id, terms))
+    });
+    let (addresses, opens): (Vec<Address>, Vec<Instruction>) = replicas.unzip();
+    let what = format!(
+        "open a job of {}{} on {} for {} to {} each, {} with fees at most",
+        count(record.units, "unit"),
+        match terms.replicas {
+            1 => String::new(),
+            replicas => format!(", {replicas} times over,"),
+        },
+        package.name,
+        token.unit.number(terms.start_price),
+        token.unit.show(terms.max_price),
+        token.unit.show(locked)
+    );
+    let watched = Watched::escrow(&owner, &token);
+    context.agree("wallet", &what, &opens, &wallet, &watched).await?;
+    context.blobs()?.put(blob.clone().into()).await?;
+    let records = context.records();
+    for address in &addresses {
+        records.save(address, record)?;
+    }
+    let of_job = |signature: String, error| Error::Job {
+        job: address,
+        signature,
+        cause: Box::new(error),
+    };
+    let opened = match context.send_agreed(&opens, &wallet, &[]).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            return Err(match error.unknown() {
+                // It may have been opened all the same.
+                Some(signature) => of_job(signature, error),
+                None => {
+                    addresses.iter().for_each(|address| records.forget(address));
+                    error
+                }
+            });
+        }
+    };
+    let of_opened = |error| of_job(opened.signature.clone(), error);
+
+    let mut submitted = Submitted {
+        job: address.to_string(),
+        escrow: escrow.to_string(),
+        model: model.to_string(),
+        inputs: hex::encode(inputs),
+        units: record.units,
+        locked,
+        opened: opened.clone(),
+        files: Vec::new(),
+        story: Story::default(),
+        replicas: addresses
+            .iter()
+            .skip(1)
+            .map(|job| Replica {
+                job: job.to_string(),
+                story: Story::default(),
+            })
+            .collect(),
+        unit: token.unit,
+    };
+    if !order.detach && submitted.replicas.is_empty() {
+        let followed = follow::follow(context, prepared, address, token.unit, if_expired).await;
+        (submitted.files, submitted.story) = followed.map_err(of_opened)?;
+    } else if !order.detach {
+        let followed = follow::follow_all(context, prepared, &addresses, token.unit).await;
+        let (files, stories) = followed.map_err(of_opened)?;
+        submitted.files = files;
+        let mut stories = stories.into_iter();
+        submitted.story = stories.next().unwrap_or_default();
+        for (replica, story) in submitted.replicas.iter_mut().zip(stories) {
+            replica.story = story;
+        }
+    }
+    Ok(Answer::new(&submitted))
+}
+
+/// A random job id whose address is found at the first try, which is cheapest on the chain.
+fn choose_id(escrow: &Address) -> (u64, Address) {
+    loop {
+        // Replicas take the ids that follow.
+        let id = fastrand::u64(..u64::MAX - u64::from(MAX_REPLICAS));
+        let (address, bump) = Address::find_program_address(&[Job::SEED, escrow.as_ref(), &id.to_le_bytes()], &jobs::ID);
+        if bump == u8::MAX {
+            return (id, address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{error::code, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use engine::Package;
+    use jobs::{Escrow, Model};
+    use std::{path::Path, sync::Arc, time::Duration};
+
+    /// Somebody who orders a picture, whose escrow pays for it, on a node in memory.
+    pub fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
+        let fake = Arc::new(Fake::default());
+        let (context, wallet, mint) = testing::on_market(&fake, folder, 0);
+        let owner = wallet.pubkey();
+        let escrow = Escrow {
+            free: u64::MAX.into(),
+            ..Escrow::zeroed()
+        };
+        fake.set_account(job::escrow(&owner, &mint), testing::account(&escrow));
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
+        let model = Package::load(&package).unwrap().model;
+        fake.set_account(job::model(&model), testing::account(&Model::zeroed()));
+        let output = folder.join("picture.png");
+        let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
+        let what = testing::typed(&["imagine", "a red circle", "--package", package, "--out", output]);
+        (fake, context, what)
+    }
+
+    #[tokio::test]
+    async fn who_has_no_models_here_is_told_how_to_name_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, mut context, _) = consumer(folder.path());
+        context.settings.models = folder.path().to_owned();
+        let what: What = testing::typed(&["imagine", "a red circle"]);
+        let error = what.run(&context).await.unwrap_err().to_string();
+        assert!(
+            error.contains("--package") && error.contains("`ionet config set models FOLDER`"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_error_after_opening_names_the_job() {
+        for lands in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let (fake, mut context, what) = consumer(folder.path());
+            if !lands {
+                fake.on_send(|_| None);
+                context.options.timeout = Duration::from_millis(1);
+            }
+            // Where it lands, the node knows no job all the same.
+            let error = what.run(&context).await.unwrap_err();
+            assert_eq!(error.code(), if lands { code::REFUSED } else { code::UNKNOWN }, "{error}");
+            let (job, signature) = error.job().unwrap();
+            assert_eq!(signature, fake.sent().first().unwrap().signatures.first().unwrap().to_string());
+            context.records().load(job).unwrap();
+            let said = error.to_string();
+            assert!(said.contains(&job.to_string()) && said.contains(signature), "{said}");
+            let failure: serde_json::Value = serde_json::from_str(&crate::failure(&said, error.code(), Some(&error))).unwrap();
+            assert_eq!(failure.get("job"), Some(&job.to_string().into()));
+            assert_eq!(failure.get("signature"), Some(&signature.into()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_whose_opening_expired_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fake, context, what) = consumer(folder.path());
+        let error = testing::expired(&fake, what.run(&context)).await.unwrap_err();
+        assert!(error.to_string().contains("send it again") && error.job().is_none(), "{error}");
+        let records = std::fs::read_dir(context.settings.data.join("jobs")).into_iter().flatten();
+        assert_eq!(records.count(), 0, "nothing is kept of it");
+    }
+}

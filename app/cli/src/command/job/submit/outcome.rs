@@ -1,0 +1,211 @@
+//! What became of an order, as it is printed.
+
+use crate::{
+    amount::Unit,
+    output::fields,
+    send::Sent,
+    story::{Step, Story},
+};
+use serde::Serialize;
+use std::{fmt, path::PathBuf};
+
+/// What became of an order.
+#[derive(Serialize)]
+pub struct Submitted {
+    pub job: String,
+    pub escrow: String,
+    pub model: String,
+    pub inputs: String,
+    pub units: u32,
+    /// Locked in the escrow: the highest cost, fees included.
+    pub locked: u64,
+    pub opened: Sent,
+    /// Files written; empty when detached.
+    pub files: Vec<PathBuf>,
+    /// Steps of the job's life; empty when detached.
+    pub story: Story,
+    /// The others that compute the same, and what became of them; none for a job by itself.
+    pub replicas: Vec<Replica>,
+    #[serde(skip)]
+    pub unit: Unit,
+}
+
+/// Another replica of a job.
+#[derive(Serialize)]
+pub struct Replica {
+    pub job: String,
+    /// Steps of its life; empty when detached.
+    pub story: Story,
+}
+
+impl Submitted {
+    /// The job and the others that compute the same.
+    fn all(&self) -> impl Iterator<Item = (&str, &Story)> {
+        let others = self.replicas.iter().map(|replica| (replica.job.as_str(), &replica.story));
+        std::iter::once((self.job.as_str(), &self.story)).chain(others)
+    }
+
+    /// Outputs of those that were paid.
+    fn results(&self) -> Vec<&str> {
+        let paid = self.all().filter_map(|(_, story)| match story.ending() {
+            Some(Step::Settled { outputs, .. }) => Some(outputs.as_str()),
+            _ => None,
+        });
+        paid.collect()
+    }
+
+    /// What is known from comparing the replicas' results; `None` of a job by itself, and before any is paid.
+    fn compared(&self) -> Option<String> {
+        let all = self.all().count();
+        let results = self.results();
+        match (all, results.as_slice()) {
+            (1, _) | (_, []) => None,
+            (_, [_]) => Some(format!("only 1 of {all} computed it: nothing was compared")),
+            (_, [first, others @ ..]) if others.iter().all(|other| other == first) => {
+                Some(format!("{} of {all} computed it, and they agree", results.len()))
+            }
+            _ => Some("they differ, and nobody proved one wrong: `ionet verify` would have, within the window".to_owned()),
+        }
+    }
+
+    /// What the replicas cost, to their suppliers and in fees; `None` before any is paid.
+    fn paid(&self) -> Option<[u64; 3]> {
+        let paid = self.all().filter_map(|(_, story)| match story.ending() {
+            Some(Step::Settled {
+                consumer_pays,
+                supplier_gets,
+                fees,
+                ..
+            }) => Some([*consumer_pays, *supplier_gets, *fees]),
+            _ => None,
+        });
+        paid.reduce(|[a, b, c], [x, y, z]| [a.saturating_add(x), b.saturating_add(y), c.saturating_add(z)])
+    }
+}
+
+impl fmt::Display for Submitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.iter().try_for_each(|file| writeln!(f, "wrote {}", file.display()))?;
+        let mut lines = vec![("job", self.job.clone()), ("units", self.units.to_string())];
+        if !self.replicas.is_empty() {
+            lines.extend(self.all().map(|(job, story)| {
+                let ending = story.ending().map(|step| format!(": {}", step.describe(self.unit)));
+                ("replica", format!("{job}{}", ending.unwrap_or_default()))
+            }));
+        }
+        lines.extend(self.compared().map(|compared| ("compared", compared)));
+        match self.paid() {
+            Some([consumer_pays, suppliers_get, fees]) => lines.extend([
+                ("you paid", self.unit.show(consumer_pays)),
+                (
+                    if self.replicas.is_empty() {
+                        "supplier got"
+                    } else {
+                        "suppliers got"
+                    },
+                    self.unit.show(suppliers_get),
+                ),
+                ("fees", self.unit.show(fees)),
+            ]),
+            _ => lines.extend([
+                ("locked", self.unit.show(self.locked)),
+                ("next", format!("ionet job fetch {}", self.job)),
+            ]),
+        }
+        fields(f, &lines)?;
+        // Of replicas, the one whose result was written.
+        let told = self.all().find(|(_, story)| matches!(story.ending(), Some(Step::Settled { .. })));
+        match told {
+            Some((_, story)) => write!(f, "\n{}", story.tell(self.unit)),
+            None => write!(f, "{}", self.opened),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{amount::SOL, story::Chapter};
+
+    fn story(step: Step) -> Story {
+        Story(vec![Chapter {
+            step,
+            signature: String::new(),
+            slot: 0,
+            fee: 0,
+            compute_units: 0,
+        }])
+    }
+
+    fn settled(outputs: &str) -> Story {
+        story(Step::Settled {
+            consumer_pays: 3,
+            supplier_gets: 2,
+            fees: 1,
+            outputs: outputs.to_owned(),
+        })
+    }
+
+    fn expired() -> Story {
+        story(Step::Refunded {
+            reason: "expired",
+            refund: 3,
+            penalty: 0,
+        })
+    }
+
+    fn submitted(stories: Vec<Story>) -> Submitted {
+        let mut stories = stories.into_iter();
+        Submitted {
+            job: "first".to_owned(),
+            escrow: String::new(),
+            model: String::new(),
+            inputs: String::new(),
+            units: 1,
+            locked: 9,
+            opened: Sent {
+                signature: String::new(),
+                slot: 0,
+                fee: 0,
+                compute_units: 0,
+            },
+            files: Vec::new(),
+            story: stories.next().unwrap(),
+            replicas: stories
+                .map(|story| Replica {
+                    job: "other".to_owned(),
+                    story,
+                })
+                .collect(),
+            unit: SOL,
+        }
+    }
+
+    #[test]
+    fn what_replicas_show_is_said() {
+        let cases = [
+            (vec![settled("a")], None),
+            (vec![expired(), expired()], None),
+            (vec![expired(), settled("a")], Some("only 1 of 2")),
+            (
+                vec![settled("a"), expired(), settled("a")],
+                Some("2 of 3 computed it, and they agree"),
+            ),
+            (vec![settled("a"), settled("b")], Some("differ")),
+        ];
+        for (stories, words) in cases {
+            let said = submitted(stories).compared();
+            assert_eq!(said.is_some(), words.is_some(), "{said:?}");
+            assert!(words.is_none_or(|words| said.as_ref().unwrap().contains(words)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_story_told_is_that_of_the_result() {
+        let said = submitted(vec![expired(), settled("a")]).to_string();
+        let (facts, told) = said.split_once("\n\n").unwrap();
+        assert!(facts.contains("first: expired") && facts.contains("other: settled"), "{said}");
+        assert!(told.starts_with("settled"), "{said}");
+    }
+}

@@ -1,0 +1,150 @@
+//! What a job offers and asks for.
+
+use crate::{
+    amount::{Quantity, seconds},
+    command::{device::find_gpu, escrow::PaidIn},
+    context::{Context, Market, Token},
+    error::{Error, Result, refuse},
+};
+use anchor_lang::bytemuck::Zeroable;
+use clap::Args;
+use jobs::{
+    Job, JobTerms,
+    state::{ANY_GPU, MAX_REPLICAS},
+};
+use protocol::{
+    fees,
+    hash::Hash,
+    units::{Amount, Bps},
+};
+use staking::{Device, GpuModel, state::STATUS_ACTIVE};
+
+/// The offer.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Offer")]
+pub struct Terms {
+    /// Price per unit at the start of the auction
+    #[arg(long, default_value = "0.001")]
+    price: Quantity,
+    /// Price per unit at its end [default: twice the start]
+    #[arg(long)]
+    max_price: Option<Quantity>,
+    /// Time in which the price rises from start to end
+    #[arg(long, default_value = "30s", value_parser = seconds)]
+    auction: u32,
+    /// Time in which somebody must take the job
+    #[arg(long, default_value = "10m", value_parser = seconds)]
+    open_for: u32,
+    /// Time the worker has to compute it
+    #[arg(long, default_value = "10m", value_parser = seconds)]
+    run_time: u32,
+    /// Time in which the result may be challenged before it is paid
+    #[arg(long, default_value = "2m", value_parser = seconds)]
+    window: u32,
+    /// Suppliers that compute the same, blind: the result is final as soon as they agree, and each is paid
+    #[arg(long, default_value_t = 1, value_name = "1-3", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
+    replicas: u8,
+    /// Least $IO that the worker puts at stake; the chain asks for more where a lie would pay otherwise [default: the market's minimum]
+    #[arg(long)]
+    bond: Option<Quantity>,
+    /// $IO that a wrong result is worth to somebody: raises what the worker puts at stake, and rules out errors made on purpose. Workers decline
+    /// a stake out of proportion to the price (unless set otherwise, ten times what the market asks): raise --max-price with it
+    #[arg(long, default_value = "0")]
+    value_at_risk: Quantity,
+    /// Only this GPU model: id or name
+    #[arg(long)]
+    gpu: Option<String>,
+    /// Least memory of one GPU, GiB
+    #[arg(long, default_value_t = 0)]
+    min_vram: u16,
+    /// Least earning multiplier times 100 of one GPU
+    #[arg(long, default_value_t = 0, value_name = "X100")]
+    min_multiplier: u16,
+    /// Jobs the device must have done
+    #[arg(long, default_value_t = 0)]
+    min_jobs: u16,
+    #[command(flatten)]
+    pub paid_in: PaidIn,
+}
+
+impl Terms {
+    /// The terms on the chain, and the most the job can cost with fees, all replicas together.
+    pub async fn resolve(&self, context: &Context, market: &Market, token: &Token, inputs: Hash, units: u32) -> Result<(JobTerms, u64)> {
+        let io = context.token(market, None).await?;
+        let start_price = self.price.base_units(token.unit)?;
+        let max_price = match &self.max_price {
+            Some(price) => price.base_units(token.unit)?,
+            None => start_price.saturating_mul(2),
+        };
+        if max_price == 0 || start_price > max_price {
+            return refuse("the price must be above zero and --max-price not below --price");
+        }
+        let too_much = || Error::Refused("the price times the units is more than can exist; lower --max-price".to_owned());
+        let base = Amount(max_price).checked_times(units.into()).ok_or_else(too_much)?;
+        let surcharge = if token.mint == io.mint {
+            0
+        } else {
+            market.jobs.surcharge_bps.get()
+        };
+        let fee = Bps::saturating(market.jobs.fee_bps.get());
+        let quote = fees::quote(base, fee, Bps::saturating(surcharge)).ok_or_else(too_much)?;
+        let bond = match &self.bond {
+            Some(bond) => bond.base_units(io.unit)?,
+            None => market.jobs.min_bond.get(),
+        };
+        let gpu_model = match &self.gpu {
+            Some(gpu) => find_gpu(context, gpu).await?.id.get(),
+            None => ANY_GPU,
+        };
+        let terms = JobTerms {
+            inputs,
+            start_price,
+            max_price,
+            bond,
+            value_at_risk: self.value_at_risk.base_units(io.unit)?,
+            units,
+            auction_seconds: self.auction.min(self.open_for),
+            open_seconds: self.open_for,
+            run_seconds: self.run_time,
+            window_seconds: self.window,
+            min_vram_gb: self.min_vram,
+            min_multiplier_x100: self.min_multiplier,
+            gpu_model,
+            min_jobs_done: self.min_jobs,
+            audit_bps: 0,
+            replicas: self.replicas,
+            replica: 0,
+        };
+        if terms.validate(&market.jobs).is_err() {
+            return refuse(format!(
+                "these terms are not allowed: times must lie between 1s and 7d, and the bond must be at least {}",
+                io.unit.show(market.jobs.min_bond.get())
+            ));
+        }
+        let locked = Amount(quote.consumer_pays.0)
+            .checked_times(self.replicas.into())
+            .ok_or_else(too_much)?;
+        Ok((terms, locked.0))
+    }
+}
+
+/// Whether a device on the market has what the terms ask of it; they do, without being looked at, when nothing is asked.
+pub async fn devices_meet(context: &Context, terms: &JobTerms) -> Result<bool> {
+    let least = [terms.min_vram_gb, terms.min_multiplier_x100, terms.min_jobs_done];
+    if terms.gpu_model == ANY_GPU && least == [0; 3] {
+        return Ok(true);
+    }
+    let mut asked = Job::zeroed();
+    asked.gpu_model = terms.gpu_model.into();
+    asked.min_vram_gb = terms.min_vram_gb.into();
+    asked.min_multiplier_x100 = terms.min_multiplier_x100.into();
+    asked.min_jobs_done = terms.min_jobs_done.into();
+    let (gpus, devices) = tokio::try_join!(context.chain.find::<GpuModel>(&[]), context.chain.find::<Device>(&[]))?;
+    Ok(devices
+        .iter()
+        .filter(|(_, device)| device.status == STATUS_ACTIVE)
+        .any(|(_, device)| {
+            let gpu = gpus.iter().find(|(_, gpu)| gpu.id == device.gpu_model);
+            gpu.is_some_and(|(_, gpu)| asked.check_requirements(device, gpu).is_ok())
+        }))
+}

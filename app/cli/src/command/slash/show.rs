@@ -1,0 +1,145 @@
+//! Slashes as they are printed.
+
+use super::Reason;
+use crate::{
+    amount::{Unit, percent, span},
+    context::Context,
+    error::Result,
+    output::{Answer, Table, fields},
+};
+use chain::Filter;
+use serde::Serialize;
+use solana_address::Address;
+use staking::{Slash, state::SlashStatus};
+use std::fmt;
+
+#[derive(Serialize)]
+struct Shown {
+    slash: String,
+    device: String,
+    reason: Option<Reason>,
+    share_bps: u16,
+    status: &'static str,
+    /// SHA-256 of the evidence, and of the owner's answer.
+    evidence: String,
+    answer: Option<String>,
+    /// What is set aside: of the owner's stake, of active and of cooling co-stake.
+    parts: [u64; 3],
+    /// What more it takes of the owner's stake when bonds of jobs in progress are free.
+    due: u64,
+    ends_at: i64,
+    #[serde(skip)]
+    unit: Unit,
+    #[serde(skip)]
+    now: i64,
+}
+
+impl Shown {
+    fn new(address: Address, slash: &Slash, unit: Unit, now: i64) -> Self {
+        Self {
+            slash: address.to_string(),
+            device: slash.device.to_string(),
+            reason: Reason::of(slash.reason),
+            share_bps: slash.share_bps.get(),
+            status: match SlashStatus::from_code(slash.status) {
+                Some(SlashStatus::Proposed) => "proposed",
+                Some(SlashStatus::Approved) => "approved",
+                Some(SlashStatus::Appealed) => "appealed",
+                None => "unknown",
+            },
+            evidence: hex::encode(slash.evidence),
+            answer: (slash.status == SlashStatus::Appealed).then(|| hex::encode(slash.answer)),
+            parts: slash.amounts(),
+            due: slash.due.get(),
+            ends_at: slash.ends_at.get(),
+            unit,
+            now,
+        }
+    }
+
+    /// Where it stands, and what may happen next.
+    fn standing(&self) -> String {
+        let left = self.ends_at.saturating_sub(self.now);
+        match (self.status, left) {
+            ("proposed", _) => "proposed: the approver has not agreed".to_owned(),
+            (status, ..=0) if self.set_aside() == 0 => {
+                format!("{status}: its time is over; what is due is forfeited as it comes free of bonds")
+            }
+            (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` forfeits what is set aside"),
+            ("approved", left) => format!("approved: the owner has {} for an appeal", span(left)),
+            (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),
+        }
+    }
+
+    fn set_aside(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+    }
+
+    fn why(&self) -> String {
+        self.reason.map_or_else(|| "unknown".to_owned(), Reason::name)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [own, active, cooling] = self.parts.map(|part| self.unit.show(part));
+        let mut lines = vec![
+            ("slash", self.slash.clone()),
+            ("device", self.device.clone()),
+            ("for", self.why()),
+            ("share", percent(self.share_bps)),
+            ("status", self.standing()),
+            ("evidence", format!("{} (SHA-256)", self.evidence)),
+        ];
+        lines.extend(self.answer.as_ref().map(|answer| ("answer", format!("{answer} (SHA-256)"))));
+        if self.set_aside() > 0 {
+            let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake on its way out");
+            lines.push(("set aside", aside));
+        }
+        if self.due > 0 {
+            lines.push((
+                "due",
+                format!("{} of the owner's, when it is free of bonds", self.unit.show(self.due)),
+            ));
+        }
+        fields(f, &lines)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Listing(Vec<Shown>);
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "no slash is open");
+        }
+        let mut table = Table::new(["slash", "device", "for", "share", "set aside", "status"]);
+        for slash in &self.0 {
+            table.row([
+                slash.slash.clone(),
+                slash.device.clone(),
+                slash.why(),
+                percent(slash.share_bps),
+                slash.unit.show(slash.set_aside()),
+                slash.standing(),
+            ]);
+        }
+        write!(f, "{table}")
+    }
+}
+
+pub async fn list(context: &Context, unit: Unit, now: i64, device: Option<Address>) -> Result<Answer> {
+    /// The device is a slash's first field, after the discriminator.
+    const DEVICE: usize = 8;
+    let filter = device.map(|device| Filter::Bytes(DEVICE, device.as_ref().to_vec()));
+    let found: Vec<(Address, Slash)> = context.chain.find(filter.as_slice()).await?;
+    let shown = found.iter().map(|(address, slash)| Shown::new(*address, slash, unit, now));
+    Ok(Answer::new(&Listing(shown.collect())))
+}
+
+pub async fn one(context: &Context, unit: Unit, now: i64, slash: Address) -> Result<Answer> {
+    let found: Slash = context.chain.fetch(&slash).await?;
+    Ok(Answer::new(&Shown::new(slash, &found, unit, now)))
+}

@@ -1,0 +1,262 @@
+//! `ionet verify`: one job recomputed for a person, and what was found explained.
+
+mod pictures;
+mod question;
+mod report;
+
+use crate::{
+    context::Context,
+    error::{Result, refuse},
+    output::Answer,
+    photo::{check_free, check_name},
+    send::confirm,
+    story,
+};
+use chain::{Pending, market};
+use clap::Args;
+use engine::Package;
+use jobs::{Job, Status};
+use pictures::{makes_pictures, side_by_side};
+use question::Questioned;
+use report::{Deed, Report, Wrong};
+use solana_address::Address;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use watchtower::{
+    Case, Finding, Opinion, Served,
+    check::check,
+    dispute::{Challenger, Charge, DisputeOutcome},
+};
+use worker::Model;
+
+/// Names the file of pictures.
+const PICTURES: &str = "--pictures";
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The job, which must be revealed
+    job: Address,
+    /// Folder of the job's model package [default: the one below `models` that is registered there]
+    #[arg(long, value_name = "FOLDER")]
+    package: Option<PathBuf>,
+    /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
+    #[arg(long, value_name = "FILE")]
+    pictures: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "pictures")]
+    force: bool,
+    /// If the result is wrong, post the evidence and have the worker's bond slashed; what its blobs do not show is demanded on the chain
+    #[arg(long)]
+    convict: bool,
+    /// Most lamports that demands may cost and lock
+    #[arg(long, value_name = "N", default_value_t = 500_000_000)]
+    max_demand_lamports: u64,
+}
+
+impl Arguments {
+    pub async fn run(self, context: &Context) -> Result<Answer> {
+        let address = self.job;
+        let job = context.live(&address).await?;
+        if job.status == Status::Convicted {
+            return refuse(format!(
+                "the result of job {address} was proved wrong already; `ionet job show {address}` tells where"
+            ));
+        }
+        if job.status != Status::Revealed {
+            return refuse(format!(
+                "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
+                story::status(&job)
+            ));
+        }
+        let folder = match &self.package {
+            Some(folder) => folder.clone(),
+            None => find_package(&context.settings.models, &job.model)?,
+        };
+        let model = Arc::new(Model::load(&folder, 0)?);
+        if market::job::model(&model.hash) != job.model {
+            return refuse(format!(
+                "{} is another model than the one of job {address}, which is registered at {}",
+                folder.display(),
+                job.model
+            ));
+        }
+        if let Some(path) = &self.pictures {
+            if !makes_pictures(model.engine().package()) {
+                return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
+            }
+            check_name(path, PICTURES)?;
+            check_free(path, PICTURES, self.force)?;
+        }
+        let stores = [context.blobs()?];
+        let inputs = model.fetch(&stores, &job).await?;
+        let served = Served {
+            stores: &stores,
+            traces: job.traces,
+            outputs: job.outputs,
+            checkpoints: model.engine().package().checkpoints(),
+        };
+        let Opinion { finding, computed } = check(&model, &address, &job, inputs, &served).await?;
+        let package = model.engine().package();
+        let mut report = Report {
+            job: address.to_string(),
+            model: model.name.clone(),
+            device: job.device.to_string(),
+            units: job.units.get(),
+            result: match finding {
+                Finding::Right => "right",
+                Finding::Wrong(_) | Finding::Hidden(_) => "wrong",
+            },
+            wrong: None,
+            missing: None,
+            pictures: None,
+            pictures_error: None,
+            pictures_code: 0,
+            transactions: Vec::new(),
+            ending: None,
+        };
+        let mut transactions = Vec::new();
+        let mut agreed = context.settings.yes;
+        let finding = match finding {
+            Finding::Hidden(_) if self.convict => {
+                let inputs = model.fetch(&stores, &job).await?;
+                let asked = Questioned {
+                    model: &model,
+                    address: &address,
+                    job: &job,
+                    served,
+                    budget: self.max_demand_lamports,
+                };
+                let (finding, ending) = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
+                report.ending = ending;
+                agreed = true;
+                finding
+            }
+            finding => finding,
+        };
+        let case = match finding {
+            Finding::Right => None,
+            Finding::Hidden(missing) => {
+                report.missing = Some(missing.to_string());
+                None
+            }
+            Finding::Wrong(case) => {
+                report.wrong = Some(Wrong::new(package, &case.verdict, case.evidence.len()));
+                Some(case)
+            }
+        };
+        if let Some(case) = case.filter(|_| self.convict) {
+            let (convicting, ending) = convict(context, &address, &job, &case, agreed).await?;
+            transactions.extend(convicting);
+            report.ending = Some(match ending {
+                DisputeOutcome::Convicted => "convicted",
+                DisputeOutcome::Beaten => "beaten",
+                DisputeOutcome::TooLate => "too_late",
+            });
+        }
+        report.transactions = transactions;
+        // Last, since the window passes: a worker that serves no outputs is convicted all the same.
+        if let Some(path) = self.pictures {
+            let [store] = &stores;
+            let written = match store.get(&job.outputs).await {
+                Ok(delivered) => side_by_side(package, job.units.get(), &computed.outputs, &delivered, &path, self.force),
+                Err(error) => Err(error.into()),
+            };
+            report.add_pictures(path, written);
+        }
+        Ok(report.answer())
+    }
+}
+
+/// Transactions of this wallet that may be on their way.
+fn pending(context: &Context, wallet: &Keypair) -> Result<Pending> {
+    let name = format!("verify-{}.jsonl", wallet.pubkey());
+    Ok(Pending::open(&context.settings.data.join(name))?)
+}
+
+/// The package below `models` that is registered at `model`.
+fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
+    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|folder| folder.join("model.json").is_file()) {
+        if market::job::model(&Package::load(&folder)?.model) == *model {
+            return Ok(folder);
+        }
+    }
+    refuse(format!(
+        "no package in {} is the model registered at {model}; fetch it and name its folder with --package",
+        models.display()
+    ))
+}
+
+/// Brings a case, once that is agreed to, and returns its transactions.
+async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, agreed: bool) -> Result<(Vec<Deed>, DisputeOutcome)> {
+    let wallet = context.wallet()?;
+    if !agreed {
+        let effect = format!(
+            "wallet {} posts {} bytes of evidence, whose rent returns, and earns the reward",
+            wallet.pubkey(),
+            case.evidence.len()
+        );
+        confirm(&format!("convict job {address}"), &effect)?;
+    }
+    let pending = pending(context, &wallet)?;
+    let challenger = Challenger {
+        chain: &context.chain,
+        pending: &pending,
+        key: &wallet,
+        options: &context.options,
+    };
+    let mut charge = Charge {
+        job: address,
+        hash: &job.job_hash,
+        evidence: &case.evidence,
+        since: job.since_slot.get(),
+    };
+    let mut transactions = Vec::new();
+    let ending = challenger
+        .bring(&mut charge, |action, receipt| {
+            transactions.push(Deed {
+                what: action.name(),
+                sent: receipt.clone().into(),
+            });
+        })
+        .await?;
+    Ok((transactions, ending))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+
+    #[tokio::test]
+    async fn of_a_convicted_job_it_is_told_that_it_is() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let job = Address::new_unique();
+        let convicted = Job {
+            status: Status::Convicted as u8,
+            ..Job::zeroed()
+        };
+        fake.set_account(job, testing::account(&convicted));
+        let arguments = Arguments {
+            job,
+            package: None,
+            pictures: None,
+            force: false,
+            convict: false,
+            max_demand_lamports: 0,
+        };
+        let refusal = arguments.run(&context).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains("was proved wrong") && refusal.contains("ionet job show"),
+            "{refusal}"
+        );
+    }
+}

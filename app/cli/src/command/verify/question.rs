@@ -1,0 +1,167 @@
+//! Asking a worker, on the chain, for what its blobs do not show.
+
+use super::report::Deed;
+use crate::{
+    amount::{SOL, span},
+    context::Context,
+    error::Result,
+    send::confirm,
+};
+use bytes::Bytes;
+use chain::market;
+use jobs::{Job, Status};
+use protocol::{
+    demand::{Item, Kind},
+    hash::Hash,
+};
+use solana_address::Address;
+use solana_signer::Signer;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+use watchtower::{
+    Finding, Served,
+    check::examine,
+    question::{Purse, QuestionEvent, Questioner, Spent},
+};
+use worker::Model;
+
+/// Name of the step that convicts without evidence.
+const SILENCE: &str = "convict silence";
+
+/// A wrong result whose worker is to be asked what shows it.
+pub struct Questioned<'a> {
+    pub model: &'a Arc<Model>,
+    pub address: &'a Address,
+    pub job: &'a Job,
+    pub served: Served<'a>,
+    pub budget: u64,
+}
+
+impl Questioned<'_> {
+    /// Asks step by step, says so to standard error, and convicts silence. Says how it ended where that leaves nothing to convict by.
+    pub async fn examine(
+        &self,
+        context: &Context,
+        inputs: Bytes,
+        tensors: &[Hash],
+        transactions: &mut Vec<Deed>,
+    ) -> Result<(Finding, Option<&'static str>)> {
+        let wallet = context.wallet()?;
+        if !context.settings.yes {
+            let effect = format!(
+                "wallet {} pays a fee for each answer, locks rent that returns, up to {} in all, and earns the reward",
+                wallet.pubkey(),
+                SOL.show(self.budget)
+            );
+            confirm(
+                &format!("ask the worker of job {} what its blobs do not show, and convict it", self.address),
+                &effect,
+            )?;
+        }
+        let config: jobs::Config = context.chain.fetch(&market::job::config()).await?;
+        context.note(&format!(
+            "asking the worker for what its blobs do not show; an answer may take it {}",
+            span(config.answer_seconds.get().into())
+        ));
+        let (said, too_dear) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+        let did = |what, receipt: &chain::Receipt| {
+            if let Ok(mut said) = said.lock() {
+                said.push(Deed {
+                    what,
+                    sent: receipt.clone().into(),
+                });
+            }
+        };
+        let on_event = |event: QuestionEvent<'_>| match event {
+            QuestionEvent::Asked(item, receipt) => {
+                context.note(&format!("asked for {}", part(&item)));
+                did("open demand", receipt);
+            }
+            QuestionEvent::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
+            QuestionEvent::Silent(item) => {
+                context.note(&format!("the worker did not show {} in time", part(&item)));
+            }
+            QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
+            QuestionEvent::TooDear(item) => {
+                too_dear.store(true, Ordering::Relaxed);
+                context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item)));
+            }
+            QuestionEvent::Poor(item) => context.note(&format!(
+                "asking for {} takes more SOL than wallet {} has; send it some, it is tried again",
+                part(&item),
+                wallet.pubkey()
+            )),
+            QuestionEvent::Failed(error) => context.note(&format!("{error}; trying again")),
+        };
+        let questioner = Questioner {
+            served: self.served.clone(),
+            chain: &context.chain,
+            key: &wallet,
+            options: &context.options,
+            address: *self.address,
+            job: *self.job,
+            budget: self.budget,
+            purse: &Purse::default(),
+            convicts_silence: true,
+            on_event: &on_event,
+            spent: &Spent::default(),
+            answers: Default::default(),
+        };
+        let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
+        let deeds = said.into_inner().unwrap_or_default();
+        let is_ours = deeds.iter().any(|deed| deed.what == SILENCE);
+        transactions.extend(deeds);
+        let ending = match finding {
+            Finding::Hidden(_) if is_ours => Some("convicted"),
+            Finding::Hidden(_) if too_dear.into_inner() => Some("too_dear"),
+            Finding::Hidden(_) => Some(unasked(self.job, context.chain.try_fetch(self.address).await.ok().flatten())),
+            Finding::Right | Finding::Wrong(_) => None,
+        };
+        Ok((finding, ending))
+    }
+}
+
+/// Why nothing more can be asked about a job, by what is at its address `now`.
+fn unasked(job: &Job, now: Option<Job>) -> &'static str {
+    match now {
+        Some(now) if now.job_hash == job.job_hash && now.status == Status::Convicted => "convicted_by_another",
+        _ => "too_late",
+    }
+}
+
+fn part(item: &Item) -> String {
+    let Item { unit, op, index, .. } = item;
+    match item.kind {
+        Kind::Traces => format!("the hashes of its units, page {index}"),
+        Kind::Outputs => format!("the hashes of its outputs, page {index}"),
+        Kind::Ops => format!("the hashes of the op outputs of unit {unit}"),
+        Kind::Page => format!("the chunk hashes of op {op} in unit {unit}, page {index}"),
+        Kind::Chunk => format!("chunk {index} of op {op} in unit {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+
+    #[test]
+    fn a_job_about_which_nothing_more_can_be_asked_tells_why() {
+        let job = |hash: u8, status| Job {
+            job_hash: [hash; 32],
+            status: status as u8,
+            ..Job::zeroed()
+        };
+        let asked = job(1, Status::Revealed);
+        assert_eq!(unasked(&asked, Some(job(1, Status::Convicted))), "convicted_by_another");
+        assert_eq!(
+            unasked(&asked, Some(job(2, Status::Convicted))),
+            "too_late",
+            "another job has the address"
+        );
+        assert_eq!(unasked(&asked, Some(asked)), "too_late");
+        assert_eq!(unasked(&asked, None), "too_late");
+    }
+}
