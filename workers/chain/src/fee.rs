@@ -1,12 +1,14 @@
 //! What a transaction pays for a place in a block, on top of the base fee.
 
-use crate::client::BASE_FEE;
 use solana_address::Address;
 use solana_message::VersionedMessage;
 use std::{
     collections::HashSet,
     sync::atomic::{AtomicU32, Ordering},
 };
+
+/// Lamports a transaction pays for each signature.
+pub(crate) const BASE_FEE: u64 = 5_000;
 
 /// Most to pay where nothing else is said: a lamport per compute unit.
 const MOST: u64 = 1_000_000;

@@ -1,8 +1,11 @@
 //! A real Solana node: JSON-RPC for questions, WebSocket for news.
 
+mod subscribe;
+
+use self::subscribe::Socket;
 use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation};
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
 use serde_json::json;
 use solana_account::Account;
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding, UiDataSliceConfig};
@@ -10,29 +13,25 @@ use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
-use solana_pubsub_client::nonblocking::pubsub_client::{PubsubClient, PubsubClientResult};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
     config::{
-        RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig, RpcSignatureSubscribeConfig,
-        RpcSignaturesForAddressConfig, RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
+        RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcSendTransactionConfig, RpcSignaturesForAddressConfig,
+        RpcSimulateTransactionAccountsConfig, RpcSimulateTransactionConfig, RpcTransactionConfig,
     },
     custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED as BEHIND,
     filter::{Memcmp, RpcFilterType},
     request::{RpcError, RpcRequest},
-    response::{Response, RpcConfirmedTransactionStatusWithSignature, RpcSignatureResult},
+    response::RpcConfirmedTransactionStatusWithSignature,
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::{
     UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    time::Instant,
-};
+use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The state that all reads ask for.
 const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
@@ -42,9 +41,6 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Most addresses of one question.
 const MAX_ADDRESSES: usize = 100;
-
-/// After a connection for subscriptions could not be made, none is tried for so long: whoever asks meanwhile goes on without.
-const RECONNECT: Duration = Duration::from_secs(10);
 
 /// Transactions of any version are told of: one that is not would hold up whoever waits for what it did.
 const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
@@ -56,10 +52,6 @@ const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
 /// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
 
-/// A subscription being opened: its news, and what ends it.
-type Opening<'a, N> = BoxFuture<'a, PubsubClientResult<(BoxStream<'a, N>, Unsubscribe)>>;
-type Unsubscribe = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
-
 /// A live node.
 pub struct Live {
     shown: String,
@@ -67,13 +59,6 @@ pub struct Live {
     rpc: RpcClient,
     /// One connection for all subscriptions, made when first needed and made anew when it breaks.
     pubsub: Mutex<Socket>,
-}
-
-/// The connection for subscriptions.
-#[derive(Default)]
-struct Socket {
-    client: Option<Arc<PubsubClient>>,
-    failed: Option<Instant>,
 }
 
 impl Live {
@@ -120,95 +105,6 @@ impl Live {
         }
     }
 
-    fn subscription_failed(&self, error: impl std::fmt::Display) -> Error {
-        Error::Unreachable {
-            url: self.shown.clone(),
-            reason: format!("subscription failed: {error}"),
-        }
-    }
-
-    async fn pubsub(&self) -> Result<Arc<PubsubClient>> {
-        let mut socket = self.pubsub.lock().await;
-        if let Some(client) = &socket.client {
-            return Ok(client.clone());
-        }
-        if socket.failed.is_some_and(|failed| failed.elapsed() < RECONNECT) {
-            return Err(self.subscription_failed("no connection a moment ago"));
-        }
-        let connecting = tokio::time::timeout(TIMEOUT, PubsubClient::new(self.ws.as_str())).await;
-        let connected = connecting
-            .map_err(|_| self.subscription_failed("no answer in time"))
-            .and_then(|client| client.map_err(|error| self.subscription_failed(error)));
-        socket.failed = connected.is_err().then(Instant::now);
-        let client = Arc::new(connected?);
-        socket.client = Some(client.clone());
-        Ok(client)
-    }
-
-    /// Runs `act` with the shared connection; a second time with a new one if that turns out to be broken. One that failed is not kept.
-    async fn subscribed<T: Send + 'static, F>(&self, act: impl Fn(Arc<PubsubClient>) -> F) -> Result<T>
-    where
-        F: Future<Output = std::result::Result<T, String>>,
-    {
-        let mut reason = String::new();
-        for _ in 0..2 {
-            let client = self.pubsub().await?;
-            reason = match tokio::time::timeout(TIMEOUT, act(client.clone())).await {
-                Ok(Ok(subscription)) => return Ok(subscription),
-                Ok(Err(error)) => error,
-                Err(_) => "no answer in time".to_owned(),
-            };
-            tracing::debug!(reason, "subscription failed");
-            let mut socket = self.pubsub.lock().await;
-            if socket.client.as_ref().is_some_and(|current| Arc::ptr_eq(current, &client)) {
-                socket.client = None;
-            }
-        }
-        Err(self.subscription_failed(reason))
-    }
-
-    /// Opens a subscription and forwards what `read` finds in its news, up to `room` of it ahead of the reader. The stream ends when the
-    /// subscription breaks; dropping it ends the subscription.
-    async fn forward<N: Send + 'static, T: Send + 'static>(
-        &self,
-        room: usize,
-        open: impl for<'a> Fn(&'a PubsubClient) -> Opening<'a, N> + Clone + Send + Sync + 'static,
-        read: fn(N) -> Option<T>,
-    ) -> Result<BoxStream<'static, T>> {
-        let found = self.subscribed(|client| {
-            let open = open.clone();
-            async move {
-                let (ready, is_ready) = oneshot::channel();
-                let (sender, found) = mpsc::channel(room);
-                tokio::spawn(async move {
-                    let (mut news, unsubscribe) = match open(&client).await {
-                        Ok(subscription) => subscription,
-                        Err(error) => return drop(ready.send(Err(error.to_string()))),
-                    };
-                    let _ = ready.send(Ok(()));
-                    loop {
-                        let new = tokio::select! {
-                            // What has ended by itself is not ended again.
-                            biased;
-                            new = news.next() => new,
-                            () = sender.closed() => return unsubscribe().await,
-                        };
-                        let Some(new) = new else { return };
-                        if let Some(new) = read(new)
-                            && sender.send(new).await.is_err()
-                        {
-                            return unsubscribe().await;
-                        }
-                    }
-                });
-                is_ready.await.map_err(|error| error.to_string())??;
-                Ok(found)
-            }
-        });
-        let mut found = found.await?;
-        Ok(stream::poll_fn(move |context| found.poll_recv(context)).boxed())
-    }
-
     /// Reads accounts: whole, or at most the first `limit` bytes of each account's data.
     async fn read(&self, addresses: &[Address], limit: Option<usize>) -> Result<(u64, Vec<Option<Account>>)> {
         let config = RpcAccountInfoConfig {
@@ -228,28 +124,6 @@ impl Live {
         }
         Ok((slot, accounts))
     }
-
-    /// Subscribes to a transaction: whether it failed, once it is in a block of that commitment; `None` when the subscription breaks.
-    async fn reached(&self, signature: &Signature, commitment: CommitmentConfig) -> Result<impl Future<Output = Option<bool>> + use<>> {
-        let signature = *signature;
-        let failed = self.forward(
-            1,
-            move |client| {
-                Box::pin(async move {
-                    let config = RpcSignatureSubscribeConfig {
-                        commitment: Some(commitment),
-                        enable_received_notification: None,
-                    };
-                    let opened = client.signature_subscribe(&signature, Some(config)).await;
-                    // The node ends the subscription itself after its one notification.
-                    opened.map(|(news, unsubscribe)| (news.take(1).boxed(), unsubscribe))
-                })
-            },
-            |said: Response<RpcSignatureResult>| Some(failed(&said.value)),
-        );
-        let mut failed = failed.await?;
-        Ok(async move { failed.next().await })
-    }
 }
 
 fn not_a_node(url: String) -> Error {
@@ -257,11 +131,6 @@ fn not_a_node(url: String) -> Error {
         url,
         reason: "its answer is not that of a Solana node".to_owned(),
     }
-}
-
-/// Whether a transaction that is in a block failed there.
-fn failed(said: &RpcSignatureResult) -> bool {
-    matches!(said, RpcSignatureResult::ProcessedSignature(result) if result.err.is_some())
 }
 
 /// Every instruction of a transaction, each followed by those that were called in it.
@@ -544,7 +413,7 @@ mod tests {
     use axum::{Json, Router, routing::post};
     use futures_util::TryStreamExt;
     use serde_json::Value;
-    use std::net::Ipv4Addr;
+    use std::{net::Ipv4Addr, sync::Arc};
 
     fn signature(number: u8) -> Signature {
         Signature::from([number; 64])

@@ -1,0 +1,358 @@
+//! Simulates and signs transactions.
+
+use super::{Chain, Failure, NotConfirmed};
+use crate::{
+    Error, Lifetime, PriorityFee, Result, Simulation,
+    fee::{BASE_FEE, written},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use solana_account::Account;
+use solana_address::Address;
+use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_hash::Hash;
+use solana_instruction::Instruction;
+use solana_message::{VersionedMessage, v0};
+use solana_signature::Signature;
+use solana_signer::Signer;
+use solana_transaction::versioned::VersionedTransaction;
+use std::time::Duration;
+
+/// Most compute units a transaction may ask for.
+pub(super) const MAX_COMPUTE_UNITS: u32 = 1_400_000;
+
+/// Most bytes of a transaction: what fits one IPv6 packet.
+const MAX_TRANSACTION: usize = 1232;
+
+/// How a transaction is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SendOptions {
+    /// Compute units to ask for; `None` asks for what the simulation used and a fifth more.
+    pub compute_units: Option<u32>,
+    /// Price paid on top of the base fee for a place in the block.
+    pub priority_fee: PriorityFee,
+    /// Longest wait for an answer; a transaction expires after about a minute anyway.
+    pub timeout: Duration,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self {
+            compute_units: None,
+            priority_fee: PriorityFee::default(),
+            timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A signed transaction that simulation has passed. Its signature is known before it is sent, so it can be recorded first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Last block height at which it can land.
+    pub last_valid_block_height: u64,
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub(super) transaction: VersionedTransaction,
+    pub(super) signature: Signature,
+}
+
+impl Prepared {
+    /// The signature by which the chain knows the transaction.
+    pub fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    /// How many instructions it has, those of the compute budget included.
+    #[cfg(any(test, feature = "fake"))]
+    pub(crate) fn instructions(&self) -> usize {
+        self.transaction.message.instructions().len()
+    }
+}
+
+/// What a transaction is signed with, beside its instructions.
+#[derive(Clone, Copy)]
+pub(super) struct SigningParams {
+    payer: Address,
+    pub units: u32,
+    price: u64,
+    lifetime: Lifetime,
+}
+
+/// What a transaction would do, by simulation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Compute units it would use.
+    pub compute_units: u64,
+    /// Lamports it would pay in fees.
+    pub fee: u64,
+    /// The watched accounts now, in the order asked for.
+    pub before: Vec<Option<Account>>,
+    /// The same after it.
+    pub after: Vec<Option<Account>>,
+}
+
+impl Chain {
+    /// Signs a transaction and simulates it. The first signer pays.
+    ///
+    /// A transaction that would fail comes back as [`Error::Transaction`]: nothing was sent and nothing paid.
+    pub async fn prepare(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Prepared> {
+        let params = self.signing_params(instructions, signers, options).await?;
+        self.sign(instructions, signers, &params)
+    }
+
+    /// What a transaction needs beside its instructions, by simulation.
+    pub(super) async fn signing_params(
+        &self,
+        instructions: &[Instruction],
+        signers: &[&dyn Signer],
+        options: &SendOptions,
+    ) -> Result<SigningParams> {
+        let Some(payer) = signers.first() else {
+            return Err(Error::Signing("nobody signs it, so nobody pays for it".to_owned()));
+        };
+        let payer = payer.pubkey();
+        let (simulation, price, lifetime) = tokio::try_join!(
+            self.simulate(&payer, instructions, &[], options),
+            self.price(&payer, instructions, options),
+            self.network.lifetime()
+        )?;
+        Ok(SigningParams {
+            payer,
+            units: options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units)),
+            price,
+            lifetime,
+        })
+    }
+
+    /// What a transaction would do to the `watched` accounts and what it would cost, without any signature.
+    ///
+    /// A transaction that would fail comes back as [`Error::Transaction`].
+    pub async fn preview(
+        &self,
+        payer: &Address,
+        instructions: &[Instruction],
+        watched: &[Address],
+        options: &SendOptions,
+    ) -> Result<Preview> {
+        let (simulation, price, before) = tokio::try_join!(
+            self.simulate(payer, instructions, watched, options),
+            self.price(payer, instructions, options),
+            self.network.accounts(watched)
+        )?;
+        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, price, Hash::default())?;
+        let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
+        let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
+        let (_, before) = before;
+        let mut after = simulation.accounts;
+        after.resize(watched.len(), None);
+        Ok(Preview {
+            compute_units: simulation.compute_units,
+            fee: BASE_FEE
+                .saturating_mul(message.header().num_required_signatures.into())
+                .saturating_add(priority),
+            after: after
+                .into_iter()
+                .zip(&before)
+                .map(|(after, before)| after.or_else(|| before.clone()))
+                .collect(),
+            before,
+        })
+    }
+
+    async fn simulate(
+        &self,
+        payer: &Address,
+        instructions: &[Instruction],
+        watched: &[Address],
+        options: &SendOptions,
+    ) -> Result<Simulation> {
+        let units = options.compute_units.unwrap_or(MAX_COMPUTE_UNITS);
+        let trial = compile(payer, instructions, units, 0, Hash::default())?;
+        let unsigned = VersionedTransaction {
+            signatures: vec![Signature::default(); trial.header().num_required_signatures.into()],
+            message: trial,
+        };
+        let simulation = self.network.simulate(&unsigned, watched).await?;
+        if let Some(error) = simulation.error {
+            let explanation = self.errors.explain(&error, &unsigned, &simulation.logs);
+            return Err(NotConfirmed::Failed(Failure {
+                explanation,
+                error,
+                logs: simulation.logs,
+                receipt: None,
+            })
+            .into());
+        }
+        Ok(simulation)
+    }
+
+    /// The price per compute unit. A node that does not tell what others pay is no reason not to send.
+    async fn price(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<u64> {
+        let fee = options.priority_fee;
+        let mut paid = Vec::new();
+        if fee.follows_the_market() {
+            let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
+            let asked = self.network.recent_fees(&written(&message)).await;
+            paid = asked.unwrap_or_else(|error| {
+                tracing::debug!(%error, "no recent fees, so none are outbid");
+                Vec::new()
+            });
+        }
+        Ok(fee.price(paid, self.congestion.doublings()))
+    }
+
+    pub(super) fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], params: &SigningParams) -> Result<Prepared> {
+        let SigningParams {
+            payer,
+            units,
+            price,
+            lifetime,
+        } = *params;
+        let message = compile(&payer, instructions, units, price, lifetime.blockhash)?;
+        let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
+        let size = encode(&transaction)?.len();
+        if size > MAX_TRANSACTION && price > 0 {
+            // A place that is not paid for is better than none.
+            return self.sign(instructions, signers, &SigningParams { price: 0, ..*params });
+        }
+        if size > MAX_TRANSACTION {
+            return Err(Error::Signing(format!(
+                "it has {size} bytes and {MAX_TRANSACTION} fit; do less in one transaction"
+            )));
+        }
+        let signature = transaction.signatures.first().copied().unwrap_or_default();
+        Ok(Prepared {
+            last_valid_block_height: lifetime.last_valid_block_height,
+            transaction,
+            signature,
+        })
+    }
+}
+
+fn compile(payer: &Address, instructions: &[Instruction], units: u32, price: u64, blockhash: Hash) -> Result<VersionedMessage> {
+    let mut all = vec![ComputeBudgetInstruction::set_compute_unit_limit(units)];
+    if price > 0 {
+        all.push(ComputeBudgetInstruction::set_compute_unit_price(price));
+    }
+    all.extend_from_slice(instructions);
+    let message = v0::Message::try_compile(payer, &all, &[], blockhash).map_err(|error| Error::Signing(error.to_string()))?;
+    Ok(VersionedMessage::V0(message))
+}
+
+/// A fifth more than simulated: searches for addresses and lists vary a little from slot to slot.
+fn with_reserve(units: u64) -> u32 {
+    let units = u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS);
+    units.saturating_add(units / 5).saturating_add(1_000).min(MAX_COMPUTE_UNITS)
+}
+
+fn encode(transaction: &VersionedTransaction) -> Result<Vec<u8>> {
+    wincode::serialize(transaction).map_err(|error| Error::Signing(error.to_string()))
+}
+
+fn to_base64<S: Serializer>(transaction: &VersionedTransaction, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    let bytes = encode(transaction).map_err(ser::Error::custom)?;
+    serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<VersionedTransaction, D::Error> {
+    let bytes = BASE64_STANDARD
+        .decode(String::deserialize(deserializer)?)
+        .map_err(de::Error::custom)?;
+    wincode::deserialize(&bytes).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use crate::client::{
+        send::EXPIRY_MARGIN,
+        tests::{OPTIONS, chain, custom, landed, transfer},
+    };
+    use solana_keypair::Keypair;
+
+    #[tokio::test]
+    async fn simulation_refuses_before_anything_is_sent() {
+        let (fake, chain) = chain();
+        fake.set_simulation(Simulation {
+            error: Some(custom(1)),
+            ..Simulation::default()
+        });
+        let payer = Keypair::new();
+        let error = chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap_err();
+        assert!(error.to_string().contains("too little SOL"), "{error}");
+        let Error::Transaction(cause) = error else { panic!("{error}") };
+        assert!(matches!(*cause, NotConfirmed::Failed(Failure { receipt: None, .. })));
+        assert!(fake.sent().is_empty());
+    }
+
+    #[tokio::test]
+    async fn asks_for_what_simulation_used_and_a_reserve() {
+        let (fake, chain) = chain();
+        fake.set_simulation(Simulation {
+            compute_units: 5_000,
+            ..Simulation::default()
+        });
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let sent = fake.sent().remove(0);
+        let data: Vec<_> = sent.message.instructions().iter().map(|instruction| &instruction.data).collect();
+        assert_eq!(data[0], &ComputeBudgetInstruction::set_compute_unit_limit(7_000).data);
+        assert_eq!(data.len(), 2, "where nobody pays for a place, no more than the limit");
+    }
+
+    #[tokio::test]
+    async fn pays_what_others_pay_and_more_after_each_expiry() {
+        let (fake, chain) = chain();
+        fake.set_simulation(Simulation {
+            compute_units: 5_000,
+            ..Simulation::default()
+        });
+        fake.set_recent_fees(&[0, 70_000, 70_000]);
+        let payer = Keypair::new();
+        let price = |prepared: &Prepared| {
+            let data = &prepared.transaction.message.instructions()[1].data;
+            let [3, price @ ..] = data.as_slice() else { panic!("{data:?}") };
+            u64::from_le_bytes(price.try_into().unwrap())
+        };
+        let prepare = async || chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await;
+        let lost = prepare().await.unwrap();
+        assert_eq!(price(&lost), 70_000);
+        let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &OPTIONS).await.unwrap();
+        assert_eq!(preview.fee, 5_000 + 490, "7,000 units at 0.07 lamports");
+
+        fake.advance(151 + EXPIRY_MARGIN);
+        assert!(chain.submit(&lost, &OPTIONS).await.is_final());
+        let second = prepare().await.unwrap();
+        assert_eq!(price(&second), 140_000);
+
+        fake.land(second.signature(), landed(None));
+        chain.submit(&second, &OPTIONS).await.confirmed().unwrap();
+        assert_eq!(price(&prepare().await.unwrap()), 70_000);
+
+        let fixed = SendOptions {
+            priority_fee: PriorityFee { least: 9, most: 9 },
+            ..OPTIONS
+        };
+        let fixed = chain.prepare(&transfer(&payer), &[&payer], &fixed).await.unwrap();
+        assert_eq!(price(&fixed), 9);
+    }
+
+    #[tokio::test]
+    async fn too_large_and_unsigned_are_refused() {
+        let (_, chain) = chain();
+        let payer = Keypair::new();
+        let large = Instruction::new_with_bytes(Address::new_unique(), &[0; 1200], vec![]);
+        let error = chain.prepare(&[large], &[&payer], &OPTIONS).await.unwrap_err();
+        assert!(matches!(&error, Error::Signing(text) if text.contains("1232")), "{error}");
+        assert!(matches!(
+            chain.prepare(&transfer(&payer), &[], &OPTIONS).await,
+            Err(Error::Signing(_))
+        ));
+        let other = transfer(&Keypair::new());
+        assert!(
+            matches!(chain.prepare(&other, &[&payer], &OPTIONS).await, Err(Error::Signing(_))),
+            "a signature is missing"
+        );
+    }
+}

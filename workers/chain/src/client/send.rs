@@ -1,0 +1,454 @@
+//! Sends transactions and finds out what becomes of them.
+
+use super::{Chain, Failure, Outcome, Prepared, Receipt, SendOptions, Uncertain, prepare::MAX_COMPUTE_UNITS, shorter_in_tests};
+use crate::{Error, Landed, Pending, Result};
+use futures_util::FutureExt;
+use solana_instruction::Instruction;
+use solana_signer::Signer;
+use std::{slice::from_ref, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+
+/// A transaction is sent again this often until it is confirmed or expired: leaders drop what they have no room for.
+const REBROADCAST: Duration = shorter_in_tests(Duration::from_secs(2));
+
+/// The chain is asked this often while the subscription, which is quicker, keeps silent.
+const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
+
+/// The chain is asked again this soon after a subscription has announced what a read does not show yet.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Blocks after its last one before a transaction counts as expired. A hosted node is many machines, some behind others: the one that
+/// knows the height may be ahead of the one that does not know the transaction, but not by as much as makes a block final.
+pub(super) const EXPIRY_MARGIN: u64 = 32;
+
+impl Chain {
+    /// Sends a prepared transaction until it is confirmed, has failed or has expired.
+    ///
+    /// Sending the same one twice, even after a restart, lands it at most once.
+    pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
+        let (mut last_error, doublings) = (None, self.congestion.doublings());
+        let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut last_error)).await;
+        match &outcome {
+            Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
+            // A node that did not take the transaction says nothing about the blocks.
+            Ok(Outcome::Unknown(_)) if last_error.is_none() => self.congestion.expired(doublings),
+            _ => {}
+        }
+        outcome.unwrap_or_else(|_| {
+            Outcome::Unknown(Uncertain {
+                signature: prepared.signature,
+                expired: false,
+                last_error: last_error.map(|error| error.to_string()),
+            })
+        })
+    }
+
+    async fn follow(&self, prepared: &Prepared, last_error: &mut Option<Error>) -> Outcome {
+        let signature = prepared.signature;
+        // Nothing waits for the subscription: it may be long in coming, or hang.
+        let mut seen = async {
+            let confirmed = match self.network.signature_seen(&signature).await {
+                Ok(seen) => seen.await,
+                Err(error) => {
+                    tracing::debug!(%signature, %error, "no subscription, polling instead");
+                    false
+                }
+            };
+            if !confirmed {
+                std::future::pending::<()>().await;
+            }
+        }
+        .boxed();
+        let mut broadcast = interval(REBROADCAST);
+        broadcast.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut poll = interval_at(Instant::now() + POLL, POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut announced = false;
+        loop {
+            tokio::select! {
+                // The subscription is asked for before the transaction is sent, where that takes no time.
+                biased;
+                () = &mut seen => {
+                    seen = std::future::pending().boxed();
+                    announced = true;
+                }
+                _ = poll.tick() => {}
+                _ = broadcast.tick() => {
+                    // What the node takes again makes up for what it did not take or tell before.
+                    *last_error = self.network.send(&prepared.transaction).await.err();
+                    if let Some(error) = last_error {
+                        tracing::debug!(%signature, %error, "send failed, trying again");
+                    }
+                    continue;
+                }
+            }
+            match self.look(prepared).await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) if announced => poll.reset_after(SETTLE),
+                Ok(None) => {}
+                Err(error) => *last_error = Some(error),
+            }
+        }
+    }
+
+    /// What is known of a transaction now; `None` while it may still land.
+    async fn look(&self, prepared: &Prepared) -> Result<Option<Outcome>> {
+        // The height first: a transaction that is in no block at or below its last height is in none.
+        let height = self.network.block_height().await?;
+        if let Some(landed) = self.network.landed(&prepared.signature).await? {
+            return Ok(Some(self.outcome(prepared, landed)));
+        }
+        let expired = height > prepared.last_valid_block_height.saturating_add(EXPIRY_MARGIN);
+        Ok(expired.then_some(Outcome::Unknown(Uncertain {
+            signature: prepared.signature,
+            expired,
+            last_error: None,
+        })))
+    }
+
+    fn outcome(&self, prepared: &Prepared, landed: Landed) -> Outcome {
+        let Landed {
+            slot,
+            error,
+            compute_units,
+            fee,
+            logs,
+            ..
+        } = landed;
+        let receipt = Receipt {
+            signature: prepared.signature,
+            slot,
+            compute_units,
+            fee,
+            logs: logs.unwrap_or_default(),
+        };
+        match error {
+            None => Outcome::Confirmed(receipt),
+            Some(error) => {
+                let explanation = self.errors.explain(&error, &prepared.transaction, &receipt.logs);
+                Outcome::Failed(Failure {
+                    explanation,
+                    error,
+                    logs: receipt.logs.clone(),
+                    receipt: Some(receipt),
+                })
+            }
+        }
+    }
+
+    /// Prepares and sends a transaction whose loss in a crash does not matter.
+    pub async fn send(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
+        let prepared = self.prepare(instructions, signers, options).await?;
+        self.submit(&prepared, options).await.confirmed()
+    }
+
+    /// Sends transactions of one instruction each that build on each other. Each goes out as soon as the one before has succeeded in a block,
+    /// without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
+    ///
+    /// Simulations are of the confirmed state, so only the first is simulated; the others ask for one and a half times its compute units. A
+    /// failure ends it, and when a block is dropped, what builds on it fails.
+    pub async fn send_in_order(&self, steps: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
+        let Some((last, before)) = steps.split_last() else {
+            return Err(Error::Signing("there is nothing to send".to_owned()));
+        };
+        let first = from_ref(before.first().unwrap_or(last));
+        let mut params = self.signing_params(first, signers, options).await?;
+        let more = params.units.saturating_add(params.units / 2).min(MAX_COMPUTE_UNITS);
+        for step in before {
+            let prepared = self.sign(from_ref(step), signers, &params)?;
+            self.submit_to_block(&prepared, options).await?;
+            params.units = options.compute_units.unwrap_or(more);
+        }
+        let prepared = self.sign(from_ref(last), signers, &params)?;
+        self.submit(&prepared, options).await.confirmed()
+    }
+
+    /// Sends a prepared transaction until it has succeeded in a block, which may still be dropped.
+    async fn submit_to_block(&self, prepared: &Prepared, options: &SendOptions) -> Result<()> {
+        let processed = async {
+            match self.network.signature_processed(&prepared.signature).await {
+                Ok(processed) => processed.await,
+                Err(_) => false,
+            }
+        };
+        tokio::select! {
+            // As in `follow`, the subscription is asked for first.
+            biased;
+            true = processed => Ok(()),
+            outcome = self.submit(prepared, options) => outcome.confirmed().map(drop),
+        }
+    }
+
+    /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records the end.
+    ///
+    /// After a crash at any point, [`Pending::unsettled`] has it exactly if it may have been sent; [`Chain::resolve`] then tells.
+    pub async fn send_recorded(
+        &self,
+        pending: &Pending,
+        purpose: &str,
+        instructions: &[Instruction],
+        signers: &[&dyn Signer],
+        options: &SendOptions,
+    ) -> Result<Outcome> {
+        let prepared = self.prepare(instructions, signers, options).await?;
+        pending.record(purpose, &prepared)?;
+        let outcome = self.submit(&prepared, options).await;
+        if outcome.is_final() {
+            pending.settle(&prepared.signature)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Finds out what became of a transaction recorded before a crash, sending it again if it can still land.
+    pub async fn resolve(&self, pending: &Pending, prepared: &Prepared, options: &SendOptions) -> Result<Outcome> {
+        let outcome = match self.look(prepared).await? {
+            Some(outcome) => outcome,
+            None => self.submit(prepared, options).await,
+        };
+        if outcome.is_final() {
+            pending.settle(&prepared.signature)?;
+        }
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use crate::{
+        Simulation,
+        client::tests::{OPTIONS, chain, custom, landed, transfer},
+        fake::Fake,
+    };
+    use solana_keypair::Keypair;
+    use solana_transaction::versioned::VersionedTransaction;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    #[tokio::test]
+    async fn confirmed_by_subscription_at_once() {
+        let (fake, chain) = chain();
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        let receipt = chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!((receipt.slot, receipt.compute_units, receipt.fee), (7, 150, 5_000));
+        assert_eq!(fake.lookups(), 1, "asked once, when told");
+        assert_eq!(fake.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn confirmed_by_polling_without_subscriptions() {
+        let (fake, chain) = chain();
+        fake.set_deaf(true);
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sent_while_the_subscription_hangs() {
+        let (fake, chain) = chain();
+        fake.set_hanging(true);
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+    }
+
+    /// The compute units that each transaction sent asks for, and the lamports that it moves.
+    fn asked_and_moved(fake: &Fake) -> Vec<(u32, u64)> {
+        let number = |data: &[u8]| u64::from_le_bytes(data[data.len() - 8..].try_into().unwrap());
+        let read = |transaction: &VersionedTransaction| {
+            let [limit, transfer] = transaction.message.instructions() else {
+                panic!("{transaction:?}")
+            };
+            let limit = u32::from_le_bytes(limit.data[1..].try_into().unwrap());
+            (limit, number(&transfer.data))
+        };
+        fake.sent().iter().map(read).collect()
+    }
+
+    /// Transfers of one lamport, two and so on.
+    fn transfers(payer: &Keypair, count: u64) -> Vec<Instruction> {
+        let transfer = |lamports| solana_system_interface::instruction::transfer(&payer.pubkey(), &payer.pubkey(), lamports);
+        (1..=count).map(transfer).collect()
+    }
+
+    #[tokio::test]
+    async fn what_builds_on_each_other_waits_for_blocks_and_not_for_votes() {
+        let (fake, chain) = chain();
+        fake.set_processing(true);
+        fake.set_simulation(Simulation {
+            compute_units: 1_000,
+            ..Simulation::default()
+        });
+        let mut sent = 0;
+        fake.on_send(move |_| {
+            sent += 1;
+            (sent == 3).then(|| landed(None))
+        });
+        let payer = Keypair::new();
+        let receipt = chain.send_in_order(&transfers(&payer, 3), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!(receipt.signature, fake.sent()[2].signatures[0]);
+        assert_eq!(asked_and_moved(&fake), [(2_200, 1), (3_300, 2), (3_300, 3)]);
+    }
+
+    #[tokio::test]
+    async fn what_builds_on_each_other_is_confirmed_one_by_one_when_nobody_tells_of_blocks() {
+        let (fake, chain) = chain();
+        fake.set_deaf(true);
+        fake.on_send(|_| Some(landed(None)));
+        let payer = Keypair::new();
+        chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!(asked_and_moved(&fake).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_out_after_what_failed() {
+        let (fake, chain) = chain();
+        fake.set_processing(true);
+        fake.on_send(|_| Some(landed(Some(custom(5)))));
+        let payer = Keypair::new();
+        let error = chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap_err();
+        assert!(error.is_failure());
+        assert_eq!(fake.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn sent_again_until_a_leader_takes_it() {
+        let (fake, chain) = chain();
+        let mut refusals = 3;
+        fake.on_send(move |_| {
+            refusals -= 1;
+            (refusals < 0).then(|| landed(None))
+        });
+        let payer = Keypair::new();
+        chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let sent = fake.sent();
+        assert_eq!(sent.len(), 4);
+        assert!(
+            sent.iter().all(|transaction| *transaction == sent[0]),
+            "the very same transaction each time"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_broken_subscription_falls_back_to_polling() {
+        let (fake, chain) = chain();
+        let payer = Keypair::new();
+        let prepared = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let waiting = tokio::spawn({
+            let prepared = prepared.clone();
+            async move { chain.submit(&prepared, &OPTIONS).await }
+        });
+        while fake.sent().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        fake.set_deaf(true);
+        fake.land(prepared.signature(), landed(None));
+        assert!(matches!(waiting.await.unwrap(), Outcome::Confirmed(_)));
+    }
+
+    #[tokio::test]
+    async fn failure_in_a_block_has_its_cost() {
+        let (fake, chain) = chain();
+        fake.on_send(|_| Some(landed(Some(custom(1)))));
+        let payer = Keypair::new();
+        let prepared = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let outcome = chain.submit(&prepared, &OPTIONS).await;
+        assert!(outcome.is_final());
+        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(failure.receipt.unwrap().fee, 5_000);
+        assert_eq!(failure.explanation.name, "ResultWithNegativeLamports");
+    }
+
+    #[tokio::test]
+    async fn expiry_is_certain_and_silence_is_not() {
+        let (fake, chain) = chain();
+        let payer = Keypair::new();
+        let prepared = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let short = SendOptions {
+            timeout: POLL * 5,
+            ..OPTIONS
+        };
+        let silent = chain.submit(&prepared, &short).await;
+        assert!(matches!(silent, Outcome::Unknown(Uncertain { expired: false, .. })) && !silent.is_final());
+
+        fake.advance(150 + EXPIRY_MARGIN);
+        let silent = chain.submit(&prepared, &short).await;
+        assert!(!silent.is_final(), "a node may lag");
+        fake.advance(1);
+        let expired = chain.submit(&prepared, &OPTIONS).await;
+        assert!(matches!(expired, Outcome::Unknown(Uncertain { expired: true, .. })) && expired.is_final());
+
+        fake.set_unreachable(true);
+        let cut_off = chain.submit(&prepared, &short).await;
+        let Outcome::Unknown(uncertain) = &cut_off else {
+            panic!("{cut_off:?}")
+        };
+        assert!(!uncertain.expired && uncertain.last_error.as_ref().unwrap().contains("no Solana node answers"));
+    }
+
+    /// A node that was away for a moment, and took the transaction again and again afterwards, says of its expiry what any other says.
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_without_the_node_hides_no_expiry() {
+        let (fake, chain) = chain();
+        let payer = Keypair::new();
+        let lost = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        fake.set_unreachable(true);
+        let passing = async {
+            tokio::time::sleep(2 * POLL).await;
+            fake.set_unreachable(false);
+            tokio::time::sleep(2 * REBROADCAST).await;
+            fake.advance(151 + EXPIRY_MARGIN);
+        };
+        let (outcome, ()) = tokio::join!(chain.submit(&lost, &OPTIONS), passing);
+        assert!(matches!(outcome, Outcome::Unknown(Uncertain { expired: true, .. })));
+        assert_eq!(chain.congestion.doublings(), 1);
+    }
+
+    /// Kills the sender at each step; the chain must see the transaction at most once, and a restart must learn its fate.
+    #[tokio::test]
+    async fn a_crash_neither_loses_nor_repeats_a_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let payer = Keypair::new();
+        for (case, crash_after_landing) in [("before", false), ("after", true)] {
+            let path = folder.path().join(case);
+            let (fake, chain) = chain();
+            let times = Arc::new(AtomicU64::new(0));
+            let counter = times.clone();
+            let sent = {
+                let pending = Pending::open(&path).unwrap();
+                // Nothing answers while the process dies, whether or not the transaction got through.
+                let options = SendOptions {
+                    timeout: Duration::ZERO,
+                    ..OPTIONS
+                };
+                let outcome = chain
+                    .send_recorded(&pending, "open", &transfer(&payer), &[&payer], &options)
+                    .await
+                    .unwrap();
+                assert!(!outcome.is_final());
+                pending.unsettled().remove(0)
+            };
+            assert_eq!(sent.purpose, "open");
+            if crash_after_landing {
+                times.fetch_add(1, Ordering::Relaxed);
+                fake.land(sent.prepared.signature(), landed(None));
+            }
+            fake.on_send(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                Some(landed(None))
+            });
+
+            let pending = Pending::open(&path).unwrap();
+            assert_eq!(pending.unsettled(), std::slice::from_ref(&sent));
+            let outcome = chain.resolve(&pending, &sent.prepared, &OPTIONS).await.unwrap();
+            assert!(matches!(outcome, Outcome::Confirmed(_)), "{case}: {outcome:?}");
+            assert!(pending.unsettled().is_empty());
+            assert_eq!(times.load(Ordering::Relaxed), 1, "{case}: landed exactly once");
+        }
+    }
+}
