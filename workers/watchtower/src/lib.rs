@@ -11,14 +11,12 @@ pub mod check;
 pub mod crank;
 pub mod dispute;
 mod error;
-mod hours;
 pub mod locate;
 pub mod question;
 mod queue;
 mod served;
 pub mod settings;
 mod tower;
-mod upkeep;
 
 pub use check::{Case, Finding, Opinion};
 pub use error::{Error, Result};

@@ -1,86 +1,31 @@
-//! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
+//! The loop over revealed jobs: find them, check the most worthwhile first, and act on what was found.
 
+use super::Watchtower;
 use crate::asking::Asking;
-use crate::cases::{Cases, OpenCase};
-use crate::check::{Case, Finding, check, examine, lamports_of_evidence};
-use crate::crank::{Accused, CrankEvent, Cranker};
-use crate::dispute::{Action, Challenger, Charge};
-use crate::error::disk;
-use crate::question::{Purse, QuestionEvent, Questioner, Spent};
+use crate::cases::OpenCase;
+use crate::check::{Case, Finding, check, examine};
+use crate::question::{QuestionEvent, Questioner, Spent};
 use crate::queue::{Queue, Skip, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
 use crate::served::Served;
-use crate::settings::Settings;
 use crate::{Error, Result};
-use blobs::BlobStore;
 use bytes::Bytes;
-use chain::{Chain, Outcome, Pending, SendOptions};
-use daemon::Backoff;
-use futures_util::future::{Abortable, FutureExt, LocalBoxFuture, OptionFuture, join_all};
+use futures_util::future::{Abortable, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
 use solana_address::Address;
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::fs::File;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use worker::doctor::check_store;
+use worker::MEASURED_FOR;
 use worker::market::{News, jobs_on, subscribe};
-use worker::{MEASURED_FOR, Models};
 
 /// Searches follow each other at least this fast while new jobs are not pushed.
 const UNPUSHED: Duration = Duration::from_secs(2);
-
-/// Waits between tries of a step of a dispute.
-const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
-
-/// Failures in a row after which a case keeps nobody's payment any more.
-const STUCK: u32 = 6;
-
-daemon::metrics! {
-    "ionet_watchtower_";
-    jobs_waiting: "gauge", "Revealed jobs that wait to be checked.";
-    jobs_right_total: "counter", "Jobs checked and found right.";
-    jobs_wrong_total: "counter", "Jobs checked and found wrong.";
-    jobs_hidden_total: "counter", "Checks of wrong jobs whose workers kept back what would prove it.";
-    jobs_failed_total: "counter", "Checks that failed, for want of an input or otherwise.";
-    demands_total: "counter", "Demands opened on the chain.";
-    units_total: "counter", "Units of work recomputed.";
-    convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
-    deeds_total: "counter", "Cranks turned.";
-    lamports_earned_total: "counter", "Bounties of cranks, before fees.";
-    errors_total: "counter", "Steps that failed and were tried again.";
-}
-
-/// A watchtower.
-pub struct Watchtower {
-    settings: Settings,
-    chain: Chain,
-    key: Keypair,
-    models: Models,
-    stores: Vec<BlobStore>,
-    pending: Pending,
-    options: SendOptions,
-    cases: Cases,
-    accused: Accused,
-    /// Lamports that the longest evidence about its models takes.
-    reserve: u64,
-    purse: Purse,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-    /// A pass over the overdue is wanted now.
-    hurry: Notify,
-    /// A job was left alone for the times that were taken.
-    slow: AtomicBool,
-    _lock: File,
-}
 
 /// A check, and what goes on from it.
 struct Checked {
@@ -91,129 +36,8 @@ struct Checked {
 }
 
 impl Watchtower {
-    /// Checks everything, takes over the data folder and settles what an earlier run left open.
-    // Boxed, so that what it does is compiled once, here, and not in every program that starts a watchtower.
-    pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
-        Self::prepared(settings, chain, stop).boxed_local()
-    }
-
-    async fn prepared(settings: Settings, chain: Chain, stop: CancellationToken) -> Result<Self> {
-        let key = chain::load_keypair(&settings.keypair)?;
-        let folder = settings.data.join(key.pubkey().to_string());
-        let lock = daemon::lock_folder(&folder).map_err(|source| disk(&folder, source))?;
-        let lock = lock.ok_or_else(|| Error::Busy { folder: folder.clone() })?;
-        let cases = Cases::open(&folder.join("cases"))?;
-        let pending = Pending::open(&folder.join("pending.jsonl"))?;
-        let stores = settings
-            .blobs
-            .iter()
-            .map(|place| Ok(BlobStore::open(place)?.with_limit(settings.max_blob)))
-            .collect::<Result<Vec<_>>>()?;
-        chain.check(&[staking::ID, jobs::ID, referee::ID]).await?;
-        let models = Models::load(&settings.models, settings.threads)?;
-        let evidence = models.iter().map(|(_, model)| lamports_of_evidence(model.engine().package()));
-        let reserve = evidence.max().unwrap_or(0);
-        let tower = Self {
-            options: SendOptions {
-                priority_fee: settings.priority_fee,
-                ..SendOptions::default()
-            },
-            metrics: Arc::default(),
-            _lock: lock,
-            settings,
-            chain,
-            key,
-            models,
-            stores,
-            pending,
-            cases,
-            accused: Accused::default(),
-            reserve,
-            purse: Purse::new(reserve),
-            stop,
-            hurry: Notify::new(),
-            slow: AtomicBool::default(),
-        };
-        tower.resolve().await?;
-        if let Some(address) = tower.settings.metrics {
-            let served = daemon::metrics::serve(address, tower.metrics.clone()).await;
-            served.map_err(|source| Error::Work(worker::Error::Metrics { address, source }))?;
-        }
-        tracing::info!(event = "started", key = %tower.key.pubkey(), cluster = tower.chain.network().url());
-        Ok(tower)
-    }
-
-    /// Watches until stopped. Fails only when the disk or a model does.
-    pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
-        self.watch().boxed_local()
-    }
-
-    async fn watch(&self) -> Result<()> {
-        let (sender, cases) = mpsc::unbounded_channel();
-        for case in self.cases.all()? {
-            tracing::info!(event = "resumed", job = %case.job);
-            self.accused.add(case.hash);
-            // The receiver lives as long as the loops below.
-            let _ = sender.send(case);
-        }
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            never = self.warn_of_problems() => match never {},
-            ended = self.prosecute(cases) => match ended? {},
-            ended = self.patrol(&sender) => match ended? {},
-            never = self.turn_cranks() => match never {},
-        }
-        tracing::info!(event = "stopped");
-        Ok(())
-    }
-
-    /// Logs what keeps this watchtower from its work, as far as it can be seen at once, and is never done.
-    async fn warn_of_problems(&self) -> Infallible {
-        let warn = |check: &str, problem: String| tracing::warn!(event = "problem", check, "{problem}");
-        for store in &self.stores {
-            if let Err(problem) = check_store(store).await {
-                warn("blob store", problem);
-            }
-        }
-        let key = self.key.pubkey();
-        match self
-            .chain
-            .account(&key)
-            .await
-            .map(|account| account.map_or(0, |account| account.lamports))
-        {
-            Ok(lamports) if lamports >= self.reserve => {}
-            Ok(lamports) => {
-                let [has, needed] = [lamports, self.reserve].map(|lamports| lamports as f64 / 1e9);
-                warn(
-                    "SOL",
-                    format!("{key} has {has} SOL, and evidence may lock {needed}, which returns; send it more, or nothing is asked"),
-                );
-            }
-            Err(error) => warn("SOL", error.to_string()),
-        }
-        std::future::pending().await
-    }
-
-    /// Learns the fate of every transaction an earlier run may have sent.
-    async fn resolve(&self) -> Result<()> {
-        let unsettled = self.pending.unsettled();
-        let resolving = unsettled.iter().map(|intent| async {
-            let outcome = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await?;
-            let fate = match outcome {
-                Outcome::Confirmed(_) => "landed",
-                Outcome::Failed(_) => "failed",
-                Outcome::Unknown(_) => "expired",
-            };
-            tracing::info!(event = "resolved", purpose = intent.purpose, signature = %intent.prepared.signature(), fate);
-            Ok(())
-        });
-        join_all(resolving).await.into_iter().collect()
-    }
-
     /// Finds revealed jobs for ever and checks them one after the other: an engine keeps all threads busy by itself.
-    async fn patrol(&self, cases: &mpsc::UnboundedSender<OpenCase>) -> Result<Infallible> {
+    pub(super) async fn patrol(&self, cases: &mpsc::UnboundedSender<OpenCase>) -> Result<Infallible> {
         let mut queue = Queue::new();
         let mut checked: HashSet<Hash> = HashSet::new();
         let mut asking = Asking::new(room_for_questions(&self.models, self.settings.max_blob));
@@ -304,11 +128,6 @@ impl Watchtower {
             }
             self.metrics.jobs_waiting.set(queue.len() as u64);
         }
-    }
-
-    fn retry(&self, error: &Error, what: &str) {
-        self.metrics.errors_total.add(1);
-        tracing::warn!(event = "retry", %error, "{what}; trying again");
     }
 
     async fn search(&self) -> Result<Queue> {
@@ -486,155 +305,16 @@ impl Watchtower {
         }
         Ok(())
     }
-
-    /// Brings cases side by side for ever.
-    async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Result<Infallible> {
-        let mut trials = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                Some(ended) = trials.next(), if !trials.is_empty() => ended?,
-                Some(case) = cases.recv() => trials.push(self.prosecute_one(case)),
-            }
-        }
-    }
-
-    async fn prosecute_one(&self, case: OpenCase) -> Result<()> {
-        let challenger = Challenger {
-            chain: &self.chain,
-            pending: &self.pending,
-            key: &self.key,
-            options: &self.options,
-        };
-        let mut charge = Charge {
-            job: &case.job,
-            hash: &case.hash,
-            evidence: &case.evidence,
-            since: case.since,
-        };
-        let (mut retry, mut failures) = (RETRY, 0);
-        let ending = loop {
-            let done = |action: Action, receipt: &chain::Receipt| {
-                failures = 0;
-                self.accused.add(case.hash);
-                let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
-                tracing::info!(event = "sent", job = %case.job, what = action.name(), %signature, fee, units);
-                if action == Action::Convict {
-                    self.metrics.convictions_total.add(1);
-                    tracing::warn!(event = "convicted", job = %case.job, %signature);
-                }
-            };
-            match challenger.bring(&mut charge, done).await {
-                Ok(ending) => break ending,
-                Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
-                Err(error) => {
-                    self.retry(&error, "a step of a dispute failed");
-                    failures += 1;
-                    if failures == STUCK {
-                        // Its job may be paid for, rather than wait with all it holds until, say, this key can pay the rent.
-                        self.accused.remove(&case.hash);
-                    }
-                    retry.wait().await;
-                }
-            }
-        };
-        self.accused.remove(&case.hash);
-        tracing::info!(event = "closed", job = %case.job, ?ending);
-        self.cases.remove(&case)
-    }
-
-    async fn turn_cranks(&self) -> Infallible {
-        let Some(every) = self.settings.crank else {
-            return std::future::pending().await;
-        };
-        let on_event = |event| match event {
-            CrankEvent::Did(deed) => {
-                self.metrics.deeds_total.add(1);
-                self.metrics.lamports_earned_total.add(deed.bounty);
-                tracing::info!(
-                    event = "crank",
-                    deed = deed.deed,
-                    account = deed.account,
-                    signature = deed.signature,
-                    bounty = deed.bounty
-                );
-            }
-            CrankEvent::Failed { deed, account, error } => tracing::info!(event = "crank", deed, %account, %error, "failed"),
-            CrankEvent::Broken(error) => self.retry(&error, "cranks cannot be turned"),
-        };
-        let cranker = Cranker {
-            chain: &self.chain,
-            key: &self.key,
-            options: &self.options,
-            sweeps: self.settings.sweep,
-            create_payouts: self.settings.create_payouts,
-            accused: &self.accused,
-            on_event: &on_event,
-        };
-        // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
-        cranker.run(every, &self.hurry).await
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::locate::Missing;
+    use crate::tower::tests::{JOB, model, node, tower};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
-    use chain::{PriorityFee, market};
     use protocol::units::Moment;
-    use solana_account::Account;
-    use std::path::Path;
-    use tokio::time::timeout;
-
-    const JOB: Address = Address::new_from_array([7; 32]);
-
-    /// A chain with the programs, at the beginning of time.
-    fn node() -> Arc<Fake> {
-        let fake = Fake::default();
-        let program = Account {
-            lamports: 1,
-            executable: true,
-            ..Account::default()
-        };
-        for id in [staking::ID, jobs::ID, referee::ID] {
-            fake.set_account(id, program.clone());
-        }
-        fake.set_clock();
-        Arc::new(fake)
-    }
-
-    async fn tower(node: &Arc<Fake>, folder: &Path) -> Watchtower {
-        let keypair = folder.join("key.json");
-        chain::save_keypair(&Keypair::new(), &keypair).unwrap();
-        let settings = Settings {
-            cluster: "localnet".parse().unwrap(),
-            keypair,
-            blobs: vec!["memory:///".to_owned()],
-            models: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale")],
-            data: folder.join("data"),
-            threads: 1,
-            max_blob: 64 << 20,
-            min_value: 0,
-            demands: false,
-            min_demand_bond: 0,
-            max_demand_lamports: 0,
-            priority_fee: PriorityFee::default(),
-            scan: Duration::from_secs(30),
-            crank: None,
-            sweep: false,
-            create_payouts: false,
-            metrics: None,
-        };
-        let chain = Chain::new(node.clone(), market::errors());
-        Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap()
-    }
-
-    fn model(tower: &Watchtower) -> (Address, &worker::Model) {
-        let (address, model) = tower.models.iter().next().unwrap();
-        (*address, model)
-    }
 
     /// Nobody keeps a watchtower from other checks with a job that is not worth a question.
     #[tokio::test]
@@ -653,40 +333,6 @@ mod tests {
             tower.conclude(&JOB, &job, Ok(hidden), &mut checked, &cases).unwrap();
             assert_eq!(checked.contains(&job.job_hash), demands);
         }
-    }
-
-    /// A machine whose blocking threads are all busy takes no times.
-    #[test]
-    fn a_case_waits_for_no_measurement() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(1)
-            .build();
-        runtime.unwrap().block_on(async {
-            let (release, busy) = std::sync::mpsc::channel::<()>();
-            tokio::task::spawn_blocking(move || busy.recv());
-            let (folder, soon) = (tempfile::tempdir().unwrap(), Duration::from_secs(60));
-            let tower = timeout(soon, tower(&node(), folder.path())).await.unwrap();
-            let case = OpenCase {
-                job: JOB,
-                hash: [1; 32],
-                since: 0,
-                evidence: vec![2; 100],
-            };
-            tower.cases.save(&case).unwrap();
-            // Its job is gone: it has only to be closed.
-            let closed = async {
-                while !tower.cases.all().unwrap().is_empty() {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::select! {
-                ended = tower.run() => panic!("{ended:?}"),
-                closed = timeout(soon, closed) => closed.unwrap(),
-            }
-            assert_eq!(model(&tower).1.estimate(1), Duration::ZERO, "not measured yet");
-            drop(release);
-        });
     }
 
     #[tokio::test]

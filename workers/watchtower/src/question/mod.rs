@@ -4,6 +4,11 @@
 //! what the program accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be
 //! remembered across a crash.
 
+mod budget;
+
+pub(crate) use budget::beside_price;
+pub use budget::{Purse, Spent};
+
 use crate::Result;
 use crate::dispute::silence;
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
@@ -12,20 +17,18 @@ use async_trait::async_trait;
 use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
 use chain::sysvar::{CLOCK, moment};
-use chain::{Chain, PriorityFee, SendOptions};
+use chain::{Chain, SendOptions};
 use daemon::Backoff;
-use jobs::state::demand_space;
 use jobs::{DemandHeader, Job, Status};
 use parking_lot::Mutex;
-use protocol::demand::{Item, Kind, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
+use protocol::demand::{Item, MAX_OPEN, PAGE, chunks_of_head, cost, page_depth, root_of_page};
 use protocol::hash::Hash;
 use protocol::merkle;
-use protocol::trace::Checkpoints;
 use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -81,71 +84,6 @@ pub enum QuestionEvent<'a> {
     Poor(Item),
     /// A step failed and is tried again.
     Failed(&'a crate::Error),
-}
-
-/// What the demands about a job that were opened here hold and have cost, in lamports. Each counts once, however often it was sent: there
-/// can be but one.
-#[derive(Debug, Default)]
-pub struct Spent(Mutex<BTreeMap<Item, u64>>);
-
-impl Spent {
-    /// On all but this one.
-    fn beside(&self, item: Item) -> u64 {
-        let demands = self.0.lock();
-        let others = demands.iter().filter(|(other, _)| **other != item);
-        others.fold(0, |sum, (_, takes)| sum.saturating_add(*takes))
-    }
-
-    /// Notes what one takes, if it may be there; returns what was noted before.
-    pub(crate) fn note(&self, item: Item, takes: Option<u64>) -> Option<u64> {
-        match takes {
-            Some(takes) => self.0.lock().insert(item, takes),
-            None => self.0.lock().remove(&item),
-        }
-    }
-}
-
-/// What a key has for asking about several jobs at a time.
-#[derive(Debug, Default)]
-pub struct Purse {
-    reserve: u64,
-    claims: Mutex<HashMap<Address, Claim>>,
-}
-
-/// A job's claim to what is in a purse.
-#[derive(Clone, Copy, Debug)]
-struct Claim {
-    bond: u64,
-    /// Lamports of a demand that is on its way; none while the job waits for SOL.
-    promised: u64,
-}
-
-impl Purse {
-    /// That of a key that keeps so many lamports back: each answer earns its worker a fee, so that a liar which lets itself be asked about
-    /// small jobs could leave a key without the rent of evidence about large ones.
-    pub fn new(reserve: u64) -> Self {
-        Self {
-            reserve,
-            claims: Mutex::default(),
-        }
-    }
-
-    /// Promises a job the lamports that a demand takes out of what the key `has`. Of jobs that wait the largest bond comes first.
-    fn promise(&self, job: &Address, bond: u64, has: u64, takes: u64) -> bool {
-        let mut claims = self.claims.lock();
-        claims.remove(job);
-        let promised = claims.values().fold(0, |sum: u64, claim| sum.saturating_add(claim.promised));
-        let is_first = claims.values().all(|claim| claim.promised > 0 || claim.bond <= bond);
-        let enough = has >= self.reserve.saturating_add(promised).saturating_add(takes);
-        let promised = if enough && is_first { takes } else { 0 };
-        claims.insert(*job, Claim { bond, promised });
-        promised > 0
-    }
-
-    /// Gives up a job's claim: its demand is there, or never will be.
-    pub(crate) fn release(&self, job: &Address) {
-        self.claims.lock().remove(job);
-    }
 }
 
 /// Where a demand stands.
@@ -353,13 +291,6 @@ impl Questioner<'_> {
     }
 }
 
-/// Most lamports that a demand takes beside its price: rent, which returns, and fees of the transaction that opens it.
-pub(crate) fn beside_price(kind: Kind, checkpoints: Checkpoints, fee: &PriorityFee) -> u64 {
-    /// Compute units that the transaction asks for.
-    const UNITS: u32 = 20_000;
-    chain::rent(demand_space(kind as u8, checkpoints)).saturating_add(fee.most_for(UNITS))
-}
-
 #[async_trait(?Send)]
 impl WorkerTrace for Questioner<'_> {
     async fn traces(&self, page: u32) -> Option<Page> {
@@ -434,6 +365,7 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, account, gift};
     use chain::{Landed, ProgramErrors};
+    use protocol::trace::Checkpoints;
     use solana_account::Account;
     use solana_transaction_error::TransactionError;
     use std::sync::Arc;
@@ -617,21 +549,5 @@ mod tests {
             () = sent.notified() => {}
         }
         assert_eq!(spent(), once, "there can be but one demand for this");
-    }
-
-    #[test]
-    fn a_purse_keeps_its_reserve_and_gives_to_the_largest_bond_first() {
-        let purse = Purse::new(100);
-        let [small, other, large] = [1, 2, 3].map(|at| Address::new_from_array([at; 32]));
-        assert!(!purse.promise(&small, 10, 109, 10), "it would take of the reserve");
-        assert!(purse.promise(&small, 10, 110, 10));
-        assert!(!purse.promise(&other, 10, 119, 10), "the first demand may not have landed yet");
-        purse.release(&small);
-        assert!(!purse.promise(&large, 30, 119, 20));
-        assert!(!purse.promise(&small, 10, 119, 10), "the large one waits");
-        assert!(purse.promise(&large, 30, 120, 20));
-        assert!(purse.promise(&small, 10, 130, 10), "it waits no more");
-        purse.release(&large);
-        assert!(purse.promise(&other, 10, 120, 10));
     }
 }

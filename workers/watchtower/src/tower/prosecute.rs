@@ -1,0 +1,74 @@
+//! Brings cases, each in its own time, until they are closed.
+
+use super::Watchtower;
+use crate::cases::OpenCase;
+use crate::dispute::{Action, Challenger, Charge};
+use crate::{Error, Result};
+use daemon::Backoff;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Waits between tries of a step of a dispute.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
+
+/// Failures in a row after which a case keeps nobody's payment any more.
+const STUCK: u32 = 6;
+
+impl Watchtower {
+    /// Brings cases side by side for ever.
+    pub(super) async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Result<Infallible> {
+        let mut trials = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(ended) = trials.next(), if !trials.is_empty() => ended?,
+                Some(case) = cases.recv() => trials.push(self.prosecute_one(case)),
+            }
+        }
+    }
+
+    async fn prosecute_one(&self, case: OpenCase) -> Result<()> {
+        let challenger = Challenger {
+            chain: &self.chain,
+            pending: &self.pending,
+            key: &self.key,
+            options: &self.options,
+        };
+        let mut charge = Charge {
+            job: &case.job,
+            hash: &case.hash,
+            evidence: &case.evidence,
+            since: case.since,
+        };
+        let (mut retry, mut failures) = (RETRY, 0);
+        let ending = loop {
+            let done = |action: Action, receipt: &chain::Receipt| {
+                failures = 0;
+                self.accused.add(case.hash);
+                let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
+                tracing::info!(event = "sent", job = %case.job, what = action.name(), %signature, fee, units);
+                if action == Action::Convict {
+                    self.metrics.convictions_total.add(1);
+                    tracing::warn!(event = "convicted", job = %case.job, %signature);
+                }
+            };
+            match challenger.bring(&mut charge, done).await {
+                Ok(ending) => break ending,
+                Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
+                Err(error) => {
+                    self.retry(&error, "a step of a dispute failed");
+                    failures += 1;
+                    if failures == STUCK {
+                        // Its job may be paid for, rather than wait with all it holds until, say, this key can pay the rent.
+                        self.accused.remove(&case.hash);
+                    }
+                    retry.wait().await;
+                }
+            }
+        };
+        self.accused.remove(&case.hash);
+        tracing::info!(event = "closed", job = %case.job, ?ending);
+        self.cases.remove(&case)
+    }
+}
