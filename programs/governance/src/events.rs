@@ -1,4 +1,4 @@
-//! Every change, with what is true after it: an indexer replays them without reading accounts.
+//! An event for every state change, with the state after it, so that an indexer can replay them without reading accounts.
 
 use crate::state::Rules;
 use anchor_lang::prelude::*;
@@ -7,9 +7,9 @@ use anchor_lang::prelude::*;
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RulesChanged {
-    /// Rules until now; `None` when the config was created.
+    /// Previous rules; `None` when the config was created.
     pub before: Option<Rules>,
-    /// Rules of votes opened from now on.
+    /// Rules for votes that open from now on.
     pub after: Rules,
 }
 
@@ -19,7 +19,7 @@ pub struct RulesChanged {
 pub struct GuardianChanged {
     /// The guardian from now on.
     pub guardian: Address,
-    /// End of its term, unix seconds; in the past, there is no guardian.
+    /// End of its term, unix seconds. If this is in the past, there is no guardian.
     pub until: i64,
 }
 
@@ -43,7 +43,7 @@ pub struct ProgramPaused {
     pub guardian: Address,
 }
 
-/// Somebody began to write a proposal. Emitted by `create_proposal`.
+/// A proposal was created, as a draft. Emitted by `create_proposal`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProposalCreated {
@@ -51,25 +51,25 @@ pub struct ProposalCreated {
     pub proposal: Address,
     /// Wallet that writes it.
     pub proposer: Address,
-    /// Its number among all proposals, from 0 on, which no other ever has.
+    /// Its number among all proposals, from 0; never reused.
     pub index: u64,
-    /// Printable ASCII, padded with zeros.
+    /// Title in printable ASCII, padded with zeros.
     pub title: [u8; 64],
-    /// Hash of the text that explains it.
+    /// Hash of the text that explains the proposal.
     pub text_hash: [u8; 32],
 }
 
-/// An instruction of a proposal is complete and cannot change any more. Emitted by `write_payload`, with its last bytes.
+/// An instruction of a proposal is complete and can no longer change. Emitted by the last `write_payload`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct InstructionWritten {
     /// The proposal's account.
     pub proposal: Address,
-    /// Its place in the proposal, from 0 on.
+    /// Its place in the proposal, from 0.
     pub index: u8,
     /// Program that it calls.
     pub program: Address,
-    /// What it asks for: 0 guardian, 1 parameter, 2 treasury, 3 upgrade; see `protocol::ballot::Kind`.
+    /// Its kind: 0 guardian, 1 parameter, 2 treasury, 3 upgrade; see `protocol::ballot::Kind`.
     pub kind: u8,
 }
 
@@ -83,43 +83,43 @@ pub struct ProposalOpened {
     pub kind: u8,
     /// Number of its instructions.
     pub instructions: u8,
-    /// Votes that there must be, in $IO base units of stake.
+    /// Quorum: votes needed, in $IO base units of stake.
     pub quorum: u64,
     /// Deposit taken from the proposer, in $IO base units.
     pub deposit: u64,
     /// End of the vote, unix seconds.
     pub voting_ends: i64,
-    /// End of the timelock, unix seconds: it may be executed from then on.
+    /// End of the timelock, unix seconds: the proposal may be executed from then on.
     pub eta: i64,
-    /// End of the time to execute it, unix seconds.
+    /// Deadline for its execution, unix seconds.
     pub expires_at: i64,
 }
 
-/// A vote was cast (`vote_stake`, `vote_co_stake`), changed (`change_vote`) or taken back (`close_ballot`).
+/// A vote was cast (`vote_stake`, `vote_co_stake`), changed (`change_vote`) or withdrawn (`close_ballot`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct VoteCast {
     /// The proposal's account.
     pub proposal: Address,
-    /// Owner of the stake, also when its representative votes.
+    /// Owner of the stake, even if its representative votes.
     pub voter: Address,
-    /// The device or position that votes.
+    /// Account of the device or co-staking position whose stake votes.
     pub source: Address,
-    /// 0 yes, 1 no, 2 abstain, 3 veto; 255 for a vote that was taken back.
+    /// 0 yes, 1 no, 2 abstain, 3 veto; 255 for a vote that was withdrawn.
     pub choice: u8,
-    /// What the vote weighs, in $IO base units of stake.
+    /// Weight of the vote, in $IO base units of stake.
     pub weight: u64,
-    /// All votes after it: yes, no, abstain, veto; in $IO base units.
+    /// The tallies after it: yes, no, abstain, veto; in $IO base units.
     pub votes: [u64; 4],
 }
 
-/// A proposal has another status. Emitted by `advance_proposal`, `cancel_proposal` and the last `execute_instruction`.
+/// A proposal's status changed. Emitted by `advance_proposal`, `cancel_proposal` and the last `execute_instruction`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ProposalMoved {
     /// The proposal's account.
     pub proposal: Address,
-    /// Status from now on; see `Status`.
+    /// New status; see `Status`.
     pub status: u8,
 }
 
@@ -129,7 +129,7 @@ pub struct ProposalMoved {
 pub struct InstructionExecuted {
     /// The proposal's account.
     pub proposal: Address,
-    /// Its place in the proposal, from 0 on.
+    /// Its place in the proposal, from 0.
     pub index: u8,
     /// Program that it called.
     pub program: Address,
@@ -143,16 +143,16 @@ pub struct DepositReleased {
     pub proposal: Address,
     /// The deposit, in $IO base units.
     pub amount: u64,
-    /// Whether it was burned, as after vetoes, instead of returned to the proposer.
+    /// Whether it was burned because of vetoes, instead of returned to the proposer.
     pub burned: bool,
 }
 
-/// An owner of stake named a representative (`set_delegate`), or removed it (`clear_delegate`).
+/// An owner of stake named a representative (`set_delegate`) or removed it (`clear_delegate`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct Delegated {
     /// Owner of the stake.
     pub owner: Address,
-    /// Representative that votes for it from now on; the owner itself when it was removed.
+    /// New representative; the owner itself if it was removed.
     pub representative: Address,
 }

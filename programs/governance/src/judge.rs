@@ -1,6 +1,6 @@
-//! What an instruction of a proposal asks for. Its program and its first bytes decide, so nobody can ask for more under a laxer name.
+//! Which kind of proposal an instruction needs. The program it calls and its first bytes decide, so a proposer cannot understate it.
 //!
-//! What is not named here is an upgrade: whatever a program can do besides, and whatever it will be able to do.
+//! Every instruction that is not listed here counts as an upgrade, the strictest kind, including those that programs add later.
 
 use crate::error::GovernanceError;
 use crate::instructions::LOADER_UPGRADE;
@@ -13,8 +13,8 @@ use anchor_lang::{BORSH_CONFIG, BorshConfig, Discriminator, Id};
 use protocol::ballot::Kind;
 use protocol::loader;
 
-/// The kind of an instruction; fails when it sets a parameter outside its bounds, which would fail when it is executed, and when it
-/// replaces code without naming it, or lets a program do so.
+/// The kind of an instruction. Fails if it sets a parameter outside its bounds, since it would fail when executed, and if it replaces code
+/// without naming that code, or could let another program do so.
 pub fn kind(instruction: &Instruction) -> Result<Kind> {
     let (program, data) = (&instruction.program_id, &instruction.data[..]);
     let is_one_of = |discriminators: &[&[u8]]| discriminators.iter().any(|discriminator| data.starts_with(discriminator));
@@ -73,7 +73,7 @@ pub fn kind(instruction: &Instruction) -> Result<Kind> {
         if called(SetParameters::DISCRIMINATOR) {
             within(read::<jobs::ParameterChanges>(data)?.over(&jobs::Parameters::PUBLISHED).validate())?;
         }
-        // Jackpots and deposits come out of the treasury, which the authority signs for.
+        // The authority signs for the treasury, which pays jackpots and deposits.
         let treasury = [IssuePermit::DISCRIMINATOR, ClosePermit::DISCRIMINATOR, Deposit::DISCRIMINATOR];
         return Ok(known(&[SetParameters::DISCRIMINATOR, SetPaused::DISCRIMINATOR], &treasury));
     }
@@ -87,17 +87,17 @@ pub fn kind(instruction: &Instruction) -> Result<Kind> {
             false => Kind::Upgrade,
         });
     }
-    // The loader takes what its buffer holds when it is called, whatever that was when it was voted on. It has no other instruction that
-    // brings code and that programs can call.
+    // The loader installs what the buffer holds when it is called, which may differ from what it held during the vote. It has no other
+    // instruction that installs code and that programs may call.
     let is_loader = |program: &Address| *program.as_array() == loader::ID;
     let is_unnamed = match is_loader(program) {
         true => called(&LOADER_UPGRADE),
-        // It could call the loader with the authority's signature; what an instruction does not name nobody calls below it.
+        // A program could call the loader with the authority's signature, but only if the instruction passes it the loader's account.
         false => instruction.accounts.iter().any(|meta| is_loader(&meta.pubkey)),
     };
     require!(!is_unnamed, GovernanceError::CodeNotNamed);
-    // These call nobody else with the authority's signature. The system program could also give away the authority's address itself: it
-    // pays, and no more.
+    // These programs do not pass the authority's signature on to others. Of the system program's instructions only `Transfer` is a payment:
+    // others could assign the authority's own address to another program.
     let pays = [Token::id(), AssociatedToken::id()].contains(program) || (*program == System::id() && called(&SYSTEM_TRANSFER));
     Ok(match pays {
         true => Kind::Treasury,
@@ -105,15 +105,16 @@ pub fn kind(instruction: &Instruction) -> Result<Kind> {
     })
 }
 
-/// How the system program's `Transfer` begins.
+/// First bytes of the system program's `Transfer`.
 const SYSTEM_TRANSFER: [u8; 4] = 2u32.to_le_bytes();
 
-/// Every value has bounds of its own, whatever the others are: changes are judged by what they would make of the published values.
+/// Reports values outside their bounds as [`GovernanceError::ParameterOutOfBounds`]. Each value's bounds are independent of the others, so
+/// it is enough to check a change as applied to the published values.
 fn within(validated: Result<()>) -> Result<()> {
     validated.map_err(|_| GovernanceError::ParameterOutOfBounds.into())
 }
 
-/// The first argument, or a tuple of the first ones.
+/// Reads an instruction's first argument, or its first few as a tuple.
 fn read<'a, T: SchemaRead<'a, BorshConfig, Dst = T>>(data: &'a [u8]) -> Result<T> {
     let arguments = data.get(8..).ok_or(GovernanceError::ParameterOutOfBounds)?;
     wincode::config::deserialize(arguments, BORSH_CONFIG).map_err(|_| GovernanceError::ParameterOutOfBounds.into())

@@ -1,4 +1,4 @@
-//! Stakers govern: proposals, votes by stake, timelocks, execution. See `README.md` beside this crate.
+//! Governance by stakers: proposals, votes by stake, timelocks, execution. See this crate's `README.md`.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 // Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
@@ -21,7 +21,8 @@ declare_id!("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 
 /// Seed of the PDA that governs the other programs and holds the treasury.
 pub const AUTHORITY_SEED: &[u8] = b"authority";
-/// Seed of the PDA that pays rents of what proposals create: programs refuse one account in two slots of which one is writable.
+/// Seed of the PDA that pays the rent of accounts that proposals create. It is not the authority, since Anchor refuses an account that is
+/// passed twice if either place is writable.
 pub const PURSE_SEED: &[u8] = b"purse";
 /// Seed of the PDA that is the guardian of the other programs.
 pub const GUARDIAN_SEED: &[u8] = b"guardian";
@@ -39,7 +40,7 @@ solana_security_txt::security_txt! {
 pub mod governance_program {
     use super::*;
 
-    // --- admin: the upgrade authority once, then proposals ------------------------------------------------------------------------------
+    // --- admin: the upgrade authority at first, then only proposals ---------------------------------------------------------------------
 
     /// Creates the config; only the program's upgrade authority may.
     pub fn initialize(ctx: &mut Context<Initialize>, rules: Rules, guardian: Address, until: i64) -> Result<()> {
@@ -51,19 +52,19 @@ pub mod governance_program {
         instructions::set_rules(ctx, changes)
     }
 
-    /// Names the guardian and its term.
+    /// Replaces the guardian and sets its term.
     pub fn set_guardian(ctx: &mut Context<Govern>, guardian: Address, until: i64) -> Result<()> {
         instructions::set_guardian(ctx, guardian, until)
     }
 
-    /// Replaces a program's code by a buffer's, which has to have this SHA-256.
+    /// Replaces a program's code with that in a buffer, which must have this SHA-256.
     pub fn upgrade_program(ctx: &mut Context<UpgradeProgram>, sha256: [u8; 32]) -> Result<()> {
         instructions::upgrade_program(ctx, sha256)
     }
 
     // --- proposer -----------------------------------------------------------------------------------------------------------------------
 
-    /// Begins to write a proposal.
+    /// Creates a proposal, as a draft.
     pub fn create_proposal(ctx: &mut Context<CreateProposal>, id: u64, title: [u8; 64], text_hash: [u8; 32]) -> Result<()> {
         instructions::create_proposal(ctx, id, title, text_hash)
     }
@@ -73,7 +74,7 @@ pub mod governance_program {
         instructions::open_payload(ctx, length)
     }
 
-    /// Writes bytes of an instruction.
+    /// Appends bytes to an instruction.
     pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
         instructions::write_payload(ctx, offset, bytes)
     }
@@ -105,17 +106,17 @@ pub mod governance_program {
         instructions::change_vote(ctx, index, choice)
     }
 
-    /// Takes a vote back, or returns the rent of one that counts no more.
+    /// Withdraws a vote, or returns the rent of one that no longer counts.
     pub fn close_ballot(ctx: &mut Context<CloseBallot>) -> Result<()> {
         instructions::close_ballot(ctx)
     }
 
-    /// Names a representative that votes for the signer.
+    /// Names a representative that votes with the signer's stake.
     pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
         instructions::set_delegate(ctx, representative)
     }
 
-    /// Takes the representation back.
+    /// Removes the signer's representative.
     pub fn clear_delegate(ctx: &mut Context<ClearDelegate>) -> Result<()> {
         instructions::clear_delegate(ctx)
     }
@@ -129,7 +130,7 @@ pub mod governance_program {
 
     // --- crank: anyone ------------------------------------------------------------------------------------------------------------------
 
-    /// Moves a proposal to where time and votes have brought it.
+    /// Moves a proposal to the status that time and votes have led to.
     pub fn advance_proposal(ctx: &mut Context<AdvanceProposal>) -> Result<()> {
         instructions::advance_proposal(ctx)
     }
@@ -144,12 +145,12 @@ pub mod governance_program {
         instructions::release_deposit(ctx)
     }
 
-    /// Returns the rent of an instruction.
+    /// Closes an instruction of an ended proposal and returns its rent.
     pub fn close_payload(ctx: &mut Context<ClosePayload>) -> Result<()> {
         instructions::close_payload(ctx)
     }
 
-    /// Returns the rent of a proposal.
+    /// Closes an ended proposal and returns its rent.
     pub fn close_proposal(ctx: &mut Context<CloseProposal>) -> Result<()> {
         instructions::close_proposal(ctx)
     }

@@ -1,4 +1,4 @@
-//! Consumers open escrowed jobs, devices claim them, commit and reveal results, and anyone settles. See `README.md` beside this crate.
+//! Consumers open escrowed jobs, devices claim them, commit and reveal results, and anyone settles. See this crate's `README.md`.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 // Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]

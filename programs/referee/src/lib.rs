@@ -1,4 +1,4 @@
-//! Keeps sealed evidence and tells, from it alone, whether a claim about a computation is false. See `README.md` beside this crate.
+//! Stores sealed evidence and judges, from it alone, whether a claim about a computation is false. See this crate's `README.md`.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 // Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
@@ -30,26 +30,26 @@ solana_security_txt::security_txt! {
 pub mod referee_program {
     use super::*;
 
-    // --- challenger: whoever has found something wrong --------------------------------------------------------------------------------
+    // --- challenger: anyone who has found something wrong -----------------------------------------------------------------------------
 
-    /// Announces evidence by a hash that hides it.
+    /// Seals evidence: announces it by a hash that hides its content.
     pub fn seal_evidence(ctx: &mut Context<SealEvidence>, seal: [u8; 32], subject: Address, length: u32) -> Result<()> {
         instructions::seal_evidence(ctx, seal, subject, length)
     }
 
-    /// Appends to evidence announced in an earlier slot; the last piece must make it what was announced.
+    /// Appends bytes to evidence that was sealed in an earlier slot; with the last piece, the whole must match the seal.
     pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: alloc::vec::Vec<u8>) -> Result<()> {
         instructions::write_evidence(ctx, offset, bytes)
     }
 
-    /// Drops evidence and returns its rent.
+    /// Closes evidence and returns its rent.
     pub fn close_evidence(ctx: &mut Context<CloseEvidence>) -> Result<()> {
         instructions::close_evidence(ctx)
     }
 
     // --- anyone: usually another program ----------------------------------------------------------------------------------------------
 
-    /// Judges complete evidence about a claim; the verdict is the return data.
+    /// Judges a claim by complete evidence and returns the verdict as return data.
     pub fn judge(ctx: &mut Context<Judge>, claim: Claim) -> Result<()> {
         instructions::judge(ctx, claim)
     }

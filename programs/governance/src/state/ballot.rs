@@ -3,28 +3,28 @@ use crate::error::GovernanceError;
 use anchor_lang::prelude::*;
 use protocol::ballot::Choice;
 
-/// A vote: that of a device's own stake, or of a co-staker's position. PDA `["ballot", proposal, source]`: no stake votes twice.
+/// A vote by the owner's stake in a device, or by a co-staker's position. PDA `["ballot", proposal, source]`, so no stake votes twice.
 #[account]
 pub struct Ballot {
     /// The proposal that it votes on.
     pub proposal: Address,
-    /// The device or position.
+    /// Account of the device or position whose stake votes.
     pub source: Address,
-    /// Owner of the source's stake.
+    /// Owner of that stake.
     pub owner: Address,
-    /// Paid the rent and gets it back.
+    /// Account that paid the rent and gets it back.
     pub payer: Address,
-    /// What it weighs, in $IO base units of stake.
+    /// Weight of the vote, in $IO base units of stake.
     pub weight: PodU64,
     /// See `protocol::ballot::Choice`.
     pub choice: u8,
-    /// Whether the owner cast it itself.
+    /// Whether the owner cast or changed the vote itself.
     pub by_owner: PodBool,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 12],
 }
 
@@ -32,19 +32,20 @@ impl Ballot {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"ballot";
 
-    /// What it says.
+    /// The choice of this vote.
     pub fn choice(&self) -> Result<Choice> {
         Choice::from_code(self.choice).ok_or(GovernanceError::BooksBroken.into())
     }
 
-    /// It weighs something, and says what can be said.
+    /// Fails unless the choice exists and the weight is not zero.
     pub fn invariant(&self) -> Result<()> {
         self.choice()?;
         require!(!self.weight.is_zero(), GovernanceError::BooksBroken);
         Ok(())
     }
 
-    /// Fails unless `signer` may change the vote: its owner, or the owner's representative while the owner has not spoken.
+    /// Fails unless `signer` may change the vote: its owner, or the owner's representative while the owner has not voted itself. Returns
+    /// whether it is the owner.
     pub fn check_signer(&self, signer: &Address, delegation: Option<&Delegation>) -> Result<bool> {
         let by_owner = is_owner(signer, &self.owner, delegation)?;
         require!(by_owner || !self.by_owner.get(), GovernanceError::OwnerVoted);
@@ -52,7 +53,7 @@ impl Ballot {
     }
 }
 
-/// Whether `signer` is the owner of a stake; fails when it is not its representative either.
+/// Whether `signer` is the owner of a stake; fails if it is neither the owner nor its representative.
 pub fn is_owner(signer: &Address, owner: &Address, delegation: Option<&Delegation>) -> Result<bool> {
     let represents = |delegation: &Delegation| delegation.owner == *owner && delegation.representative == *signer;
     let by_owner = signer == owner;

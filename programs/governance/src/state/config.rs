@@ -4,19 +4,19 @@ use protocol::ballot::{KINDS, Kind, MAX_VOTING};
 use protocol::units::{Bps, IO};
 
 const DAY: u32 = 86_400;
-/// Least and largest quorum: 1 % and 20 % of what circulates. A quorum nobody reaches would end governance for good.
+/// Bounds of the quorum: 1 % and 20 % of the circulating supply. A quorum that nobody reaches would end governance permanently.
 pub const QUORUM_BPS: core::ops::RangeInclusive<u16> = 100..=2_000;
-/// Least and largest approval: half and four fifths of the votes, so that a fifth cannot block everything.
+/// Bounds of the approval: half and four fifths of the votes, so that a fifth cannot block everything.
 pub const APPROVAL_BPS: core::ops::RangeInclusive<u16> = 5_000..=8_000;
-/// Least and largest share of vetoes that ends a proposal: a quarter and a half of all votes.
+/// Bounds of the share of vetoes that ends a proposal: a quarter and a half of all votes.
 pub const VETO_BPS: core::ops::RangeInclusive<u16> = 2_500..=5_000;
 /// Shortest and longest vote: a day and 30 days.
 pub const VOTING: core::ops::RangeInclusive<u32> = DAY..=30 * DAY;
 /// Longest timelock, and the longest time to execute: 30 days.
 pub const MAX_TIMELOCK: u32 = 30 * DAY;
-/// Shortest timelock by kind: a guardian may be replaced at once; code and authorities change only after everything that was on has ended:
-/// a challenge window lasts a week at most, its demands and an award hours more. An owner has the time to leave, too: its cooldown, as
-/// published, is over by then.
+/// Shortest timelock by kind. A guardian may be replaced at once. Code and authorities change only after everything in progress has ended:
+/// a challenge window lasts at most a week, its demands and an award hours more. By then an owner has had the time to leave, too, since its
+/// cooldown, as published, is over.
 pub const MIN_TIMELOCK: [u32; KINDS] = [0, DAY, DAY, MIN_UPGRADE_TIMELOCK];
 const MIN_UPGRADE_TIMELOCK: u32 = 14 * DAY;
 /// Largest deposit: 100,000 $IO.
@@ -24,31 +24,31 @@ pub const MAX_DEPOSIT: u64 = 100_000 * IO;
 /// Longest term of a guardian: a year.
 pub const MAX_TERM: i64 = 366 * DAY as i64;
 
-// Vetoes are taken until a timelock ends: for as long stake has to know its age.
+// Vetoes are accepted until a timelock ends, so stake must remember its age for that long.
 const _: () = assert!(*VOTING.end() + MAX_TIMELOCK <= MAX_VOTING);
 const _: () = assert!(MIN_UPGRADE_TIMELOCK > jobs::state::MAX_DURATION + 2 * DAY);
 
-/// Rules of voting. Lists are by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
+/// Rules of voting. Arrays are indexed by `protocol::ballot::Kind`: guardian, parameter, treasury, upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Rules {
-    /// Votes there must be, in basis points of all $IO that circulates when the vote begins.
+    /// Quorum: votes needed, in basis points of the $IO that circulates when the vote opens.
     pub quorum_bps: [u16; 4],
     /// Share of yes among yes, no and veto, in basis points.
     pub approval_bps: [u16; 4],
-    /// Seconds from the end of the vote until it may be executed.
+    /// Timelock: seconds from the end of the vote until the proposal may be executed.
     pub timelock: [u32; 4],
     /// Seconds of voting.
     pub voting: u32,
-    /// Seconds in which it may be executed.
+    /// Seconds after the timelock in which the proposal may be executed.
     pub expiry: u32,
     /// Share of vetoes among all votes that ends a proposal and burns its deposit, in basis points.
     pub veto_bps: u16,
-    /// What a proposal costs until it has ended, in $IO base units.
+    /// Deposit that a proposer pays until the proposal has ended, in $IO base units.
     pub deposit: u64,
 }
 
 impl Rules {
-    /// K4 and K1, and our values where nothing is published.
+    /// The published values (K4 and K1), and our own where nothing is published.
     pub const PUBLISHED: Self = Self {
         quorum_bps: [500, 1_000, 1_000, 1_000],
         approval_bps: [5_000, 5_000, 5_000, 6_667],
@@ -59,7 +59,7 @@ impl Rules {
         deposit: 1_000 * IO,
     };
 
-    /// Bounds that hold whoever governs.
+    /// Fails for values outside the bounds, which governance cannot change.
     pub fn validate(&self) -> Result<()> {
         let timelocks = self.timelock.iter().zip(MIN_TIMELOCK);
         let within = self.quorum_bps.iter().all(|share| QUORUM_BPS.contains(share))
@@ -74,27 +74,27 @@ impl Rules {
     }
 }
 
-/// Which rules change, and to what: `None` leaves one as it is, each place of a list by itself.
+/// Changes of the rules; `None` leaves a rule as it is, separately for each element of an array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct RuleChanges {
-    /// Votes there must be, in basis points of all $IO that circulates when the vote begins.
+    /// Quorum: votes needed, in basis points of the $IO that circulates when the vote opens.
     pub quorum_bps: [Option<u16>; 4],
     /// Share of yes among yes, no and veto, in basis points.
     pub approval_bps: [Option<u16>; 4],
-    /// Seconds from the end of the vote until it may be executed.
+    /// Timelock: seconds from the end of the vote until the proposal may be executed.
     pub timelock: [Option<u32>; 4],
     /// Seconds of voting.
     pub voting: Option<u32>,
-    /// Seconds in which it may be executed.
+    /// Seconds after the timelock in which the proposal may be executed.
     pub expiry: Option<u32>,
     /// Share of vetoes among all votes that ends a proposal and burns its deposit, in basis points.
     pub veto_bps: Option<u16>,
-    /// What a proposal costs until it has ended, in $IO base units.
+    /// Deposit that a proposer pays until the proposal has ended, in $IO base units.
     pub deposit: Option<u64>,
 }
 
 impl RuleChanges {
-    /// The rules after these changes to `now`.
+    /// The rules that result from these changes to `now`.
     pub fn over(&self, now: &Rules) -> Rules {
         fn each<T: Copy>(changes: &[Option<T>; KINDS], mut now: [T; KINDS]) -> [T; KINDS] {
             for (now, change) in now.iter_mut().zip(changes) {
@@ -115,7 +115,7 @@ impl RuleChanges {
 }
 
 impl From<Rules> for RuleChanges {
-    /// All of them.
+    /// Sets all rules.
     fn from(all: Rules) -> Self {
         Self {
             quorum_bps: all.quorum_bps.map(Some),
@@ -129,10 +129,10 @@ impl From<Rules> for RuleChanges {
     }
 }
 
-/// The program's one config. PDA `["config"]`; signs for the token account `["deposits"]`.
+/// The program's only config. PDA `["config"]`; signs for the token account `["deposits"]`.
 #[account]
 pub struct Config {
-    /// The PDA `["authority"]`, which governs: it signs what proposals do.
+    /// The PDA `["authority"]`, which signs the instructions of proposals.
     pub authority: Address,
     /// May pause the other programs until `guardian_until`.
     pub guardian: Address,
@@ -140,23 +140,23 @@ pub struct Config {
     pub guardian_until: PodI64,
     /// The $IO mint.
     pub mint: Address,
-    /// Holds rewards that have not been paid: they do not circulate.
+    /// Token account that holds rewards not paid yet, which do not circulate.
     pub emission_vault: Address,
-    /// Proposals so far: number of the next.
+    /// Number of proposals so far, which is also the next one's number.
     pub proposals: PodU64,
-    /// Deposits that are held, in $IO base units.
+    /// Sum of the deposits held, in $IO base units.
     pub deposits: PodU64,
-    /// What a proposal costs until it has ended, in $IO base units; a rule in force, see [`Rules`].
+    /// Deposit that a proposer pays until the proposal has ended, in $IO base units; a rule in force, see [`Rules`].
     pub deposit: PodU64,
-    /// Votes there must be by kind, in basis points of what circulates.
+    /// Quorum by kind, in basis points of what circulates.
     pub quorum_bps: [PodU16; 4],
     /// Share of yes among yes, no and veto by kind, in basis points.
     pub approval_bps: [PodU16; 4],
-    /// Seconds from the end of the vote until it may be executed, by kind.
+    /// Timelock by kind: seconds from the end of the vote until a proposal may be executed.
     pub timelock: [PodU32; 4],
     /// Seconds of voting.
     pub voting: PodU32,
-    /// Seconds in which it may be executed.
+    /// Seconds after the timelock in which the proposal may be executed.
     pub expiry: PodU32,
     /// Share of vetoes among all votes that ends a proposal, in basis points.
     pub veto_bps: PodU16,
@@ -164,7 +164,7 @@ pub struct Config {
     pub bump: u8,
     /// Bump of the PDA `["authority"]`.
     pub authority_bump: u8,
-    /// Bump of the PDA `["purse"]`, which pays rents of what proposals create.
+    /// Bump of the PDA `["purse"]`, which pays the rent of accounts that proposals create.
     pub purse_bump: u8,
     /// Bump of the PDA `["guardian"]`, the guardian of the other programs.
     pub guardian_bump: u8,
@@ -172,7 +172,7 @@ pub struct Config {
     pub deposits_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 32],
 }
 
@@ -182,7 +182,7 @@ impl Config {
     /// Seed of the token account of deposits.
     pub const DEPOSITS_SEED: &'static [u8] = b"deposits";
 
-    /// Takes over validated rules.
+    /// Validates the rules and stores them.
     pub fn apply(&mut self, rules: &Rules) -> Result<()> {
         rules.validate()?;
         self.quorum_bps = rules.quorum_bps.map(Into::into);
@@ -208,7 +208,7 @@ impl Config {
         }
     }
 
-    /// Names a guardian for a term that ends within a year of `now`.
+    /// Sets a guardian for a term that ends within a year of `now`.
     pub fn set_guardian(&mut self, guardian: Address, until: i64, now: i64) -> Result<()> {
         require!(until <= now.saturating_add(MAX_TERM), GovernanceError::RuleOutOfBounds);
         self.guardian = guardian;
@@ -216,33 +216,33 @@ impl Config {
         Ok(())
     }
 
-    /// Number of the next proposal.
+    /// Counts a new proposal and returns its number.
     pub fn count_proposal(&mut self) -> Result<u64> {
         let index = self.proposals.get();
         self.proposals = self.proposals.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
         Ok(index)
     }
 
-    /// Votes that a proposal of this kind needs when this much circulates; at least one base unit.
+    /// Votes that a proposal of this kind needs when `circulating` base units circulate; at least one.
     pub fn quorum(&self, kind: Kind, circulating: u64) -> Result<u64> {
         let share = self.quorum_bps.get(kind as usize).ok_or(GovernanceError::BooksBroken)?;
         let share = Bps::saturating(share.get());
         Ok(protocol::units::Amount(circulating).share_ceil(share).0.max(1))
     }
 
-    /// A deposit comes in.
+    /// Adds a deposit to the sum held.
     pub fn take_deposit(&mut self, amount: u64) -> Result<()> {
         self.deposits = self.deposits.checked_add(amount).ok_or(GovernanceError::BooksBroken)?;
         Ok(())
     }
 
-    /// A deposit goes.
+    /// Takes a deposit from the sum held.
     pub fn release_deposit(&mut self, amount: u64) -> Result<()> {
         self.deposits = self.deposits.checked_sub(amount).ok_or(GovernanceError::BooksBroken)?;
         Ok(())
     }
 
-    /// The rules lie within their bounds.
+    /// Fails unless the rules lie within their bounds.
     pub fn invariant(&self) -> Result<()> {
         self.rules().validate()
     }

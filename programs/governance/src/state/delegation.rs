@@ -1,17 +1,17 @@
 use anchor_lang::prelude::*;
 
-/// The representative that votes for an owner of stake, unless the owner votes itself. PDA `["delegation", owner]`.
+/// Names the representative that votes with an owner's stake unless the owner votes itself. PDA `["delegation", owner]`.
 #[account]
 pub struct Delegation {
     /// Owner of stake.
     pub owner: Address,
-    /// Votes with the owner's stake.
+    /// The representative.
     pub representative: Address,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 14],
 }
 

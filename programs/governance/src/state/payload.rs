@@ -6,34 +6,34 @@ use anchor_lang::prelude::*;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use bytemuck::{Pod, Zeroable};
 
-/// Longest instruction; one grows by at most 10,240 bytes in one call.
+/// Most bytes of an instruction; an account can grow by at most 10,240 bytes in one call.
 pub const MAX_BYTES: u32 = 9_000;
-/// Shortest: a program and a number of accounts.
+/// Fewest bytes of an instruction: its program and its number of accounts.
 pub const MIN_BYTES: u32 = 33;
 /// Flag of an account that the instruction may write.
 pub const WRITABLE: u8 = 1;
-/// Flag of an account that signs.
+/// Flag of an account that must sign.
 pub const SIGNER: u8 = 2;
 
 /// An instruction of a proposal. PDA `["payload", proposal, index u8]`.
 ///
-/// The tail holds it: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it is written,
-/// and does not change when it is complete.
+/// The tail holds the instruction: program (32 bytes), number of accounts (1), each account's address and flags (33), data. It grows as it
+/// is written, and no longer changes once it is complete.
 #[account]
 pub struct PayloadHeader {
     /// The proposal that it belongs to.
     pub proposal: Address,
     /// Announced number of bytes.
     pub length: PodU32,
-    /// Its place in the proposal, from 0 on.
+    /// Its place in the proposal, from 0.
     pub index: u8,
-    /// Whether all bytes are written: it is final.
+    /// Whether all bytes are written, so that the instruction is final.
     pub complete: PodBool,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 24],
 }
 
@@ -54,7 +54,7 @@ pub fn bytes(payload: &Payload) -> &[u8] {
     bytemuck::cast_slice(payload.as_slice())
 }
 
-/// Appends bytes at `offset`; says whether that was all.
+/// Appends bytes at `offset`; returns whether the instruction is complete.
 pub fn append(payload: &mut Payload, offset: u32, bytes: &[u8]) -> Result<bool> {
     let end = u32::try_from(bytes.len()).ok().and_then(|count| offset.checked_add(count));
     let end = end.filter(|end| !bytes.is_empty() && *end <= payload.length.get());
@@ -69,7 +69,7 @@ pub fn append(payload: &mut Payload, offset: u32, bytes: &[u8]) -> Result<bool> 
     Ok(complete)
 }
 
-/// The instruction in these bytes.
+/// Parses the bytes of an instruction.
 pub fn parse(bytes: &[u8]) -> Result<Instruction> {
     let parsed = || {
         let (program, rest) = bytes.split_first_chunk::<32>()?;

@@ -7,7 +7,7 @@ use anchor_lang::solana_program::instruction::Instruction;
 use protocol::ballot::{Choice, Kind, Outcome, Thresholds, Votes};
 use protocol::units::{Amount, Bps};
 
-/// Most instructions of a proposal.
+/// Highest number of instructions in a proposal.
 pub const MAX_INSTRUCTIONS: u8 = 16;
 
 protocol::coded! {
@@ -15,15 +15,15 @@ protocol::coded! {
     pub enum Status {
         /// Being written.
         Draft = 0,
-        /// Votes are cast.
+        /// Voting is open, or has ended and not been counted yet.
         Voting = 1,
-        /// Passed; waits for its timelock, in which it may still be vetoed, and is then executed.
+        /// Passed; may still be vetoed until its timelock ends, and can then be executed.
         Queued = 2,
-        /// Done.
+        /// All instructions were executed.
         Executed = 3,
-        /// Not enough votes.
+        /// Missed its quorum or its approval.
         Defeated = 4,
-        /// Ended by vetoes; the deposit burns.
+        /// Ended by vetoes; its deposit is burned.
         Vetoed = 5,
         /// Withdrawn by its proposer.
         Cancelled = 6,
@@ -32,64 +32,64 @@ protocol::coded! {
     }
 }
 
-/// What stakers vote on. PDA `["proposal", proposer, id u64 le]`.
+/// A proposal that stakers vote on. PDA `["proposal", proposer, id u64 le]`.
 #[account]
 pub struct Proposal {
     /// Wallet that writes it, pays the deposit and may withdraw it.
     pub proposer: Address,
-    /// Printable ASCII, padded with zeros.
+    /// Title in printable ASCII, padded with zeros.
     pub title: [u8; 64],
-    /// Hash of the text that explains it.
+    /// Hash of the text that explains the proposal.
     pub text_hash: [u8; 32],
-    /// Its number among all, which no other ever has.
+    /// Its number among all proposals; never reused.
     pub index: PodU64,
-    /// Its proposer's own number for it: a seed.
+    /// Id that its proposer chose: a seed of the PDA.
     pub id: PodU64,
-    /// When voting began, unix seconds: younger stake has no vote.
+    /// When voting opened, unix seconds; the age of stake is counted back from then.
     pub opened_at: PodI64,
     /// End of the vote, unix seconds.
     pub voting_ends: PodI64,
-    /// End of the timelock, unix seconds: it may be executed from then on.
+    /// End of the timelock, unix seconds: the proposal may be executed from then on.
     pub eta: PodI64,
-    /// End of the time to execute it, unix seconds.
+    /// Deadline for its execution, unix seconds.
     pub expires_at: PodI64,
-    /// Votes there must be, in $IO base units of stake.
+    /// Quorum: votes needed, in $IO base units of stake.
     pub quorum: PodU64,
-    /// The proposer's deposit that is held, in $IO base units.
+    /// The proposer's deposit while it is held, in $IO base units.
     pub deposit: PodU64,
     /// Votes for it, in $IO base units of stake, like all votes here.
     pub yes: PodU64,
     /// Votes against it.
     pub no: PodU64,
-    /// Votes that count for the quorum alone.
+    /// Votes that only count for the quorum.
     pub abstain: PodU64,
     /// Votes against it that may end it and burn its deposit.
     pub veto: PodU64,
-    /// Ballots that exist.
+    /// Number of ballots that exist.
     pub ballots: PodU32,
     /// Share of yes among yes, no and veto that it needs, in basis points.
     pub approval_bps: PodU16,
     /// Share of vetoes among all votes that ends it, in basis points.
     pub veto_bps: PodU16,
-    /// Strictest of its instructions; see `protocol::ballot::Kind`.
+    /// Strictest kind of its instructions; see `protocol::ballot::Kind`.
     pub kind: u8,
     /// See [`Status`].
     pub status: u8,
-    /// Complete instructions.
+    /// Number of complete instructions.
     pub instructions: u8,
-    /// Instruction accounts that exist.
+    /// Number of instruction accounts that exist.
     pub payloads: u8,
-    /// Instructions executed.
+    /// Number of instructions executed.
     pub executed: u8,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Bump of the PDA `["authority"]`, which signs its instructions.
     pub authority_bump: u8,
-    /// Bump of the PDA `["purse"]`, which signs them too and pays rents.
+    /// Bump of the PDA `["purse"]`, which also signs them, and pays rents.
     pub purse_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 23],
 }
 
@@ -97,7 +97,7 @@ impl Proposal {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"proposal";
 
-    /// Begins to write a proposal.
+    /// Writes a new proposal, as a draft.
     pub fn create(
         &mut self,
         (proposer, id): (Address, u64),
@@ -128,18 +128,18 @@ impl Proposal {
         Ok(())
     }
 
-    /// Fails unless it is the proposal with this number: its proposer can withdraw one and write another at the same address.
+    /// Fails unless this is the proposal with this number, since a proposer can withdraw one and write another at the same address.
     pub fn check_index(&self, index: u64) -> Result<()> {
         require!(self.index.get() == index, GovernanceError::ProposalChanged);
         Ok(())
     }
 
-    /// Whether nothing can happen to it any more.
+    /// Whether the proposal has a final status.
     pub fn has_ended(&self) -> bool {
         self.status > Status::Queued
     }
 
-    /// Begins the next instruction; returns its place.
+    /// Starts the next instruction and returns its place.
     pub fn open_payload(&mut self) -> Result<u8> {
         self.check(Status::Draft)?;
         require!(self.payloads == self.instructions, GovernanceError::Incomplete);
@@ -148,8 +148,8 @@ impl Proposal {
         Ok(self.instructions)
     }
 
-    /// The instruction in progress is complete. Nobody but governance itself may have to sign it: whoever else had to could choose when it is executed,
-    /// after another change that it undoes.
+    /// Counts the instruction in progress as complete. Fails if anybody but governance itself would have to sign it: such a signer could
+    /// choose when it is executed, for example after another change, to undo it.
     pub fn complete_payload(&mut self, instruction: &Instruction, kind: Kind) -> Result<()> {
         let authority = create_program_address(&[AUTHORITY_SEED, &[self.authority_bump]], &crate::ID)?;
         let purse = create_program_address(&[PURSE_SEED, &[self.purse_bump]], &crate::ID)?;
@@ -161,12 +161,12 @@ impl Proposal {
         self.invariant()
     }
 
-    /// What it asks for.
+    /// The strictest kind of its instructions.
     pub fn kind(&self) -> Result<Kind> {
         Kind::from_code(self.kind).ok_or(GovernanceError::BooksBroken.into())
     }
 
-    /// Opens the vote, by the rules of now.
+    /// Opens the vote under the rules in force.
     pub fn open(&mut self, config: &Config, circulating: u64, now: i64) -> Result<()> {
         self.check(Status::Draft)?;
         require!(self.instructions > 0, GovernanceError::InvalidCount);
@@ -185,7 +185,8 @@ impl Proposal {
         self.move_to(Status::Voting)
     }
 
-    /// Withdraws it while it is written or voted on; not once vetoes would end it with enough votes, since then its deposit is to burn.
+    /// Withdraws a draft, or a proposal that is voted on. Fails if the vetoes so far would end it once the quorum was reached, since then
+    /// its deposit is to be burned.
     pub fn cancel(&mut self, now: i64) -> Result<()> {
         require!(
             self.check(Status::Draft).is_ok() || self.is_voting(now),
@@ -199,7 +200,7 @@ impl Proposal {
         self.move_to(Status::Cancelled)
     }
 
-    /// Votes so far.
+    /// The tallies so far.
     pub fn votes(&self) -> Votes {
         Votes {
             yes: self.yes.get(),
@@ -216,7 +217,7 @@ impl Proposal {
         self.invariant()
     }
 
-    /// What the votes say now.
+    /// The outcome by the tallies so far.
     pub fn outcome(&self) -> Outcome {
         self.votes().outcome(&self.thresholds())
     }
@@ -229,48 +230,48 @@ impl Proposal {
         }
     }
 
-    /// Whether the vote is on.
+    /// Whether voting is open.
     pub fn is_voting(&self, now: i64) -> bool {
         self.status == Status::Voting && now < self.voting_ends.get()
     }
 
-    /// Whether its votes have had all their effect: its ballots may go.
+    /// Whether its votes can have no further effect, so that ballots may be closed.
     pub fn is_counted(&self, now: i64) -> bool {
         self.has_ended() || (self.status == Status::Queued && now >= self.eta.get())
     }
 
-    /// Fails unless this choice may be made now: any while the vote is on, a veto until the timelock has ended.
+    /// Fails unless this choice may be cast now: any while voting is open, a veto until the timelock ends.
     pub fn check_votable(&self, choice: Choice, now: i64) -> Result<()> {
         let late = self.status == Status::Queued && now < self.eta.get() && choice == Choice::Veto;
         require!(self.is_voting(now) || late, GovernanceError::VotingOver);
         Ok(())
     }
 
-    /// A vote comes in.
+    /// Counts a new vote.
     pub fn cast(&mut self, choice: Choice, weight: u64) -> Result<()> {
         require!(weight > 0, GovernanceError::NoWeight);
         self.ballots = self.ballots.checked_add(1).ok_or(GovernanceError::BooksBroken)?;
         self.set_votes(self.votes().with(choice, weight))
     }
 
-    /// A vote changes.
+    /// Moves a vote to another choice.
     pub fn change(&mut self, from: Choice, to: Choice, weight: u64) -> Result<()> {
         let without = self.votes().without(from, weight);
         self.set_votes(without.and_then(|votes| votes.with(to, weight)))
     }
 
-    /// A vote is taken back while the vote is on.
+    /// Takes a vote out of the tallies, while voting is open.
     pub fn withdraw(&mut self, choice: Choice, weight: u64) -> Result<()> {
         self.set_votes(self.votes().without(choice, weight))
     }
 
-    /// A ballot is closed.
+    /// Counts a closed ballot.
     pub fn drop_ballot(&mut self) -> Result<()> {
         self.ballots = self.ballots.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;
         Ok(())
     }
 
-    /// Moves to where time and votes have brought it.
+    /// Moves to the status that time and votes have led to; fails if that is the present one.
     pub fn advance(&mut self, now: i64) -> Result<()> {
         let (outcome, voting) = (self.outcome(), self.status == Status::Voting);
         let queued = self.status == Status::Queued;
@@ -285,8 +286,8 @@ impl Proposal {
         self.move_to(next.ok_or(GovernanceError::NothingDue)?)
     }
 
-    /// Executes the instruction at `index`, which is of this kind by the present code: in order, between timelock and expiry, unless it was
-    /// vetoed.
+    /// Counts the execution of the instruction at `index`, which is of this kind by the present code. Fails out of order, before the
+    /// timelock ends, after the proposal expires, and if it was vetoed or the kind has become stricter.
     pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
         self.check(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);
@@ -301,7 +302,7 @@ impl Proposal {
         self.invariant()
     }
 
-    /// Takes the deposit of an ended proposal out; returns it, and whether it burns.
+    /// Sets the deposit of an ended proposal to zero; returns its amount, and whether it is to be burned.
     pub fn take_deposit(&mut self) -> Result<(u64, bool)> {
         require!(self.has_ended(), GovernanceError::WrongStatus);
         let amount = self.deposit.get();
@@ -310,14 +311,14 @@ impl Proposal {
         Ok((amount, self.status == Status::Vetoed))
     }
 
-    /// An instruction account of an ended proposal is closed.
+    /// Counts a closed instruction account of an ended proposal.
     pub fn close_payload(&mut self) -> Result<()> {
         require!(self.has_ended(), GovernanceError::WrongStatus);
         self.payloads = self.payloads.checked_sub(1).ok_or(GovernanceError::BooksBroken)?;
         Ok(())
     }
 
-    /// Fails while something of it is left.
+    /// Fails until the proposal has ended and its ballots, instructions and deposit are gone.
     pub fn check_closable(&self) -> Result<()> {
         let empty = self.ballots.is_zero() && self.payloads == 0 && self.deposit.is_zero();
         require!(self.has_ended() && empty, GovernanceError::ProposalInUse);
@@ -329,7 +330,7 @@ impl Proposal {
         self.invariant()
     }
 
-    /// Logs its status.
+    /// Emits its status.
     pub fn announce(&self, proposal: Address) {
         emit!(ProposalMoved {
             proposal,
@@ -337,7 +338,7 @@ impl Proposal {
         });
     }
 
-    /// Logs a vote with the votes after it.
+    /// Emits a vote with the tallies after it.
     pub fn announce_vote(&self, proposal: Address, voter: Address, source: Address, choice: u8, weight: u64) {
         emit!(VoteCast {
             proposal,
@@ -349,7 +350,7 @@ impl Proposal {
         });
     }
 
-    /// Instructions are executed only of a proposal that passed, none twice.
+    /// Fails unless instructions were executed only of a proposal that passed, and all of them once it is executed.
     pub fn invariant(&self) -> Result<()> {
         let queued = self.status == Status::Queued || self.status == Status::Vetoed || self.status == Status::Expired;
         let done = self.status == Status::Executed;

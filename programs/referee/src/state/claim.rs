@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 use protocol::graph::MAX_GRAPH_INPUTS;
 use protocol::tensor::Shape;
 
-/// All op outputs of a unit, as a worker whose traces commit to checkpoints has shown them; see [`protocol::referee::Shown`].
+/// All op outputs of a unit, as shown by a worker whose traces commit only to checkpoints; see [`protocol::referee::Shown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Shown {
     /// The unit.
@@ -11,7 +11,7 @@ pub struct Shown {
     pub root: [u8; 32],
 }
 
-/// What a result is judged against; see [`protocol::referee::Claim`].
+/// The claim about a computation that evidence is judged against; see [`protocol::referee::Claim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct Claim {
     /// Root over the model's op descriptors.
@@ -22,17 +22,17 @@ pub struct Claim {
     pub traces: [u8; 32],
     /// Batch root of the outputs, as the worker revealed it.
     pub outputs: [u8; 32],
-    /// Ops of the model.
+    /// Number of ops of the model.
     pub n_ops: u32,
     /// Ops from one checkpoint of the traces to the next.
     pub interval: u32,
-    /// Units of the job.
+    /// Number of units of the job.
     pub units: u32,
-    /// Graph inputs of the model.
+    /// Number of graph inputs of the model.
     pub n_inputs: u8,
-    /// Shapes of the graph inputs, each `h, w, c` as little-endian `u16`; those beyond `n_inputs` do not count.
+    /// Shapes of the graph inputs, each `h, w, c` as little-endian `u16`; those beyond `n_inputs` are ignored.
     pub input_shapes: [[u8; Shape::BYTES]; MAX_GRAPH_INPUTS],
-    /// What was shown of the unit that the evidence is about.
+    /// What the worker has shown of the unit that the evidence is about; needed where traces commit only to checkpoints.
     pub shown: Option<Shown>,
 }
 

@@ -5,35 +5,35 @@ use anchor_lang::prelude::*;
 use bytemuck::{Pod, Zeroable};
 use protocol::referee::{self, MAX_EVIDENCE_BYTES, Verdict};
 
-/// Evidence of a challenger about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
+/// A challenger's evidence about a subject, first sealed, then written. PDA `["evidence", challenger, seal]`.
 ///
-/// The tail holds the bytes written so far, in words, and grows with them. The rent of all of them is paid with the seal and returns with
-/// the account.
+/// The tail holds the bytes written so far, in words, and grows with them. The rent for the announced length is paid with the seal and
+/// returned when the account is closed.
 #[account]
 pub struct EvidenceHeader {
     /// Challenger that sealed it, writes it, and gets the rent back.
     pub challenger: Address,
-    /// What it is about; for a job, the job's account. A program that acts on a verdict compares it.
+    /// Account that it is about; for a job, the job's account. A program that acts on a verdict must check it.
     pub subject: Address,
     /// EVIDENCE: hash of the bytes, the challenger and the subject.
     pub seal: [u8; 32],
-    /// When it was sealed: the earliest seal has the first claim to a reward.
+    /// Slot in which it was sealed: the earliest seal has the first claim to a reward.
     pub sealed_slot: PodU64,
     /// Announced number of bytes.
     pub length: PodU32,
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub written: PodU32,
-    /// All bytes are there and hash to the seal.
+    /// Whether all bytes are written and match the seal.
     pub complete: PodBool,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 13],
 }
 
-/// Bytes of evidence, the last word filled up with zeros: a tail grows element by element, which costs the same for many bytes as for one.
+/// 32 bytes of evidence; the last word is padded with zeros. A tail grows element by element, and words make that cheaper than bytes.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]
 #[bytemuck(crate = "anchor_lang::bytemuck")]
@@ -48,7 +48,7 @@ pub type Evidence = Slab<EvidenceHeader, Word>;
 pub const EVIDENCE_SEED: &[u8] = b"evidence";
 
 impl EvidenceHeader {
-    /// Announces evidence.
+    /// Seals new evidence.
     pub fn start(&mut self, challenger: Address, subject: Address, seal: [u8; 32], length: u32, slot: u64, bump: u8) -> Result<()> {
         require!((1..=MAX_EVIDENCE_BYTES).contains(&(length as usize)), RefereeError::InvalidLength);
         self.challenger = challenger;
@@ -61,7 +61,7 @@ impl EvidenceHeader {
         Ok(())
     }
 
-    /// The announced length lies within its limit, and what is written within it.
+    /// Fails unless the announced length is within its limit and no more than that is written.
     pub fn invariant(&self) -> Result<()> {
         let sound = (1..=MAX_EVIDENCE_BYTES).contains(&(self.length.get() as usize)) && self.written <= self.length;
         require!(sound, RefereeError::InvalidLength);
@@ -69,12 +69,12 @@ impl EvidenceHeader {
     }
 }
 
-/// Words that so many bytes take.
+/// Number of words that hold this many bytes.
 fn words(bytes: u32) -> usize {
     (bytes as usize).div_ceil(WORD)
 }
 
-/// Bytes of an account of so many bytes of evidence.
+/// Account size for this many bytes of evidence.
 pub fn space(bytes: u32) -> usize {
     // At most 192 KiB.
     Evidence::space_for(words(bytes) as u32)
@@ -86,7 +86,7 @@ pub fn bytes(evidence: &Evidence) -> &[u8] {
     words.get(..evidence.written.get() as usize).unwrap_or(words)
 }
 
-/// Appends a piece. Completes the evidence with the last one, if the seal holds.
+/// Appends a piece. The last one completes the evidence; it fails if the whole does not match the seal.
 pub fn append(evidence: &mut Evidence, offset: u32, piece: &[u8], slot: u64) -> Result<()> {
     let end = u32::try_from(piece.len()).ok().and_then(|count| offset.checked_add(count));
     let end = end.filter(|end| !piece.is_empty() && *end <= evidence.length.get());
@@ -116,7 +116,7 @@ pub fn append(evidence: &mut Evidence, offset: u32, piece: &[u8], slot: u64) -> 
     evidence.invariant()
 }
 
-/// What complete evidence shows about a claim.
+/// The referee's verdict on a claim; fails for incomplete evidence.
 pub fn judge(evidence: &Evidence, claim: &referee::Claim) -> Result<Verdict> {
     require!(evidence.complete.get(), RefereeError::Incomplete);
     Ok(referee::judge(claim, bytes(evidence)).map_err(RefereeError::from)?)

@@ -1,4 +1,4 @@
-//! The one account, with its transitions and its invariant, and the claim it is held against.
+//! The evidence account, with its transitions and its invariant, and the claim that it is about.
 
 mod claim;
 mod evidence;

@@ -18,17 +18,17 @@ pub struct Initialize {
     pub mint: Account<Mint>,
     #[account(init, payer = payer, seeds = [Config::DEPOSITS_SEED], bump, token::mint = mint, token::authority = config)]
     pub deposits: Account<TokenAccount>,
-    /// CHECK: derived here; signs what proposals do.
+    /// CHECK: derived here; signs the instructions of proposals.
     #[account(seeds = [AUTHORITY_SEED], bump)]
     pub authority: UncheckedAccount,
-    /// CHECK: derived here; pays rents of what proposals create.
+    /// CHECK: derived here; pays the rent of accounts that proposals create.
     #[account(seeds = [PURSE_SEED], bump)]
     pub purse: UncheckedAccount,
     /// CHECK: derived here; the guardian of the other programs.
     #[account(seeds = [GUARDIAN_SEED], bump)]
     pub guardian_authority: UncheckedAccount,
     pub emission: Account<Emission>,
-    /// Holds rewards that do not circulate yet.
+    /// Holds the rewards that do not circulate yet.
     #[account(seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump, seeds::program = staking::ID)]
     pub emission_vault: Account<TokenAccount>,
     /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
@@ -38,10 +38,10 @@ pub struct Initialize {
     pub system_program: Program<System>,
 }
 
-/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
+/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can front-run it with a config of their own
 /// - fails when a rule lies outside its bounds, for a guardian's term beyond a year, and before the emission has started
 /// - fails when the config exists
-/// - from now on only proposals change it
+/// - creates the config, which from then on only proposals change
 pub fn initialize(ctx: &mut Context<Initialize>, rules: Rules, guardian: Address, until: i64) -> Result<()> {
     let bumps = &ctx.bumps;
     let accounts = &mut ctx.accounts;

@@ -3,7 +3,7 @@ use crate::events::RulesChanged;
 use crate::state::{Config, RuleChanges};
 use anchor_lang::prelude::*;
 
-/// Accounts of every change of the config, which proposals make.
+/// Accounts of the instructions by which proposals change the config.
 #[derive(Accounts)]
 pub struct Govern {
     #[account(address = config.authority @ GovernanceError::NotGovernance)]
@@ -14,8 +14,8 @@ pub struct Govern {
 
 /// - fails for anyone but a proposal that passed
 /// - fails when a rule lies outside its bounds
-/// - what is not named stays as it is
-/// - votes that are on keep the rules they began with (K3)
+/// - leaves rules that are not given as they are
+/// - votes in progress keep the rules they opened under (K3)
 pub fn set_rules(ctx: &mut Context<Govern>, changes: RuleChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.rules();

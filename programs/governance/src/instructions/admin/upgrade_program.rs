@@ -8,9 +8,9 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::program::invoke;
 use protocol::loader;
 
-/// Where a buffer of the loader's has its code: a state (4 bytes) and an optional authority (33) stand before it.
+/// Offset of the code in one of the loader's buffers: after its state (4 bytes) and an optional authority (33).
 pub const CODE_AT: usize = 37;
-/// How the loader's `Upgrade` begins.
+/// First bytes of the loader's `Upgrade`.
 pub const LOADER_UPGRADE: [u8; 4] = 3u32.to_le_bytes();
 
 #[derive(Accounts)]
@@ -18,28 +18,28 @@ pub struct UpgradeProgram {
     #[account(address = config.authority @ GovernanceError::NotGovernance)]
     pub authority: Signer,
     pub config: Account<Config>,
-    /// CHECK: the loader checks that it is the program's record, and the authority's to change.
+    /// CHECK: the loader checks that it is the program's data, with the authority as upgrade authority.
     #[account(mut)]
     pub program_data: UncheckedAccount,
-    /// CHECK: the loader checks that it is a program of its own.
+    /// CHECK: the loader checks that it is one of its programs.
     #[account(mut)]
     pub program: UncheckedAccount,
-    /// CHECK: its code is hashed here; the loader checks that it is a buffer, and the authority's.
+    /// CHECK: its code is hashed here; the loader checks that it is a buffer of the authority's.
     #[account(mut)]
     pub buffer: UncheckedAccount,
-    /// CHECK: derived here; gets the buffer's rent.
+    /// CHECK: derived here; receives the buffer's rent.
     #[account(mut, seeds = [PURSE_SEED], bump = config.purse_bump)]
     pub purse: UncheckedAccount,
     pub rent: Sysvar<Rent>,
     pub clock: Sysvar<Clock>,
-    /// CHECK: its address.
+    /// CHECK: the loader, by its address.
     #[account(address = Address::new_from_array(loader::ID) @ GovernanceError::AccountMismatch)]
     pub loader: UncheckedAccount,
 }
 
 /// - fails for anyone but a proposal that passed
-/// - fails unless the buffer's code has the SHA-256 that was voted on: what is at the buffer's address may change during the vote
-/// - the loader fails when program or buffer is not the authority's, and when the program has no room for the code
+/// - fails unless the buffer's code has the SHA-256 that was voted on, since the buffer's content may change during the vote
+/// - the loader fails if program or buffer is not the authority's, and if the program has no room for the code
 /// - the buffer's rent goes to the purse
 pub fn upgrade_program(ctx: &mut Context<UpgradeProgram>, sha256: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;

@@ -8,7 +8,7 @@ pub struct AdvanceProposal {
 }
 
 /// - anyone may call; fails while nothing is due
-/// - counts a vote that is over, ends a proposal that was vetoed in its timelock or not executed in time
+/// - counts the votes once voting has ended; ends a proposal that was vetoed during its timelock, or was not executed in time
 pub fn advance_proposal(ctx: &mut Context<AdvanceProposal>) -> Result<()> {
     let proposal = &mut ctx.accounts.proposal;
     proposal.advance(Clock::get()?.unix_timestamp)?;

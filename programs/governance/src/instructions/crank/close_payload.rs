@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePayload {
-    /// CHECK: gets the rent.
+    /// CHECK: the proposal's proposer; receives the rent.
     #[account(mut, address = proposal.proposer @ GovernanceError::NotProposer)]
     pub proposer: UncheckedAccount,
     #[account(mut)]
@@ -13,8 +13,8 @@ pub struct ClosePayload {
     pub payload: Payload,
 }
 
-/// - anyone may call, when the proposal has ended
-/// - the rent returns to the proposer
+/// - anyone may call; fails until the proposal has ended
+/// - returns the rent to the proposer
 pub fn close_payload(ctx: &mut Context<ClosePayload>) -> Result<()> {
     ctx.accounts.proposal.close_payload()
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use anchor_lang::CpiHandle;
 use anchor_lang::prelude::*;
 
-/// The instruction's program and its accounts follow, in order.
+/// The program that the instruction calls and the instruction's accounts follow, in order, as remaining accounts.
 #[derive(Accounts)]
 pub struct ExecuteInstruction {
     #[account(mut)]
@@ -16,11 +16,11 @@ pub struct ExecuteInstruction {
     pub payload: Payload,
 }
 
-/// - anyone may call, once the timelock is over and before it expires, unless vetoes have come in
-/// - instructions are executed in their order, each once; a failing one can be tried again
-/// - fails for other accounts than those voted on, or others that sign or may be written
-/// - fails when an upgrade since has made it an instruction of a stricter kind than was voted on
-/// - the authority signs, and the purse pays
+/// - anyone may call; fails before the timelock ends, after the proposal expires, and if it was vetoed
+/// - executes instructions in order, each once; one that fails can be tried again
+/// - fails for other accounts than those that were voted on, including which of them sign and are writable
+/// - fails if an upgrade since the vote has made the instruction one of a stricter kind than was voted on
+/// - signs with the authority and the purse
 pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> {
     let mut rest = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;

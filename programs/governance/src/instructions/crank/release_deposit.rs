@@ -13,7 +13,7 @@ pub struct ReleaseDeposit {
     pub proposal: Account<Proposal>,
     #[account(mut, seeds = [Config::DEPOSITS_SEED], bump = config.deposits_bump)]
     pub deposits: Account<TokenAccount>,
-    /// A token account of the proposer's.
+    /// Receives the deposit: a token account of the proposer's.
     #[account(mut, constraint(*to.owner() == proposal.proposer @ GovernanceError::NotProposer))]
     pub to: Account<TokenAccount>,
     #[account(mut, address = config.mint @ GovernanceError::AccountMismatch)]
@@ -21,8 +21,8 @@ pub struct ReleaseDeposit {
     pub token_program: Program<Token>,
 }
 
-/// - anyone may call, when the proposal has ended; once
-/// - the deposit returns to its proposer, or burns when the proposal was vetoed
+/// - anyone may call; fails until the proposal has ended, and a second time
+/// - returns the deposit to the proposer, or burns it if the proposal was vetoed
 pub fn release_deposit(ctx: &mut Context<ReleaseDeposit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (amount, burned) = accounts.proposal.take_deposit()?;

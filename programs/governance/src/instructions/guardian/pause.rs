@@ -12,18 +12,18 @@ pub struct Pause {
     #[account(address = config.guardian @ GovernanceError::NotGuardian)]
     pub guardian: Signer,
     pub config: Account<Config>,
-    /// CHECK: the other programs' guardian, derived with the bump the config keeps.
+    /// CHECK: the other programs' guardian, derived with the bump in the config.
     #[account(seeds = [GUARDIAN_SEED], bump = config.guardian_bump)]
     pub guardian_authority: UncheckedAccount,
-    /// CHECK: the config of the program, which checks it.
+    /// CHECK: the config of the program to pause, which checks it.
     #[account(mut)]
     pub program_config: UncheckedAccount,
-    /// CHECK: one of the three that can be paused.
+    /// CHECK: the program to pause; checked below to be one of the three that can be.
     pub program: UncheckedAccount,
 }
 
-/// - fails for anyone but the guardian, and when its term is over
-/// - pauses staking, co-staking or jobs: no new business, and no exit stopped (K5); only a proposal resumes
+/// - fails for anyone but the guardian, and once its term is over
+/// - pauses staking, co-staking or jobs, which stops new business but no exit (K5); only a proposal resumes
 pub fn pause(ctx: &mut Context<Pause>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
@@ -37,7 +37,7 @@ pub fn pause(ctx: &mut Context<Pause>) -> Result<()> {
         program,
         guardian: *accounts.guardian.address()
     });
-    // The three have the same instruction.
+    // `set_paused` has the same encoding in all three programs.
     let instruction = Instruction {
         program_id: program,
         accounts: vec![

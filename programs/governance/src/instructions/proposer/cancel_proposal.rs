@@ -10,7 +10,7 @@ pub struct CancelProposal {
     pub proposal: Account<Proposal>,
 }
 
-/// - fails for anyone but the proposer, once the vote is over, and while vetoes would end it if the votes were enough
+/// - fails for anyone but the proposer, once voting has ended, and while the vetoes so far would end it once the quorum was reached
 pub fn cancel_proposal(ctx: &mut Context<CancelProposal>) -> Result<()> {
     let proposal = &mut ctx.accounts.proposal;
     proposal.cancel(Clock::get()?.unix_timestamp)?;

@@ -17,9 +17,9 @@ pub struct CreateProposal {
     pub system_program: Program<System>,
 }
 
-/// - `id` is the proposer's own choice, so that nobody can be there first; the proposal's number is the next
-/// - fails for a title that cannot be read
-/// - anyone may write a proposal; stakers see it when its deposit is in
+/// - the proposer chooses `id`, so that nobody else can take the address first; the proposal gets the next number
+/// - fails for a title that is empty or not printable ASCII
+/// - anyone may write a proposal; it is up for a vote only once its deposit is paid
 pub fn create_proposal(ctx: &mut Context<CreateProposal>, id: u64, title: [u8; 64], text_hash: [u8; 32]) -> Result<()> {
     let bump = ctx.bumps.proposal;
     let accounts = &mut ctx.accounts;

@@ -20,9 +20,9 @@ pub struct OpenPayload {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the proposer, for a proposal that is submitted, while another instruction is incomplete, and for too many or too
-///   long ones
-/// - the proposer pays the rent of the announced length, which returns with the account
+/// - fails for anyone but the proposer, once the proposal is submitted, while another instruction is incomplete, and for too many
+///   instructions or one that is too short or too long
+/// - the proposer pays the rent for the announced length, and gets it back when the account is closed
 pub fn open_payload(ctx: &mut Context<OpenPayload>, length: u32) -> Result<()> {
     let bump = ctx.bumps.payload;
     let accounts = &mut ctx.accounts;

@@ -25,8 +25,8 @@ pub struct SubmitProposal {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the proposer, for a proposal without instructions or with an incomplete one, and twice
-/// - takes the deposit, and opens the vote by the rules of now: quorum of what circulates, thresholds and times of its kind
+/// - fails for anyone but the proposer, for a proposal without instructions or with an incomplete one, and a second time
+/// - takes the deposit and opens the vote under the rules in force: a quorum of what circulates now, thresholds and times of its kind
 pub fn submit_proposal(ctx: &mut Context<SubmitProposal>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let circulating = accounts.mint.supply().saturating_sub(accounts.emission_vault.amount());

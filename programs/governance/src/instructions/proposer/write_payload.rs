@@ -15,9 +15,9 @@ pub struct WritePayload {
     pub payload: Payload,
 }
 
-/// - fails for anyone but the proposer, once the proposal is no draft any more, out of order, and beyond the announced length
-/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused, as is any signer but
-///   governance's authority and purse
+/// - fails for anyone but the proposer, once the proposal is submitted, out of order, and beyond the announced length
+/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused, as is any signer
+///   but governance's authority and purse
 pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.proposal.check(Status::Draft)?;

@@ -10,13 +10,13 @@ pub struct ChangeVote {
     pub proposal: Account<Proposal>,
     #[account(mut)]
     pub ballot: Account<Ballot>,
-    /// The owner's, when its representative votes.
+    /// The owner's delegation, if its representative votes.
     pub delegation: Option<Account<Delegation>>,
 }
 
 /// - fails for anyone but the owner and, while the owner has not voted itself, its representative
 /// - fails unless `index` is the proposal's number, as `vote_stake` does
-/// - fails when the vote is over; any vote may still become a veto until the timelock ends
+/// - fails once voting has ended, except that any vote may still become a veto until the timelock ends
 pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let said = Choice::from_code(choice).ok_or(GovernanceError::InvalidChoice)?;

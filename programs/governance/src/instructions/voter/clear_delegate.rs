@@ -12,7 +12,7 @@ pub struct ClearDelegate {
 }
 
 /// - fails for anyone but the owner
-/// - votes that the representative has cast stand until the owner changes them
+/// - votes that the representative has cast stand until the owner changes or withdraws them
 pub fn clear_delegate(ctx: &mut Context<ClearDelegate>) -> Result<()> {
     let owner = *ctx.accounts.owner.address();
     emit!(Delegated {

@@ -12,8 +12,8 @@ pub struct SetDelegate {
     pub system_program: Program<System>,
 }
 
-/// - fails for oneself, and while another is named
-/// - the representative votes with all stake of the owner from now on, where the owner does not vote itself
+/// - fails for the owner itself, and while a representative is named
+/// - the representative may then vote with all of the owner's stake, wherever the owner does not vote itself
 pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> Result<()> {
     let bump = ctx.bumps.delegation;
     let accounts = &mut ctx.accounts;

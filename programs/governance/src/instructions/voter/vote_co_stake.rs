@@ -7,7 +7,7 @@ use staking::Device;
 
 #[derive(Accounts)]
 pub struct VoteCoStake {
-    /// The position's holder or its representative; pays the ballot's rent and gets it back.
+    /// The position's holder, or the holder's representative; pays the ballot's rent and gets it back.
     #[account(mut)]
     pub voter: Signer,
     #[account(mut)]
@@ -19,13 +19,13 @@ pub struct VoteCoStake {
     pub device: Account<Device>,
     #[account(init, payer = voter, seeds = [Ballot::SEED, proposal.address().as_ref(), position.address().as_ref()], bump)]
     pub ballot: Account<Ballot>,
-    /// The holder's, when its representative votes.
+    /// The holder's delegation, if its representative votes.
     pub delegation: Option<Account<Delegation>>,
     pub system_program: Program<System>,
 }
 
-/// - as `vote_stake`, for what a co-staker's shares are worth; those whose exit was requested, or that the owner's exit took along, weigh
-///   nothing
+/// - as `vote_stake`, with the value of a co-staker's shares as weight; shares whose exit was requested, or that leave with the owner's
+///   exit, weigh nothing
 pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, index: u64, choice: u8) -> Result<()> {
     let bump = ctx.bumps.ballot;
     let accounts = &mut ctx.accounts;

@@ -6,7 +6,7 @@ use staking::Device;
 
 #[derive(Accounts)]
 pub struct VoteStake {
-    /// The device's owner or its representative; pays the ballot's rent and gets it back.
+    /// The device's owner, or the owner's representative; pays the ballot's rent and gets it back.
     #[account(mut)]
     pub voter: Signer,
     #[account(mut)]
@@ -14,15 +14,15 @@ pub struct VoteStake {
     pub device: Account<Device>,
     #[account(init, payer = voter, seeds = [Ballot::SEED, proposal.address().as_ref(), device.address().as_ref()], bump)]
     pub ballot: Account<Ballot>,
-    /// The owner's, when its representative votes.
+    /// The owner's delegation, if its representative votes.
     pub delegation: Option<Account<Delegation>>,
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the device's owner and its representative, and when this stake has voted
-/// - fails unless `index` is the proposal's number: a vote is for the proposal that was read, not for another that has the address now
-/// - fails when the vote is over; vetoes are taken until the timelock ends
-/// - weighs the owner's active stake that was there before the vote was opened; what is on its way out weighs nothing (K4)
+/// - fails for anyone but the device's owner and the owner's representative, and if this stake has already voted
+/// - fails unless `index` is the proposal's number: a vote is for the proposal that was read, not for a later one at the same address
+/// - fails once voting has ended, except that vetoes are accepted until the timelock ends
+/// - the weight is the owner's active stake that was in place a week before the vote opened; stake on its way out weighs nothing (K4)
 pub fn vote_stake(ctx: &mut Context<VoteStake>, index: u64, choice: u8) -> Result<()> {
     let bump = ctx.bumps.ballot;
     let accounts = &mut ctx.accounts;

@@ -12,7 +12,7 @@ pub struct CloseEvidence {
 }
 
 /// - fails for anyone but the challenger
-/// - returns the rent, whether complete or not
+/// - closes the evidence, complete or not, and returns the rent
 pub fn close_evidence(ctx: &mut Context<CloseEvidence>) -> Result<()> {
     let evidence = &ctx.accounts.evidence;
     emit!(EvidenceClosed {

@@ -21,16 +21,16 @@ pub struct SealEvidence {
     pub system_program: Program<System>,
 }
 
-/// - fails for no or too many bytes, and for a seal the challenger has in use
-/// - the challenger pays the rent of the announced length, which returns with the account
-/// - nothing of the evidence is shown, and nobody else can use the seal
+/// - fails for no or too many bytes, and for a seal that the challenger already uses
+/// - the challenger pays the rent for the announced length, and gets it back when the account is closed
+/// - the seal discloses nothing of the evidence, and nobody else can use it
 pub fn seal_evidence(ctx: &mut Context<SealEvidence>, seal: [u8; 32], subject: Address, length: u32) -> Result<()> {
     let (challenger, slot) = (*ctx.accounts.challenger.address(), Clock::get()?.slot);
     let bump = ctx.bumps.evidence;
     let accounts = &mut ctx.accounts;
     let evidence = &mut accounts.evidence;
     evidence.start(challenger, subject, seal, length, slot, bump)?;
-    // All of the rent now: a piece of evidence then needs no other program, and more of it fits a transaction.
+    // Take all of the rent now: then `write_evidence` needs no system program, and more evidence fits into its transactions.
     let rent = rent_exempt_lamports(state::space(length))?;
     let missing = rent.saturating_sub(evidence.view().lamports());
     system_program::transfer(

@@ -13,8 +13,8 @@ pub struct WriteEvidence {
 }
 
 /// - fails for anyone but the challenger, in the slot of the seal, out of order, and beyond the announced length
-/// - fails with the last piece when the whole is not what the seal announced
-/// - after a crash the challenger goes on at the account's number of bytes
+/// - the last piece fails if the whole does not match the seal
+/// - after a crash the challenger continues at the number of bytes that the account says are written
 pub fn write_evidence(ctx: &mut Context<WriteEvidence>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let evidence = &mut accounts.evidence;
