@@ -1,12 +1,13 @@
-//! A server's places, and each peer's share of them.
+//! A limit on what is held at a time, and on each peer's share of it.
 
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
-/// Places for a number at a time, of which no peer has more than its share.
+/// A limited number of places, of which no peer may hold more than its share.
 #[derive(Clone, Debug)]
 pub struct Places {
     all: usize,
@@ -14,7 +15,7 @@ pub struct Places {
     held: Arc<Mutex<HashMap<Option<IpAddr>, usize>>>,
 }
 
-/// A place that is held until this is dropped.
+/// A place, freed when this is dropped.
 #[derive(Debug)]
 pub struct Place {
     of: Places,
@@ -22,7 +23,7 @@ pub struct Place {
 }
 
 impl Places {
-    /// So many places, and so many of them for one peer.
+    /// Allows `all` places at a time, `share` of them to one peer.
     pub fn new(all: usize, share: usize) -> Self {
         Self {
             all,
@@ -31,10 +32,10 @@ impl Places {
         }
     }
 
-    /// A place for a peer, while there is one. Peers without an address are one.
+    /// Takes a place for a peer, if one is free. All peers without an address count as one.
     pub fn take(&self, peer: Option<SocketAddr>) -> Option<Place> {
         let peer = peer.map(|address| host(address.ip()));
-        let mut held = self.held();
+        let mut held = self.held.lock();
         let all: usize = held.values().sum();
         if all >= self.all || held.get(&peer).is_some_and(|own| *own >= self.share) {
             return None;
@@ -43,15 +44,11 @@ impl Places {
         *own = own.saturating_add(1);
         Some(Place { of: self.clone(), peer })
     }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = self.of.held();
+        let mut held = self.of.held.lock();
         if let Some(own) = held.get_mut(&self.peer) {
             *own = own.saturating_sub(1);
         }
@@ -59,7 +56,7 @@ impl Drop for Place {
     }
 }
 
-/// Whom an address belongs to: in IPv6 the first half says that, and the rest is its owner's to choose.
+/// The peer behind an address: in IPv6 its /64 network, within which the peer chooses addresses freely.
 fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -73,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_has_its_share_and_what_it_drops_is_free() {
+    fn a_peer_gets_its_share_and_dropped_places_are_free() {
         let places = Places::new(3, 2);
         let take = |address: &str| places.take(Some(address.parse().unwrap()));
         let first = take("192.0.2.1:1");
