@@ -82,8 +82,9 @@ impl Tools {
             .append(true)
             .open(&log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = self
-            .command(name)
+        let mut command = self.command(name);
+        daemon::stop_with_parent(&mut command);
+        let mut child = command
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -6,10 +6,13 @@
 
 use governance::Status;
 use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// The demo in a folder of its own, run by somebody who works on another market otherwise.
 struct Demo {
@@ -190,4 +193,20 @@ fn it_ends_in_order_while_it_starts() {
     assert!(up && !demo.processes().is_empty());
     demo.end();
     drop(progress);
+}
+
+#[test]
+fn a_killed_demo_leaves_no_market_behind() {
+    let mut demo = Demo::start();
+    let mut progress = BufReader::new(demo.child.stderr.take().unwrap()).lines();
+    assert!(progress.any(|line| line.unwrap().contains("the chain is up")));
+    demo.child.kill().unwrap();
+    demo.child.wait().unwrap();
+    let market = demo.dir.path().join("market/.ionet/localnet");
+    // The local market holds the lock for as long as it runs.
+    let lock = File::open(market.join("lock")).unwrap();
+    let (ended, has_ended) = mpsc::channel();
+    std::thread::spawn(move || ended.send(lock.lock()));
+    has_ended.recv_timeout(Duration::from_secs(60)).expect("the local market still runs").unwrap();
+    assert!(!market.join("localnet.json").exists(), "the local market did not end in order");
 }

@@ -1,5 +1,5 @@
-//! What every long-running program here needs: settings, signals that ask for a stop, logs, a last word with an exit code, counters for
-//! Prometheus, a folder for itself, waits between tries, and an HTTP server whose places no peer holds alone.
+//! Shared by the long-running programs: settings, graceful shutdown, logs, exit codes, Prometheus metrics, a locked data folder, retry
+//! backoff, and an HTTP server on which no peer can take all the connections.
 
 mod backoff;
 mod folder;
@@ -12,5 +12,5 @@ pub mod settings;
 pub use backoff::Backoff;
 pub use folder::{DRAFT, lock_folder, sync_folder, write_whole};
 pub use places::{Place, Places};
-pub use process::{LogFormat, log_to_stderr, run, stop_on_signals};
+pub use process::{LogFormat, log_to_stderr, run, stop_on_signals, stop_with_parent};
 pub use serve::{Connections, serve};

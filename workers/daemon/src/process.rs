@@ -1,16 +1,21 @@
-//! Signals, logs and the last word.
+//! Shutdown, logs and exit codes.
 
 use clap::ValueEnum;
 use serde::Deserialize;
 use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
+    env,
+    io::{self, IsTerminal, Write},
+    process::{Command, ExitCode, Stdio},
+    thread,
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// Environment variable that makes [`stop_on_signals`] treat the end of standard input as a request to stop.
+const STOP_WITH_PARENT: &str = "IONET_STOP_WITH_PARENT";
+
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -21,17 +26,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// Runs `act` to its end on a runtime of its own; its error is the last word and `code` of it the exit code.
+/// Runs `act` on a new runtime. An error is printed, and `code` maps it to the exit code.
 pub fn run<E: std::fmt::Display>(act: impl Future<Output = Result<(), E>>, code: impl FnOnce(&E) -> u8) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("the system gives no threads: {error}"));
+            complain(&format!("cannot start the runtime's threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let done = runtime.block_on(act);
-    // A unit that is being computed is not waited for: it is computed again after the next start.
+    // Does not wait for a unit that is being computed: it is computed again after the next start.
     runtime.shutdown_timeout(Duration::ZERO);
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,9 +47,24 @@ pub fn run<E: std::fmt::Display>(act: impl Future<Output = Result<(), E>>, code:
     }
 }
 
-/// The first signal asks for an orderly stop, the second one ends the process; either way nothing is lost.
+/// Makes a daemon stop when this process ends, however it ends. The daemon, which must call [`stop_on_signals`], reads its standard input
+/// from a pipe whose other end the child's `stdin` holds, so keep that for as long as the daemon is to run.
+pub fn stop_with_parent(command: &mut Command) {
+    command.env(STOP_WITH_PARENT, "1").stdin(Stdio::piped());
+}
+
+/// Cancels the token on the first signal and ends the process on the second; either is safe. A daemon that was started by way of
+/// [`stop_with_parent`] also stops when its parent is gone.
 pub fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
+    if env::var_os(STOP_WITH_PARENT).is_some() {
+        let orphaned = stop.clone();
+        // A thread of its own: a read through Tokio that never ends would keep the runtime from shutting down.
+        thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            orphaned.cancel();
+        });
+    }
     let asked = stop.clone();
     tokio::spawn(async move {
         loop {
@@ -52,7 +72,7 @@ pub fn stop_on_signals() -> CancellationToken {
                 () = terminated() => {}
                 caught = tokio::signal::ctrl_c() => {
                     if let Err(error) = caught {
-                        return tracing::warn!(%error, "signals cannot be caught; killing this process is safe too");
+                        return tracing::warn!(%error, "cannot handle signals; it is safe to kill this process");
                     }
                 }
             }
@@ -65,7 +85,7 @@ pub fn stop_on_signals() -> CancellationToken {
     stop
 }
 
-/// Completes when the system asks the process to end; never where there is no such signal.
+/// Completes on SIGTERM; never on systems without it.
 async fn terminated() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -75,11 +95,11 @@ async fn terminated() {
     std::future::pending::<()>().await;
 }
 
-/// Logs to standard error from now on; `filter` holds unless RUST_LOG says otherwise.
+/// Logs to standard error from now on; RUST_LOG overrides `filter`.
 pub fn log_to_stderr(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Otherwise NO_COLOR decides.
+    // On a terminal NO_COLOR decides.
     let log = if std::io::stderr().is_terminal() {
         log
     } else {
