@@ -1,9 +1,9 @@
-//! Waits between tries of what fails.
+//! Waits between retries.
 
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Waits that double, from the first to the longest.
+/// Waits that double from `first` up to `longest`.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -12,7 +12,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits of these lengths.
+    /// Starts at `first` and doubles up to `longest`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
@@ -21,12 +21,12 @@ impl Backoff {
         }
     }
 
-    /// Waits, each time twice as long as the last.
+    /// Waits, twice as long as the last time.
     pub async fn wait(&mut self) {
         sleep(self.advance()).await;
     }
 
-    /// Begins with the first wait again, as after a success.
+    /// Starts over with the first wait, as after a success.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest_and_begin_again() {
+    fn waits_double_up_to_the_longest_and_start_over() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
         let mut waits = || [(); 4].map(|()| backoff.advance().as_secs());
         assert_eq!(waits(), [1, 2, 4, 5]);

@@ -1,4 +1,4 @@
-//! A folder that one process has for itself, and files in it that a crash spares.
+//! A folder locked by one process, and files that survive a crash.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,7 +9,7 @@ use std::{
 /// Extension of a file that is being written.
 pub const DRAFT: &str = "new";
 
-/// Takes a folder, which is created if missing, for as long as what is returned is kept: `None` when another process has it.
+/// Locks a folder, which is created if missing, until the returned file is dropped; `None` when another process holds the lock.
 pub fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
     fs::create_dir_all(folder)?;
     let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock"))?;
@@ -20,7 +20,7 @@ pub fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Writes a file of a folder, whole or not at all; once this returns, a crash does not lose it.
+/// Writes a file atomically: readers see the old content or the new. Once this returns, a crash does not lose it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension(DRAFT);
     let mut file = File::create(&draft)?;
@@ -30,7 +30,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Flushes a folder to the disk: only then are its new files there, whatever they hold.
+/// Flushes a folder to disk: until then a crash can lose its new files, even those that were flushed themselves.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_has_it_at_a_time_and_what_its_lock_holds_stays() -> io::Result<()> {
+    fn a_folder_has_one_holder_and_its_lock_file_keeps_its_content() -> io::Result<()> {
         let base = tempfile::tempdir()?;
         let folder = base.path().join("a/b");
         let first = lock_folder(&folder)?;
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole_and_no_draft_stays() -> io::Result<()> {
+    fn a_file_is_replaced_atomically_and_no_draft_is_left() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("case.evidence");
         for content in ["long ago", "now"] {

@@ -1,4 +1,4 @@
-//! Counters, and the page on which Prometheus reads them.
+//! Counters and gauges, served in the Prometheus text format.
 
 use crate::Connections;
 use axum::{Router, http::header, routing::get};
@@ -12,11 +12,11 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// Declares a daemon's counters as a struct `Metrics`: the prefix of their names, then name, kind and help of each.
+/// Declares a daemon's metrics as a struct `Metrics`: a prefix for all names, then the name, kind and help text of each.
 #[macro_export]
 macro_rules! metrics {
     ($prefix:literal; $($name:ident: $kind:literal, $help:literal;)*) => {
-        /// What has been done since the start.
+        /// Metrics since the start of this process.
         #[derive(Debug, Default)]
         pub(crate) struct Metrics {
             $(pub $name: $crate::metrics::Metric,)*
@@ -30,20 +30,20 @@ macro_rules! metrics {
     };
 }
 
-/// Counters that can be read by Prometheus.
+/// Metrics that can be served to Prometheus.
 pub trait Page: Send + Sync + 'static {
-    /// The text format of Prometheus.
+    /// The metrics in the Prometheus text format.
     fn render(&self) -> String;
 }
 
-/// One counter on the page.
+/// One metric in the Prometheus text format.
 #[doc(hidden)]
 pub fn entry(name: &str, kind: &str, help: &str, metric: &Metric) -> String {
     let value = metric.0.load(Ordering::Relaxed);
     format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
 
-/// One counter on the page that has a value for each of several things, told apart by labels such as `gpu="0"`.
+/// One metric with several values, each with labels such as `gpu="0"`.
 pub fn series(name: &str, kind: &str, help: &str, values: impl Iterator<Item = (String, u64)>) -> String {
     let head = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     values.fold(head, |page, (labels, value)| format!("{page}{name}{{{labels}}} {value}\n"))
@@ -54,7 +54,7 @@ pub fn series(name: &str, kind: &str, help: &str, values: impl Iterator<Item = (
 pub struct Metric(AtomicU64);
 
 impl Metric {
-    /// Counts.
+    /// Adds to a counter.
     pub fn add(&self, value: u64) {
         self.0.fetch_add(value, Ordering::Relaxed);
     }
@@ -65,7 +65,7 @@ impl Metric {
     }
 }
 
-/// Starts serving in the background.
+/// Serves `/metrics` in the background.
 pub async fn serve(address: SocketAddr, metrics: Arc<impl Page>) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     let page = move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) };

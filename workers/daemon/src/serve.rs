@@ -1,4 +1,4 @@
-//! HTTP for peers of which some are slow, silent or too many.
+//! An HTTP server that slow, silent or too many peers cannot block.
 
 use crate::Places;
 use axum::{Extension, Router, extract::ConnectInfo, serve::Listener};
@@ -13,18 +13,18 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_io_timeout::TimeoutStream;
 use tower::Layer;
 
-/// How many connections a server has, and what ends one.
+/// Limits on the connections of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
-    /// Those open at a time: each takes a file descriptor, of which a process often has 1,024.
+    /// Connections open at a time: each takes a file descriptor, of which a process often has 1,024.
     pub all: usize,
-    /// Those of one peer. Behind a proxy all have its address.
+    /// Connections of one peer. Behind a proxy all peers have the proxy's address.
     pub share: usize,
-    /// Time until the head of a request is there, from the connection's start or from the request before.
+    /// Time to receive the head of a request, from the start of the connection or from the previous request.
     pub idle: Duration,
-    /// Time until the reader of an answer takes more of it.
+    /// Longest time for which a peer may read nothing of its response.
     pub stalled: Duration,
-    /// Time that answers in flight have when the server stops.
+    /// Time for responses in flight to finish when the server stops.
     pub closing: Duration,
 }
 
@@ -33,7 +33,7 @@ impl Default for Connections {
         Self {
             all: 512,
             share: 256,
-            // Clients and proxies keep idle connections for up to 90 seconds: it is for them to close those, as a request may be under way.
+            // Clients and proxies keep idle connections for up to 90 seconds and must be the first to close: a request may be on its way.
             idle: Duration::from_secs(120),
             stalled: Duration::from_secs(30),
             closing: Duration::from_secs(10),
@@ -41,8 +41,8 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `stop` completes, then finishes the answers in flight while there is time. Requests carry [`ConnectInfo`] of their peer's
-/// address. A connection beyond what is allowed is closed at once.
+/// Serves until `stop` completes, then gives the responses in flight [`Connections::closing`] to finish. Handlers can extract the peer's
+/// address with [`ConnectInfo`]. Connections beyond the limits are closed at once.
 pub async fn serve(mut listener: TcpListener, router: Router, limits: Connections, stop: impl Future<Output = ()>) {
     let (places, closing, mut open) = (Places::new(limits.all, limits.share), GracefulShutdown::new(), JoinSet::new());
     let mut http = http1::Builder::new();
@@ -63,12 +63,12 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Connection
         let connection = closing.watch(http.serve_connection(TokioIo::new(Box::pin(socket)), service));
         open.spawn(async move {
             let _held = place;
-            // One that fails is its peer's affair.
+            // An error on a connection concerns only its peer.
             let _ = connection.await;
         });
     }
     drop(listener);
-    // Those that are still open then are cut off with the set that has them.
+    // Dropping `open` aborts the connections that are still open then.
     let _ = timeout(limits.closing, closing.shutdown()).await;
 }
 
@@ -87,7 +87,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(100);
     const LONG: Duration = Duration::from_secs(3_600);
-    /// None of these ends anything by itself.
+    /// Timeouts that never fire.
     const PATIENT: Connections = Connections {
         all: 3,
         share: 2,
@@ -96,7 +96,7 @@ mod tests {
         closing: LONG,
     };
 
-    /// A server of its peer's address, and of an answer that is longer than what connections take in before anybody reads.
+    /// A server that responds with the peer's address, and at `/long` with more than the socket buffers hold.
     async fn server(limits: Connections) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
@@ -110,17 +110,17 @@ mod tests {
         (address, stop, served)
     }
 
-    /// A connection from this address on which something was said.
+    /// Connects from this address and sends `said`.
     async fn say(server: SocketAddr, from: &str, said: &str) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
         let mut socket = socket.connect(server).await.unwrap();
-        // It may be closed already, which is for the reader to notice.
+        // The server may have closed it already; the caller notices when it reads.
         let _ = socket.write_all(said.as_bytes()).await;
         socket
     }
 
-    /// All that is still answered, up to the end.
+    /// Everything that the server still sends.
     async fn rest(mut socket: TcpStream) -> Vec<u8> {
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(60), socket.read_to_end(&mut answer));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_nothing_is_hung_up_on() {
+    async fn a_connection_without_requests_is_closed() {
         let (server, ..) = server(Connections { idle: SHORT, ..PATIENT }).await;
         for said in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
             let answer = String::from_utf8(rest(say(server, "127.0.0.1", said).await).await).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_reads_nothing_is_hung_up_on() {
+    async fn a_connection_on_which_nothing_is_read_is_closed() {
         let (server, ..) = server(Connections {
             all: 1,
             stalled: SHORT,
@@ -163,12 +163,12 @@ mod tests {
                 .is_empty()
             {}
         };
-        timeout(Duration::from_secs(60), next).await.expect("its place is free again");
+        timeout(Duration::from_secs(60), next).await.expect("its place is free");
         assert!(rest(stuck).await.len() < 64 << 20);
     }
 
     #[tokio::test]
-    async fn a_peer_has_its_share_of_connections() {
+    async fn a_peer_gets_its_share_of_connections() {
         let (server, ..) = server(PATIENT).await;
         let ask = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
         let mut held = Vec::new();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_waits_for_answers_and_not_for_ever() {
+    async fn a_stop_waits_for_responses_but_not_forever() {
         let ask = "GET /long HTTP/1.1\r\nhost: x\r\n\r\n";
         let (address, stop, served) = server(PATIENT).await;
         let read = begun(say(address, "127.0.0.1", ask).await).await;

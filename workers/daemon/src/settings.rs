@@ -1,4 +1,4 @@
-//! Settings of daemons, of which a file may hold those that neither a flag nor a variable gives, and what is said of mistakes in them.
+//! Settings from a config file, for those given neither by a flag nor by an environment variable, and errors about them.
 
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 pub struct SettingsError(pub String);
 
 impl SettingsError {
-    /// What is wrong with a setting.
+    /// An error about the value of a setting.
     pub fn wrong(name: &str, reason: impl std::fmt::Display) -> Self {
         Self(format!("`{name}` is wrong: {reason}"))
     }
 
-    /// Settings that nothing stands in for, by name and whether they are set: all that are not are named at once.
+    /// An error that names every required setting that is not set, given all of them and whether each is.
     pub fn lacking(config: Option<&Path>, set: &[(&str, bool)]) -> Self {
         let source = config.map_or_else(|| "the command line".to_owned(), |path| path.display().to_string());
         let missing: Vec<String> = set
@@ -29,7 +29,7 @@ impl SettingsError {
     }
 }
 
-/// Reads a file of settings; a mistake in it is reported with its line and key.
+/// Reads a config file; errors name the line and key.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, SettingsError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -51,7 +51,7 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, SettingsError> {
     })
 }
 
-/// Makes paths, and blob stores that are paths, count from the folder of the config file they stand in.
+/// Makes paths, and blob stores that are paths, relative to the folder of the config file they stand in.
 pub fn count_from_folder<'a>(config: &Path, paths: impl Iterator<Item = &'a mut PathBuf>, stores: &mut [String]) {
     let folder = config.parent().unwrap_or(Path::new(""));
     for path in paths {
@@ -64,7 +64,7 @@ pub fn count_from_folder<'a>(config: &Path, paths: impl Iterator<Item = &'a mut 
     }
 }
 
-/// The first list, or the second where that is empty.
+/// The first list, or the second if the first is empty.
 pub fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
     if first.is_empty() { second } else { first }
 }
