@@ -207,6 +207,9 @@ fn a_killed_demo_leaves_no_market_behind() {
     let lock = File::open(market.join("lock")).unwrap();
     let (ended, has_ended) = mpsc::channel();
     std::thread::spawn(move || ended.send(lock.lock()));
-    has_ended.recv_timeout(Duration::from_secs(60)).expect("the local market still runs").unwrap();
+    has_ended
+        .recv_timeout(Duration::from_secs(60))
+        .expect("the local market still runs")
+        .unwrap();
     assert!(!market.join("localnet.json").exists(), "the local market did not end in order");
 }
