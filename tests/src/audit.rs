@@ -1,4 +1,4 @@
-//! What must hold after every transaction, whatever it did.
+//! Invariants across accounts, checked after every transaction.
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
@@ -15,7 +15,7 @@ use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Slash, Tally};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Every account of our programs and the token program, decoded.
+/// All accounts of our programs and the token program, decoded.
 #[derive(Default)]
 #[allow(missing_docs)]
 pub struct Books {
@@ -56,19 +56,19 @@ fn decode<T: AccountDeserialize + Discriminator>(data: &[u8]) -> Option<T> {
         .then(|| T::try_deserialize(&mut &data[..8 + size_of::<T>()]).expect("the account decodes"))
 }
 
-/// Whether a job still holds a lock and a bond.
+/// Whether a job still has money locked for it and a bond at stake.
 fn in_progress(job: &Job) -> bool {
     job.status != Status::Convicted
 }
 
-/// Address of an hour's block, derived once: a week of blocks stays to be seen, and is seen after every transaction.
+/// Address of an hour's block. It is cached, since a week of blocks is checked after every transaction.
 fn block_address(hour: i64) -> Address {
     thread_local!(static KNOWN: RefCell<BTreeMap<i64, Address>> = RefCell::default());
     KNOWN.with_borrow_mut(|known| *known.entry(hour).or_insert_with(|| market::reward::block(hour)))
 }
 
 impl Books {
-    /// Reads the whole chain; an account of our programs that is of no known kind is an error.
+    /// Reads the whole chain; panics at an account of our programs that is of no known kind.
     pub fn read(svm: &LiteSVM) -> Self {
         let mut books = Self::default();
         for (address, account) in &svm.accounts_db().inner {
@@ -90,10 +90,10 @@ impl Books {
             } else if *program == jobs::ID {
                 books.read_jobs(*address, data);
             } else if *program == referee::ID {
-                let header: EvidenceHeader = decode(data).expect("the referee keeps nothing but evidence");
+                let header: EvidenceHeader = decode(data).expect("all accounts of the referee are evidence");
                 let tail = &data[8 + size_of::<EvidenceHeader>() + 4..];
                 let (written, rest) = tail.split_at(header.written.get() as usize);
-                assert!(rest.iter().all(|byte| *byte == 0), "evidence is filled up with zeros");
+                assert!(rest.iter().all(|byte| *byte == 0), "evidence is padded with zeros");
                 let written = written.to_vec();
                 books.evidence.insert(*address, (header, written));
             } else if *program == spl_token_interface::ID {
@@ -120,11 +120,11 @@ impl Books {
         } else if let Some(slash) = decode::<Slash>(data) {
             self.slashes.insert(address, slash);
         } else if let Some(block) = decode::<RewardBlock>(data) {
-            assert_eq!(address, block_address(block.hour.get()), "block at a foreign address");
+            assert_eq!(address, block_address(block.hour.get()), "block at a wrong address");
             self.blocks.insert(block.hour.get(), block);
         } else if let Some(tally) = decode::<Tally>(data) {
             let place = (tally.hour.get(), tally.shard);
-            assert_eq!(address, market::reward::tally(place.0, place.1), "tally at a foreign address");
+            assert_eq!(address, market::reward::tally(place.0, place.1), "tally at a wrong address");
             self.tallies.insert(place, tally);
         } else if let Some(config) = decode(data) {
             assert!(self.staking_config.replace(config).is_none(), "two staking configs");
@@ -195,10 +195,10 @@ impl Books {
         }
     }
 
-    /// Each account keeps its own invariant and sits at its own address.
+    /// Each account satisfies its invariant and has the address that follows from its content.
     fn check_accounts(&self) {
         let sound = |kind: &str, address: &Address, expected: Address, invariant: anchor_lang::Result<()>| {
-            assert_eq!(*address, expected, "{kind} at a foreign address");
+            assert_eq!(*address, expected, "{kind} at a wrong address");
             assert!(invariant.is_ok(), "{kind} {address} breaks its invariant: {invariant:?}");
         };
         for (address, device) in &self.devices {
@@ -207,7 +207,7 @@ impl Books {
             assert_eq!(
                 key.map(|key| key.device),
                 Some(*address),
-                "the hot key of {address} is marked as used"
+                "the hot key of {address} must be marked as used"
             );
         }
         for (address, model) in &self.gpu_models {
@@ -228,11 +228,7 @@ impl Books {
             sound("job", address, market::job::job(&job.escrow, job.id.get()), job.invariant());
         }
         for (address, conviction) in &self.convictions {
-            assert_eq!(
-                *address,
-                market::job::conviction(&conviction.job),
-                "conviction at a foreign address"
-            );
+            assert_eq!(*address, market::job::conviction(&conviction.job), "conviction at a wrong address");
         }
         for (address, audit) in &self.audits {
             sound("audit", address, market::audit::address(&audit.job), audit.invariant());
@@ -257,7 +253,7 @@ impl Books {
             assert_eq!(
                 evidence.complete.get(),
                 whole && sealed,
-                "{address} is complete when it is what was sealed"
+                "{address} must be complete exactly when its bytes match its seal"
             );
         }
         let configs = [
@@ -279,7 +275,7 @@ impl Books {
         }
     }
 
-    /// Votes are those of the ballots, each stake's once and no more than it was; deposits are there.
+    /// Tallies equal the sums of ballots while voting is open and are no less afterwards; the deposits are in their account.
     fn check_governance(&self, donations: &BTreeMap<Address, u64>) {
         let Some(config) = &self.governance_config else { return };
         let deposits: u64 = self.proposals.values().map(|proposal| proposal.deposit.get()).sum();
@@ -295,7 +291,7 @@ impl Books {
             assert_eq!(
                 *address,
                 market::govern::proposal(&proposal.proposer, proposal.id.get()),
-                "proposal at a foreign address"
+                "proposal at a wrong address"
             );
             assert!(proposal.invariant().is_ok(), "proposal {address} breaks its invariant");
             let own: Vec<_> = self.ballots.values().filter(|ballot| ballot.proposal == *address).collect();
@@ -307,7 +303,7 @@ impl Books {
             let counted = [proposal.yes, proposal.no, proposal.abstain, proposal.veto].map(|votes| votes.get());
             match proposal.status == governance::Status::Voting {
                 true => assert_eq!(votes, counted, "votes on {address}"),
-                // Ballots go when they have had their effect.
+                // Ballots of a counted proposal may be closed.
                 false => assert!(
                     votes.iter().zip(counted).all(|(votes, counted)| *votes <= counted),
                     "votes on {address}"
@@ -320,22 +316,21 @@ impl Books {
             assert_eq!(
                 *address,
                 market::govern::ballot(&ballot.proposal, &ballot.source),
-                "ballot at a foreign address"
+                "ballot at a wrong address"
             );
             assert!(ballot.invariant().is_ok(), "ballot {address} breaks its invariant");
             assert!(self.proposals.contains_key(&ballot.proposal), "the proposal of {address} is gone");
         }
     }
 
-    /// Shares add up to what the books of staking hold, and nobody is promised rewards that have not come in.
+    /// Shares add up to those in staking's books, and co-stakers are owed no more rewards than their offers have received.
     fn check_offers(&self, donations: &BTreeMap<Address, u64>) {
         for (address, offer) in &self.offers {
             let expected = market::costake::offer(&offer.device, offer.index.get());
-            assert_eq!(*address, expected, "offer at a foreign address");
+            assert_eq!(*address, expected, "offer at a wrong address");
             assert!(offer.invariant().is_ok(), "offer {address} breaks its invariant");
-            let io = self.staking_config.as_ref().expect("a config").mint;
             let left = offer.received.get() - offer.paid.get();
-            self.check_vault(address, market::costake::vault(address), io, left, donations);
+            self.check_vault(address, market::costake::vault(address), self.io(), left, donations);
             let positions: Vec<_> = self.positions.values().filter(|position| position.offer == *address).collect();
             let exits: Vec<_> = self.exits.values().filter(|exit| exit.offer == *address).collect();
             assert_eq!(positions.len() + exits.len(), offer.holders.get() as usize, "holders of {address}");
@@ -353,11 +348,11 @@ impl Books {
                 exit.rewards.get()
             });
             let claims: u64 = claims.chain(earned).sum();
-            assert!(claims <= left, "co-stakers of {address} are promised {claims} of {left}");
+            assert!(claims <= left, "co-stakers of {address} are owed {claims}, but {left} is left");
         }
         for (address, position) in &self.positions {
             let expected = market::costake::position(&position.offer, &position.holder, position.id.get());
-            assert_eq!(*address, expected, "position at a foreign address");
+            assert_eq!(*address, expected, "position at a wrong address");
             assert!(position.invariant().is_ok(), "position {address} breaks its invariant");
             assert!(self.offers.contains_key(&position.offer), "the offer of {address} is gone");
         }
@@ -395,14 +390,13 @@ impl Books {
         }
     }
 
-    /// What devices wait for is in the tallies, and what they can claim in the vault.
+    /// Scores that devices have not collected are in the tallies, and rewards that devices can claim are in the vault.
     fn check_rewards(&self) {
         let Some(emission) = &self.emission else { return };
         let (address, vault) = (market::reward::emission(), market::reward::vault());
         assert!(emission.invariant().is_ok(), "the emission breaks its invariant");
         let tokens = self.tokens.get(&vault).expect("the emission has a vault");
-        let io = self.staking_config.as_ref().expect("a config").mint;
-        assert_eq!((tokens.owner, tokens.mint), (address, io), "the emission's vault");
+        assert_eq!((tokens.owner, tokens.mint), (address, self.io()), "the emission's vault");
         assert!(tokens.delegate.is_none() && tokens.close_authority.is_none());
         assert!(tokens.amount >= emission.owed.get(), "more is owed than there is");
         let mut promised = 0;
@@ -410,13 +404,13 @@ impl Books {
             promised += device.rewards.get();
             for (hour, pool, score) in device.pending() {
                 let block = self.blocks.get(&(i64::from(hour) * 3_600));
-                let block = block.unwrap_or_else(|| panic!("{address} waits for a block that is gone"));
+                let block = block.unwrap_or_else(|| panic!("the block that {address} waits for is gone"));
                 if block.settled.get() {
                     promised += block.reward(pool, score).unwrap();
                 }
             }
         }
-        assert!(promised <= emission.owed.get(), "devices are promised more than is owed");
+        assert!(promised <= emission.owed.get(), "devices can claim more than is owed");
         for (hour, block) in &self.blocks {
             assert!(block.invariant().is_ok(), "the block of {hour} breaks its invariant");
             assert_eq!(block.settled.get(), *hour < emission.next_hour.get(), "blocks are settled in order");
@@ -446,47 +440,39 @@ impl Books {
         }
     }
 
-    /// A vault belongs to its account alone and holds what the books say, plus what was given unasked.
+    /// A vault belongs only to its account and holds what the books say, plus donations.
     fn check_vault(&self, holder: &Address, vault: Address, mint: Address, total: u64, donations: &BTreeMap<Address, u64>) {
         let tokens = self.tokens.get(&vault).unwrap_or_else(|| panic!("{holder} has no vault"));
         assert_eq!((tokens.owner, tokens.mint), (*holder, mint), "vault of {holder}");
         assert!(
             tokens.delegate.is_none() && tokens.close_authority.is_none(),
-            "somebody else has a hand in the vault of {holder}"
+            "somebody else can move tokens of the vault of {holder}"
         );
         let donated = donations.get(&vault).copied().unwrap_or(0);
         assert_eq!(
             tokens.amount,
             total + donated,
-            "the vault of {holder} holds something else than its books say"
+            "the vault of {holder} does not hold what its books say"
         );
     }
 
-    fn check_sums(&self, donations: &BTreeMap<Address, u64>) {
-        let io = self.staking_config.as_ref().map(|config| config.mint);
+    /// A device's stake is in its vault, and its slashes, bonds and debts add up to what its account says.
+    fn check_devices(&self, donations: &BTreeMap<Address, u64>) {
         for (address, device) in &self.devices {
             self.check_vault(
                 address,
                 market::stake::vault(address),
-                io.expect("a config"),
+                self.io(),
                 device.total().unwrap(),
                 donations,
             );
-            let aside = self.slashes.values().filter(|slash| slash.device == *address);
-            let waiting = aside.clone().filter(|slash| !slash.due.is_zero()).count();
-            let part = |part: usize| aside.clone().map(|slash| slash.amounts()[part]).sum::<u64>();
-            let [own, active, cooling] = [0, 1, 2].map(part);
-            let cooled = aside.clone().filter(|slash| slash.of_cooling.get());
-            let of_cooling = cooled.map(|slash| slash.amounts()[0]).sum::<u64>();
-            let booked = [device.own_escrowed, device.co_escrowed, device.escrowed].map(|amount| amount.get());
-            assert_eq!([own - of_cooling, active, own + active + cooling], booked, "set aside of {address}");
-            assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
+            self.check_slashes(address, device);
             if self
                 .staking_config
                 .as_ref()
                 .is_some_and(|config| config.jobs_authority != market::job::authority())
             {
-                // A test holds the bonds' key itself.
+                // The test locks bonds itself, without jobs.
                 continue;
             }
             let taken = self.jobs.values().filter(|job| job.device == *address && in_progress(job));
@@ -504,15 +490,29 @@ impl Books {
                 .sum();
             assert_eq!(owed, device.owed.get(), "owed by {address}");
         }
+    }
+
+    fn check_slashes(&self, address: &Address, device: &Device) {
+        let aside = self.slashes.values().filter(|slash| slash.device == *address);
+        let waiting = aside.clone().filter(|slash| !slash.due.is_zero()).count();
+        let part = |part: usize| aside.clone().map(|slash| slash.amounts()[part]).sum::<u64>();
+        let [own, active, cooling] = [0, 1, 2].map(part);
+        let cooled = aside.clone().filter(|slash| slash.of_cooling.get());
+        let of_cooling = cooled.map(|slash| slash.amounts()[0]).sum::<u64>();
+        let booked = [device.own_escrowed, device.co_escrowed, device.escrowed].map(|amount| amount.get());
+        assert_eq!([own - of_cooling, active, own + active + cooling], booked, "set aside of {address}");
+        assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
+    }
+
+    /// Jackpots are in their vaults.
+    fn check_permits(&self, donations: &BTreeMap<Address, u64>) {
         for (address, permit) in &self.permits {
-            self.check_vault(
-                address,
-                market::permit::vault(address),
-                io.expect("a config"),
-                permit.jackpot.get(),
-                donations,
-            );
+            self.check_vault(address, market::permit::vault(address), self.io(), permit.jackpot.get(), donations);
         }
+    }
+
+    /// A consumer's money is in its vault, and locked exactly for its jobs in progress.
+    fn check_escrows(&self, donations: &BTreeMap<Address, u64>) {
         for (address, escrow) in &self.escrows {
             self.check_vault(
                 address,
@@ -525,12 +525,16 @@ impl Books {
             let (locks, count) = opened.fold((0, 0), |(sum, count), job| (sum + job.locked.get(), count + 1));
             assert_eq!((locks, count), (escrow.locked.get(), escrow.open_jobs.get()), "locks of {address}");
         }
+    }
+
+    /// A job's conviction, audit and demands exist when its own account says so, and so do the accounts that it needs.
+    fn check_jobs(&self) {
         for (address, job) in &self.jobs {
             let conviction = self.convictions.get(&market::job::conviction(address));
             assert_eq!(
                 conviction.is_some(),
                 !in_progress(job),
-                "{address} is convicted exactly while its reward is open"
+                "{address} must be convicted exactly while it has a conviction"
             );
             assert!(
                 conviction.is_none_or(|conviction| (conviction.job, conviction.device) == (*address, job.device)),
@@ -545,7 +549,7 @@ impl Books {
             let second = self.audits.values().find(|audit| audit.job_hash == job.job_hash);
             assert!(
                 second.is_some() == (job.audit >= jobs::AuditStage::Taken) || !in_progress(job),
-                "{address} is audited by somebody exactly while its stage says so"
+                "{address} must have an audit exactly when its stage says so"
             );
             let about = |demand: &&DemandHeader| demand.job == *address && demand.job_hash == job.job_hash;
             let open = self.demands.values().filter(about).filter(|demand| !demand.answered.get()).count();
@@ -559,6 +563,10 @@ impl Books {
         for (address, conviction) in &self.convictions {
             assert!(self.jobs.contains_key(&conviction.job), "the job of {address} is gone");
         }
+    }
+
+    /// All tokens of a mint are in token accounts.
+    fn check_supplies(&self) {
         for (address, mint) in &self.mints {
             let held: u64 = self
                 .tokens
@@ -569,9 +577,13 @@ impl Books {
             assert_eq!(held, mint.supply, "token accounts of {address} do not add up to its supply");
         }
     }
+
+    fn io(&self) -> Address {
+        self.staking_config.as_ref().expect("a config").mint
+    }
 }
 
-/// The kit's record of what no account says.
+/// The kit's record of what no account tells: tokens minted, burned and donated.
 #[derive(Clone, Default)]
 pub struct Audit {
     minted: BTreeMap<Address, u64>,
@@ -588,21 +600,25 @@ impl Audit {
         *self.donations.entry(*vault).or_default() += amount;
     }
 
-    /// Checks everything. `burned` is what the transaction burned: supplies fall by that and nothing else.
+    /// Checks everything. `burned` is what the transaction burned: supplies must fall by exactly that.
     pub fn check(&mut self, books: &Books, burned: u64) {
         books.check_accounts();
-        // A vault that was closed took its donations along.
+        // A closed vault has paid out its donations.
         self.donations.retain(|vault, _| books.tokens.contains_key(vault));
-        books.check_sums(&self.donations);
+        books.check_devices(&self.donations);
+        books.check_permits(&self.donations);
+        books.check_escrows(&self.donations);
+        books.check_jobs();
+        books.check_supplies();
         books.check_rewards();
         books.check_offers(&self.donations);
         books.check_governance(&self.donations);
         let mut fallen = 0;
         for (address, mint) in &books.mints {
             let minted = self.minted.get(address).copied().unwrap_or(0);
-            let gone = minted.checked_sub(mint.supply).expect("nobody else mints");
+            let gone = minted.checked_sub(mint.supply).expect("only the kit mints");
             fallen += gone - self.burned.insert(*address, gone).unwrap_or(0);
         }
-        assert_eq!(fallen, burned, "supplies fell by something else than burns");
+        assert_eq!(fallen, burned, "supplies fell by more or less than was burned");
     }
 }

@@ -1,4 +1,4 @@
-//! Co-stakers: offers, those who join them, and how they leave.
+//! Co-stakers: offers, joining them, and leaving them.
 
 use crate::parties::Worker;
 use crate::world::World;
@@ -11,19 +11,19 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
 
-/// Half of the minimum of the kit's devices, in tickets of 10 $IO, for 40 % of the rewards.
+/// Terms of the kit's offers: half of a device's minimum stake, in tickets of 10 $IO, for 40 % of the rewards.
 pub const OFFER: OfferTerms = OfferTerms {
     capacity: 200 * IO,
     ticket: 10 * IO,
     share_bps: 4_000,
 };
 
-/// Somebody with $IO to co-stake.
+/// A wallet with $IO to co-stake.
 #[derive(Clone)]
 pub struct CoStaker {
-    /// Signs.
+    /// The wallet.
     pub wallet: Arc<Keypair>,
-    /// Its $IO.
+    /// Its $IO account.
     pub tokens: Address,
 }
 
@@ -34,41 +34,41 @@ impl CoStaker {
     }
 }
 
-/// What somebody has in an offer.
+/// A co-staker's position in an offer.
 #[derive(Clone)]
 pub struct Stake {
-    /// Who.
+    /// The co-staker.
     pub holder: CoStaker,
-    /// The device.
+    /// The offer's device.
     pub device: Address,
     /// The offer.
     pub offer: Address,
-    /// The position.
+    /// The position's account.
     pub position: Address,
 }
 
 impl Stake {
-    /// Takes shares out, as the position's exit with this number.
+    /// Requests an exit of these shares, as the position's exit with this number.
     pub fn leaving(&self, number: u32, shares: u64) -> Instruction {
         costake::request_exit(&self.holder.address(), &self.device, &self.offer, &self.position, number, shares)
     }
 
-    /// Where that exit is.
+    /// Address of the position's exit with this number.
     pub fn exit(&self, number: u32) -> Address {
         costake::exit(&self.position, number)
     }
 
-    /// Starts its cooldown.
+    /// Starts the cooldown of an exit.
     pub fn cooling(&self, number: u32) -> Instruction {
         costake::cool(&self.device, &self.offer, &self.exit(number))
     }
 
-    /// Pays it out.
+    /// Pays out an exit, called by the holder.
     pub fn withdrawing(&self, number: u32) -> Instruction {
         self.withdrawing_by(&self.holder.address(), number)
     }
 
-    /// The same, whoever calls.
+    /// Pays out an exit, called by `caller`.
     pub fn withdrawing_by(&self, caller: &Address, number: u32) -> Instruction {
         let holder = &self.holder;
         costake::withdraw(
@@ -81,7 +81,7 @@ impl Stake {
         )
     }
 
-    /// Closes the position, whoever calls.
+    /// Closes the position, called by `caller`.
     pub fn closing_by(&self, caller: &Address) -> Instruction {
         costake::close_position(caller, &self.holder.address(), &self.offer, &self.position)
     }
@@ -93,19 +93,19 @@ impl Stake {
 }
 
 impl World {
-    /// Somebody with 1,000 $IO.
+    /// A co-staker with 1,000 $IO.
     pub fn co_staker(&mut self, name: &str) -> CoStaker {
         self.co_staker_with(name, 1_000 * IO)
     }
 
-    /// Somebody with so much $IO.
+    /// A co-staker with this many base units of $IO.
     pub fn co_staker_with(&mut self, name: &str, tokens: u64) -> CoStaker {
         let (wallet, io) = (self.wallet(name), self.io);
         let tokens = self.give_tokens(&wallet.pubkey(), &io, tokens);
         CoStaker { wallet, tokens }
     }
 
-    /// The offer of a device of the kit's.
+    /// The instruction that opens an offer for a device.
     pub fn offering(&self, worker: &Worker, index: u32, terms: OfferTerms) -> Instruction {
         let gpu = self.device(&worker.device).gpu_model.get();
         costake::create(&worker.wallet(), &worker.device, gpu, &self.io, index, terms)
@@ -120,7 +120,7 @@ impl World {
         costake::offer(&worker.device, index)
     }
 
-    /// A co-staker's way into an offer, expecting the terms it has.
+    /// The instruction by which a co-staker joins an offer on its present terms.
     pub fn joining(&self, holder: &CoStaker, offer: &Address, id: u32, amount: u64) -> Instruction {
         let books = self.books();
         let offer_now = &books.offers[offer];
@@ -138,7 +138,7 @@ impl World {
         )
     }
 
-    /// Lets a co-staker in.
+    /// Has a co-staker join an offer.
     #[track_caller]
     pub fn join(&mut self, holder: &CoStaker, offer: &Address, id: u32, amount: u64) -> Stake {
         let join = self.joining(holder, offer, id, amount);
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    /// Notes what positions and exits have in their offers' logs, as a watchtower does.
+    /// Settles the positions and exits that their offers' logs affect, as a watchtower does.
     pub fn note_rewards(&mut self) {
         let books = self.books();
         for (address, mut position) in books.positions {

@@ -1,4 +1,4 @@
-//! Demands, and the true answers to them from the run that a result came of.
+//! Demands, and the honest answers to them from the run that produced a result.
 
 use crate::parties::{Consumer, Worker, terms};
 use crate::world::{PARAMETERS, Receipt, World};
@@ -16,24 +16,24 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-/// The pieces of a list, each with its offset and whether it is the last one. An empty list has none.
+/// The pieces of a list, each with its offset and whether it is the last. An empty list has none.
 fn pieces<T: Clone>(list: &[T], length: usize) -> Vec<(u32, Vec<T>, bool)> {
     let count = list.len().div_ceil(length);
     let piece = |at: usize| list.iter().skip(at * length).take(length).cloned().collect();
     (0..count).map(|at| ((at * length) as u32, piece(at), at + 1 == count)).collect()
 }
 
-/// What lies on one page of a list.
+/// The elements on one page of a list.
 fn page<T: Clone>(list: &[T], page: u32) -> Vec<T> {
     list.iter().skip((page * PAGE) as usize).take(PAGE as usize).cloned().collect()
 }
 
-/// Siblings from page `index` of these leaves up to their root.
+/// Siblings from page `index` of these leaves to their root.
 fn above_page(leaves: &[Hash], index: u32) -> Vec<Hash> {
     merkle::path(leaves, index * PAGE).split_off(page_depth(leaves.len() as u32) as usize)
 }
 
-/// The true answer to a demand, in order, one instruction to a transaction.
+/// The honest answer to a demand, in order, as one instruction per transaction.
 pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Instruction> {
     let by = Answerer {
         key: worker.key.pubkey(),
@@ -73,7 +73,8 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
                 },
                 path: merkle::path(&op_leaves(&run.tensors[item.unit as usize]), item.op),
             };
-            // The end has a transaction of its own, with no more hashes than would be too short a piece: a head and two paths are long.
+            // The end has a transaction of its own, since a head and two paths are long. It takes along only those last hashes that would
+            // be too few for a piece of their own.
             let over = Some(shown.len() % HASHES).filter(|over| shown.len() > HASHES && *over < MIN_PIECE);
             let (shown, last) = shown.split_at(shown.len() - over.unwrap_or(0));
             let mut all: Vec<_> = pieces(shown, HASHES)
@@ -99,7 +100,7 @@ pub fn answers(worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Ins
 }
 
 impl World {
-    /// Asks the worker of a job for an item; returns the demand's address.
+    /// Demands an item from the worker of a job; returns the demand's address.
     #[track_caller]
     pub fn ask(&mut self, challenger: &Keypair, job: &Address, item: Item) -> Address {
         let open = self.asking(challenger, job, item);
@@ -107,7 +108,7 @@ impl World {
         market::demand::address(job, item)
     }
 
-    /// The instruction that asks for an item, at the price of the day.
+    /// The instruction that demands an item, at the present cost.
     #[track_caller]
     pub fn asking(&self, challenger: &Keypair, job: &Address, item: Item) -> Instruction {
         let (facts, fee) = (self.job(job), u64::from(PARAMETERS.demand_fee));
@@ -115,7 +116,7 @@ impl World {
         market::demand::open(&challenger.pubkey(), job, &facts, &self.treasury, item, most)
     }
 
-    /// Answers a demand truly; returns what each transaction cost.
+    /// Answers a demand honestly; returns the receipt of each transaction.
     #[track_caller]
     pub fn answer(&mut self, worker: &Worker, job: &Address, run: &Run, item: Item) -> Vec<Receipt> {
         answers(worker, job, run, item)
@@ -124,7 +125,7 @@ impl World {
             .collect()
     }
 
-    /// Opens a job on a run's model and inputs, with a bond of 10 $IO, and delivers what the run made of them.
+    /// Opens a job on a run's model and inputs, with a bond of 10 $IO, and delivers the run's result.
     #[track_caller]
     pub fn run_job(&mut self, consumer: &Consumer, worker: &Worker, id: u64, run: &Run) -> Address {
         let model = self.register(&run.graph);

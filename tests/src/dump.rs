@@ -1,4 +1,4 @@
-//! A chain's accounts as text, to go on from them with another version of the programs.
+//! A chain's accounts as text, with which another version of the programs can continue.
 
 use crate::world::World;
 use protocol::units::Moment;
@@ -11,8 +11,8 @@ use std::fmt::Write;
 const SYSTEM: Address = Address::from_str_const("11111111111111111111111111111111");
 
 impl World {
-    /// The clock, and every account of the market's programs, of the token program and of wallets: address, owner, lamports and bytes a
-    /// line.
+    /// The clock, then one line for every account of the market's programs, of the token program and of wallets: address, owner, lamports
+    /// and bytes.
     pub fn dump(&self) -> String {
         let Moment { unix, slot } = self.now();
         let mut text = format!("{unix} {slot}\n");
@@ -37,7 +37,7 @@ impl World {
         text
     }
 
-    /// A chain with the programs as they are now and the accounts of a dump.
+    /// A chain with the present programs and the accounts of a dump.
     pub fn restore(dump: &str) -> Self {
         let mut world = Self::new();
         let mut lines = dump.lines();

@@ -1,4 +1,4 @@
-//! Evidence on chain: sealed, waited for and written in pieces as a challenger's client does it.
+//! Evidence on chain: sealed, and written in pieces from the next slot on, as a challenger's client does it.
 
 use crate::world::{Receipt, World};
 use chain::market;
@@ -9,7 +9,7 @@ use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-/// The form of a claim that the referee takes.
+/// A claim in the form that the referee takes.
 pub fn claim(claim: &Claim) -> referee::Claim {
     referee::Claim {
         graph_root: claim.graph_root,
@@ -38,7 +38,7 @@ impl World {
         seal
     }
 
-    /// Writes sealed evidence from `offset` on; returns what each piece cost.
+    /// Writes sealed evidence from `offset` on; returns the receipt of each piece.
     #[track_caller]
     pub fn write(&mut self, challenger: &Keypair, seal: &Hash, offset: usize, evidence: &[u8]) -> Vec<Receipt> {
         let pieces = evidence[offset..].chunks(PIECE).enumerate();
@@ -51,7 +51,7 @@ impl World {
             .collect()
     }
 
-    /// Puts complete evidence on chain; returns its address.
+    /// Seals and writes evidence; returns its address.
     #[track_caller]
     pub fn show(&mut self, challenger: &Keypair, subject: &Address, evidence: &[u8]) -> Address {
         let seal = self.seal(challenger, subject, evidence);

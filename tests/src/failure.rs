@@ -1,4 +1,4 @@
-//! How an instruction must fail: by a program's own code or by one of the runtime's errors.
+//! How an instruction must fail: with a program's own error code or with one of the runtime's errors.
 
 use costaking::error::CostakingError;
 use governance::error::GovernanceError;
@@ -16,11 +16,11 @@ pub struct Failure(pub InstructionError);
 impl Failure {
     /// Anchor: an account that must be writable is not.
     pub const NOT_WRITABLE: Self = Self(InstructionError::Custom(2000));
-    /// Anchor: an account is not the one another account names.
+    /// Anchor: an account is not the one that another account names.
     pub const WRONG_ADDRESS: Self = Self(InstructionError::Custom(2012));
-    /// Anchor: one account in two places, one of them writable.
+    /// Anchor: the same account is passed twice, and one of the two is writable.
     pub const DUPLICATE: Self = Self(InstructionError::Custom(2040));
-    /// Anchor: a writable account does not exist, or no longer.
+    /// Anchor: a writable account does not exist, or no longer exists.
     pub const GONE: Self = Self(InstructionError::AccountDataTooSmall);
     /// System program: the account to be created exists.
     pub const ALREADY_IN_USE: Self = Self(InstructionError::Custom(0));

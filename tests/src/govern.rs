@@ -1,4 +1,4 @@
-//! Governance in charge: who proposes, who votes, and what is executed.
+//! Governance as authority of the other programs: proposing, voting and executing.
 
 use crate::parties::Worker;
 use crate::rewards::RULES as REWARDS;
@@ -12,12 +12,12 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::sync::Arc;
 
-/// Somebody who writes proposals.
+/// A wallet that writes proposals.
 #[derive(Clone)]
 pub struct Proposer {
-    /// Signs.
+    /// The wallet.
     pub wallet: Arc<Keypair>,
-    /// Its $IO.
+    /// Its $IO account.
     pub tokens: Address,
 }
 
@@ -28,7 +28,7 @@ impl Proposer {
     }
 }
 
-/// A title, padded.
+/// A title padded with zeros.
 pub fn title(text: &str) -> [u8; 64] {
     let mut title = [0; 64];
     title[..text.len()].copy_from_slice(text.as_bytes());
@@ -36,8 +36,8 @@ pub fn title(text: &str) -> [u8; 64] {
 }
 
 impl World {
-    /// Hands all authorities to governance, with the published rules and a guardian for a year; the emission starts too, since rewards to
-    /// come do not circulate. Returns the guardian.
+    /// Hands all authorities to governance, with the published rules and a guardian for a year; returns the guardian. Also starts the
+    /// emission, which governance needs, since unpaid rewards do not circulate.
     pub fn govern(&mut self) -> Arc<Keypair> {
         let (payer, admin, io) = (self.payer.pubkey(), self.admin.clone(), self.io);
         let (authority, guardian) = (admin.pubkey(), self.wallet("guardian"));
@@ -59,7 +59,7 @@ impl World {
         guardian
     }
 
-    /// Somebody with 2,000 $IO, enough for a deposit or two.
+    /// A proposer with 2,000 $IO, enough for two deposits.
     pub fn proposer(&mut self, name: &str) -> Proposer {
         let (wallet, io) = (self.wallet(name), self.io);
         let tokens = self.give_tokens(&wallet.pubkey(), &io, 2_000 * IO);
@@ -81,7 +81,7 @@ impl World {
         proposal
     }
 
-    /// Writes a proposal and opens its vote, a second later than all that was before.
+    /// Writes a proposal and opens its vote, one second after everything before it; returns its address.
     #[track_caller]
     pub fn propose(&mut self, proposer: &Proposer, what: &[Instruction]) -> Address {
         let proposal = self.draft(proposer, what);
@@ -93,7 +93,7 @@ impl World {
         proposal
     }
 
-    /// A device's owner votes with its stake.
+    /// Votes with the own stake of a device's owner.
     #[track_caller]
     pub fn vote(&mut self, worker: &Worker, proposal: &Address, choice: u8) {
         let index = self.proposal(proposal).index.get();
@@ -101,25 +101,25 @@ impl World {
         self.send(vote, &[&worker.owner]);
     }
 
-    /// A proposal as it stands.
+    /// A proposal's account.
     pub fn proposal(&self, proposal: &Address) -> governance::Proposal {
         self.books().proposals[proposal]
     }
 
-    /// Lets time pass until the vote is over, and has it counted.
+    /// Moves the clocks to the end of the vote and has it counted.
     #[track_caller]
     pub fn count_votes(&mut self, proposal: &Address) {
         self.go_to_time(self.proposal(proposal).voting_ends.get());
         self.send(govern::advance(proposal), &[]);
     }
 
-    /// Lets time pass until this second.
+    /// Moves the clocks to this second.
     pub fn go_to_time(&mut self, unix: i64) {
         let left = unix - self.now().unix;
         self.wait(u32::try_from(left).expect("time only moves forward"));
     }
 
-    /// Makes it so, the long way: proposed, voted for by these devices, counted, waited for and executed.
+    /// Carries out these instructions through a proposal: proposed, voted for by these devices, counted, and executed after the timelock.
     #[track_caller]
     pub fn decide(&mut self, proposer: &Proposer, voters: &[&Worker], what: &[Instruction]) -> Address {
         let proposal = self.propose(proposer, what);
@@ -134,7 +134,7 @@ impl World {
         proposal
     }
 
-    /// The treasury's $IO, which governance holds.
+    /// Mints $IO into the treasury's account, which governance holds; returns its address.
     pub fn treasury_tokens(&mut self, amount: u64) -> Address {
         let io = self.io;
         let holder = govern::authority();

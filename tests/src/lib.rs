@@ -1,6 +1,6 @@
-//! Kit of the programs' tests: a [`World`] runs the programs in LiteSVM and audits every book and every token after each transaction.
+//! Kit of the programs' tests: a [`World`] runs the programs in LiteSVM and audits all books and tokens after each transaction.
 //!
-//! Everything in it is fixed: keys come from names, time moves only when a test says so. A test that fails once fails always.
+//! It is deterministic: keys derive from names, and time moves only when a test says so. A test that fails once always fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod audit;
@@ -31,7 +31,7 @@ pub use world::{CLUSTER, Entry, PARAMETERS, Receipt, World, key, slot_hash};
 
 use anchor_lang::{AccountDeserialize, Discriminator};
 
-/// An account of zeros, for what is tried without a chain.
+/// An account of zeros, for tests that need no chain.
 pub fn zeroed<T: AccountDeserialize + Discriminator>() -> T {
     let mut bytes = vec![0; 8 + size_of::<T>()];
     bytes[..8].copy_from_slice(T::DISCRIMINATOR);

@@ -1,4 +1,4 @@
-//! Who takes part: devices with their owners, consumers with their escrows, and a job's way through its states.
+//! The parties: devices with their owners, consumers with their escrows, and how they take a job through its states.
 
 use crate::world::{Receipt, World, key};
 use chain::market;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 /// A listed GPU model with multiplier 2.00 and 24 GiB.
 pub const GPU: u16 = 1;
-/// One that takes no new devices.
+/// A GPU model that takes no new devices.
 pub const GPU_UNLISTED: u16 = 2;
-/// One that earns nothing and takes no jobs.
+/// A GPU model that earns nothing and takes no jobs.
 pub const GPU_WITHOUT_MULTIPLIER: u16 = 3;
 /// Minimum stake of one [`GPU`].
 pub const GPU_MINIMUM: u64 = 400 * IO;
@@ -74,7 +74,7 @@ pub fn tiny_graph() -> Graph {
     }
 }
 
-/// The kit's model: its input, its op and its MODEL hash.
+/// Input shape, op and MODEL hash of the kit's model.
 pub fn tiny_model() -> (Shape, OpDescriptor, Hash) {
     let graph = tiny_graph();
     (graph.inputs[0], graph.ops[0], hash_of(&graph))
@@ -101,7 +101,7 @@ fn hash_of(graph: &Graph) -> Hash {
     model_hash(&graph.inputs, &facts)
 }
 
-/// A run of the kit's model over the units of [`terms`]. A lie is one element of one unit that is off by one bit.
+/// A run of the kit's model over the units of [`terms`]. `lie` is a unit and an element of it that is off by one bit.
 pub fn tiny_run(seed: u64, lie: Option<(u32, usize)>) -> Run {
     Run::new(&tiny_graph(), &Rng::new(seed), terms().units, &|unit, _, value| {
         if let Some((_, element)) = lie.filter(|(place, _)| *place == unit) {
@@ -110,7 +110,7 @@ pub fn tiny_run(seed: u64, lie: Option<(u32, usize)>) -> Run {
     })
 }
 
-/// Terms any device of the kit can serve: 10 units from 1 to 2 $IO over a minute, a bond of 10 $IO.
+/// Terms that any device of the kit can serve: 10 units from 1 to 2 $IO over a minute, a bond of 10 $IO.
 pub fn terms() -> JobTerms {
     JobTerms {
         inputs: [0x1A; 32],
@@ -136,13 +136,13 @@ pub fn terms() -> JobTerms {
 /// A device and its owner.
 #[derive(Clone)]
 pub struct Worker {
-    /// Stakes and gets paid.
+    /// The owner's wallet, which stakes and gets paid.
     pub owner: Arc<Keypair>,
     /// The hot key.
     pub key: Arc<Keypair>,
     /// The device's account.
     pub device: Address,
-    /// The owner's $IO.
+    /// The owner's $IO account.
     pub tokens: Address,
 }
 
@@ -161,13 +161,13 @@ impl Worker {
 /// An escrow and its owner.
 #[derive(Clone)]
 pub struct Consumer {
-    /// Pays.
+    /// The owner's wallet.
     pub owner: Arc<Keypair>,
     /// The mint it pays in.
     pub mint: Address,
     /// The escrow's account.
     pub escrow: Address,
-    /// The owner's tokens.
+    /// The owner's token account.
     pub tokens: Address,
 }
 
@@ -195,19 +195,19 @@ pub struct Work {
     pub traces: Hash,
     /// Root of the outputs.
     pub outputs: Hash,
-    /// Makes the commitment unguessable.
+    /// Nonce that makes the commitment unguessable.
     pub nonce: Hash,
 }
 
 impl Work {
-    /// The work every test does.
+    /// The result of jobs whose content does not matter.
     pub const SAMPLE: Self = Self {
         traces: [0x7A; 32],
         outputs: [0x0B; 32],
         nonce: [0x4E; 32],
     };
 
-    /// What a run's worker reveals.
+    /// The result of a run.
     pub fn of(run: &Run) -> Self {
         Self {
             traces: run.claim.traces,
@@ -216,7 +216,7 @@ impl Work {
         }
     }
 
-    /// What `device` commits to for a job.
+    /// The commitment of `device` to this result of a job.
     pub fn commitment(&self, job_hash: &Hash, device: &Address) -> Hash {
         let party = device.as_array();
         let result = trace::result(job_hash, party, &self.traces, &self.outputs);
@@ -225,7 +225,7 @@ impl Work {
 }
 
 impl World {
-    /// Registers a model, as its registrar does it, unless it is there.
+    /// Registers a model, as a registrar does it, unless it is registered already.
     #[track_caller]
     pub fn register(&mut self, graph: &Graph) -> Address {
         let hash = hash_of(graph);
@@ -246,7 +246,7 @@ impl World {
         model
     }
 
-    /// A device of one [`GPU`] with 1,000 $IO staked and its probation behind it; its owner has 1,000 $IO more.
+    /// A device of one [`GPU`] with 1,000 $IO staked and its probation over; its owner has 1,000 $IO more.
     pub fn worker(&mut self, name: &str) -> Worker {
         let worker = self.newcomer(name);
         let stake = market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, 1_000 * IO);
@@ -255,7 +255,7 @@ impl World {
         worker
     }
 
-    /// A device just registered, without stake; its owner has 2,000 $IO.
+    /// A newly registered device without stake; its owner has 2,000 $IO.
     pub fn newcomer(&mut self, name: &str) -> Worker {
         self.supplier(name, GPU, 1, 2_000 * IO)
     }
@@ -266,11 +266,11 @@ impl World {
         self.send(market::stake::add_gpu_model(&payer, &admin.pubkey(), id, spec), &[&admin]);
     }
 
-    /// A device of that many GPUs just registered, without stake; its owner has so much $IO.
+    /// A newly registered device of `quantity` GPUs, without stake; its owner has `tokens` base units of $IO.
     pub fn supplier(&mut self, name: &str, gpu: u16, quantity: u8, tokens: u64) -> Worker {
         let owner = self.wallet(name);
         let key = key(&format!("{name}'s device"));
-        // For the rent of what it shows of its work.
+        // For the rent of the evidence of its work.
         self.give_sol(&key.pubkey(), 1_000_000_000);
         let io = self.io;
         let tokens = self.give_tokens(&owner.pubkey(), &io, tokens);
@@ -291,7 +291,7 @@ impl World {
         self.consumer_in(name, &io)
     }
 
-    /// The same in another mint.
+    /// The same with tokens of this mint.
     pub fn consumer_in(&mut self, name: &str, mint: &Address) -> Consumer {
         let owner = self.wallet(name);
         let tokens = self.give_tokens(&owner.pubkey(), mint, 2_000 * IO);
@@ -314,7 +314,7 @@ impl World {
         consumer.job(id)
     }
 
-    /// Opens the replicas of a job on the kit's model, all at once.
+    /// Opens the replicas of a job on the kit's model in one transaction.
     #[track_caller]
     pub fn open_replicas(&mut self, consumer: &Consumer, first_id: u64, terms: JobTerms) -> Vec<Address> {
         let all: Vec<_> = (0..terms.replicas)
@@ -329,7 +329,7 @@ impl World {
             .collect()
     }
 
-    /// The claim of a replica with all others named as the chain has them.
+    /// The claim of a replica, with the accounts of all others and their devices.
     pub fn claiming_replica(&self, worker: &Worker, replicas: &[Address], replica: usize) -> Instruction {
         let books = self.books();
         let others: Vec<_> = (0..replicas.len())
@@ -340,25 +340,25 @@ impl World {
         market::job::claim_replica(&worker.key.pubkey(), &replicas[replica], expected, &worker.device, GPU, 0, &others)
     }
 
-    /// The replicas of a job, each with whether it is in progress.
+    /// The replicas of a job, each with whether it still exists.
     pub fn living(&self, replicas: &[Address]) -> Vec<(Address, bool)> {
         let books = self.books();
         replicas.iter().map(|job| (*job, books.jobs.contains_key(job))).collect()
     }
 
-    /// Lets slots pass, no seconds, until every device is admitted to a job opened just now.
+    /// Moves the slot forward, but not the seconds, until every device is admitted to a job opened just now.
     pub fn open_doors(&mut self) {
         let window = self.books().jobs_config.expect("a config").sortition_slots.get();
         self.pass(0, u64::from(window) + 2);
     }
 
-    /// The claim of a job as the chain has it, for no less than `min_price`.
+    /// The claim of the job now at this address, for no less than `min_price`.
     #[track_caller]
     pub fn claiming(&self, worker: &Worker, job: &Address, min_price: u64) -> Instruction {
         market::job::claim_job(&worker.key.pubkey(), job, self.job(job).job_hash, &worker.device, GPU, min_price)
     }
 
-    /// Claims an open job as soon as the door is open.
+    /// Waits until the device is admitted to an open job and claims it.
     #[track_caller]
     pub fn claim(&mut self, worker: &Worker, job: &Address) -> Receipt {
         self.open_doors();
@@ -402,7 +402,7 @@ impl World {
         self.send(revealing(worker, job, work), &[&worker.key]);
     }
 
-    /// Lets time pass until a job's present deadline.
+    /// Moves the clocks to a job's present deadline.
     #[track_caller]
     pub fn wait_for_deadline(&mut self, job: &Address) {
         let (now, deadline) = (self.now(), self.deadline(job));
@@ -419,7 +419,7 @@ pub fn revealing(worker: &Worker, job: &Address, work: Work) -> Instruction {
     market::job::reveal_result(&worker.key.pubkey(), job, &worker.device, traces, outputs, nonce)
 }
 
-/// The parties of a job's end.
+/// The parties of the instructions that end a job.
 pub fn ending(consumer: &Consumer, worker: &Worker, job: &Address) -> JobParties {
     JobParties {
         job: *job,

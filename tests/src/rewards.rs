@@ -1,4 +1,4 @@
-//! Hours of rewards: opened, called, answered, checked in to, settled and collected as workers and cranks do it.
+//! Hours of rewards: opened, called, answered, checked in to, settled and collected, as workers and cranks do it.
 
 use crate::failure::Failure;
 use crate::parties::Worker;
@@ -18,12 +18,12 @@ use staking::state::BLOCK_STAYS;
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
 
-/// Bytes of the evidence of the largest work, and compute units that the check-in takes at most that judges it.
+/// Length in bytes of the evidence of the largest work.
 pub const LARGEST_EVIDENCE: usize = 6_656;
-/// See [`LARGEST_EVIDENCE`].
+/// Most compute units that a check-in with such evidence may take.
 pub const LARGEST_CHECK_IN: u64 = 74_000;
 
-/// The published rules, but every device is called at every second beacon or so, and paid from its second hour on.
+/// The published rules, but about every second beacon calls a device, and a device is paid from its second hour on.
 pub const RULES: RewardRules = RewardRules {
     min_uptime: 0,
     call_bps: 5_000,
@@ -31,7 +31,7 @@ pub const RULES: RewardRules = RewardRules {
 };
 
 impl World {
-    /// Starts the emission with the hour that is on, funded with this much; its verifier is the admin.
+    /// Starts the emission with the current hour and these funds, and the admin as verifier; returns the start of that hour.
     pub fn start_emission(&mut self, rules: RewardRules, funds: u64) -> i64 {
         let (payer, admin, io, genesis) = (self.payer.pubkey(), self.admin.clone(), self.io, self.hour());
         let start = reward::start(&payer, &admin.pubkey(), &io, genesis, rules, admin.pubkey());
@@ -40,18 +40,18 @@ impl World {
         genesis
     }
 
-    /// Start of the hour that is on.
+    /// Start of the current hour.
     pub fn hour(&self) -> i64 {
         start_of(self.now().unix)
     }
 
-    /// Lets time pass until so many seconds after the start of `hour`.
+    /// Moves the clocks to this many seconds after the start of `hour`.
     pub fn go_to_second(&mut self, hour: i64, seconds: i64) {
         let left = hour + seconds - self.now().unix;
         self.wait(u32::try_from(left).expect("time only moves forward"));
     }
 
-    /// Opens the block of the hour that is on, and its tallies.
+    /// Opens the block of the current hour and its tallies; returns the start of the hour.
     pub fn open_hour(&mut self) -> i64 {
         let (payer, hour) = (self.payer.pubkey(), self.hour());
         self.send(reward::open_block(&payer, hour), &[]);
@@ -61,7 +61,7 @@ impl World {
         hour
     }
 
-    /// Answers a beacon if it calls the device.
+    /// Answers a beacon of the hour, if it calls the device.
     pub fn answer_call(&mut self, worker: &Worker, hour: i64, index: u8) {
         let calls = self.books().blocks[&hour].calls(&worker.device);
         if calls >> index & 1 == 1 {
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// The answer to a beacon of the hour, with the work it asks for.
+    /// The instruction that answers a beacon of the hour, with the work that it asks for.
     pub fn answering(&self, worker: &Worker, hour: i64, index: u8) -> Instruction {
         let (books, device) = (self.books(), self.device(&worker.device));
         let gpu = &books.gpu_models[&market::stake::gpu_model(device.gpu_model.get())];
@@ -79,7 +79,7 @@ impl World {
         reward::answer(&worker.key.pubkey(), &worker.device, hour, index, root)
     }
 
-    /// Records a beacon of the hour that is on in its time, and has these devices answer if it calls them.
+    /// Moves the clocks to a beacon of the current hour, records it, and answers for those of these devices that it calls.
     pub fn beacon(&mut self, workers: &[&Worker], hour: i64, index: u8) {
         self.go_to_second(hour, 300 * i64::from(index) + 1);
         self.send(reward::record_beacon(hour, index), &[]);
@@ -88,8 +88,8 @@ impl World {
         }
     }
 
-    /// Lives through the hour that is on, from its start to its end: every beacon is recorded and every call of these devices answered.
-    /// After five minutes the hour before the last is settled and collected, and the last one checked in to.
+    /// Runs through the current hour, from its start to its end: records every beacon and answers every call of these devices. After five
+    /// minutes it settles and collects the hour before the last, and checks in to the last. Returns the start of the hour.
     pub fn live(&mut self, workers: &[&Worker]) -> i64 {
         let hour = self.open_hour();
         for index in 0..12u8 {
@@ -107,7 +107,7 @@ impl World {
         hour
     }
 
-    /// Settles an hour, if it has a block, and collects what these devices have in it.
+    /// Settles an hour, if it has a block, and collects what these devices earned in it.
     pub fn settle_and_collect(&mut self, workers: &[&Worker], hour: i64) {
         let Some(block) = self.books().blocks.get(&hour).copied() else {
             return;
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// Closes the tallies of an hour that everybody has collected, if it has a block, and the block of a week before.
+    /// Closes the tallies of an hour whose rewards are all collected, if it has a block, and the block of a week before.
     pub fn close_hour(&mut self, hour: i64) {
         let payer = self.payer.pubkey();
         let (blocks, old) = (self.books().blocks, hour - BLOCK_STAYS);
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    /// The offer that shares a device's rewards.
+    /// A device's offer that has not ended, which shares its rewards.
     pub fn live_offer(&self, device: &Address) -> Option<Address> {
         let books = self.books();
         let mut offers = books
@@ -150,14 +150,14 @@ impl World {
         offers.next().map(|(address, _)| *address)
     }
 
-    /// Shows a device's work of an hour and checks it in.
+    /// Shows a device's work of an hour and checks in.
     #[track_caller]
     pub fn check_in(&mut self, worker: &Worker, hour: i64) {
         let outcome = self.try_check_in(worker, hour);
         outcome.unwrap_or_else(|failure| panic!("must check in, but {failure}"));
     }
 
-    /// The same where the program may refuse; the rent of what was shown returns either way.
+    /// The same, but the program may refuse; the rent of the evidence returns either way.
     #[track_caller]
     pub fn try_check_in(&mut self, worker: &Worker, hour: i64) -> Result<(), Failure> {
         let seal = self.show_work(worker, hour);
@@ -169,7 +169,7 @@ impl World {
         outcome.map(drop)
     }
 
-    /// The check-in of a device of the kit's, by the evidence that [`World::show_work`] puts on chain.
+    /// The instruction that checks a device in, with the evidence that [`World::show_work`] puts on chain.
     pub fn checking_in(&self, worker: &Worker, hour: i64) -> Instruction {
         let seal = self.evidence_of_work(worker, hour).map(|bytes| seal_of(worker, &bytes));
         self.check_in_by(worker, hour, seal.as_ref())
@@ -182,7 +182,7 @@ impl World {
         reward::check_in(&key, &worker.device, gpu, hour, self.shard(&worker.device, hour), evidence)
     }
 
-    /// Puts on chain what a device has to show of its work in an hour, if anything; returns its seal.
+    /// Puts the evidence of a device's work in an hour on chain, if any is due; returns its seal.
     #[track_caller]
     pub fn show_work(&mut self, worker: &Worker, hour: i64) -> Option<Hash> {
         let evidence = self.evidence_of_work(worker, hour)?;
@@ -190,7 +190,7 @@ impl World {
         Some(seal_of(worker, &evidence))
     }
 
-    /// What a device has to show of its work in an hour; `None` before it is drawn too.
+    /// The evidence of its work that a device must show for an hour; `None` if it has none to show, or before the draw.
     pub fn evidence_of_work(&self, worker: &Worker, hour: i64) -> Option<Vec<u8>> {
         let (books, device) = (self.books(), self.device(&worker.device));
         let (block, next) = (&books.blocks[&hour], books.blocks.get(&(hour + HOUR)));
@@ -199,7 +199,7 @@ impl World {
         Some(done(&asked).show(&draw))
     }
 
-    /// Lets the hour after `hour` begin and draw what is to be shown of the work of `hour`: its devices can check in.
+    /// Begins the hour after `hour` and records the beacon that draws which work of `hour` is to be shown, so that devices can check in.
     pub fn draw(&mut self, hour: i64) {
         self.go_to_second(hour, HOUR);
         let next = self.open_hour();
@@ -207,7 +207,7 @@ impl World {
         self.send(reward::record_beacon(next, 1), &[]);
     }
 
-    /// The tally of a device.
+    /// Shard of the tally that counts a device in an hour.
     pub fn shard(&self, device: &Address, hour: i64) -> u8 {
         self.books().blocks[&hour].shard(device)
     }
@@ -218,7 +218,7 @@ fn seal_of(worker: &Worker, evidence: &[u8]) -> Hash {
     protocol::referee::seal(evidence, worker.key.pubkey().as_array(), worker.device.as_array())
 }
 
-/// What is asked for, as it is defined.
+/// The work that is asked for, by the reference implementation.
 fn done(asked: &Asked) -> Work {
     Work::new(asked.size, (0..asked.gpus).map(|gpu| asked.seed(gpu)))
 }

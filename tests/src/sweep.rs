@@ -1,4 +1,4 @@
-//! Tries an instruction with each of its accounts spoiled in every way that applies: each must be refused with its exact error.
+//! Runs an instruction with each of its accounts spoiled in every way that applies, and checks that each fails with the exact error.
 
 use crate::failure::Failure;
 use crate::world::{World, key};
@@ -20,13 +20,13 @@ pub enum Fault {
     Unsigned,
     /// The account is passed read-only.
     ReadOnly,
-    /// An account with the same bytes, of a program of the attacker's.
+    /// The account is replaced by one with the same bytes, owned by an attacker's program.
     Forged,
-    /// An account of the right program, but of another kind.
+    /// The account is replaced by one of the same program, but of another kind.
     OtherKind,
-    /// Another address: for accounts to be created and data-less PDAs.
+    /// Another address is passed: for accounts to be created and PDAs without data.
     Elsewhere,
-    /// Another program.
+    /// Another program is passed.
     OtherProgram,
 }
 
@@ -51,8 +51,8 @@ pub fn signer_cleared(instruction: &Instruction, signer: &Address) -> Instructio
 }
 
 impl World {
-    /// Spoils every account of a valid instruction in every way that applies and compares each failure with the rule of its fault, or with
-    /// the exception listed for that account: another failure, or none where any account will do. Nothing of it changes this world.
+    /// Spoils every account of a valid instruction in every way that applies, and compares each failure with the usual one for that fault,
+    /// or with the exception listed for that account: another failure, or `None` where any account is accepted. This world does not change.
     #[track_caller]
     pub fn sweep(&self, instruction: &Instruction, signers: &[&Keypair], exceptions: &[(Address, Fault, Option<Failure>)]) {
         let mut world = self.clone();
@@ -89,10 +89,10 @@ impl World {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
-    /// The spoiled forms of one account, with the error each fault has by rule.
+    /// The instruction with one account spoiled in every way that applies, each with the usual error for that fault.
     fn spoil(&self, instruction: &Instruction, slot: usize) -> Vec<(Fault, Instruction, Failure)> {
         let meta = &instruction.accounts[slot];
-        // An optional account that is left out: the program's own id stands for it.
+        // The program's own id stands for an optional account that is left out.
         if meta.pubkey == instruction.program_id {
             return Vec::new();
         }
@@ -103,7 +103,7 @@ impl World {
         };
         let account = self.account(&meta.pubkey);
         let mut faults = Vec::new();
-        // Whoever pays the transaction's fee signs and is writable whatever an instruction says.
+        // The fee payer signs and is writable, whatever an instruction says.
         if meta.is_signer && meta.pubkey != self.payer.pubkey() {
             let spoiled = with(&|meta| meta.is_signer = false);
             faults.push((Fault::Unsigned, spoiled, InstructionError::MissingRequiredSignature.into()));
@@ -147,7 +147,7 @@ impl World {
     /// The largest account of the same program that is of another kind and not part of the instruction, and its size.
     fn other_kind(&self, instruction: &Instruction, account: &Account) -> Option<(Address, usize)> {
         let kind = |data: &[u8], owner: &Address| {
-            // Token accounts tell their kind by their size, ours by their first bytes.
+            // The size tells the kind of the token program's accounts, the first bytes that of ours.
             if *owner == spl_token_interface::ID {
                 (data.len() as u64).to_le_bytes().to_vec()
             } else {
@@ -181,7 +181,7 @@ impl World {
     }
 }
 
-/// Where the forgery of an account lies.
+/// Address of the forgery of an account.
 fn forgery(address: &Address) -> Address {
     key(&format!("forgery of {address}")).pubkey()
 }

@@ -1,4 +1,4 @@
-//! The programs, a mint, a GPU table and a model, in a chain that lives in memory.
+//! The programs, a mint, a GPU table and a model, on a chain in memory.
 
 use crate::audit::{Audit, Books};
 use crate::failure::Failure;
@@ -31,8 +31,8 @@ use std::sync::{Arc, LazyLock};
 /// The cluster tag of this chain.
 pub const CLUSTER: [u8; 32] = [0xC1; 32];
 
-/// What the jobs program starts with: the published parameters, but with so many eyes on every job that the bond asked for in the kit's
-/// terms is enough, and without audits. What raises bonds above it, and audits, have their own tests.
+/// Parameters that the jobs program starts with: the published ones, but with so high a presumed chance of recomputation that the minimum
+/// bond in the kit's terms is enough, and without audits. Higher bonds and audits have their own tests.
 pub const PARAMETERS: jobs::Parameters = jobs::Parameters {
     watch_bps: 8_000,
     audit_jobs: 0,
@@ -43,32 +43,32 @@ pub const PARAMETERS: jobs::Parameters = jobs::Parameters {
 /// The sysvar with the slot of the last restart.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
 
-/// Where the chain starts: neither clock at zero, so that nothing works by accident.
+/// When the chain starts. Neither clock is at zero, so that nothing works by accident.
 const START: Moment = Moment {
     unix: 1_800_000_000,
     slot: 400_000_000,
 };
 
-/// A keypair that depends on its name alone.
+/// A keypair derived from its name.
 pub fn key(name: &str) -> Arc<Keypair> {
     Arc::new(Keypair::new_from_array(hashv(&[b"tests", name.as_bytes()]).to_bytes()))
 }
 
-/// What a transaction cost.
+/// What a transaction cost and returned.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     /// Compute units of all its instructions.
     pub units: u64,
-    /// Lamports of signatures.
+    /// Lamports paid for signatures.
     pub fee: u64,
-    /// What the last program to say something returned.
+    /// Return data of the last program that set any.
     pub return_data: Vec<u8>,
-    /// Logs, for looking for events.
+    /// Log lines, which contain the events.
     pub logs: Vec<String>,
 }
 
 impl Receipt {
-    /// The events of a kind that a program logged.
+    /// The events of type `E` that a program emitted.
     pub fn events<E>(&self, program: &Address) -> Vec<E>
     where
         E: Discriminator + for<'de> SchemaRead<'de, BorshConfig, Dst = E>,
@@ -78,32 +78,32 @@ impl Receipt {
     }
 }
 
-/// A transaction as a node would tell of it.
+/// A transaction as a node would report it.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Slot it landed in.
+    /// Slot in which it landed.
     pub slot: u64,
     /// Whether it failed.
     pub failed: bool,
     /// Lamports of its fee.
     pub fee: u64,
-    /// Its instructions, without those that programs called.
+    /// Its instructions, without inner ones.
     pub instructions: Vec<Instruction>,
     /// Log lines.
     pub logs: Vec<String>,
 }
 
-/// A chain, and the kit's own record of it.
+/// A chain, and the audit's own record of it.
 #[derive(Clone)]
 pub struct World {
     svm: LiteSVM,
     audit: Audit,
     skipped: BTreeSet<u64>,
-    /// Transactions so far, refused ones among them.
+    /// Number of transactions so far, including failed ones.
     pub sent: u64,
-    /// What each transaction said, once that is asked for.
+    /// Every transaction from when a test sets this to `Some`.
     pub journal: Option<Vec<Entry>>,
-    /// Pays every transaction's fee and the kit's own rents: all other lamports move by the programs alone.
+    /// Pays every transaction's fee and the kit's own rents, so that only the programs move other lamports.
     pub payer: Arc<Keypair>,
     /// Upgrade authority of the programs, authority of their configs and of every mint.
     pub admin: Arc<Keypair>,
@@ -115,7 +115,7 @@ pub struct World {
     pub model: Address,
 }
 
-/// Programs are verified and compiled once, then every test starts from a copy.
+// Programs are verified and compiled once; every test starts from a copy.
 static BARE: LazyLock<World> = LazyLock::new(World::build_bare);
 static READY: LazyLock<World> = LazyLock::new(World::build_ready);
 
@@ -126,12 +126,12 @@ impl Default for World {
 }
 
 impl World {
-    /// The programs configured with the published parameters but for [`PARAMETERS`], GPU table and model in place.
+    /// A chain with the programs configured, with the published parameters and [`PARAMETERS`], and with a GPU table and a model.
     pub fn new() -> Self {
         READY.clone()
     }
 
-    /// The programs deployed, nothing configured yet.
+    /// A chain with the programs deployed, but nothing configured.
     pub fn bare() -> Self {
         BARE.clone()
     }
@@ -184,7 +184,7 @@ impl World {
         world
     }
 
-    /// Writes a program's upgrade authority into the loader's record.
+    /// Writes a program's upgrade authority into its program data.
     pub fn set_upgrade_authority(&mut self, program: Address, authority: Option<Address>) {
         let address = market::program_data(program);
         let mut account = self.svm.get_account(&address).expect("the loader keeps program data");
@@ -193,13 +193,13 @@ impl World {
         self.svm.set_account(address, account).unwrap();
     }
 
-    /// The code of a program, as the loader keeps it.
+    /// The code of a program, from its program data.
     pub fn code(&self, program: Address) -> Vec<u8> {
         let account = self.svm.get_account(&market::program_data(program));
         account.expect("the loader keeps program data").data[45..].to_vec()
     }
 
-    /// Writes code into a buffer of the loader's.
+    /// Creates one of the loader's buffers with this code.
     pub fn write_buffer(&mut self, buffer: Address, authority: Address, code: &[u8]) {
         const BUFFER: u32 = 1;
         let data = [&BUFFER.to_le_bytes()[..], &[1], authority.as_ref(), code].concat();
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Sets both clocks, and the slot hashes a program sees in that slot: those of the 512 slots before it, skipped ones left out.
+    /// Sets both clocks, and the slot hashes that programs see in that slot: those of the last 512 slots before it that were not skipped.
     pub fn go_to(&mut self, moment: Moment) {
         let mut clock: Clock = self.svm.get_sysvar();
         clock.unix_timestamp = moment.unix;
@@ -239,7 +239,7 @@ impl World {
         self.svm.set_sysvar(&SlotHashes::new(&hashes));
     }
 
-    /// Lets time pass by the given clocks.
+    /// Moves the clocks forward, each by its own amount.
     pub fn pass(&mut self, seconds: u32, slots: u64) {
         let now = self.now();
         self.go_to(Moment {
@@ -248,25 +248,25 @@ impl World {
         });
     }
 
-    /// Lets seconds pass at the nominal 2.5 slots each.
+    /// Moves both clocks forward, at the nominal 2.5 slots a second.
     pub fn wait(&mut self, seconds: u32) {
         self.go_to(self.now().after(seconds));
     }
 
-    /// Says that the cluster last restarted in `slot`.
+    /// Sets the slot in which the cluster last restarted.
     pub fn restarted_in(&mut self, slot: u64) {
         let mut account = self.account(&LAST_RESTART_SLOT).expect("the cluster keeps the sysvar");
         account.data = slot.to_le_bytes().into();
         self.plant(LAST_RESTART_SLOT, account);
     }
 
-    /// Marks a slot as without a block, hence without a hash; counts from the next move of time on.
+    /// Marks a slot as skipped, so that it has no hash; takes effect with the next change of time.
     pub fn skip_slot(&mut self, slot: u64) {
         self.skipped.insert(slot);
     }
 
-    /// A copy of the world at each edge of `deadline`, and whether it is reached there: a second or a slot early by one clock alone, at it,
-    /// and after it.
+    /// Copies of the world around `deadline`, each with whether it has passed: early by one clock only, early by both, exactly at it, and
+    /// after it.
     pub fn around(&self, deadline: Moment) -> Vec<(Self, bool)> {
         let Moment { unix, slot } = deadline;
         let late = 1_000_000;
@@ -288,9 +288,9 @@ impl World {
 
     // --- transactions -----------------------------------------------------------------------------------------------------------------
 
-    /// Runs one transaction and audits the books; an error leaves no trace but the fee.
+    /// Runs one transaction and audits the books. A failed one must change nothing but the fee payer's balance.
     pub fn attempt(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Receipt, (TransactionError, Vec<String>)> {
-        // A fresh blockhash: equal transactions are two, and a replay meets the programs rather than the runtime's memory.
+        // With a new blockhash equal transactions are distinct, so a replay reaches the programs instead of the runtime's duplicate check.
         self.svm.expire_blockhash();
         self.sent += 1;
         let mut all: Vec<&Keypair> = vec![&self.payer];
@@ -381,7 +381,7 @@ impl World {
 
     // --- reading ----------------------------------------------------------------------------------------------------------------------
 
-    /// Every account of the programs and the token program, decoded.
+    /// All accounts of the programs and the token program, decoded.
     pub fn books(&self) -> Books {
         Books::read(&self.svm)
     }
@@ -434,17 +434,17 @@ impl World {
         self.job(job).deadline()
     }
 
-    /// Tokens in an account; zero when there is none.
+    /// Balance of a token account; zero if it does not exist.
     pub fn balance(&self, tokens: &Address) -> u64 {
         self.books().tokens.get(tokens).map_or(0, |account| account.amount)
     }
 
-    /// Tokens of a mint that exist.
+    /// Supply of a mint.
     pub fn supply(&self, mint: &Address) -> u64 {
         self.books().mints[mint].supply
     }
 
-    /// Lamports of an account; zero when there is none.
+    /// Lamports of an account; zero if it does not exist.
     pub fn lamports(&self, address: &Address) -> u64 {
         self.svm.get_balance(address).unwrap_or(0)
     }
@@ -454,7 +454,7 @@ impl World {
         self.svm.minimum_balance_for_rent_exemption(bytes)
     }
 
-    /// An account as it lies in the chain.
+    /// An account, undecoded.
     pub fn account(&self, address: &Address) -> Option<Account> {
         self.svm.get_account(address).filter(|account| account.lamports > 0)
     }
@@ -474,14 +474,14 @@ impl World {
             .sum()
     }
 
-    /// The books begin with this supply of a mint that nobody has minted here.
+    /// Tells the audit the supply that a planted mint begins with.
     pub(crate) fn supply_is(&mut self, mint: &Address, supply: u64) {
         self.audit.minted(mint, supply);
     }
 
     // --- giving -----------------------------------------------------------------------------------------------------------------------
 
-    /// Puts an account into the chain past every program: for forgeries and for SOL.
+    /// Writes an account without any program: for forgeries and for SOL.
     pub fn plant(&mut self, address: Address, account: Account) {
         self.svm.set_account(address, account).unwrap();
     }
@@ -517,7 +517,7 @@ impl World {
         mint
     }
 
-    /// The wallet's token account, created if need be, with `amount` more freshly minted tokens.
+    /// Mints `amount` tokens into the wallet's token account, which is created if needed; returns its address.
     pub fn give_tokens(&mut self, wallet: &Address, mint: &Address, amount: u64) -> Address {
         let tokens = market::token_account(wallet, mint);
         let admin = self.admin.clone();
@@ -529,7 +529,7 @@ impl World {
         tokens
     }
 
-    /// Sends tokens to a vault that did not ask for them.
+    /// Mints tokens straight into a vault, as somebody could send tokens there without the programs' knowledge.
     pub fn donate(&mut self, mint: &Address, vault: &Address, amount: u64) {
         let admin = self.admin.clone();
         let mint_to =
@@ -547,7 +547,7 @@ pub fn slot_hash(slot: u64) -> Hash {
     Hash::new_from_array(bytes)
 }
 
-/// Tokens burned by the calls a transaction's programs made.
+/// Tokens burned by a transaction's inner instructions.
 fn burns(keys: &[Address], inner: &InnerInstructionsList) -> u64 {
     let calls = inner.iter().flatten().map(|call| &call.instruction);
     let token_calls = calls.filter(|call| keys[usize::from(call.program_id_index)] == spl_token_interface::ID);
