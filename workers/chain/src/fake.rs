@@ -1,4 +1,4 @@
-//! A network in memory: blocks are made, accounts set and failures switched on by the test.
+//! A network in memory, on which a test makes blocks, sets accounts and switches on failures.
 
 use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation, sysvar::CLOCK};
 use anchor_lang::{
@@ -7,6 +7,7 @@ use anchor_lang::{
 };
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use parking_lot::{Mutex, MutexGuard};
 use solana_account::Account;
 use solana_address::Address;
 use solana_hash::Hash;
@@ -14,19 +15,16 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::broadcast;
 
-/// Blocks for which a blockhash is good, as on a real chain.
+/// Blocks for which a blockhash is valid, as on a real chain.
 const LIFETIME: u64 = 150;
 
-/// What the fake does with a transaction it is sent.
+/// Decides what happens to a sent transaction.
 type OnSend = Box<dyn FnMut(&VersionedTransaction) -> Option<Landed> + Send>;
 
-/// A stand-in for a Solana node.
+/// A test double of a Solana node.
 pub struct Fake {
     state: Mutex<State>,
     events: broadcast::Sender<Event>,
@@ -54,17 +52,17 @@ struct State {
     behind: Option<Behind>,
 }
 
-/// What a machine knows that has fallen behind.
+/// The state of a machine that has fallen behind.
 struct Behind {
     height: u64,
     accounts: HashMap<Address, Account>,
-    /// Whoever reads this account asks it.
+    /// The next read of this account goes to that machine.
     address: Address,
 }
 
 #[derive(Clone)]
 enum Event {
-    /// A block has a transaction that has succeeded there, or not.
+    /// A transaction is in a block, where it succeeded or failed.
     Processed(Signature, bool),
     Landed(Signature),
     Account(Address, u64, Account),
@@ -83,7 +81,7 @@ impl Default for Fake {
 
 impl Fake {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn reach(&self) -> Result<MutexGuard<'_, State>> {
@@ -95,7 +93,7 @@ impl Fake {
     }
 
     fn announce(&self, event: Event) {
-        // Nobody listening is fine.
+        // It does not matter if nobody listens.
         let _ = self.events.send(event);
     }
 
@@ -104,7 +102,7 @@ impl Fake {
         self.state().height += blocks;
     }
 
-    /// Decides what happens to each transaction sent from now on: it lands as returned, or nothing happens yet.
+    /// Decides what happens to each transaction sent from now on: it lands as returned by `act`, or not yet.
     pub fn on_send(&self, act: impl FnMut(&VersionedTransaction) -> Option<Landed> + Send + 'static) {
         self.state().on_send = Some(Box::new(act));
     }
@@ -115,23 +113,23 @@ impl Fake {
         self.announce(Event::Landed(signature));
     }
 
-    /// What simulations answer from now on.
+    /// Sets the result of simulations.
     pub fn set_simulation(&self, simulation: Simulation) {
         self.state().simulation = simulation;
     }
 
-    /// What others pay for places in blocks from now on.
+    /// Sets the recent priority fees.
     pub fn set_recent_fees(&self, fees: &[u64]) {
         self.state().recent_fees = fees.to_vec();
     }
 
-    /// Sets an account and tells subscribers; without lamports it is gone.
+    /// Sets an account and notifies subscribers; an account without lamports is removed.
     pub fn set_account(&self, address: Address, account: Account) {
         let slot = self.set_account_silently(address, account.clone());
         self.announce(Event::Account(address, slot, account));
     }
 
-    /// Sets a clock that stands at the beginning of time.
+    /// Sets a clock at slot 0 and unix time 0.
     pub fn set_clock(&self) {
         let clock = Account {
             lamports: 1,
@@ -141,7 +139,7 @@ impl Fake {
         self.set_account(CLOCK, clock);
     }
 
-    /// Sets an account and forgets to tell subscribers.
+    /// Sets an account without notifying subscribers.
     pub fn set_account_silently(&self, address: Address, account: Account) -> u64 {
         let mut state = self.state();
         state.height += 1;
@@ -161,17 +159,17 @@ impl Fake {
         }
     }
 
-    /// Puts whatever is sent into a block at once, confirmed or not, and tells subscribers to that.
+    /// Puts every sent transaction into a block at once, confirmed or not, and notifies subscribers at "processed".
     pub fn set_processing(&self, processing: bool) {
         self.state().processing = processing;
     }
 
-    /// Lets nobody subscribe to a transaction, nor tells anybody so.
+    /// Never completes subscriptions to transactions.
     pub fn set_hanging(&self, hanging: bool) {
         self.state().hanging = hanging;
     }
 
-    /// Fails to read accounts once it was sent something.
+    /// Fails to read accounts once a transaction has been sent.
     pub fn set_mute_once_sent(&self, mute: bool) {
         self.state().mute_once_sent = mute;
     }
@@ -186,7 +184,7 @@ impl Fake {
         self.state().forgetful = forgetful;
     }
 
-    /// Has the next read of this account, and of others along with it, answered by a machine that gets no further than now.
+    /// The next read that includes this account is answered by a machine that stays at the present state.
     pub fn fall_behind(&self, address: Address) {
         let mut state = self.state();
         state.behind = Some(Behind {
@@ -201,17 +199,17 @@ impl Fake {
         self.state().unreachable = unreachable;
     }
 
-    /// Every transaction received, repeats included.
+    /// Every transaction received, including repeats.
     pub fn sent(&self) -> Vec<VersionedTransaction> {
         self.state().sent.clone()
     }
 
-    /// How often somebody asked what became of a transaction.
+    /// Number of calls of [`Network::landed`].
     pub fn lookups(&self) -> usize {
         self.state().lookups
     }
 
-    /// How often somebody asked what a transaction did.
+    /// Number of calls of [`Network::instructions`].
     pub fn shown(&self) -> usize {
         self.state().shown
     }
@@ -231,7 +229,7 @@ fn unreachable(reason: &str) -> Error {
     }
 }
 
-/// An account of a program's.
+/// An account that a program owns, with this content.
 pub fn account<T: Discriminator + Owner + Pod>(content: &T) -> Account {
     Account {
         lamports: 1,
@@ -241,7 +239,7 @@ pub fn account<T: Discriminator + Owner + Pod>(content: &T) -> Account {
     }
 }
 
-/// Lamports alone, which anybody can send to any address: the least that an account without data may have.
+/// Nothing but lamports, which anybody can send to any address: the minimum for an account without data.
 pub fn gift() -> Account {
     Account {
         lamports: 890_880,
@@ -265,7 +263,7 @@ pub fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
     all.collect()
 }
 
-/// Whether a transaction of these instructions has room for the instruction that pays for its place in a block.
+/// Whether a transaction of these instructions has room for the instruction that sets its priority fee.
 pub async fn pays_for_its_place(instructions: &[Instruction], signers: &[&dyn Signer]) -> bool {
     let chain = Chain::new(Arc::new(Fake::default()), ProgramErrors::default());
     let priced = SendOptions {

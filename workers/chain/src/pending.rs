@@ -1,22 +1,22 @@
-//! Remembers on disk which transactions may be on their way.
+//! Records on disk which transactions are in flight.
 //!
-//! One JSON object a line, appended and flushed to the disk before the transaction is sent. A line torn by a crash is the last one and
+//! One JSON object a line, appended and flushed to disk before the transaction is sent. A line torn by a crash is always the last one and
 //! belongs to a transaction that was never sent, so it is dropped.
 
 use crate::{Error, Prepared, Result};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use solana_signature::Signature;
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 /// A transaction that may have been sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What it was for, in the words of whoever sent it.
+    /// What the transaction is for, in the words of the sender.
     pub purpose: String,
     /// The transaction, ready to be sent again.
     pub prepared: Prepared,
@@ -29,7 +29,7 @@ enum Line {
     Settled(String),
 }
 
-/// The record of transactions whose fate is unknown. One process at a time may hold it.
+/// The record of transactions whose outcome is unknown. Only one process at a time may hold it.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Pending {
-    /// Opens the record at `path`, creating it if missing, and shortens it to what is unsettled.
+    /// Opens the record at `path`, creating it if missing.
     pub fn open(path: &Path) -> Result<Self> {
         let refuse = |reason: String| Error::Pending {
             path: path.to_owned(),
@@ -74,7 +74,7 @@ impl Pending {
 
     /// Transactions recorded and not settled, oldest first.
     pub fn unsettled(&self) -> Vec<Intent> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).unsettled.clone()
+        self.state.lock().unsettled.clone()
     }
 
     /// Records that `prepared` is about to be sent. Once this returns, a crash does not lose it.
@@ -90,7 +90,7 @@ impl Pending {
         })
     }
 
-    /// Records that the fate of a transaction is known.
+    /// Records that the outcome of a transaction is known.
     pub fn settle(&self, signature: &Signature) -> Result<()> {
         self.with(|state| {
             state.unsettled.retain(|intent| intent.prepared.signature() != *signature);
@@ -103,7 +103,7 @@ impl Pending {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> std::io::Result<T>) -> Result<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         act(&mut state).map_err(|error| Error::Pending {
             path: self.path.clone(),
             reason: error.to_string(),
@@ -118,15 +118,15 @@ impl State {
         let end = self.file.stream_position()?;
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if written.is_err() {
-            // A disk that is full takes a part of a line; the next one must not go on from there.
+            // A full disk may have taken part of the line; the next line must not follow on from it.
             self.file.set_len(end)?;
             self.file.seek(SeekFrom::Start(end))?;
         }
         written
     }
 
-    /// Drops settled lines. The file only ever shrinks to nothing or loses a torn tail in place, both of which a crash cannot spoil;
-    /// settled lines in between stay until nothing is unsettled.
+    /// Empties the file if nothing is unsettled, and drops a torn last line otherwise. Settled lines stay until then: truncating is safe in
+    /// a crash, rewriting is not.
     fn shorten(&mut self) -> std::io::Result<()> {
         if self.unsettled.is_empty() {
             self.file.set_len(0)?;
@@ -152,7 +152,7 @@ fn replay(text: &str) -> std::result::Result<Vec<Intent>, String> {
             Ok(Line::Settled(signature)) => unsettled.retain(|intent| intent.prepared.signature().to_string() != signature),
             Err(error) => {
                 return Err(format!(
-                    "line {} is not one that this software wrote: {error}",
+                    "line {} was not written by this software: {error}",
                     number.saturating_add(1)
                 ));
             }
@@ -191,7 +191,7 @@ mod tests {
         drop(record);
         let written = std::fs::read(&path).unwrap();
 
-        // Every byte near the ends of lines, some between: each cut costs several flushes to the disk.
+        // Cuts at every byte near the ends of lines and some in between: each costs several flushes to disk.
         let near = |cut: usize| [0, one, two, written.len()].iter().any(|end| cut.abs_diff(*end) <= 2);
         for cut in (0..=written.len()).filter(|cut| near(*cut) || cut % 97 == 0) {
             std::fs::write(&path, &written[..cut]).unwrap();
@@ -204,7 +204,7 @@ mod tests {
                 _ => &["claim"],
             };
             assert_eq!(purposes, expected, "cut at {cut}");
-            // What follows a torn line must start on a line of its own.
+            // The next record must start on a line of its own.
             record.record("commit", &first).unwrap();
             drop(record);
             let again = Pending::open(&path).unwrap().unsettled();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn empties_when_all_is_settled_and_is_held_by_one() {
+    async fn empties_when_all_is_settled_and_has_one_holder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pending.jsonl");
         let record = Pending::open(&path).unwrap();
