@@ -13,7 +13,7 @@ use crate::{AccountWatch, Cluster, Error, Live, Network, ProgramErrors, Result, 
 use solana_address::Address;
 use std::{fmt, sync::Arc, time::Duration};
 
-/// A wait that is a twentieth as long in this crate's own tests.
+/// Shortens a wait to a twentieth in this crate's own tests.
 pub(crate) const fn shorter_in_tests(time: Duration) -> Duration {
     Duration::from_millis(time.as_millis() as u64 / if cfg!(test) { 20 } else { 1 })
 }
@@ -33,7 +33,7 @@ impl fmt::Debug for Chain {
 }
 
 impl Chain {
-    /// A client of a live cluster. Nothing is sent yet.
+    /// A client of a live cluster. Does not connect yet.
     pub fn connect(cluster: &Cluster, errors: ProgramErrors) -> Self {
         Self::new(Arc::new(Live::new(cluster)), errors)
     }
@@ -52,7 +52,7 @@ impl Chain {
         &self.network
     }
 
-    /// Checks that the node answers and that these programs are deployed there.
+    /// Checks that the node answers and that these programs are deployed on its cluster.
     pub async fn check(&self, programs: &[Address]) -> Result<()> {
         let (_, accounts) = self.network.account_prefixes(programs, 0).await?;
         let missing = programs
@@ -114,13 +114,13 @@ mod tests {
         )]
     }
 
-    /// Fails instruction 1, the first after the compute budget's.
+    /// A failure of instruction 1, the first after that of the compute budget.
     pub fn custom(code: u32) -> TransactionError {
         TransactionError::InstructionError(1, InstructionError::Custom(code))
     }
 
     #[tokio::test]
-    async fn missing_programs_and_accounts_are_named() {
+    async fn missing_programs_are_named() {
         let (_, chain) = chain();
         let program = Address::new_unique();
         let error = chain.check(&[program]).await.unwrap_err();

@@ -1,20 +1,20 @@
-//! Which chain to talk to.
+//! The URLs of a cluster.
 
 use crate::{Error, Result};
 use std::{fmt, str::FromStr};
 use url::Url;
 
-/// RPC and WebSocket addresses of a chain, read from a moniker of the `solana` CLI or a URL.
+/// RPC and WebSocket URLs of a cluster, parsed from a moniker of the `solana` CLI or an RPC URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// JSON-RPC over HTTP.
+    /// URL of JSON-RPC.
     pub rpc: String,
-    /// Subscriptions.
+    /// WebSocket URL of subscriptions.
     pub ws: String,
 }
 
 impl Cluster {
-    /// A node whose WebSocket address does not follow from its RPC address.
+    /// A cluster with explicit URLs.
     pub fn new(rpc: impl Into<String>, ws: impl Into<String>) -> Self {
         Self {
             rpc: rpc.into(),
@@ -22,7 +22,7 @@ impl Cluster {
         }
     }
 
-    /// The RPC address as it may be shown: hosted nodes carry keys in user, path and query.
+    /// The RPC URL without user, path and query, in which hosted nodes carry API keys.
     pub fn shown(&self) -> String {
         match Url::parse(&self.rpc) {
             Ok(url) => url.origin().ascii_serialization(),
@@ -35,7 +35,7 @@ impl FromStr for Cluster {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        // A misspelt name is told; what is longer may be a URL with a key in it.
+        // Repeat a misspelt moniker; anything longer may be a URL with a key in it.
         let refuse = || {
             let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             Error::Cluster(if is_word && text.len() <= 16 {
@@ -60,7 +60,7 @@ impl FromStr for Cluster {
         if ws.host_str().is_none() {
             return Err(refuse());
         }
-        // Validators serve subscriptions on the port after RPC; hosted nodes, which show no port, on the same one.
+        // Validators serve subscriptions on the port after that of RPC; hosted nodes, whose URLs have no port, on the same one.
         let port = ws.port().map(|port| port.checked_add(1).ok_or_else(refuse)).transpose()?;
         ws.set_scheme(scheme)
             .and_then(|()| ws.set_port(port).map_err(drop))

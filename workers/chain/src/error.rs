@@ -1,4 +1,4 @@
-//! What can go wrong between this program and the chain, each in one sentence that says what to do next.
+//! Errors of talking to the chain. Each is one sentence that says what to do next.
 
 use crate::{Failure, NotConfirmed, Uncertain};
 use solana_address::Address;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 /// Result of talking to the chain.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why the chain could not be asked, or answered with something unusable.
+/// Why a request to the chain, or a transaction, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The text, as far as it may be shown, names no cluster.
+    /// The text is neither a moniker nor a URL; contains no credentials.
     #[error("{0} is not a cluster: give localnet, devnet, testnet, mainnet-beta or an http(s) URL")]
     Cluster(String),
     /// The node does not answer.
@@ -18,7 +18,7 @@ pub enum Error {
     Unreachable {
         /// RPC URL without credentials.
         url: String,
-        /// What the transport said.
+        /// Error of the transport.
         reason: String,
     },
     /// The node answered with an error.
@@ -26,17 +26,17 @@ pub enum Error {
     Refused {
         /// RPC URL without credentials.
         url: String,
-        /// What was asked.
+        /// The request, as a verb phrase.
         action: &'static str,
-        /// What the node said.
+        /// The message of the node.
         reason: String,
     },
     /// The machine that answered is behind another.
-    #[error("{url} has not got to slot {slot} yet; try again")]
+    #[error("{url} has not reached slot {slot} yet; try again")]
     Behind {
         /// RPC URL without credentials.
         url: String,
-        /// Slot that it was to have got to.
+        /// The requested slot.
         slot: u64,
     },
     /// A program this software needs is not deployed there.
@@ -44,7 +44,7 @@ pub enum Error {
     WrongCluster {
         /// RPC URL without credentials.
         url: String,
-        /// Program sought.
+        /// The missing program.
         program: Address,
     },
     /// No such account.
@@ -52,15 +52,15 @@ pub enum Error {
     NoAccount {
         /// RPC URL without credentials.
         url: String,
-        /// Address sought.
+        /// Address of the missing account.
         address: Address,
     },
-    /// The account is of another kind.
+    /// The account is not of the expected type.
     #[error(
         "account {address} is not what was expected ({reason}); check the address, and that this software matches the deployed programs"
     )]
     AccountKind {
-        /// Address read.
+        /// Address of the account.
         address: Address,
         /// What is wrong with it.
         reason: String,
@@ -79,32 +79,35 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A new keypair cannot be kept.
+    /// A new keypair file cannot be written.
     #[error("keypair file {} cannot be written ({reason}); name another", path.display())]
     KeypairUnwritten {
         /// File given.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         reason: String,
     },
-    /// A transaction could not be put together.
+    /// A transaction could not be built or signed.
     #[error("the transaction could not be signed: {0}")]
     Signing(String),
     /// The file of sent transactions cannot be used.
-    #[error("the record of sent transactions {} cannot be used ({reason}); make the file writable, or move it away if it is damaged", path.display())]
+    #[error(
+        "the record of sent transactions {} cannot be used ({reason}); make the file writable, or move it away if it is damaged",
+        path.display()
+    )]
     Pending {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// The transaction did not do what was asked.
+    /// The transaction failed, or its outcome is unknown.
     #[error(transparent)]
     Transaction(#[from] Box<crate::client::NotConfirmed>),
 }
 
 impl Error {
-    /// How the transaction failed, where a program refused it, as it would again.
+    /// The failure, if a program refused the transaction: sending it again would fail again.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Transaction(cause) => match &**cause {
@@ -115,7 +118,7 @@ impl Error {
         }
     }
 
-    /// The transaction of which nobody said what became of it.
+    /// The transaction whose outcome is unknown, if there is one.
     pub fn uncertain(&self) -> Option<&Uncertain> {
         match self {
             Self::Transaction(cause) => match &**cause {
@@ -126,7 +129,7 @@ impl Error {
         }
     }
 
-    /// Whether a program refused the transaction, as it would again.
+    /// Whether a program refused the transaction: sending it again would fail again.
     pub fn is_failure(&self) -> bool {
         self.failure().is_some()
     }

@@ -7,24 +7,24 @@ use anchor_lang::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use solana_address::Address;
 
-/// What the runtime writes in place of the first line that does not fit into the 10,000 bytes of a transaction's log. Shorter lines that
-/// still fit follow it, so that `invoke` and `success` lines may be missing among them: nobody knows whose they are.
+/// Line that the runtime writes in place of the first one that does not fit into the 10,000 bytes of a transaction's log. Shorter lines
+/// that still fit follow it, but `invoke` and `success` lines may be missing between them, so the program they belong to is unknown.
 const CUT: &str = "Log truncated";
 
-/// What programs logged during a transaction.
+/// The records that programs logged during a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logged {
-    /// Records, still encoded, in their order, each with the program that logged it.
+    /// Encoded records in order, each with the program that logged it.
     pub records: Vec<(Address, Vec<u8>)>,
-    /// Whether the runtime cut the log: there may have been more.
+    /// Whether the runtime truncated the log, so that records may be missing.
     pub cut: bool,
 }
 
-/// Reads a transaction's log, up to where it was cut if it was.
+/// Reads a transaction's log, up to the point where it was truncated.
 ///
-/// Programs called by another, or calling it, log into the same lines; the runtime's `invoke` and `success` lines tell them apart, so no
-/// program can speak for another. What a program writes itself begins with `Program log: `, `Program data: ` or `Program return: `, none of
-/// which is a program's address.
+/// All programs that a transaction calls write to the same log; the runtime's `invoke` and `success` lines tell them apart, so that no
+/// program can forge the events of another. Lines that a program writes itself begin with `Program log: `, `Program data: ` or
+/// `Program return: `, none of which is a program's address.
 pub fn logged(logs: &[String]) -> Logged {
     let mut running: Vec<Address> = Vec::new();
     let mut logged = Logged::default();
@@ -52,13 +52,13 @@ pub fn logged(logs: &[String]) -> Logged {
     logged
 }
 
-/// What one program logged during a transaction, each record still encoded: of [`logged`] its part.
+/// The encoded records that one program logged during a transaction; see [`logged`].
 pub fn records(program: &Address, logs: &[String]) -> Vec<Vec<u8>> {
     let all = logged(logs).records.into_iter();
     all.filter_map(|(by, record)| (by == *program).then_some(record)).collect()
 }
 
-/// A record as the event `E`; `None` when it is another event.
+/// Decodes a record as the event `E`; `None` if it is another event.
 pub fn decode_event<E>(record: &[u8]) -> Option<E>
 where
     E: Discriminator + for<'de> SchemaRead<'de, BorshConfig, Dst = E>,
@@ -108,7 +108,7 @@ mod tests {
         assert!(decode_event::<JobCommitted>(&records[0]).is_none());
     }
 
-    /// Lines of a program that calls another, whose log is that.
+    /// Log of a program that calls another, which logs `log`.
     fn called(caller: &Address, callee: &Address, log: &[&str]) -> Vec<String> {
         let inner = [format!("Program {callee} invoke [2]")]
             .into_iter()
@@ -118,21 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counts_after_the_cut() {
+    fn nothing_counts_after_the_truncation() {
         let other = Address::new_unique();
-        // The line that the callee ended did not fit any more; the caller's record did.
+        // The line on which the callee ended did not fit any more; the caller's record did.
         let mut logs = called(&other, &staking::ID, &["Program data: AQ=="]);
         *logs.last_mut().unwrap() = CUT.to_owned();
         logs.push("Program data: Ag==".to_owned());
         let logged = logged(&logs);
         assert_eq!((logged.records, logged.cut), (vec![(staking::ID, vec![1])], true));
-        // Nobody says it but the runtime.
+        // Only the runtime can write this line.
         let logs = called(&other, &staking::ID, &["Program log: Log truncated", "Program data: AQ=="]);
         assert_eq!(records(&staking::ID, &logs).len(), 1);
     }
 
     #[test]
-    fn what_a_program_says_is_not_taken_for_the_runtimes() {
+    fn a_program_cannot_forge_the_lines_of_the_runtime() {
         let other = Address::new_unique();
         let words = [
             "Program log: invoke [3]",
@@ -144,7 +144,7 @@ mod tests {
         let mut logs = called(&staking::ID, &other, &words);
         logs.push("Program data: AQ==".to_owned());
         assert_eq!(logged(&logs).records, [(staking::ID, vec![1])]);
-        // Nor is what it says once the market's program that called it has ended, or before.
+        // Nor does a record count before the market's program is called, or after it has ended.
         logs.extend([format!("Program {} success", staking::ID), "Program data: AQ==".to_owned()]);
         logs.extend(called(&other, &Address::new_unique(), &[]));
         logs.push("Program data: AQ==".to_owned());

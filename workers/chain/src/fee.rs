@@ -1,4 +1,4 @@
-//! What a transaction pays for a place in a block, on top of the base fee.
+//! The priority fee.
 
 use solana_address::Address;
 use solana_message::VersionedMessage;
@@ -10,23 +10,23 @@ use std::{
 /// Lamports a transaction pays for each signature.
 pub(crate) const BASE_FEE: u64 = 5_000;
 
-/// Most to pay where nothing else is said: a lamport per compute unit.
+/// Default maximum price: one lamport per compute unit.
 const MOST: u64 = 1_000_000;
 
-/// Where doubling begins when nobody pays anything.
+/// Price from which doubling starts when nobody pays anything.
 const FIRST: u64 = 1_000;
 
-/// Most accounts that a node tells the price of at once.
+/// Most accounts for which a node reports recent fees in one request.
 const MAX_ACCOUNTS: usize = 128;
 
-/// Bounds of the price, in millionths of a lamport per compute unit asked for.
+/// Bounds of the price, in micro-lamports per compute unit requested.
 ///
-/// In between it is what others lately paid for the accounts that the transaction writes, doubled for each one that found no place in time.
+/// Within the bounds, the price is what others recently paid to write the same accounts, doubled for each recent transaction that expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriorityFee {
-    /// Paid even when nobody else pays; wins over `most`.
+    /// Paid even when nobody else pays; takes precedence over `most`.
     pub least: u64,
-    /// Never paid more.
+    /// Upper bound.
     pub most: u64,
 }
 
@@ -37,7 +37,7 @@ impl Default for PriorityFee {
 }
 
 impl PriorityFee {
-    /// Bounds where `None` leaves one at its default.
+    /// Bounds; `None` stands for the default.
     pub fn new(least: Option<u64>, most: Option<u64>) -> Self {
         let default = Self::default();
         Self {
@@ -46,7 +46,7 @@ impl PriorityFee {
         }
     }
 
-    /// Most lamports that a transaction which asks for so many compute units pays, base fee included.
+    /// Most lamports that a transaction which requests `units` compute units pays, including the base fee of one signature.
     pub fn most_for(&self, units: u32) -> u64 {
         let price = self.most.max(self.least);
         let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
@@ -58,7 +58,7 @@ impl PriorityFee {
         self.least < self.most
     }
 
-    /// The price, given the least that was `paid` in each recent block: the upper quartile of that, doubled `doublings` times.
+    /// The price, given the lowest price `paid` in each recent block: the upper quartile of those, doubled `doublings` times.
     pub(crate) fn price(&self, mut paid: Vec<u64>, doublings: u32) -> u64 {
         paid.sort_unstable();
         let quartile = paid.get(paid.len() * 3 / 4).copied().unwrap_or_default();
@@ -71,22 +71,22 @@ impl PriorityFee {
     }
 }
 
-/// How hard it has been of late to get a place: a doubling more for each transaction that expired, half of them gone with each that landed.
+/// How congested the chain has been: one doubling more for each transaction that expired, half as many after each that landed.
 #[derive(Debug, Default)]
 pub(crate) struct Congestion(AtomicU32);
 
 impl Congestion {
-    /// As many as bring the price from where doubling begins to where it ends, if nothing else is said.
+    /// Doublings that lead from the starting price to the default maximum.
     const MOST: u32 = 10;
 
     pub(crate) fn doublings(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// One that was sent under so many doublings has expired. Of several that were sent together the first says it for all.
+    /// Records that a transaction sent at `doublings` has expired. Several that were sent together count once.
     pub(crate) fn expired(&self, doublings: u32) {
         let more = doublings.saturating_add(1).min(Self::MOST);
-        // Declined when others have changed it meanwhile.
+        // No change if another transaction has changed it meanwhile.
         let _ = self.0.compare_exchange(doublings, more, Ordering::Relaxed, Ordering::Relaxed);
     }
 
@@ -97,7 +97,7 @@ impl Congestion {
     }
 }
 
-/// The accounts that a message writes, as many as a node tells the price of.
+/// The accounts that a message writes, as many as a node accepts.
 pub(crate) fn written(message: &VersionedMessage) -> Vec<Address> {
     let keys = message.static_account_keys().iter().enumerate();
     let none = None::<&HashSet<Address>>;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_price_is_what_most_pay_within_bounds() {
+    fn the_price_is_the_upper_quartile_within_bounds() {
         let fee = PriorityFee { least: 10, most: 5_000 };
         let price = |paid: &[u64], doublings| fee.price(paid.to_vec(), doublings);
         assert_eq!(price(&[], 0), 10, "a quiet chain");
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(price(&[], 1), 2_000);
         assert_eq!(price(&[1_500], 1), 3_000);
         assert_eq!(price(&[1_500], 2), 5_000);
-        assert_eq!(price(&[1_500], 64), 5_000, "as often as can be");
+        assert_eq!(price(&[1_500], 64), 5_000, "no overflow");
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         let congestion = Congestion::default();
         congestion.landed();
         assert_eq!(congestion.doublings(), 0);
-        // Sent together.
+        // Eight that were sent together.
         for _ in 0..8 {
             congestion.expired(0);
         }

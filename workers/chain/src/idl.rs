@@ -1,4 +1,4 @@
-//! Instructions and events of the market's programs as people read and write them: by name, as the programs' IDLs say.
+//! Decodes the market's instructions and events into named values, by the programs' IDLs, and encodes changed arguments.
 
 mod schema;
 
@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// Arguments by name. One that is a struct appears as its fields, which are what people call parameters.
+/// Values by name. A struct argument appears as its fields, which people know as parameters.
 ///
-/// Addresses are in base 58, bytes in hexadecimal digits, and names of GPUs and titles are text.
+/// Addresses are in base 58 and bytes in hexadecimal; names of GPUs and titles are text.
 pub type Values = Map<String, Value>;
 
-/// An instruction in words.
+/// A decoded instruction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// Name of the program.
@@ -25,7 +25,7 @@ pub struct Call {
     pub values: Values,
 }
 
-/// An event in words.
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Name of the program.
@@ -36,7 +36,7 @@ pub struct Event {
     pub values: Values,
 }
 
-/// Why an argument cannot be what it should be.
+/// Why an argument cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// There is no such argument.
@@ -44,22 +44,22 @@ pub enum ValueError {
     Unknown {
         /// As given.
         name: String,
-        /// Those there are.
+        /// The existing names.
         known: String,
     },
-    /// It cannot hold this.
+    /// The argument cannot hold the value.
     #[error("'{name}' cannot be {value}; it is {wanted}")]
     Invalid {
-        /// Which.
+        /// Name of the argument.
         name: String,
         /// As given.
         value: String,
-        /// What it can be.
+        /// What it can hold.
         wanted: String,
     },
 }
 
-/// The method that these data call.
+/// The method that an instruction calls.
 fn method(instruction: &Instruction) -> Option<(&'static Idl, &'static Method)> {
     let idl = all().iter().find(|idl| idl.address() == Some(instruction.program_id))?;
     let method = idl
@@ -69,13 +69,13 @@ fn method(instruction: &Instruction) -> Option<(&'static Idl, &'static Method)> 
     Some((idl, method))
 }
 
-/// Arguments as they are nested.
+/// The arguments of an instruction; structs are nested.
 fn arguments(idl: &Idl, method: &Method, data: &[u8]) -> Option<Vec<Value>> {
     let mut rest = data.get(method.discriminator.len()..)?;
     method.args.iter().map(|arg| idl.read(&arg.name, &arg.kind, &mut rest)).collect()
 }
 
-/// What a program logged, in words; `None` when it is not an event of the market.
+/// Decodes a record that a program logged; `None` if it is not an event of the market's.
 pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
     let idl = all().iter().find(|idl| idl.address() == Some(*program))?;
     let event = idl.events.iter().find(|event| record.starts_with(&event.discriminator))?;
@@ -91,7 +91,7 @@ pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
     }
 }
 
-/// An instruction in words; `None` when no program of the market has it.
+/// Decodes an instruction; `None` if no program of the market has it.
 pub fn decode(instruction: &Instruction) -> Option<Call> {
     let (idl, method) = method(instruction)?;
     let mut values = Values::new();
@@ -108,14 +108,14 @@ pub fn decode(instruction: &Instruction) -> Option<Call> {
     })
 }
 
-/// The account that an instruction has in the place of this name.
+/// The account with this name in an instruction.
 pub fn account(instruction: &Instruction, name: &str) -> Option<Address> {
     let (_, method) = method(instruction)?;
     let place = method.accounts.iter().position(|place| place.name == name)?;
     Some(instruction.accounts.get(place)?.pubkey)
 }
 
-/// Addresses of an instruction's accounts by their names; none when no program of the market's has it.
+/// Addresses of an instruction's accounts by name; none if no program of the market has the instruction.
 pub fn accounts(instruction: &Instruction) -> Values {
     let places = method(instruction).map_or(&[][..], |(_, method)| &method.accounts);
     let named = places.iter().zip(&instruction.accounts);
@@ -126,7 +126,7 @@ pub fn accounts(instruction: &Instruction) -> Values {
 
 /// The same instruction with other values for some of its arguments.
 ///
-/// Where an argument can be left out it now is, unless it has another value; of a list, the places that do not change.
+/// Optional arguments that do not change are left out, and so are optional elements of lists.
 pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instruction, ValueError> {
     let known = decode(instruction).map(|call| call.values).unwrap_or_default();
     if let Some(name) = changes.keys().find(|name| !known.contains_key(*name)) {
@@ -163,7 +163,7 @@ pub fn replace(instruction: &Instruction, changes: &Values) -> Result<Instructio
     Ok(replaced)
 }
 
-/// What changes of a list, place by place; whatever is no list is kept, to be refused.
+/// A list in which elements that do not change are null. A value that is not a list is returned as it is, to be refused later.
 fn places(count: usize, before: Option<&Value>, after: Option<&Value>) -> Value {
     let Some(after) = after else {
         return Value::Array(vec![Value::Null; count]);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_written_place_by_place() {
+    fn unchanged_elements_of_lists_are_left_out() {
         let now = govern::set_rules(governance::Rules::PUBLISHED);
         let changed = |changes: Value| replace(&now, changes.as_object().unwrap());
         let longer = changed(json!({ "timelock": [0, 172_800, 259_200, 1_209_600] })).unwrap();
@@ -264,7 +264,7 @@ mod tests {
         ];
         for instruction in all {
             let mut call = decode(&instruction).unwrap();
-            // A list that does not change would be left out.
+            // Unchanged lists would be left out.
             call.values.retain(|_, value| !value.is_array());
             let written = replace(&instruction, &call.values).unwrap();
             let again = decode(&written).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_no_text() {
+    fn control_characters_are_not_shown_as_text() {
         let mut name = [0; 32];
         name[..7].copy_from_slice(b"\x1b[9F\x1b[J");
         let changes = staking::GpuSpecChanges {
@@ -305,7 +305,7 @@ mod tests {
         let wanted = json!({ "job": someone(3).to_string(), "ending": "TimedOut", "refund": 7, "penalty": 3 });
         assert_eq!(Value::Object(read.values), wanted);
         assert_eq!(super::event(&staking::ID, &event.data()), None, "another program's");
-        // No event has a field that cannot be read.
+        // Every event can be read.
         for idl in all() {
             for event in &idl.events {
                 assert!(idl.fields(&event.name).is_some(), "{}", event.name);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_foreign_is_not_read() {
+    fn truncated_and_foreign_instructions_are_not_decoded() {
         let mut now = stake::set_parameters(&someone(1), staking::Parameters::PUBLISHED);
         now.data.pop();
         assert_eq!(decode(&now), None);

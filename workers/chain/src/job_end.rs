@@ -1,4 +1,4 @@
-//! The transactions that end jobs: what each needs besides the job is read from the chain.
+//! The transactions that end jobs. Everything they need besides the job is read from the chain.
 
 use crate::market::job::JobParties;
 use crate::market::{audit, job};
@@ -8,17 +8,17 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use staking::Device;
 
-/// A transaction that ends a job, or the audit that it waits for.
+/// A transaction that ends a job, or the audit that a job waits for.
 #[derive(Clone, Debug)]
 pub struct JobEnd {
-    /// What to send.
+    /// The instructions to send.
     pub instructions: Vec<Instruction>,
-    /// Whether token accounts of others than the cranker are opened, at the cranker's expense.
+    /// Whether the cranker pays for token accounts of others.
     pub opens_accounts: bool,
 }
 
 impl From<Instruction> for JobEnd {
-    /// One that pays nobody.
+    /// A transaction that pays nobody.
     fn from(instruction: Instruction) -> Self {
         Self {
             instructions: vec![instruction],
@@ -28,14 +28,14 @@ impl From<Instruction> for JobEnd {
 }
 
 impl JobEnd {
-    /// Pays for a job whose window has passed: its supplier, and the auditor that has proved its result.
+    /// Pays for a job whose challenge window has passed: its supplier, and its auditor if that has proved the result.
     pub async fn settle(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
         let (parties, mint) = job_parties(chain, address, job).await?;
         let device: Device = chain.fetch(&job.device).await?;
         let mut wallets = vec![device.payout];
         if job.is_audit_sealed() && job.audit == AuditStage::Proven {
             let audit: Audit = chain.fetch(&audit::address(address)).await?;
-            // Of one wallet, one account receives both parts.
+            // If both are paid to one wallet, one account receives both parts.
             wallets.extend((audit.payout != device.payout).then_some(audit.payout));
         }
         let (mut accounts, mut instructions, mut opens_accounts) = (Vec::new(), Vec::new(), false);
@@ -71,7 +71,7 @@ impl JobEnd {
         })
     }
 
-    /// Refunds a job that nobody took.
+    /// Refunds a job that nobody claimed.
     pub async fn expire(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> Result<Self> {
         let (parties, _) = job_parties(chain, address, job).await?;
         Ok(job::expire_job(cranker, &parties).into())
@@ -84,7 +84,7 @@ impl JobEnd {
     }
 }
 
-/// The parties to a job's end, and the mint it is paid in.
+/// The accounts that the end of a job involves, and the mint it is paid in.
 pub async fn job_parties(chain: &Chain, address: &Address, job: &Job) -> Result<(JobParties, Address)> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
     let parties = JobParties {

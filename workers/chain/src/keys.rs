@@ -10,7 +10,7 @@ use std::{
 
 pub use spl_associated_token_account_interface::address::get_associated_token_address as associated_token_address;
 
-/// Where the `solana` CLI keeps the default keypair.
+/// Path of the default keypair of the `solana` CLI.
 pub fn default_keypair_path() -> PathBuf {
     let home = std::env::home_dir().unwrap_or_default();
     home.join(".config/solana/id.json")
@@ -25,16 +25,16 @@ pub fn load_keypair(path: &Path) -> Result<Keypair> {
     let not_a_keypair = || refuse("it is not a JSON array of 64 bytes".to_owned());
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoKeypair { path: path.to_owned() },
-        // What it holds is no text.
+        // The file is not UTF-8.
         ErrorKind::InvalidData => not_a_keypair(),
         _ => refuse(error.to_string()),
     })?;
     let bytes: Vec<u8> = serde_json::from_str(&text).map_err(|_| not_a_keypair())?;
-    // Also checks that the public half belongs to the secret one.
+    // Also checks that the public key belongs to the secret key.
     Keypair::try_from(bytes.as_slice()).map_err(|_| not_a_keypair())
 }
 
-/// Writes a keypair file that only its owner can read. Never replaces a file: it may hold the only copy of a key.
+/// Writes a keypair file that only its owner can read. Never replaces an existing file, which may hold the only copy of a key.
 pub fn save_keypair(keypair: &Keypair, path: &Path) -> Result<()> {
     let refuse = |reason: String| Error::KeypairUnwritten {
         path: path.to_owned(),

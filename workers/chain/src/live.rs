@@ -1,4 +1,4 @@
-//! A real Solana node: JSON-RPC for questions, WebSocket for news.
+//! A real Solana node: JSON-RPC for requests, WebSocket for subscriptions.
 
 mod subscribe;
 
@@ -33,31 +33,31 @@ use solana_transaction_status_client_types::{
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// The state that all reads ask for.
+/// The commitment level of all reads.
 const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
 
-/// Longest wait for one answer.
+/// Longest wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Most addresses of one question.
+/// Most addresses in one request.
 const MAX_ADDRESSES: usize = 100;
 
-/// Transactions of any version are told of: one that is not would hold up whoever waits for what it did.
+/// Accepts transactions of any version: one that the node withheld would block whoever waits for its effects.
 const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
     encoding: Some(UiTransactionEncoding::Base64),
     commitment: Some(COMMITMENT),
     max_supported_transaction_version: Some(u8::MAX),
 };
 
-/// How often, and how long apart, a confirmed transaction's details are asked for before going on without: nodes index them late.
+/// Attempts to fetch a confirmed transaction's details, and the pause between them, before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
 
-/// A live node.
+/// A client of a live node.
 pub struct Live {
     shown: String,
     ws: String,
     rpc: RpcClient,
-    /// One connection for all subscriptions, made when first needed and made anew when it breaks.
+    /// One connection for all subscriptions, made when first needed and replaced when it breaks.
     pubsub: Mutex<Socket>,
 }
 
@@ -73,10 +73,10 @@ impl Live {
         }
     }
 
-    /// What tells the node's chain from every other.
+    /// Genesis hash of the chain.
     pub async fn genesis(&self) -> Result<Hash> {
         let asked = self.rpc.get_genesis_hash().await;
-        asked.map_err(self.failed("tell its genesis hash"))
+        asked.map_err(self.failed("return its genesis hash"))
     }
 
     fn failed(&self, action: &'static str) -> impl FnOnce(ClientError) -> Error {
@@ -87,7 +87,7 @@ impl Live {
                 action,
                 reason: message,
             },
-            // The transport's own words repeat the URL, keys included.
+            // The transport's message contains the URL, including any API key.
             ErrorKind::Reqwest(error) => Error::Unreachable {
                 url,
                 reason: root_cause(&error.without_url()),
@@ -129,11 +129,11 @@ impl Live {
 fn not_a_node(url: String) -> Error {
     Error::Unreachable {
         url,
-        reason: "its answer is not that of a Solana node".to_owned(),
+        reason: "its response is not that of a Solana node".to_owned(),
     }
 }
 
-/// Every instruction of a transaction, each followed by those that were called in it.
+/// Every instruction of a transaction, each followed by those it called.
 fn all_instructions(transaction: &VersionedTransaction, meta: &UiTransactionStatusMeta) -> Vec<Instruction> {
     let loaded = match &meta.loaded_addresses {
         OptionSerializer::Some(loaded) => loaded
@@ -173,12 +173,12 @@ fn all_instructions(transaction: &VersionedTransaction, meta: &UiTransactionStat
     all
 }
 
-/// Whether who answers has not got to the slot that was asked for.
+/// Whether the machine that answered has not reached the requested slot.
 fn is_behind(error: &ClientError) -> bool {
     matches!(*error.kind, ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) if code == BEHIND)
 }
 
-/// The last and most telling link of a chain of errors.
+/// The root cause of an error, which says most.
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()
@@ -214,7 +214,7 @@ impl Network for Live {
 
     async fn lifetime(&self) -> Result<Lifetime> {
         let answer = self.rpc.get_latest_blockhash_with_commitment(COMMITMENT).await;
-        let (blockhash, last_valid_block_height) = answer.map_err(self.failed("give a blockhash"))?;
+        let (blockhash, last_valid_block_height) = answer.map_err(self.failed("return a blockhash"))?;
         Ok(Lifetime {
             blockhash,
             last_valid_block_height,
@@ -225,7 +225,7 @@ impl Network for Live {
         self.rpc
             .get_block_height_with_commitment(COMMITMENT)
             .await
-            .map_err(self.failed("give its block height"))
+            .map_err(self.failed("return its block height"))
     }
 
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> Result<Simulation> {
@@ -258,19 +258,19 @@ impl Network for Live {
 
     async fn recent_fees(&self, written: &[Address]) -> Result<Vec<u64>> {
         let answer = self.rpc.get_recent_prioritization_fees(written).await;
-        let fees = answer.map_err(self.failed("tell recent fees"))?;
+        let fees = answer.map_err(self.failed("return recent fees"))?;
         Ok(fees.into_iter().map(|block| block.prioritization_fee).collect())
     }
 
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
-        // Simulated already, and repeated by the caller.
+        // The caller has simulated it and will send it again.
         let config = RpcSendTransactionConfig {
             skip_preflight: true,
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };
         let answer = self.rpc.send_transaction_with_config(transaction, config).await;
-        answer.map(drop).map_err(self.failed("take a transaction"))
+        answer.map(drop).map_err(self.failed("accept a transaction"))
     }
 
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
@@ -307,14 +307,14 @@ impl Network for Live {
             tokio::time::sleep(pause).await;
         }
         if landed.logs.is_none() {
-            tracing::warn!(%signature, "the node has no details of a transaction, or not yet; its log is unknown");
+            tracing::warn!(%signature, "the node does not have the details of a transaction; its log is unknown");
         }
         Ok(Some(landed))
     }
 
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
         let answer = self.rpc.get_transaction_with_config(signature, ANY_VERSION).await;
-        let found = answer.map_err(self.failed("show a transaction"))?.transaction;
+        let found = answer.map_err(self.failed("return a transaction"))?.transaction;
         let (Some(transaction), Some(meta)) = (found.transaction.decode(), found.meta) else {
             return Ok(None);
         };
@@ -330,9 +330,9 @@ impl Network for Live {
                 min_context_slot: (slot > 0).then_some(least),
                 ..RpcSignaturesForAddressConfig::default()
             };
-            // The client's own question has no place for the slot.
-            let question = json!([address.to_string(), config]);
-            let answer = self.rpc.send(RpcRequest::GetSignaturesForAddress, question).await;
+            // The client's own method does not take a minimum slot.
+            let params = json!([address.to_string(), config]);
+            let answer = self.rpc.send(RpcRequest::GetSignaturesForAddress, params).await;
             let found: Vec<RpcConfirmedTransactionStatusWithSignature> = answer.map_err(|error| match is_behind(&error) {
                 true => Error::Behind {
                     url: self.shown.clone(),
@@ -342,9 +342,9 @@ impl Network for Live {
             })?;
             let Some(last) = found.last() else { return Ok(Vec::new()) };
             before = last.signature.parse().ok();
-            // One that does not know it would tell of none before it.
+            // A machine that does not know this transaction would list none before it.
             least = least.max(last.slot);
-            // Anybody can name the account in transactions that fail, by the thousand.
+            // Anybody can name the account in thousands of failing transactions.
             let effective = found.iter().filter(|entry| entry.err.is_none());
             let effective: Vec<_> = effective
                 .filter_map(|entry| Some((entry.slot, entry.signature.parse().ok()?)))
@@ -419,7 +419,7 @@ mod tests {
         Signature::from([number; 64])
     }
 
-    /// A node with one account, whose transactions are 1, 2, 3… from the newest on and succeeded or not. It tells of two at a time.
+    /// A node that lists the transactions 1, 2, 3… of an account, newest first, in pages of two. `succeeded` says which ones did.
     async fn node(succeeded: &'static [bool]) -> Live {
         let answer = async move |Json(question): Json<Value>| {
             assert_eq!(question["method"], "getSignaturesForAddress");
@@ -436,7 +436,7 @@ mod tests {
         live(Router::new().route("/", post(answer))).await
     }
 
-    /// A client of what is served there.
+    /// Serves `router` and returns a client of it.
     async fn live(router: Router) -> Live {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let cluster = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_neither_fill_a_history_nor_end_it() {
+    async fn failed_transactions_neither_fill_nor_end_a_history() {
         let address = Address::default();
         let live = node(&[false, false, false, true, true, false, true]).await;
         let pages: Vec<_> = past(&live, &address).try_collect().await.unwrap();
@@ -453,9 +453,9 @@ mod tests {
         assert_eq!(node(&[false; 5]).await.history(&address, None, 0).await.unwrap(), []);
     }
 
-    /// A node of many machines: the first tells of a failure in slot 12; who is asked for more has got to slot 9 alone and knows of none.
+    /// A node of two machines: the first lists a failure in slot 12; the second, which is asked for more, has only reached slot 9.
     #[tokio::test]
-    async fn nothing_is_listed_by_who_is_behind() {
+    async fn a_machine_that_lags_lists_nothing() {
         let answer = async move |Json(question): Json<Value>| {
             let asked = &question["params"][1];
             let failure =
@@ -470,11 +470,11 @@ mod tests {
         let live = live(Router::new().route("/", post(answer))).await;
         let refusal = live.history(&Address::default(), None, 8).await.unwrap_err();
         assert!(matches!(refusal, Error::Behind { slot: 12, .. }), "{refusal}");
-        // Where it does not matter who answers, whoever does is believed.
+        // Without a minimum slot, any machine may answer.
         assert_eq!(live.history(&Address::default(), None, 0).await.unwrap(), []);
     }
 
-    /// A node whose every account has these data. The lengths asked for are kept, `None` for whole accounts.
+    /// A node that returns this data for every account. Records the requested lengths, `None` for whole accounts.
     async fn node_with(data: &'static str) -> (Live, Arc<Mutex<Vec<Option<u64>>>>) {
         let lengths = Arc::<Mutex<Vec<_>>>::default();
         let asked = lengths.clone();
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_as_much_of_an_account_is_asked_for_as_is_needed() {
+    async fn only_the_needed_part_of_an_account_is_requested() {
         let (live, lengths) = node_with("AQID").await;
         let (chain, address) = (Chain::new(Arc::new(live), ProgramErrors::default()), Address::default());
         assert_eq!(chain.account(&address).await.unwrap().unwrap().data, [1, 2, 3]);
@@ -503,15 +503,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn data_that_are_not_base64_are_an_error() {
+    async fn undecodable_data_is_an_error() {
         let (live, _) = node_with("?").await;
         let refusal = live.accounts(&[Address::default()]).await.unwrap_err();
         assert!(matches!(refusal, Error::Unreachable { .. }), "{refusal}");
     }
 
-    /// A transaction without instructions, of a version after those there are today; the node has its log or not.
+    /// A transaction of a future version, whose log the node has kept or not.
     #[tokio::test]
-    async fn a_log_without_lines_is_a_log() {
+    async fn an_empty_log_differs_from_a_missing_one() {
         for logs in [json!([]), Value::Null] {
             let has = logs.is_array();
             let answer = async move |Json(question): Json<Value>| {

@@ -1,4 +1,4 @@
-//! The market's addresses and instructions: every account list of the programs is written here, once.
+//! Addresses and instructions of the market's programs.
 
 pub mod answers;
 pub mod audit;
@@ -21,7 +21,7 @@ use crate::idl;
 use crate::keys::associated_token_address;
 use crate::program_error::ProgramErrors;
 
-/// A transaction's accounts and data for one of the programs.
+/// An instruction of one of the programs.
 fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
     Instruction {
         program_id,
@@ -34,14 +34,14 @@ fn pda(program: Address, seeds: &[&[u8]]) -> Address {
     Address::find_program_address(seeds, &program).0
 }
 
-/// Items in an account that grows, which counts them behind its discriminator and its header `H`; none in one that is too short.
+/// Number of items in a growing account, which stores it behind its discriminator and header `H`; 0 if the account is too short.
 fn grown<H: Discriminator>(data: &[u8]) -> u32 {
     let before = H::DISCRIMINATOR.len().saturating_add(size_of::<H>());
     let count = data.get(before..).and_then(|rest| rest.first_chunk());
     u32::from_le_bytes(*count.unwrap_or(&[0; 4]))
 }
 
-/// What the programs' own error codes mean, as their IDLs say.
+/// The error codes of the market's programs, from their IDLs.
 pub fn errors() -> ProgramErrors {
     ProgramErrors::of(idl::all())
 }
@@ -49,7 +49,7 @@ pub fn errors() -> ProgramErrors {
 /// The upgradeable loader.
 pub const LOADER: Address = Address::new_from_array(protocol::loader::ID);
 
-/// The loader's record of an upgradeable program.
+/// The `ProgramData` account of an upgradeable program.
 pub fn program_data(program: Address) -> Address {
     pda(LOADER, &[program.as_ref()])
 }
@@ -59,7 +59,7 @@ pub fn token_account(wallet: &Address, mint: &Address) -> Address {
     associated_token_address(wallet, mint)
 }
 
-/// Creates `wallet`'s associated token account, or does nothing when it exists.
+/// Creates `wallet`'s associated token account, or does nothing if it exists.
 pub fn create_token_account(payer: &Address, wallet: &Address, mint: &Address) -> Instruction {
     const CREATE_IDEMPOTENT: u8 = 1;
     Instruction {

@@ -1,4 +1,4 @@
-//! The node as the rest of this crate sees it.
+//! The interface to a Solana node.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -15,16 +15,16 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
-/// A blockhash and how long it lasts.
+/// A blockhash and how long it is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Goes into the transaction.
+    /// Blockhash for a transaction.
     pub blockhash: Hash,
     /// Last block height at which a transaction with it can land.
     pub last_valid_block_height: u64,
 }
 
-/// What a transaction would do.
+/// Result of a simulation.
 #[derive(Clone, Debug, Default)]
 pub struct Simulation {
     /// Why it would fail, if it would.
@@ -33,7 +33,7 @@ pub struct Simulation {
     pub logs: Vec<String>,
     /// Compute units it would use.
     pub compute_units: u64,
-    /// The accounts asked for as they would be after it, in order; `None` when the node does not say, as for untouched ones.
+    /// The watched accounts as they would be afterwards, in order; `None` for those the node does not return, such as untouched ones.
     pub accounts: Vec<Option<Account>>,
 }
 
@@ -42,20 +42,20 @@ pub struct Simulation {
 pub struct Landed {
     /// Slot of the block.
     pub slot: u64,
-    /// When the block was made, unix seconds, as far as the node knows.
+    /// Unix time of the block, if the node knows it.
     pub time: Option<i64>,
-    /// Why it failed, if it did; its fee is paid all the same.
+    /// Why it failed, if it did; its fee is paid either way.
     pub error: Option<TransactionError>,
     /// Compute units used.
     pub compute_units: u64,
     /// Lamports paid in fees.
     pub fee: u64,
-    /// Log lines; `None` while the node has not got the transaction's details, or where it keeps none.
+    /// Log lines; `None` if the node does not have the transaction's details, or not yet.
     pub logs: Option<Vec<String>>,
 }
 
 /// Slots and signatures of all transactions that name an address and did not fail, newest first, as far back as the node remembers, in
-/// pages. The next page is asked for when it is needed: anybody can name an address in useless ones.
+/// pages. Each page is requested only when needed: anybody can name an address in useless transactions.
 pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<Item = Result<Vec<(u64, Signature)>>> + Unpin + 'a {
     Box::pin(stream::try_unfold(None, move |before: Option<Signature>| async move {
         let page = network.history(address, before.as_ref(), 0).await?;
@@ -64,11 +64,11 @@ pub fn past<'a>(network: &'a dyn Network, address: &'a Address) -> impl Stream<I
     }))
 }
 
-/// Transactions that are asked about at once.
+/// Transactions that are requested concurrently.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// What `ask` tells of each transaction of [`past`], in their order. Those of a page are asked about side by side, and the next page's not
-/// before all of them are told.
+/// The result of `ask` for each transaction of [`past`], in order. Transactions of a page are requested concurrently; the next page follows
+/// once all of them are answered.
 pub fn past_each<'a, Told: 'a, Asked: Future<Output = Result<Told>> + 'a>(
     network: &'a dyn Network,
     address: &'a Address,
@@ -85,17 +85,17 @@ pub fn past_landed<'a>(network: &'a dyn Network, address: &'a Address) -> impl S
     Box::pin(told.try_filter_map(async |(signature, landed)| Ok(landed.map(|landed| (signature, landed)))))
 }
 
-/// Selects accounts of a program on the node's side.
+/// Selects accounts of a program on the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Accounts of this many bytes.
+    /// Accounts with this many bytes of data.
     Size(u64),
     /// Accounts with these bytes at this offset.
     Bytes(usize, Vec<u8>),
 }
 
 impl Filter {
-    /// Whether an account passes, for stand-ins of a node.
+    /// Whether an account passes, for test doubles of a node.
     pub fn passes(&self, account: &Account) -> bool {
         match self {
             Self::Size(size) => account.data.len() as u64 == *size,
@@ -104,12 +104,12 @@ impl Filter {
     }
 }
 
-/// A Solana node, or a stand-in.
+/// A Solana node, or a test double.
 ///
-/// All reads are at "confirmed": seen by two thirds of the stake, which has never been rolled back.
+/// All reads are at commitment "confirmed": voted for by two thirds of the stake, which has never been rolled back.
 #[async_trait]
 pub trait Network: Send + Sync + 'static {
-    /// Address of the node as it may be shown.
+    /// URL of the node without credentials.
     fn url(&self) -> &str;
 
     /// A fresh blockhash.
@@ -118,42 +118,42 @@ pub trait Network: Send + Sync + 'static {
     /// Height of the newest confirmed block.
     async fn block_height(&self) -> Result<u64>;
 
-    /// Runs a transaction without sending it and reports the state of the `watched` accounts after it; neither signatures nor the
-    /// blockhash need be valid.
+    /// Simulates a transaction and returns the `watched` accounts as they would be afterwards. Neither the signatures nor the blockhash
+    /// need be valid.
     async fn simulate(&self, transaction: &VersionedTransaction, watched: &[Address]) -> Result<Simulation>;
 
-    /// What those paid, in millionths of a lamport per compute unit, who paid least for a place in each recent block while they wrote all of
-    /// these accounts; blocks without any count as 0.
+    /// For each recent block, the lowest price in micro-lamports per compute unit among its transactions that wrote these accounts; 0 for
+    /// blocks without such transactions.
     async fn recent_fees(&self, written: &[Address]) -> Result<Vec<u64>>;
 
-    /// Hands a transaction to the node as it is, without simulation. Sending the same one again is harmless.
+    /// Sends a transaction without simulating it. Sending the same transaction again is harmless.
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()>;
 
-    /// What became of a transaction, as far as back the node remembers; `None` if it is not in a confirmed block.
+    /// A transaction in a confirmed block, as far back as the node remembers; `None` if it is in none.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
 
-    /// Slots and signatures of the newest transactions that name an address and did not fail, or of those before one of them, newest first,
-    /// at most a thousand; none when there are no more. Whoever answers has got to `slot`: a node may be many machines, some of them behind
-    /// the one that answered before.
+    /// Slots and signatures of at most a thousand transactions that name an address and did not fail, newest first, starting from the
+    /// newest or after `before`; none when there are no more. Only a machine that has reached `slot` answers: a node may be many machines,
+    /// some of them behind the one that answered last time.
     ///
     /// # Errors
-    /// [`crate::Error::Behind`] from a machine that has not got there yet.
+    /// [`crate::Error::Behind`] from a machine that has not reached `slot`.
     async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>>;
 
-    /// What a transaction did: its instructions, each followed by those that programs called in it. `None` when it failed or is not remembered.
+    /// The instructions of a transaction, each followed by those it called. `None` if it failed or the node does not remember it.
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>>;
 
-    /// Subscribes to a transaction. When this returns the subscription stands; the future it returns completes when the transaction
-    /// is confirmed, or with `false` when the subscription breaks.
+    /// Subscribes to a transaction. The subscription is active when this returns; the returned future completes with `true` when the
+    /// transaction is confirmed, and with `false` if the subscription breaks.
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>>;
 
-    /// The same before the transaction is confirmed: the future completes when the node has seen it succeed in a block, which may still be
-    /// dropped, or with `false` when it failed there or the node does not tell. A stand-in need not.
+    /// Like [`Self::signature_seen`], but at commitment "processed": completes with `true` when the transaction has succeeded in a block,
+    /// which may still be dropped, and with `false` if it failed there or the subscription breaks. Optional for test doubles.
     async fn signature_processed(&self, _signature: &Signature) -> Result<BoxFuture<'static, bool>> {
         Ok(std::future::ready(false).boxed())
     }
 
-    /// Accounts at these addresses, in order, with the slot at which they were read.
+    /// The accounts at these addresses, in order, and the slot at which they were read.
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)>;
 
     /// Like [`Self::accounts`], with only the first `limit` bytes of each account's data.
@@ -163,13 +163,13 @@ pub trait Network: Send + Sync + 'static {
         Ok((slot, accounts))
     }
 
-    /// Accounts of a program that pass all filters.
+    /// The accounts of a program that pass all filters.
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>>;
 
-    /// Subscribes to an account. When this returns the subscription stands; the stream ends when it breaks.
+    /// Subscribes to an account. The subscription is active when this returns; the stream ends when it breaks.
     async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>>;
 
-    /// Subscribes to the accounts of a program that pass all filters. When this returns the subscription stands; the stream ends when it
+    /// Subscribes to the accounts of a program that pass all filters. The subscription is active when this returns; the stream ends when it
     /// breaks.
     async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>>;
 }

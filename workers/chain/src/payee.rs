@@ -1,4 +1,4 @@
-//! Where somebody is paid who may have closed its token account, or given it away.
+//! Token accounts for payments to wallets whose associated account may be closed, frozen or given away.
 
 use crate::market::{create_token_account, token_account};
 use crate::{Chain, Result};
@@ -10,23 +10,24 @@ use solana_program_pack::Pack;
 use solana_system_interface::instruction::{allocate_with_seed, transfer};
 use spl_token_interface::state::Account as TokenAccount;
 
-/// Rent of a token account, in lamports. Should rent fall, the account has a little more than it needs.
+/// Rent of a token account in lamports. If rent falls, the account gets a little more than it needs.
 const RENT: u64 = 2_039_280;
 
-/// A token account to pay somebody on.
+/// A token account that can receive a payment.
 #[derive(Clone, Debug)]
 pub struct Payee {
     /// The account.
     pub account: Address,
-    /// What opens it at the payer's expense; nothing where it is there.
+    /// Instructions that open it at the payer's expense; none if it is open.
     pub opening: Vec<Instruction>,
 }
 
 impl Chain {
-    /// The account on which `payer` can pay `wallet` tokens of `mint`: the associated one, opened where there is none.
+    /// The account in which `payer` can pay `wallet` tokens of `mint`: the associated account, which is opened if there is none.
     ///
-    /// Its holder can hand that over to somebody else, and a mint's issuer may have frozen it, which must not keep from others what the same
-    /// transaction brings them: then it is one that is opened for this payment, which `job`'s hash tells from others.
+    /// The holder may have transferred that account to somebody else, or the mint's authority may have frozen it. Neither may block what
+    /// the same transaction pays to others, so in these cases the payment goes to a new account, whose address is derived from `job`'s
+    /// hash.
     pub async fn payee(&self, payer: &Address, wallet: &Address, mint: &Address, job: &Hash) -> Result<Payee> {
         let associated = token_account(wallet, mint);
         let found = self.account(&associated).await?;
@@ -43,7 +44,7 @@ impl Chain {
             });
         }
         let mut payee = opened_for(payer, wallet, mint, job);
-        // One job may pay a wallet twice.
+        // A job may pay the same wallet twice.
         let opened = self.account(&payee.account).await?;
         if opened.is_some_and(|account| account.owner == spl_token_interface::ID && !is_lost(&account, wallet)) {
             payee.opening.clear();
@@ -52,15 +53,15 @@ impl Chain {
     }
 }
 
-/// Whether a token account is not the wallet's, or takes nothing.
+/// Whether a token account no longer belongs to the wallet, or is frozen.
 fn is_lost(account: &Account, wallet: &Address) -> bool {
     TokenAccount::unpack(&account.data).map_or(true, |account| account.owner != *wallet || account.is_frozen())
 }
 
-/// An account of `wallet`'s where nobody but `payer` can open one. It is not created in one step, which lamports sent there beforehand would
-/// make fail.
+/// A new token account of `wallet` at an address where only `payer` can open one. Transfer and allocation are separate, because
+/// `create_account` fails if somebody has sent lamports there before.
 fn opened_for(payer: &Address, wallet: &Address, mint: &Address, job: &Hash) -> Payee {
-    // At most 32 bytes; the wallet's, as one job may pay several.
+    // At most 32 bytes. Includes the wallet, as one job may pay several.
     let seed = format!("{:.16}{:.16}", bs58::encode(job).into_string(), wallet.to_string());
     let token = spl_token_interface::ID;
     let account = Address::create_with_seed(payer, &seed, &token).unwrap_or_default();
@@ -69,7 +70,7 @@ fn opened_for(payer: &Address, wallet: &Address, mint: &Address, job: &Hash) -> 
         transfer(payer, &account, RENT),
         allocate_with_seed(&account, payer, &seed, TokenAccount::LEN as u64, &token),
     ];
-    // It refuses other token programs than this.
+    // Fails only for another token program.
     opening.extend(initialise);
     Payee { account, opening }
 }
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_is_its_wallets_and_takes_what_comes() {
+    async fn a_lost_account_is_replaced_by_a_new_one() {
         let [payer, wallet, mint, other] = [1, 2, 3, 4].map(|at| Address::new_from_array([at; 32]));
         let fake = Arc::new(Fake::default());
         let chain = Chain::new(fake.clone(), ProgramErrors::default());

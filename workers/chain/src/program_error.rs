@@ -1,4 +1,4 @@
-//! Turns what the runtime says about a failed transaction into a sentence.
+//! Explains failed transactions in a sentence.
 
 use crate::idl::Idl;
 use solana_address::Address;
@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt};
 const SYSTEM: Address = Address::from_str_const("11111111111111111111111111111111");
 const TOKEN: Address = Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 
-/// What the error codes of programs mean, as their IDLs say; by default those of none.
+/// The error codes of programs, from their IDLs; empty by default.
 #[derive(Default)]
 pub struct ProgramErrors(HashMap<Address, &'static Idl>);
 
@@ -23,7 +23,7 @@ pub struct Explanation {
     pub code: Option<u32>,
     /// Name of the error, for scripts.
     pub name: String,
-    /// The sentence.
+    /// What went wrong, for people.
     pub message: String,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Explanation {
 }
 
 impl ProgramErrors {
-    /// Those of these programs.
+    /// The error codes of these programs.
     pub(crate) fn of(programs: &'static [Idl]) -> Self {
         Self(programs.iter().filter_map(|idl| Some((idl.address()?, idl))).collect())
     }
@@ -98,17 +98,17 @@ fn failed_program(line: &str) -> Option<Address> {
     program.parse().ok()
 }
 
-/// Failures that no program reports itself.
+/// Explains failures that no program reports.
 fn general(error: &TransactionError) -> Explanation {
     let message = match error {
         TransactionError::AccountNotFound | TransactionError::InsufficientFundsForFee => {
             "the wallet that pays has too little SOL; send it some".to_owned()
         }
         TransactionError::InsufficientFundsForRent { .. } => {
-            "an account would be left with too little SOL to exist; send SOL to the wallet that pays".to_owned()
+            "an account would be left with less SOL than its rent; send SOL to the wallet that pays".to_owned()
         }
         TransactionError::BlockhashNotFound => "the transaction expired; send it again".to_owned(),
-        TransactionError::AlreadyProcessed => "this very transaction has already landed; nothing was done twice".to_owned(),
+        TransactionError::AlreadyProcessed => "this transaction has already landed; nothing was done twice".to_owned(),
         other => format!("the chain refused the transaction: {other}"),
     };
     let name = format!("{error:?}");
@@ -121,7 +121,7 @@ fn general(error: &TransactionError) -> Explanation {
     }
 }
 
-/// Errors people meet from the programs underneath, and from the framework the market's programs are written with.
+/// Common errors of the system and token programs, and of the framework that the market's programs are written with.
 fn builtin(program: &Address, code: u32) -> Option<(&'static str, &'static str)> {
     Some(match (*program, code) {
         (SYSTEM, 0) => (

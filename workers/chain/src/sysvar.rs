@@ -1,4 +1,4 @@
-//! What the cluster itself keeps in accounts: its clocks, the slot in which it last restarted, and the hashes of its latest slots.
+//! Sysvars: the clock, the slot of the last restart, and the recent slot hashes.
 
 use crate::{Chain, Result};
 use protocol::hash::Hash;
@@ -6,20 +6,20 @@ use protocol::units::{Clocks, Moment};
 use solana_account::Account;
 use solana_address::Address;
 
-/// Where the clocks are.
+/// Address of the clock sysvar.
 pub const CLOCK: Address = Address::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
-/// Where the slot of the last restart is.
+/// Address of the last restart slot sysvar.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
 
-/// What [`clocks`] reads. It is asked for along with what has a deadline: the clocks of another machine may be ahead of that.
+/// The accounts that [`clocks`] reads. Read them in one request with the account whose deadline they judge: another machine may be ahead.
 pub const CLOCKS: [Address; 2] = [CLOCK, LAST_RESTART_SLOT];
 
-/// Where the hashes of the latest slots are.
+/// Address of the slot hashes sysvar.
 const SLOT_HASHES: Address = Address::from_str_const("SysvarS1otHashes111111111111111111111111111");
 
 impl Chain {
-    /// The chain's two clocks.
+    /// The current slot and unix time of the chain.
     pub async fn now(&self) -> Result<Moment> {
         let account = self.account(&CLOCK).await?;
         account
@@ -27,14 +27,14 @@ impl Chain {
             .ok_or_else(|| self.missing(&CLOCK))
     }
 
-    /// What deadlines are judged by: a restart of the cluster extends them.
+    /// The clocks that deadlines are judged by: a restart of the cluster extends deadlines.
     pub async fn clocks(&self) -> Result<Clocks> {
         let (_, accounts) = self.network().accounts(&CLOCKS).await?;
         clocks(&accounts).ok_or_else(|| self.missing(&CLOCK))
     }
 }
 
-/// The clocks in the accounts at [`CLOCKS`]. A cluster that does not keep the second has not restarted.
+/// Decodes the accounts at [`CLOCKS`]. A cluster without the second has not restarted.
 pub fn clocks(accounts: &[Option<Account>]) -> Option<Clocks> {
     let [Some(clock), restart] = accounts else { return None };
     let restart = restart.as_ref().and_then(|account| account.data.first_chunk());
@@ -44,7 +44,7 @@ pub fn clocks(accounts: &[Option<Account>]) -> Option<Clocks> {
     })
 }
 
-/// The clocks in the data of [`CLOCK`]: slot, epoch's start, epoch, the leader schedule's epoch and unix time, eight bytes each.
+/// Decodes the data of [`CLOCK`]: slot, epoch start, epoch, leader schedule epoch and unix time, eight bytes each.
 pub fn moment(data: &[u8]) -> Option<Moment> {
     let (words, _) = data.as_chunks::<8>();
     Some(Moment {
@@ -56,26 +56,26 @@ pub fn moment(data: &[u8]) -> Option<Moment> {
 /// The first hash after a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seed {
-    /// The slot has not ended.
+    /// No later slot has a hash yet.
     NotYet,
-    /// Its slot and the hash.
+    /// The slot and its hash.
     Known(u64, Hash),
-    /// It lies too far back.
+    /// The hash is no longer stored.
     Forgotten,
 }
 
-/// The slot hashes that the cluster keeps, newest first.
+/// The slot hashes sysvar, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct SlotHashes(Vec<(u64, Hash)>);
 
 impl SlotHashes {
-    /// Those it keeps now.
+    /// Reads the sysvar.
     pub async fn read(chain: &Chain) -> Result<Self> {
         let account = chain.account(&SLOT_HASHES).await?;
         Ok(Self::decode(&account.ok_or_else(|| chain.missing(&SLOT_HASHES))?.data))
     }
 
-    /// Layout of the sysvar: count, then slot and hash of each.
+    /// Layout of the sysvar: the count, then a slot and a hash for each entry.
     fn decode(data: &[u8]) -> Self {
         let (count, entries) = data.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
         let (entries, _) = entries.as_chunks::<40>();
@@ -84,7 +84,7 @@ impl SlotHashes {
         Self(entries.filter_map(entry).collect())
     }
 
-    /// The same rule as on chain: the oldest hash counts only if it belongs to the very next slot.
+    /// The first hash after `slot`, by the same rule as on chain: the oldest hash counts only if it is that of `slot + 1`.
     pub fn first_after(&self, slot: u64) -> Seed {
         let after = self.0.iter().take_while(|(number, _)| *number > slot).count();
         match after.checked_sub(1).and_then(|last| self.0.get(last)) {

@@ -1,4 +1,4 @@
-//! Follows one account: pushed changes when the node pushes, polling when it does not.
+//! Follows one account by subscription, and by polling while there is none.
 
 use crate::{Network, client::shorter_in_tests};
 use futures_util::{StreamExt, future::OptionFuture, stream::BoxStream};
@@ -11,34 +11,34 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// How often the account is read while changes are not pushed.
+/// Interval at which the account is read without a subscription.
 const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
-/// How often it is read all the same while they are: nodes lose subscriptions without saying so.
+/// Interval at which the account is read in spite of a subscription: nodes lose subscriptions silently.
 const AUDIT: Duration = shorter_in_tests(Duration::from_secs(15));
 
-/// Slots by which an answer may be behind another of the same chain. One from further back is of a chain that began anew.
+/// Slots by which one response may be behind another. A response from further back means that the chain was reset.
 const LAG: u64 = 150;
 
-/// An account at some moment.
+/// An account at a certain slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Slot at which it was seen.
+    /// The slot.
     pub slot: u64,
     /// The account; `None` when there is none.
     pub account: Option<Account>,
 }
 
-/// What a watch has to tell.
+/// What a watch reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// The newest state.
     State(Snapshot),
-    /// The node does not answer, and why. It is asked again until it does; then the state follows, also when it is the one before.
+    /// The node does not answer, for this reason. Once it answers again, a [`News::State`] follows, even if the account has not changed.
     Outage(String),
 }
 
-/// The newest known state of an account. Dropping it ends the subscription.
+/// Follows the state of an account. Dropping the watch ends the subscription.
 #[derive(Debug)]
 pub struct AccountWatch {
     newest: watch::Receiver<Known>,
@@ -46,7 +46,7 @@ pub struct AccountWatch {
     task: AbortHandle,
 }
 
-/// What is known of the account, and whether it could be asked for last time.
+/// The newest known state, and the error of the last read if it failed.
 #[derive(Clone, Debug, Default)]
 struct Known {
     newest: Option<Snapshot>,
@@ -64,7 +64,7 @@ impl AccountWatch {
         }
     }
 
-    /// Waits for a state not returned before; the first call returns the present one. States that were overtaken are skipped.
+    /// Waits for the account to change; the first call returns its present state. States that have been superseded are skipped.
     ///
     /// Returns `None` only when the runtime shuts down.
     pub async fn next(&mut self) -> Option<Snapshot> {
@@ -79,7 +79,7 @@ impl AccountWatch {
         }
     }
 
-    /// Waits for news, as [`AccountWatch::next`] does, of the node too.
+    /// Like [`AccountWatch::next`], but also reports outages of the node.
     pub async fn news(&mut self) -> Option<News> {
         loop {
             self.newest.changed().await.ok()?;
@@ -109,12 +109,12 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
                 Some((slot, account)) => publish(&sender, slot, (account.lamports > 0).then_some(account)),
                 None => {
                     pushed = None;
-                    // Why it ended is known when the account is read.
+                    // Read the account at once.
                     poll.reset();
                 }
             },
             _ = poll.tick() => {
-                // Subscribing comes first, so that no change falls between the read and the subscription.
+                // Subscribe before the read, so that no change is lost between the two.
                 if pushed.is_none() {
                     pushed = network.account_changes(&address).await.inspect_err(|error| tracing::debug!(%address, %error, "polling")).ok();
                 }
@@ -133,7 +133,7 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
     }
 }
 
-/// Keeps the newest state: answers may overtake each other.
+/// Keeps the newest state: responses may arrive out of order.
 fn publish(sender: &watch::Sender<Known>, slot: u64, account: Option<Account>) {
     sender.send_if_modified(|known| {
         let newest = known.newest.as_ref();
@@ -148,7 +148,7 @@ fn publish(sender: &watch::Sender<Known>, slot: u64, account: Option<Account>) {
     });
 }
 
-/// Records that the node does not answer, once for each outage.
+/// Records that the node does not answer; notifies once per outage.
 fn fail(sender: &watch::Sender<Known>, reason: String) {
     sender.send_if_modified(|known| {
         let first = known.outage.is_none();
@@ -180,7 +180,7 @@ mod tests {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
-        assert_eq!(lamports(&mut watch).await, None, "the present state first, here none");
+        assert_eq!(lamports(&mut watch).await, None, "the present state first: no account");
         fake.set_account(address, account(1));
         assert_eq!(lamports(&mut watch).await, Some(1), "pushed");
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_push_is_made_up_for() {
+    async fn a_lost_notification_is_made_up_for() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn outages_are_told_once_and_so_is_their_end() {
+    async fn an_outage_and_its_end_are_reported_once() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outage_is_no_state() {
+    async fn an_outage_is_not_a_state() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
@@ -237,18 +237,18 @@ mod tests {
         known.wait_for(|known| known.outage.is_some()).await.unwrap();
         fake.set_unreachable(false);
         known.wait_for(|known| known.outage.is_none()).await.unwrap();
-        assert_eq!(watch.next().now_or_never(), None, "the same as before");
+        assert_eq!(watch.next().now_or_never(), None, "the account has not changed");
         fake.set_account_silently(address, account(2));
         assert_eq!(lamports(&mut watch).await, Some(2));
     }
 
     #[test]
-    fn a_chain_that_began_anew_is_believed() {
+    fn a_chain_that_was_reset_is_believed() {
         let (sender, newest) = watch::channel(Known::default());
         let slot = || newest.borrow().newest.as_ref().map(|newest| newest.slot);
         publish(&sender, 1_000, Some(account(1)));
         publish(&sender, 1_001 - LAG, None);
-        assert_eq!(slot(), Some(1_000), "an answer that was overtaken");
+        assert_eq!(slot(), Some(1_000), "a response that came out of order");
         publish(&sender, 1_000 - LAG, None);
         assert_eq!(slot(), Some(1_000 - LAG), "another chain");
     }

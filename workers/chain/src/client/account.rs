@@ -7,26 +7,26 @@ use solana_account::Account;
 use solana_address::Address;
 
 impl Chain {
-    /// The account at `address`, if it has any lamports; see [`made`] for whether they are all it has.
+    /// The account at `address`, if it has any lamports; see [`made`] for why that alone does not mean that a program created it.
     pub async fn account(&self, address: &Address) -> Result<Option<Account>> {
         let (_, accounts) = self.network.accounts(&[*address]).await?;
         Ok(accounts.into_iter().next().flatten())
     }
 
-    /// Like [`Self::account`], with only the first `limit` bytes of its data: an account that a stranger has named may have 10 MiB.
+    /// Like [`Self::account`], with only the first `limit` bytes of the data: an account named by a stranger may hold 10 MiB.
     pub async fn account_prefix(&self, address: &Address, limit: usize) -> Result<Option<Account>> {
         let (_, accounts) = self.network.account_prefixes(&[*address], limit).await?;
         Ok(accounts.into_iter().next().flatten())
     }
 
-    /// Whether somebody has [`made`] an account at `address`.
+    /// Whether an account has been [`made`] at `address`.
     pub async fn exists(&self, address: &Address) -> Result<bool> {
         Ok(made(self.account_prefix(address, 1).await?.as_ref()).is_some())
     }
 
     /// The typed account at `address`, if there is one.
     pub async fn try_fetch<T: AccountDeserialize + Discriminator + Owner + Pod>(&self, address: &Address) -> Result<Option<T>> {
-        // What follows a `Pod` value in its account is not read.
+        // A `Pod` value is the start of its account; nothing behind it is needed.
         let limit = T::DISCRIMINATOR.len().saturating_add(size_of::<T>());
         decode_if_any(address, self.account_prefix(address, limit).await?.as_ref())
     }
@@ -56,13 +56,13 @@ impl Chain {
     }
 }
 
-/// An account that somebody has made. Lamports alone are none: anybody can send some to any address, also to one where a program has yet to
-/// make its account, or has closed it.
+/// The account, unless it is nothing but lamports. Anybody can send those to any address, including one where a program has yet to create
+/// its account or has closed it.
 pub fn made(account: Option<&Account>) -> Option<&Account> {
     account.filter(|account| account.owner != solana_system_interface::program::ID || !account.data.is_empty())
 }
 
-/// Reads as [`decode`] does what may be at an address; `None` where no account was [`made`].
+/// Like [`decode`], but `None` if no account has been [`made`] there.
 pub fn decode_if_any<T: AccountDeserialize + Owner>(address: &Address, account: Option<&Account>) -> Result<Option<T>> {
     made(account).map(|account| decode(address, account)).transpose()
 }
@@ -76,9 +76,9 @@ pub fn decode<T: AccountDeserialize + Owner>(address: &Address, account: &Accoun
     T::try_deserialize(&mut account.data.as_slice()).map_err(|_| refuse("its type or size differs".to_owned()))
 }
 
-/// Most that an account of so many bytes locks as its rent, in lamports: at the 6,960 a byte that clusters started with.
+/// Upper bound of the rent of an account with `bytes` bytes of data, in lamports: at 6,960 a byte, the rate that clusters started with.
 pub const fn rent(bytes: usize) -> u64 {
-    // Paid for beside an account's own bytes.
+    // Bytes of metadata that every account pays for.
     const OVERHEAD: u64 = 128;
     OVERHEAD.saturating_add(bytes as u64).saturating_mul(6_960)
 }
@@ -90,7 +90,7 @@ mod tests {
     use crate::{client::tests::chain, fake::gift};
 
     #[tokio::test]
-    async fn lamports_alone_are_no_account() {
+    async fn lamports_alone_are_not_an_account() {
         let (fake, chain) = chain();
         let address = Address::new_unique();
         fake.set_account(address, gift());

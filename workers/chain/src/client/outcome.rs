@@ -5,7 +5,7 @@ use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 use std::fmt;
 
-/// What it took.
+/// A confirmed or failed transaction in its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Signature of the transaction.
@@ -20,39 +20,39 @@ pub struct Receipt {
     pub logs: Vec<String>,
 }
 
-/// A transaction that failed, in simulation or in a block.
+/// A transaction that failed in simulation or in a block.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// Why, in words.
     pub explanation: Explanation,
-    /// Why, as the runtime says it.
+    /// Why, as reported by the runtime.
     pub error: TransactionError,
     /// Log lines.
     pub logs: Vec<String>,
-    /// What it cost; `None` when it was never sent.
+    /// Its slot and cost; `None` when it was never sent.
     pub receipt: Option<Receipt>,
 }
 
-/// A transaction without an answer.
+/// A transaction whose outcome is unknown.
 #[derive(Clone, Debug)]
 pub struct Uncertain {
     /// Signature of the transaction.
     pub signature: Signature,
-    /// True when it is in no confirmed block and can no longer get into one: sending it anew is safe.
+    /// True when it is in no confirmed block and can no longer get into one: it is safe to send another in its place.
     pub expired: bool,
-    /// The last thing that went wrong on the way, if anything did.
+    /// The last error on the way, if there was one.
     pub last_error: Option<String>,
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Debug)]
 #[must_use = "a transaction that was sent has not necessarily done anything"]
 pub enum Outcome {
-    /// It is in a confirmed block and did what it says.
+    /// It succeeded in a confirmed block.
     Confirmed(Receipt),
-    /// It did nothing but pay its fee.
+    /// It had no effect; if it reached a block, it paid its fee.
     Failed(Failure),
-    /// Nobody said.
+    /// No node said in time whether it landed, or it has expired.
     Unknown(Uncertain),
 }
 
@@ -66,19 +66,19 @@ impl Outcome {
         }
     }
 
-    /// True when the transaction has landed or never can.
+    /// True when the transaction has landed or can no longer land.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Unknown(Uncertain { expired: false, .. }))
     }
 }
 
-/// Why there is no receipt.
+/// Why a transaction was not confirmed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NotConfirmed {
     /// It failed.
     #[error("{}", .0.explanation)]
     Failed(Failure),
-    /// Nobody said what became of it.
+    /// Its outcome is unknown.
     #[error("{0}")]
     Unknown(Uncertain),
 }
@@ -93,12 +93,12 @@ impl fmt::Display for Uncertain {
         if *expired {
             write!(
                 f,
-                "transaction {signature} expired before any block took it and did nothing; send it again"
+                "transaction {signature} expired before it reached a block and had no effect; send it again"
             )?;
         } else {
             write!(
                 f,
-                "nobody said in time whether transaction {signature} landed; look it up before sending it again"
+                "the node did not say in time whether transaction {signature} landed; look it up before sending it again"
             )?;
         }
         last_error.iter().try_for_each(|last_error| write!(f, " ({last_error})"))

@@ -18,20 +18,20 @@ use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use std::time::Duration;
 
-/// Most compute units a transaction may ask for.
+/// Most compute units a transaction may request.
 pub(super) const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 
-/// Most bytes of a transaction: what fits one IPv6 packet.
+/// Largest size of a transaction in bytes: what fits one IPv6 packet.
 const MAX_TRANSACTION: usize = 1232;
 
-/// How a transaction is to be sent.
+/// Options for sending a transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct SendOptions {
-    /// Compute units to ask for; `None` asks for what the simulation used and a fifth more.
+    /// Compute units to request; `None` requests what the simulation used plus a fifth.
     pub compute_units: Option<u32>,
-    /// Price paid on top of the base fee for a place in the block.
+    /// Bounds of the priority fee, paid on top of the base fee.
     pub priority_fee: PriorityFee,
-    /// Longest wait for an answer; a transaction expires after about a minute anyway.
+    /// Longest wait for the outcome; a transaction expires after about a minute anyway.
     pub timeout: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Default for SendOptions {
     }
 }
 
-/// A signed transaction that simulation has passed. Its signature is known before it is sent, so it can be recorded first.
+/// A signed transaction that passed simulation. Its signature is known before it is sent, so that it can be recorded first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
     /// Last block height at which it can land.
@@ -56,19 +56,19 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// The signature by which the chain knows the transaction.
+    /// The signature that identifies the transaction on chain.
     pub fn signature(&self) -> Signature {
         self.signature
     }
 
-    /// How many instructions it has, those of the compute budget included.
+    /// Number of instructions, including those of the compute budget.
     #[cfg(any(test, feature = "fake"))]
     pub(crate) fn instructions(&self) -> usize {
         self.transaction.message.instructions().len()
     }
 }
 
-/// What a transaction is signed with, beside its instructions.
+/// What goes into a transaction besides its instructions.
 #[derive(Clone, Copy)]
 pub(super) struct SigningParams {
     payer: Address,
@@ -77,29 +77,29 @@ pub(super) struct SigningParams {
     lifetime: Lifetime,
 }
 
-/// What a transaction would do, by simulation.
+/// The simulated effect of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// Compute units it would use.
     pub compute_units: u64,
     /// Lamports it would pay in fees.
     pub fee: u64,
-    /// The watched accounts now, in the order asked for.
+    /// The watched accounts as they are now, in the order given.
     pub before: Vec<Option<Account>>,
-    /// The same after it.
+    /// The watched accounts as they would be afterwards.
     pub after: Vec<Option<Account>>,
 }
 
 impl Chain {
     /// Signs a transaction and simulates it. The first signer pays.
     ///
-    /// A transaction that would fail comes back as [`Error::Transaction`]: nothing was sent and nothing paid.
+    /// A transaction that would fail is returned as [`Error::Transaction`]: nothing was sent and nothing paid.
     pub async fn prepare(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Prepared> {
         let params = self.signing_params(instructions, signers, options).await?;
         self.sign(instructions, signers, &params)
     }
 
-    /// What a transaction needs beside its instructions, by simulation.
+    /// Simulates a transaction to find out what goes into it besides its instructions.
     pub(super) async fn signing_params(
         &self,
         instructions: &[Instruction],
@@ -107,7 +107,7 @@ impl Chain {
         options: &SendOptions,
     ) -> Result<SigningParams> {
         let Some(payer) = signers.first() else {
-            return Err(Error::Signing("nobody signs it, so nobody pays for it".to_owned()));
+            return Err(Error::Signing("it has no signer to pay for it".to_owned()));
         };
         let payer = payer.pubkey();
         let (simulation, price, lifetime) = tokio::try_join!(
@@ -123,9 +123,9 @@ impl Chain {
         })
     }
 
-    /// What a transaction would do to the `watched` accounts and what it would cost, without any signature.
+    /// Simulates what a transaction would do to the `watched` accounts and what it would cost. Takes no signatures.
     ///
-    /// A transaction that would fail comes back as [`Error::Transaction`].
+    /// A transaction that would fail is returned as [`Error::Transaction`].
     pub async fn preview(
         &self,
         payer: &Address,
@@ -185,7 +185,7 @@ impl Chain {
         Ok(simulation)
     }
 
-    /// The price per compute unit. A node that does not tell what others pay is no reason not to send.
+    /// The price per compute unit. If the node does not report what others pay, nobody is outbid.
     async fn price(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<u64> {
         let fee = options.priority_fee;
         let mut paid = Vec::new();
@@ -193,7 +193,7 @@ impl Chain {
             let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
             let asked = self.network.recent_fees(&written(&message)).await;
             paid = asked.unwrap_or_else(|error| {
-                tracing::debug!(%error, "no recent fees, so none are outbid");
+                tracing::debug!(%error, "cannot read recent fees, assuming none");
                 Vec::new()
             });
         }
@@ -211,12 +211,12 @@ impl Chain {
         let transaction = VersionedTransaction::try_new(message, signers).map_err(|error| Error::Signing(error.to_string()))?;
         let size = encode(&transaction)?.len();
         if size > MAX_TRANSACTION && price > 0 {
-            // A place that is not paid for is better than none.
+            // Without the instruction that sets the price it may fit: better without priority than not at all.
             return self.sign(instructions, signers, &SigningParams { price: 0, ..*params });
         }
         if size > MAX_TRANSACTION {
             return Err(Error::Signing(format!(
-                "it has {size} bytes and {MAX_TRANSACTION} fit; do less in one transaction"
+                "it has {size} bytes, more than the limit of {MAX_TRANSACTION}; split it into several transactions"
             )));
         }
         let signature = transaction.signatures.first().copied().unwrap_or_default();
@@ -238,7 +238,7 @@ fn compile(payer: &Address, instructions: &[Instruction], units: u32, price: u64
     Ok(VersionedMessage::V0(message))
 }
 
-/// A fifth more than simulated: searches for addresses and lists vary a little from slot to slot.
+/// A fifth more than simulated: the cost of address searches and of walking lists varies a little from slot to slot.
 fn with_reserve(units: u64) -> u32 {
     let units = u32::try_from(units).unwrap_or(MAX_COMPUTE_UNITS);
     units.saturating_add(units / 5).saturating_add(1_000).min(MAX_COMPUTE_UNITS)
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asks_for_what_simulation_used_and_a_reserve() {
+    async fn requests_what_simulation_used_plus_a_reserve() {
         let (fake, chain) = chain();
         fake.set_simulation(Simulation {
             compute_units: 5_000,
@@ -298,7 +298,7 @@ mod tests {
         let sent = fake.sent().remove(0);
         let data: Vec<_> = sent.message.instructions().iter().map(|instruction| &instruction.data).collect();
         assert_eq!(data[0], &ComputeBudgetInstruction::set_compute_unit_limit(7_000).data);
-        assert_eq!(data.len(), 2, "where nobody pays for a place, no more than the limit");
+        assert_eq!(data.len(), 2, "only the limit where nobody pays a priority fee");
     }
 
     #[tokio::test]
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_large_and_unsigned_are_refused() {
+    async fn too_large_and_unsigned_transactions_are_refused() {
         let (_, chain) = chain();
         let payer = Keypair::new();
         let large = Instruction::new_with_bytes(Address::new_unique(), &[0; 1200], vec![]);

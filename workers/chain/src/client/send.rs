@@ -1,4 +1,4 @@
-//! Sends transactions and finds out what becomes of them.
+//! Sends transactions and follows them to their outcome.
 
 use super::{Chain, Failure, Outcome, Prepared, Receipt, SendOptions, Uncertain, prepare::MAX_COMPUTE_UNITS, shorter_in_tests};
 use crate::{Error, Landed, Pending, Result};
@@ -8,21 +8,21 @@ use solana_signer::Signer;
 use std::{slice::from_ref, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-/// A transaction is sent again this often until it is confirmed or expired: leaders drop what they have no room for.
+/// Interval at which a transaction is sent again until it is confirmed or expires: leaders drop what they have no room for.
 const REBROADCAST: Duration = shorter_in_tests(Duration::from_secs(2));
 
-/// The chain is asked this often while the subscription, which is quicker, keeps silent.
+/// Interval at which the chain is polled in case the subscription, which is faster, says nothing.
 const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
-/// The chain is asked again this soon after a subscription has announced what a read does not show yet.
+/// Delay before the next poll when a subscription has announced a transaction that the node does not return yet.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Blocks after its last one before a transaction counts as expired. A hosted node is many machines, some behind others: the one that
-/// knows the height may be ahead of the one that does not know the transaction, but not by as much as makes a block final.
+/// Blocks past its last valid height before a transaction counts as expired. A hosted node is many machines, some behind others: the one
+/// that reports the height may be ahead of the one that does not know the transaction, but not by as many blocks as make one final.
 pub(super) const EXPIRY_MARGIN: u64 = 32;
 
 impl Chain {
-    /// Sends a prepared transaction until it is confirmed, has failed or has expired.
+    /// Sends a prepared transaction repeatedly until it is confirmed, fails or expires.
     ///
     /// Sending the same one twice, even after a restart, lands it at most once.
     pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
@@ -30,7 +30,7 @@ impl Chain {
         let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut last_error)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
-            // A node that did not take the transaction says nothing about the blocks.
+            // If the node did not accept the transaction, its expiry says nothing about congestion.
             Ok(Outcome::Unknown(_)) if last_error.is_none() => self.congestion.expired(doublings),
             _ => {}
         }
@@ -45,7 +45,7 @@ impl Chain {
 
     async fn follow(&self, prepared: &Prepared, last_error: &mut Option<Error>) -> Outcome {
         let signature = prepared.signature;
-        // Nothing waits for the subscription: it may be long in coming, or hang.
+        // Sending does not wait for the subscription, which may take long or hang.
         let mut seen = async {
             let confirmed = match self.network.signature_seen(&signature).await {
                 Ok(seen) => seen.await,
@@ -66,7 +66,7 @@ impl Chain {
         let mut announced = false;
         loop {
             tokio::select! {
-                // The subscription is asked for before the transaction is sent, where that takes no time.
+                // Subscribes before the first send if that takes no time.
                 biased;
                 () = &mut seen => {
                     seen = std::future::pending().boxed();
@@ -74,7 +74,7 @@ impl Chain {
                 }
                 _ = poll.tick() => {}
                 _ = broadcast.tick() => {
-                    // What the node takes again makes up for what it did not take or tell before.
+                    // A send that succeeds clears earlier errors.
                     *last_error = self.network.send(&prepared.transaction).await.err();
                     if let Some(error) = last_error {
                         tracing::debug!(%signature, %error, "send failed, trying again");
@@ -91,9 +91,9 @@ impl Chain {
         }
     }
 
-    /// What is known of a transaction now; `None` while it may still land.
+    /// The outcome of a transaction so far; `None` while it may still land.
     async fn look(&self, prepared: &Prepared) -> Result<Option<Outcome>> {
-        // The height first: a transaction that is in no block at or below its last height is in none.
+        // Read the height first: if it is past the last valid height by then, a transaction that is in no block can no longer land.
         let height = self.network.block_height().await?;
         if let Some(landed) = self.network.landed(&prepared.signature).await? {
             return Ok(Some(self.outcome(prepared, landed)));
@@ -136,17 +136,17 @@ impl Chain {
         }
     }
 
-    /// Prepares and sends a transaction whose loss in a crash does not matter.
+    /// Prepares and sends a transaction that may be lost in a crash.
     pub async fn send(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
         let prepared = self.prepare(instructions, signers, options).await?;
         self.submit(&prepared, options).await.confirmed()
     }
 
-    /// Sends transactions of one instruction each that build on each other. Each goes out as soon as the one before has succeeded in a block,
-    /// without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
+    /// Sends transactions of one instruction each that depend on each other. Each is sent as soon as the one before has succeeded in a
+    /// block, without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
     ///
-    /// Simulations are of the confirmed state, so only the first is simulated; the others ask for one and a half times its compute units. A
-    /// failure ends it, and when a block is dropped, what builds on it fails.
+    /// Only the first is simulated, since simulation sees only confirmed state; the others request one and a half times its compute units.
+    /// Stops at the first failure. If a block is dropped, the transactions that depend on it fail.
     pub async fn send_in_order(&self, steps: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Receipt> {
         let Some((last, before)) = steps.split_last() else {
             return Err(Error::Signing("there is nothing to send".to_owned()));
@@ -163,7 +163,7 @@ impl Chain {
         self.submit(&prepared, options).await.confirmed()
     }
 
-    /// Sends a prepared transaction until it has succeeded in a block, which may still be dropped.
+    /// Sends a prepared transaction until it succeeds in a block, which may still be dropped.
     async fn submit_to_block(&self, prepared: &Prepared, options: &SendOptions) -> Result<()> {
         let processed = async {
             match self.network.signature_processed(&prepared.signature).await {
@@ -172,16 +172,16 @@ impl Chain {
             }
         };
         tokio::select! {
-            // As in `follow`, the subscription is asked for first.
+            // As in `follow`, the subscription comes first.
             biased;
             true = processed => Ok(()),
             outcome = self.submit(prepared, options) => outcome.confirmed().map(drop),
         }
     }
 
-    /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records the end.
+    /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records that it is settled.
     ///
-    /// After a crash at any point, [`Pending::unsettled`] has it exactly if it may have been sent; [`Chain::resolve`] then tells.
+    /// After a crash at any point, [`Pending::unsettled`] lists it if it may have been sent; [`Chain::resolve`] then finds its outcome.
     pub async fn send_recorded(
         &self,
         pending: &Pending,
@@ -199,7 +199,7 @@ impl Chain {
         Ok(outcome)
     }
 
-    /// Finds out what became of a transaction recorded before a crash, sending it again if it can still land.
+    /// Finds the outcome of a transaction recorded before a crash, sending it again if it can still land.
     pub async fn resolve(&self, pending: &Pending, prepared: &Prepared, options: &SendOptions) -> Result<Outcome> {
         let outcome = match self.look(prepared).await? {
             Some(outcome) => outcome,
@@ -235,7 +235,7 @@ mod tests {
         let payer = Keypair::new();
         let receipt = chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
         assert_eq!((receipt.slot, receipt.compute_units, receipt.fee), (7, 150, 5_000));
-        assert_eq!(fake.lookups(), 1, "asked once, when told");
+        assert_eq!(fake.lookups(), 1, "asked once, when notified");
         assert_eq!(fake.sent().len(), 1);
     }
 
@@ -257,7 +257,7 @@ mod tests {
         chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
     }
 
-    /// The compute units that each transaction sent asks for, and the lamports that it moves.
+    /// The compute units that each sent transaction requests, and the lamports that it moves.
     fn asked_and_moved(fake: &Fake) -> Vec<(u32, u64)> {
         let number = |data: &[u8]| u64::from_le_bytes(data[data.len() - 8..].try_into().unwrap());
         let read = |transaction: &VersionedTransaction| {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_builds_on_each_other_waits_for_blocks_and_not_for_votes() {
+    async fn ordered_transactions_wait_for_blocks_and_not_for_votes() {
         let (fake, chain) = chain();
         fake.set_processing(true);
         fake.set_simulation(Simulation {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_builds_on_each_other_is_confirmed_one_by_one_when_nobody_tells_of_blocks() {
+    async fn ordered_transactions_are_confirmed_one_by_one_without_subscriptions() {
         let (fake, chain) = chain();
         fake.set_deaf(true);
         fake.on_send(|_| Some(landed(None)));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_goes_out_after_what_failed() {
+    async fn nothing_is_sent_after_a_failure() {
         let (fake, chain) = chain();
         fake.set_processing(true);
         fake.on_send(|_| Some(landed(Some(custom(5)))));
@@ -391,9 +391,9 @@ mod tests {
         assert!(!uncertain.expired && uncertain.last_error.as_ref().unwrap().contains("no Solana node answers"));
     }
 
-    /// A node that was away for a moment, and took the transaction again and again afterwards, says of its expiry what any other says.
+    /// A node that was unreachable for a moment and has accepted the transaction since does not hide that it expired of congestion.
     #[tokio::test(start_paused = true)]
-    async fn a_moment_without_the_node_hides_no_expiry() {
+    async fn a_short_outage_does_not_hide_an_expiry() {
         let (fake, chain) = chain();
         let payer = Keypair::new();
         let lost = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(chain.congestion.doublings(), 1);
     }
 
-    /// Kills the sender at each step; the chain must see the transaction at most once, and a restart must learn its fate.
+    /// Stops the sender before and after the transaction lands: it must land exactly once, and a restart must learn its outcome.
     #[tokio::test]
     async fn a_crash_neither_loses_nor_repeats_a_transaction() {
         let folder = tempfile::tempdir().unwrap();
@@ -421,7 +421,7 @@ mod tests {
             let counter = times.clone();
             let sent = {
                 let pending = Pending::open(&path).unwrap();
-                // Nothing answers while the process dies, whether or not the transaction got through.
+                // The process dies before any answer, whether or not the transaction got through.
                 let options = SendOptions {
                     timeout: Duration::ZERO,
                     ..OPTIONS

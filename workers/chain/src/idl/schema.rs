@@ -41,7 +41,7 @@ pub(super) struct IdlEvent {
     pub discriminator: Vec<u8>,
 }
 
-/// What only the name of is read.
+/// Something of which only the name is read.
 #[derive(Deserialize)]
 pub(super) struct Named {
     pub name: String,
@@ -61,7 +61,7 @@ struct TypeDef {
     shape: Shape,
 }
 
-/// What a type is made of: named fields, or variants without any.
+/// The shape of a type: named fields, or variants without fields.
 #[derive(Deserialize)]
 struct Shape {
     #[serde(default)]
@@ -87,7 +87,7 @@ pub(super) enum Type {
 }
 
 impl Type {
-    /// Bytes of an integer, and whether it has a sign.
+    /// Size of an integer in bytes, and whether it is signed.
     fn integer(&self) -> Option<(usize, bool)> {
         match self {
             Self::U8 => Some((1, false)),
@@ -99,11 +99,12 @@ impl Type {
         }
     }
 
+    /// Describes valid values, for error messages.
     pub(super) fn wanted(&self) -> String {
         match self {
             Self::Bool => "true or false".to_owned(),
             Self::Pubkey => "an address".to_owned(),
-            Self::Array(inner, count) if matches!(**inner, Self::U8) => format!("{count} bytes, in hexadecimal digits or as text"),
+            Self::Array(inner, count) if matches!(**inner, Self::U8) => format!("{count} bytes, in hexadecimal or as text"),
             Self::Array(inner, count) => format!("{count} of {}", inner.wanted()),
             Self::Vec(_) => "a list".to_owned(),
             Self::Option(inner) => inner.wanted(),
@@ -116,7 +117,7 @@ impl Type {
     }
 }
 
-/// IDLs of the programs, in the order they depend on each other.
+/// IDLs of the programs, in the order of their dependencies.
 pub(crate) fn all() -> &'static [Idl] {
     static ALL: OnceLock<Vec<Idl>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -127,7 +128,7 @@ pub(crate) fn all() -> &'static [Idl] {
             include_str!("../../../../idl/jobs.json"),
             include_str!("../../../../idl/referee.json"),
         ];
-        // A test reads them all.
+        // `every_program_is_described` checks that all of them parse.
         files.iter().filter_map(|file| serde_json::from_str(file).ok()).collect()
     })
 }
@@ -141,7 +142,7 @@ impl Idl {
         self.address.parse().ok()
     }
 
-    /// Name and sentence of an error code.
+    /// Name and message of an error code.
     pub(crate) fn error(&self, code: u32) -> Option<(&str, &str)> {
         let error = self.errors.iter().find(|error| error.code == code)?;
         Some((&error.name, &error.msg))
@@ -200,7 +201,7 @@ impl Idl {
         })
     }
 
-    /// Writes a value; `None` when it is not one of this kind.
+    /// Writes a value; `None` if it is not of this type.
     pub(super) fn write(&self, kind: &Type, value: &Value, bytes: &mut Vec<u8>) -> Option<()> {
         match kind {
             Type::Bool => bytes.push(value.as_bool()?.into()),
@@ -247,10 +248,11 @@ impl Idl {
     }
 }
 
+/// Bytes in hexadecimal, or as text where they are a name or title.
 fn bytes_value(name: &str, bytes: &[u8]) -> Value {
     let text = ["name", "title"].contains(&name).then(|| std::str::from_utf8(bytes).ok()).flatten();
     let text = text.map(|text| text.trim_end_matches('\0'));
-    // Nothing that a terminal would take for more than text: people decide by what they read.
+    // Printable ASCII only: control characters could hide from people what they decide on.
     let text = text.filter(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
     Value::String(text.map_or_else(|| hex::encode(bytes), str::to_owned))
 }

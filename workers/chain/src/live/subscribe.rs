@@ -20,10 +20,10 @@ use tokio::{
     time::Instant,
 };
 
-/// After a connection for subscriptions could not be made, none is tried for so long: whoever asks meanwhile goes on without.
+/// Pause after a failed connection attempt, during which callers fall back to polling at once.
 const RECONNECT: Duration = Duration::from_secs(10);
 
-/// A subscription being opened: its news, and what ends it.
+/// A subscription being opened: its notifications, and what ends it.
 type Opening<'a, N> = BoxFuture<'a, PubsubClientResult<(BoxStream<'a, N>, Unsubscribe)>>;
 type Unsubscribe = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
@@ -48,11 +48,11 @@ impl Live {
             return Ok(client.clone());
         }
         if socket.failed.is_some_and(|failed| failed.elapsed() < RECONNECT) {
-            return Err(self.subscription_failed("no connection a moment ago"));
+            return Err(self.subscription_failed("the connection failed a moment ago"));
         }
         let connecting = tokio::time::timeout(TIMEOUT, PubsubClient::new(self.ws.as_str())).await;
         let connected = connecting
-            .map_err(|_| self.subscription_failed("no answer in time"))
+            .map_err(|_| self.subscription_failed("no response in time"))
             .and_then(|client| client.map_err(|error| self.subscription_failed(error)));
         socket.failed = connected.is_err().then(Instant::now);
         let client = Arc::new(connected?);
@@ -60,7 +60,7 @@ impl Live {
         Ok(client)
     }
 
-    /// Runs `act` with the shared connection; a second time with a new one if that turns out to be broken. One that failed is not kept.
+    /// Runs `act` on the shared connection, and once more on a new one if that turns out to be broken.
     async fn subscribed<T: Send + 'static, F>(&self, act: impl Fn(Arc<PubsubClient>) -> F) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, String>>,
@@ -71,7 +71,7 @@ impl Live {
             reason = match tokio::time::timeout(TIMEOUT, act(client.clone())).await {
                 Ok(Ok(subscription)) => return Ok(subscription),
                 Ok(Err(error)) => error,
-                Err(_) => "no answer in time".to_owned(),
+                Err(_) => "no response in time".to_owned(),
             };
             tracing::debug!(reason, "subscription failed");
             let mut socket = self.pubsub.lock().await;
@@ -82,8 +82,8 @@ impl Live {
         Err(self.subscription_failed(reason))
     }
 
-    /// Opens a subscription and forwards what `read` finds in its news, up to `room` of it ahead of the reader. The stream ends when the
-    /// subscription breaks; dropping it ends the subscription.
+    /// Opens a subscription and forwards what `read` returns for its notifications, buffering up to `room` of them. The stream ends when
+    /// the subscription breaks; dropping the stream ends the subscription.
     pub(super) async fn forward<N: Send + 'static, T: Send + 'static>(
         &self,
         room: usize,
@@ -103,7 +103,7 @@ impl Live {
                     let _ = ready.send(Ok(()));
                     loop {
                         let new = tokio::select! {
-                            // What has ended by itself is not ended again.
+                            // A subscription that has ended must not be unsubscribed.
                             biased;
                             new = news.next() => new,
                             () = sender.closed() => return unsubscribe().await,
@@ -124,7 +124,8 @@ impl Live {
         Ok(stream::poll_fn(move |context| found.poll_recv(context)).boxed())
     }
 
-    /// Subscribes to a transaction: whether it failed, once it is in a block of that commitment; `None` when the subscription breaks.
+    /// Subscribes to a transaction. Completes with whether it failed once it has reached this commitment; `None` if the subscription
+    /// breaks.
     pub(super) async fn reached(
         &self,
         signature: &Signature,
@@ -144,7 +145,7 @@ impl Live {
                     opened.map(|(news, unsubscribe)| (news.take(1).boxed(), unsubscribe))
                 })
             },
-            |said: Response<RpcSignatureResult>| Some(failed(&said.value)),
+            |notification: Response<RpcSignatureResult>| Some(failed(&notification.value)),
         );
         let mut failed = failed.await?;
         Ok(async move { failed.next().await })
@@ -152,6 +153,6 @@ impl Live {
 }
 
 /// Whether a transaction that is in a block failed there.
-fn failed(said: &RpcSignatureResult) -> bool {
-    matches!(said, RpcSignatureResult::ProcessedSignature(result) if result.err.is_some())
+fn failed(result: &RpcSignatureResult) -> bool {
+    matches!(result, RpcSignatureResult::ProcessedSignature(result) if result.err.is_some())
 }

@@ -1,8 +1,8 @@
-//! Reads answers to demands: the bytes of a chunk in the demand, hashes out of the transactions that brought them, since the chain keeps no
-//! more than what they lead to.
+//! Reads answers to demands. The bytes of a chunk are in the demand's account. Hashes are read from the transactions that brought them,
+//! since the chain stores no more than their Merkle frontier.
 //!
-//! What a transaction did has to be asked for one by one, and anybody can name a demand in useless ones, by the ten thousand. So whoever
-//! waits for an answer looks at the demand again and again: what landed while it did not change is not asked for.
+//! Transactions have to be fetched one by one, and anybody can name a demand in tens of thousands of useless ones. The reader therefore
+//! observes the demand repeatedly and skips transactions that landed while the demand did not change.
 
 use super::demand;
 use crate::network::AT_ONCE;
@@ -23,45 +23,45 @@ use solana_instruction::Instruction;
 use solana_signature::Signature;
 use std::collections::HashMap;
 
-/// Where the instructions that answer name the demand.
+/// Index of the demand among the accounts of an answering instruction.
 const DEMAND: usize = 5;
 
-/// An answer, as far as it has come.
+/// An answer, as far as it has arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Its hashes, unless a chunk was asked for.
+    /// Its hashes; empty for a chunk.
     pub hashes: Vec<Hash>,
-    /// What ended the answer for a page. One of units has nothing but the siblings above it.
+    /// What ended the answer for a page; for a page of units only the siblings above it are set.
     pub end: Option<PageEnd>,
-    /// The bytes of the chunk's preimage.
+    /// The bytes of a chunk's preimage.
     pub bytes: Vec<u8>,
 }
 
-/// One piece of hashes.
+/// One piece of an answer of hashes.
 struct Piece {
     offset: u32,
     hashes: Vec<Hash>,
     end: Option<PageEnd>,
 }
 
-/// Reads the answer to one demand while it comes.
+/// Reads the answer to one demand as it arrives.
 pub struct Reader<'a> {
     network: &'a dyn Network,
     demand: Address,
-    /// The demand as it was last seen.
+    /// The demand as last observed.
     header: DemandHeader,
-    /// When that was.
+    /// The slot of that observation.
     slot: u64,
-    /// From which slot to which it changed by what is not read yet; a node may show a slot before it is over.
+    /// Ranges of slots, inclusive, in which the demand changed by pieces not read yet. They overlap, as a node may show an unfinished slot.
     unread: Vec<(u64, u64)>,
-    /// What transactions of those slots brought, as far as the node has said.
+    /// Pieces of the transactions of those slots that have been fetched.
     told: HashMap<Signature, Vec<Piece>>,
-    /// What is read.
+    /// What has been read.
     answer: Answer,
 }
 
 impl<'a> Reader<'a> {
-    /// Of a demand that nobody has looked at yet.
+    /// A reader of a demand that has not been observed yet.
     pub fn new(network: &'a dyn Network, demand: Address) -> Self {
         Self {
             network,
@@ -74,10 +74,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes notice of the demand as it was in a slot, with the account's data.
+    /// Observes the demand as it is at `slot`; `data` is that of its account.
     pub fn look(&mut self, slot: u64, header: DemandHeader, data: &[u8]) {
         if slot <= self.slot {
-            // A node that lags shows what is past.
+            // A node that lags shows an earlier state.
             return;
         }
         let seen = |header: &DemandHeader| (header.streamed.get(), header.answered.get(), header.frontier);
@@ -90,13 +90,13 @@ impl<'a> Reader<'a> {
         (self.slot, self.header) = (slot, header);
     }
 
-    /// Reads what has come by the last look; the answer when that is all of it. What the node does not tell yet is asked for again the next
-    /// time.
+    /// Reads what had arrived by the last observation; returns the answer if it is complete. Transactions that the node does not return yet
+    /// are requested again next time.
     pub async fn read(&mut self) -> Result<Option<Answer>> {
         let Some(item) = self.header.item() else { return Ok(None) };
         if item.kind != Kind::Chunk && !self.unread.is_empty() {
             let (listed, network) = (self.listed().await?, self.network);
-            // Nothing from before the last beginning counts.
+            // Pieces from before the last restart of the answer do not count.
             let begins = |pieces: &Vec<Piece>| pieces.iter().any(|piece| piece.offset == 0);
             let later = listed.iter().take_while(|signature| !self.told.get(*signature).is_some_and(begins));
             let unknown: Vec<Signature> = later.filter(|signature| !self.told.contains_key(*signature)).copied().collect();
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         Ok(self.header.answered.get().then(|| self.answer.clone()))
     }
 
-    /// Transactions that may have brought what is not read yet, newest first.
+    /// Transactions that may contain unread pieces, newest first.
     async fn listed(&self) -> Result<Vec<Signature>> {
         let oldest = self.unread.first().map_or(u64::MAX, |(from, _)| *from);
         let (mut past, mut listed) = (past(self.network, &self.demand), Vec::new());
@@ -143,13 +143,13 @@ impl<'a> Reader<'a> {
 
 impl Answer {
     fn take(&mut self, piece: &Piece) {
-        // As in the program, where 0 starts over and every other piece that was taken follows the one before.
+        // As in the program: offset 0 starts over, and every other accepted piece follows on from the one before.
         self.hashes.truncate(piece.offset as usize);
         self.hashes.extend(&piece.hashes);
         self.end = piece.end.clone();
     }
 
-    /// Whether it is the one that the program has taken.
+    /// Whether this is the answer that the program has accepted.
     fn leads_to(&self, header: &DemandHeader, item: Item) -> bool {
         let leaves = match item.kind {
             Kind::Traces | Kind::Outputs => unit_leaves(item.index.saturating_mul(PAGE), &self.hashes),
@@ -219,7 +219,7 @@ mod tests {
     /// Units of the job.
     const UNITS: u32 = 60;
 
-    /// A demand for the units of a job; what is sent lands in the slot that is set.
+    /// A demand for the units of a job. Transactions land in the slot that is set.
     struct Demanded {
         chain: Chain,
         fake: Arc<Fake>,
@@ -265,7 +265,7 @@ mod tests {
             self.chain.send(&[instruction], &[&self.key], &sending).await.unwrap();
         }
 
-        /// The piece from `offset` on lands.
+        /// Lands the piece that starts at `offset`.
         async fn piece(&mut self, slot: u64, hashes: &[Hash], offset: usize) {
             let piece: Vec<Hash> = hashes[offset..].iter().take(HASHES).copied().collect();
             let above = (offset + piece.len() == hashes.len()).then(Vec::new);
@@ -283,7 +283,7 @@ mod tests {
             }
         }
 
-        /// What names the demand and does nothing lands, in each of these slots.
+        /// Lands a useless transaction that names the demand in each of these slots.
         async fn useless(&self, slots: std::ops::Range<u64>) {
             for slot in slots {
                 let names = vec![AccountMeta::new_readonly(self.address, false)];
@@ -328,18 +328,18 @@ mod tests {
         demanded.piece(400, &all, 25).await;
         demanded.piece(401, &all, 50).await;
         assert_eq!(demanded.read(&mut reader, 401).await, whole());
-        // The three pieces, and what landed in the slots that were looked at before they came.
+        // The three pieces, and the useless transactions in the slots that were observed before the pieces came.
         let asked = demanded.fake.shown();
         assert!(asked <= 5, "{asked} transactions were asked for");
 
-        // Whoever comes late finds it among all of them.
+        // A reader that starts late finds the answer among all of them.
         let mut late = Reader::new(&*network, demanded.address);
         assert_eq!(demanded.read(&mut late, 402).await, whole());
     }
 
-    /// Neither what was said before an answer was begun anew, nor what a node does not list yet, is taken for an answer.
+    /// Neither pieces from before the answer was restarted, nor pieces that the node does not list yet, make a wrong answer.
     #[tokio::test]
-    async fn only_what_leads_to_the_state_is_an_answer() {
+    async fn only_what_matches_the_demands_state_is_an_answer() {
         let mut demanded = Demanded::new();
         let (network, other, all) = (demanded.chain.network().clone(), hashes(1), hashes(0));
         let mut reader = Reader::new(&*network, demanded.address);

@@ -1,4 +1,4 @@
-//! Audits: the draw, the second device at work, and what becomes of its bond.
+//! Audits: the draw, the work of the second device, and the release of its bond.
 
 use super::job::{authority, config};
 use super::{instruction, pda};
@@ -23,7 +23,7 @@ pub fn draw(job: &Address) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::DrawAudit {})
 }
 
-/// Ends an audit that no auditor has taken in time.
+/// Ends an audit that no auditor has claimed in time.
 pub fn skip(job: &Address) -> Instruction {
     let accounts = jobs::accounts::DrawAudit {
         config: config(),
@@ -32,7 +32,7 @@ pub fn skip(job: &Address) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::SkipAudit {})
 }
 
-/// Takes the audit of the job of these facts for a device of GPU model `gpu`.
+/// Claims the audit of a job, whose account is `facts`, for a device of GPU model `gpu`.
 pub fn claim(key: &Address, job: &Address, facts: &Job, device: &Address, gpu: u16) -> Instruction {
     let accounts = jobs::accounts::ClaimAudit {
         key: *key,
@@ -60,7 +60,7 @@ fn work(key: &Address, job: &Address, device: &Address) -> jobs::accounts::WorkA
     }
 }
 
-/// Posts the auditor's commitment and the root of its salted tree.
+/// Posts the auditor's commitment and the root of its salted custody tree.
 pub fn commit(key: &Address, job: &Address, device: &Address, commitment: Hash, custody: Hash) -> Instruction {
     let data = jobs::instruction::CommitAudit { commitment, custody };
     instruction(jobs::ID, work(key, job, device), data)
@@ -72,7 +72,7 @@ pub fn reveal(key: &Address, job: &Address, device: &Address, traces: Hash, outp
     instruction(jobs::ID, work(key, job, device), data)
 }
 
-/// Shows that the auditor holds the trace; `proof` is where the openings were written as evidence is.
+/// Proves that the auditor holds the trace; `proof` is an evidence account with the openings.
 pub fn prove(job: &Address, model: &Address, proof: &Address) -> Instruction {
     let accounts = jobs::accounts::ProveCustody {
         job: *job,
@@ -83,7 +83,7 @@ pub fn prove(job: &Address, model: &Address, proof: &Address) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::ProveCustody {})
 }
 
-/// Ends an audit whose auditor is late.
+/// Ends an audit whose auditor has missed its deadline.
 pub fn timeout(audit: &Audit) -> Instruction {
     let accounts = jobs::accounts::EndAudit {
         payer: audit.payer,

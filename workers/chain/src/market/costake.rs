@@ -32,7 +32,7 @@ pub fn position(offer: &Address, holder: &Address, id: u32) -> Address {
     pda(costaking::ID, &[Position::SEED, offer.as_ref(), holder.as_ref(), &id.to_le_bytes()])
 }
 
-/// The exit of a position with this number.
+/// Exit `number` of a position.
 pub fn exit(position: &Address, number: u32) -> Address {
     pda(costaking::ID, &[Exit::SEED, position.as_ref(), &number.to_le_bytes()])
 }
@@ -51,7 +51,7 @@ pub fn initialize(payer: &Address, upgrade_authority: &Address, mint: &Address, 
     instruction(costaking::ID, accounts, costaking::instruction::Initialize { parameters })
 }
 
-/// Changes parameters, or sets all of them.
+/// Changes some or all parameters.
 pub fn set_parameters(authority: &Address, changes: impl Into<ParameterChanges>) -> Instruction {
     let accounts = costaking::accounts::Administer {
         authority: *authority,
@@ -61,7 +61,7 @@ pub fn set_parameters(authority: &Address, changes: impl Into<ParameterChanges>)
     instruction(costaking::ID, accounts, costaking::instruction::SetParameters { changes })
 }
 
-/// Hands the config over.
+/// Sets the authority and the guardian.
 pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) -> Instruction {
     let accounts = costaking::accounts::Administer {
         authority: *authority,
@@ -83,7 +83,7 @@ pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::SetPaused { paused })
 }
 
-/// Offers a share of the rewards of a device of GPU model `gpu`.
+/// Creates an offer to share the rewards of a device of GPU model `gpu`.
 pub fn create(owner: &Address, device: &Address, gpu: u16, mint: &Address, index: u32, terms: OfferTerms) -> Instruction {
     let offer = offer(device, index);
     let accounts = costaking::accounts::CreateOffer {
@@ -115,17 +115,17 @@ fn ending(owner: &Address, device: &Address, offer: &Address) -> costaking::acco
     }
 }
 
-/// Lets nobody join any more.
+/// Closes an offer to further co-stakers.
 pub fn retract(owner: &Address, device: &Address, offer: &Address) -> Instruction {
     instruction(costaking::ID, ending(owner, device, offer), costaking::instruction::RetractOffer {})
 }
 
-/// Ends sharing.
+/// Ends an offer.
 pub fn end(owner: &Address, device: &Address, offer: &Address) -> Instruction {
     instruction(costaking::ID, ending(owner, device, offer), costaking::instruction::EndOffer {})
 }
 
-/// Joins an offer on a device of GPU model `gpu`, out of the token account `from`.
+/// Joins an offer on a device of GPU model `gpu`, paying from the token account `from`.
 #[allow(clippy::too_many_arguments)]
 pub fn join(
     co_staker: &Address,
@@ -155,7 +155,7 @@ pub fn join(
     instruction(costaking::ID, accounts, costaking::instruction::JoinOffer { id, amount, expected })
 }
 
-/// Takes shares of a position out; `number` is how many exits it had before.
+/// Requests the exit of some shares of a position; `number` is the number of its earlier exits.
 pub fn request_exit(holder: &Address, device: &Address, offer: &Address, position: &Address, number: u32, shares: u64) -> Instruction {
     let accounts = costaking::accounts::RequestExit {
         holder: *holder,
@@ -170,7 +170,7 @@ pub fn request_exit(holder: &Address, device: &Address, offer: &Address, positio
     instruction(costaking::ID, accounts, costaking::instruction::RequestExit { shares })
 }
 
-/// Pays a position's rewards.
+/// Pays out a position's rewards.
 pub fn claim(holder: &Address, offer: &Address, position: &Address, to: &Address) -> Instruction {
     let accounts = costaking::accounts::ClaimPosition {
         holder: *holder,
@@ -194,7 +194,7 @@ pub fn close_position(caller: &Address, holder: &Address, offer: &Address, posit
     instruction(costaking::ID, accounts, costaking::instruction::ClosePosition {})
 }
 
-/// Records from where on a position earns rewards.
+/// Records the point from which a position earns rewards.
 pub fn settle_position(offer: &Address, position: &Address) -> Instruction {
     let accounts = costaking::accounts::SettlePosition {
         offer: *offer,
@@ -226,7 +226,7 @@ pub fn cool(device: &Address, offer: &Address, exit: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::CoolExit {})
 }
 
-/// Pays out an exit; `to` is a token account of the holder's.
+/// Pays out an exit to `to`, a token account of the holder.
 pub fn withdraw(caller: &Address, holder: &Address, device: &Address, offer: &Address, exit: &Address, to: &Address) -> Instruction {
     let accounts = costaking::accounts::WithdrawExit {
         caller: *caller,
@@ -246,7 +246,7 @@ pub fn withdraw(caller: &Address, holder: &Address, device: &Address, offer: &Ad
     instruction(costaking::ID, accounts, costaking::instruction::WithdrawExit {})
 }
 
-/// Records the owner's exit.
+/// Records the owner's exit, which takes all co-stakers along.
 pub fn force(device: &Address, offer: &Address) -> Instruction {
     let accounts = costaking::accounts::ForceExit {
         config: config(),
@@ -259,7 +259,7 @@ pub fn force(device: &Address, offer: &Address) -> Instruction {
     instruction(costaking::ID, accounts, costaking::instruction::ForceExit {})
 }
 
-/// Shares a device's reward of an hour, whose tally is `shard`.
+/// Distributes a device's reward of an hour, in which it is in tally `shard`.
 pub fn distribute(device: &Address, offer: &Address, hour: i64, shard: u8) -> Instruction {
     let accounts = costaking::accounts::Distribute {
         config: config(),
@@ -278,7 +278,7 @@ pub fn distribute(device: &Address, offer: &Address, hour: i64, shard: u8) -> In
     instruction(costaking::ID, accounts, costaking::instruction::Distribute {})
 }
 
-/// Closes an offer; `to` is a token account of the owner's.
+/// Closes an offer; remaining tokens go to `to`, a token account of the owner.
 pub fn close(owner: &Address, offer: &Address, to: &Address) -> Instruction {
     let accounts = costaking::accounts::CloseOffer {
         owner: *owner,

@@ -1,4 +1,4 @@
-//! Demands: what a challenger asks a worker to show, and the answers.
+//! Demands by which a challenger asks a worker for part of a result, and their answers.
 
 use super::job::{config, sentence};
 use super::{grown, instruction, pda};
@@ -11,10 +11,10 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// Hashes in one piece of an answer: as many as fit a transaction of 1,232 bytes that pays for its place.
+/// Hashes in one piece of an answer: as many as fit a transaction of 1,232 bytes that sets a priority fee.
 pub const HASHES: usize = 25;
 
-/// Bytes of a chunk in one piece, likewise.
+/// Bytes of a chunk in one piece of an answer.
 pub const BYTES: usize = HASHES * 32;
 
 /// The demand for an item of a job.
@@ -22,19 +22,19 @@ pub fn address(job: &Address, item: Item) -> Address {
     pda(jobs::ID, &[DEMAND_SEED, job.as_ref(), &jobs::Item::from(item).seed()])
 }
 
-/// Bytes of a chunk that have come, by a demand account's data.
+/// Number of bytes of a chunk that have arrived, given the data of the demand's account.
 pub fn come(data: &[u8]) -> u32 {
     grown::<DemandHeader>(data)
 }
 
-/// These bytes; they follow their number.
+/// The bytes of a chunk that have arrived; they follow their number.
 pub fn bytes(data: &[u8]) -> &[u8] {
     let start = Demand::space_for(0);
     let end = start.saturating_add(come(data) as usize);
     data.get(start..end).unwrap_or_default()
 }
 
-/// Asks for an item of a job's result, for `most` lamports at most; `treasury` is the config's.
+/// Demands an item of a job's result for a fee of at most `most` lamports; `treasury` is that of the config.
 pub fn open(challenger: &Address, job: &Address, facts: &Job, treasury: &Address, item: Item, most: u64) -> Instruction {
     let accounts = jobs::accounts::OpenDemand {
         challenger: *challenger,
@@ -51,7 +51,7 @@ pub fn open(challenger: &Address, job: &Address, facts: &Job, treasury: &Address
     instruction(jobs::ID, accounts, data)
 }
 
-/// Who answers: the device that took the job, its hot key and its payout wallet.
+/// The device that has to answer, with its hot key and payout wallet.
 #[derive(Clone, Copy, Debug)]
 pub struct Answerer {
     /// Hot key.
@@ -74,32 +74,32 @@ impl Answerer {
         }
     }
 
-    /// TENSORs of a unit's op outputs from op `offset` on; `path` ends the answer.
+    /// Answers with the TENSORs of a unit's op outputs, starting at op `offset`; `path` ends the answer.
     pub fn ops(&self, job: &Address, item: Item, offset: u32, tensors: Vec<Hash>, path: Option<Vec<Hash>>) -> Instruction {
         let data = jobs::instruction::AnswerOps { offset, tensors, path };
         instruction(jobs::ID, self.accounts(job, item), data)
     }
 
-    /// TRACEs or delivered TENSORs of a page of units from `offset` within it on; `above` ends the answer.
+    /// Answers with the TRACEs or delivered TENSORs of a page of units, starting at `offset` within the page; `above` ends the answer.
     pub fn units(&self, job: &Address, item: Item, offset: u32, hashes: Vec<Hash>, above: Option<Vec<Hash>>) -> Instruction {
         let data = jobs::instruction::AnswerUnits { offset, hashes, above };
         instruction(jobs::ID, self.accounts(job, item), data)
     }
 
-    /// Chunk hashes of a page from `offset` within it on; `end` ends the answer.
+    /// Answers with the chunk hashes of a page, starting at `offset` within the page; `end` ends the answer.
     pub fn page(&self, job: &Address, item: Item, offset: u32, leaves: Vec<Hash>, end: Option<PageEnd>) -> Instruction {
         let data = jobs::instruction::AnswerPage { offset, leaves, end };
         instruction(jobs::ID, self.accounts(job, item), data)
     }
 
-    /// Bytes of a chunk's preimage from `offset` on; `path` ends the answer.
+    /// Answers with the bytes of a chunk's preimage, starting at `offset`; `path` ends the answer.
     pub fn chunk(&self, job: &Address, item: Item, offset: u32, bytes: Vec<u8>, path: Option<Vec<Hash>>) -> Instruction {
         let data = jobs::instruction::AnswerChunk { offset, bytes, path };
         instruction(jobs::ID, self.accounts(job, item), data)
     }
 }
 
-/// Convicts a device whose time for an answer has passed; `compensated` is an $IO account of the consumer's.
+/// Convicts a device that has not answered in time; `compensated` is an $IO account of the consumer's.
 pub fn convict_silence(
     payer: &Address,
     job: &Address,
@@ -115,7 +115,7 @@ pub fn convict_silence(
     instruction(jobs::ID, accounts, jobs::instruction::ConvictSilence {})
 }
 
-/// Returns what is left in a demand whose job is over.
+/// Closes a demand whose job is over and returns its remaining lamports.
 pub fn close(challenger: &Address, job: &Address, demand: &Address) -> Instruction {
     let accounts = jobs::accounts::CloseDemand {
         challenger: *challenger,
@@ -135,7 +135,7 @@ mod tests {
     use solana_signer::Signer;
 
     #[tokio::test]
-    async fn the_longest_pieces_of_answers_pay_for_their_place() {
+    async fn the_longest_pieces_of_answers_fit_with_a_priority_fee() {
         let (key, job) = (Keypair::new(), Address::new_unique());
         let by = Answerer {
             key: key.pubkey(),
@@ -159,7 +159,7 @@ mod tests {
             by.ops(&job, item(Kind::Ops), u32::MAX, hashes(HASHES), None),
             by.page(&job, item(Kind::Page), u32::MAX, hashes(HASHES), None),
             by.chunk(&job, item(Kind::Chunk), u32::MAX, vec![7; BYTES], None),
-            // What ends an answer takes the place of as many hashes, and of one more for the lengths of its lists.
+            // The end of an answer takes the room of its hashes, plus one for the lengths of its lists.
             by.units(&job, item(Kind::Traces), u32::MAX, hashes(HASHES - 11), Some(hashes(10))),
             by.chunk(&job, item(Kind::Chunk), u32::MAX, vec![7; BYTES - 11 * 32], Some(hashes(10))),
             by.page(&job, item(Kind::Page), u32::MAX, hashes(HASHES - 24), Some(end)),

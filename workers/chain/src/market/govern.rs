@@ -9,7 +9,7 @@ use governance::{AUTHORITY_SEED, Ballot, Config, Delegation, GUARDIAN_SEED, PURS
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
-/// Bytes of an instruction that one transaction carries, with the announcement beside it.
+/// Bytes of an instruction in one piece: it fits a transaction together with the announcement.
 pub const PIECE: usize = 700;
 
 /// The config.
@@ -22,7 +22,7 @@ pub fn authority() -> Address {
     pda(governance::ID, &[AUTHORITY_SEED])
 }
 
-/// The address that pays rents of what proposals create.
+/// The address that pays the rent of accounts that proposals create.
 pub fn purse() -> Address {
     pda(governance::ID, &[PURSE_SEED])
 }
@@ -32,12 +32,12 @@ pub fn guardian_authority() -> Address {
     pda(governance::ID, &[GUARDIAN_SEED])
 }
 
-/// The token account of deposits.
+/// The token account that holds deposits.
 pub fn deposits() -> Address {
     pda(governance::ID, &[Config::DEPOSITS_SEED])
 }
 
-/// A proposal, by its proposer and the proposer's own number for it.
+/// A proposal, by its proposer and the proposer's own id for it.
 pub fn proposal(proposer: &Address, id: u64) -> Address {
     pda(governance::ID, &[Proposal::SEED, proposer.as_ref(), &id.to_le_bytes()])
 }
@@ -52,7 +52,7 @@ pub fn ballot(proposal: &Address, source: &Address) -> Address {
     pda(governance::ID, &[Ballot::SEED, proposal.as_ref(), source.as_ref()])
 }
 
-/// An owner's representative.
+/// The delegation of an owner's votes to a representative.
 pub fn delegation(owner: &Address) -> Address {
     pda(governance::ID, &[Delegation::SEED, owner.as_ref()])
 }
@@ -95,18 +95,18 @@ fn govern() -> governance::accounts::Govern {
     }
 }
 
-/// Changes rules of voting, or sets all of them; for a proposal.
+/// Changes some or all rules of voting. Only a proposal can execute this.
 pub fn set_rules(changes: impl Into<RuleChanges>) -> Instruction {
     let changes = changes.into();
     instruction(governance::ID, govern(), governance::instruction::SetRules { changes })
 }
 
-/// Names a guardian; for a proposal.
+/// Sets the guardian and its term. Only a proposal can execute this.
 pub fn set_guardian(guardian: Address, until: i64) -> Instruction {
     instruction(governance::ID, govern(), governance::instruction::SetGuardian { guardian, until })
 }
 
-/// Begins to write a proposal; `id` is one that the proposer has not in use.
+/// Creates a draft of a proposal; `id` must not be that of another proposal of the proposer.
 pub fn create(proposer: &Address, id: u64, title: [u8; 64], text_hash: [u8; 32]) -> Instruction {
     let accounts = governance::accounts::CreateProposal {
         proposer: *proposer,
@@ -121,7 +121,7 @@ pub fn create(proposer: &Address, id: u64, title: [u8; 64], text_hash: [u8; 32])
     )
 }
 
-/// Announces the instruction at `index`, of so many bytes.
+/// Announces the instruction at `index`, which has `length` bytes.
 pub fn open_payload(proposer: &Address, proposal: &Address, index: u8, length: u32) -> Instruction {
     let accounts = governance::accounts::OpenPayload {
         proposer: *proposer,
@@ -142,8 +142,7 @@ pub fn write_payload(proposer: &Address, proposal: &Address, index: u8, offset: 
     instruction(governance::ID, accounts, governance::instruction::WritePayload { offset, bytes })
 }
 
-/// Everything that puts `what` into a proposal as its instruction at `index`, in pieces that each fit a transaction; `None` when it is too
-/// long.
+/// All steps that put `what` into a proposal as its instruction at `index`, each of which fits a transaction; `None` if it is too long.
 pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruction) -> Option<Vec<Instruction>> {
     let bytes = encode(what)?;
     let mut all = vec![open_payload(proposer, proposal, index, u32::try_from(bytes.len()).ok()?)];
@@ -154,31 +153,31 @@ pub fn include(proposer: &Address, proposal: &Address, index: u8, what: &Instruc
     Some(all)
 }
 
-/// What [`include`] has yet to do once `data` is what the instruction's account holds; `None` where that is announced for another, or is
-/// no part of `what`.
+/// The remaining steps of [`include`], given the `data` of the instruction's account; `None` if the account was announced with another
+/// length or holds something other than a part of `what`.
 pub fn include_rest(proposer: &Address, proposal: &Address, index: u8, what: &Instruction, data: &[u8]) -> Option<Vec<Instruction>> {
     let header = data.get(PayloadHeader::DISCRIMINATOR.len()..)?.get(..size_of::<PayloadHeader>())?;
     let header: PayloadHeader = bytemuck::try_pod_read_unaligned(header).ok()?;
     let (written, whole) = (bytes(data)?, encode(what)?);
     let mut all = include(proposer, proposal, index, what)?;
     let is_part = header.length.get() as usize == whole.len() && whole.starts_with(written);
-    // A piece is written whole or not at all.
+    // Each piece was written completely or not at all.
     is_part.then(|| all.split_off(written.len().div_ceil(PIECE).saturating_add(1)))
 }
 
-/// The instruction that an account of a proposal's holds; `None` before it is complete.
+/// The instruction that an account of a proposal holds; `None` until it is complete.
 pub fn written(data: &[u8]) -> Option<Instruction> {
     parse(bytes(data)?).ok()
 }
 
-/// The bytes of an instruction that its account holds so far.
+/// The bytes of an instruction that have been written to its account.
 fn bytes(data: &[u8]) -> Option<&[u8]> {
     let before = PayloadHeader::DISCRIMINATOR.len().saturating_add(size_of::<PayloadHeader>());
     data.get(before.saturating_add(size_of::<u32>())..)?
         .get(..grown::<PayloadHeader>(data) as usize)
 }
 
-/// Pays the deposit out of the proposer's token account and opens the vote.
+/// Pays the deposit from the proposer's token account and opens the vote.
 pub fn submit(proposer: &Address, proposal: &Address, mint: &Address) -> Instruction {
     let accounts = governance::accounts::SubmitProposal {
         proposer: *proposer,
@@ -193,7 +192,7 @@ pub fn submit(proposer: &Address, proposal: &Address, mint: &Address) -> Instruc
     instruction(governance::ID, accounts, governance::instruction::SubmitProposal {})
 }
 
-/// Withdraws a proposal.
+/// Cancels a proposal.
 pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
     let accounts = governance::accounts::CancelProposal {
         proposer: *proposer,
@@ -202,7 +201,7 @@ pub fn cancel(proposer: &Address, proposal: &Address) -> Instruction {
     instruction(governance::ID, accounts, governance::instruction::CancelProposal {})
 }
 
-/// Votes with a device's own stake on a proposal, by its address and its number; `owner` when `voter` represents it.
+/// Votes with a device's own stake on a proposal, given by address and number; `owner` is set if `voter` represents the device's owner.
 pub fn vote_stake(
     voter: &Address,
     (proposal, index): (&Address, u64),
@@ -221,7 +220,7 @@ pub fn vote_stake(
     instruction(governance::ID, accounts, governance::instruction::VoteStake { index, choice })
 }
 
-/// The same with a position in an offer of a device's; `holder` when `voter` represents it.
+/// Votes with a position in an offer of a device; `holder` is set if `voter` represents the position's holder.
 pub fn vote_co_stake(
     voter: &Address,
     (proposal, index): (&Address, u64),
@@ -259,7 +258,7 @@ pub fn change_vote(
     instruction(governance::ID, accounts, governance::instruction::ChangeVote { index, choice })
 }
 
-/// Takes a vote back, or returns its rent to `payer` when it counts no more.
+/// Withdraws a vote, or returns its rent to `payer` once it no longer counts.
 pub fn close_ballot(caller: &Address, proposal: &Address, source: &Address, payer: &Address, owner: Option<&Address>) -> Instruction {
     let accounts = governance::accounts::CloseBallot {
         caller: *caller,
@@ -307,7 +306,7 @@ pub fn pause(guardian: &Address, program: Address) -> Instruction {
     instruction(governance::ID, accounts, governance::instruction::Pause {})
 }
 
-/// Moves a proposal to where time and votes have brought it.
+/// Advances a proposal to the status that time and votes have brought it to.
 pub fn advance(proposal: &Address) -> Instruction {
     let accounts = governance::accounts::AdvanceProposal { proposal: *proposal };
     instruction(governance::ID, accounts, governance::instruction::AdvanceProposal {})
@@ -321,7 +320,7 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
     };
     let mut all = instruction(governance::ID, accounts, governance::instruction::ExecuteInstruction {});
     all.accounts.push(AccountMeta::new_readonly(what.program_id, false));
-    // Authority and purse sign within the program, and nobody else can have to.
+    // The program signs for authority and purse; no other signature can be required.
     all.accounts.extend(what.accounts.iter().map(|meta| AccountMeta {
         is_signer: false,
         ..meta.clone()
@@ -331,8 +330,8 @@ pub fn execute(proposal: &Address, index: u8, what: &Instruction) -> Instruction
 
 const RENT: Address = Address::from_str_const("SysvarRent111111111111111111111111111111111");
 
-/// Replaces a program's code by a buffer's, which has to have this SHA-256 and whose rent goes to the purse; for a proposal. Program and
-/// buffer must be the authority's.
+/// Replaces a program's code by that of a buffer, which must have this SHA-256; the buffer's rent goes to the purse. Governance must be the
+/// authority of both. Only a proposal can execute this.
 pub fn upgrade(program: &Address, buffer: &Address, sha256: [u8; 32]) -> Instruction {
     let accounts = governance::accounts::UpgradeProgram {
         authority: authority(),

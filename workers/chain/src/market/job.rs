@@ -37,7 +37,7 @@ pub fn escrow(owner: &Address, mint: &Address) -> Address {
     pda(jobs::ID, &[Escrow::SEED, owner.as_ref(), mint.as_ref()])
 }
 
-/// The token account that holds an escrow's money.
+/// The token account that holds an escrow's tokens.
 pub fn vault(escrow: &Address) -> Address {
     pda(jobs::ID, &[Escrow::VAULT_SEED, escrow.as_ref()])
 }
@@ -75,7 +75,7 @@ pub fn initialize(
     )
 }
 
-/// Changes parameters, or sets all of them.
+/// Changes some or all parameters.
 pub fn set_parameters(authority: &Address, changes: impl Into<jobs::ParameterChanges>) -> Instruction {
     let accounts = jobs::accounts::Administer {
         authority: *authority,
@@ -85,7 +85,7 @@ pub fn set_parameters(authority: &Address, changes: impl Into<jobs::ParameterCha
     instruction(jobs::ID, accounts, jobs::instruction::SetParameters { changes })
 }
 
-/// Hands the config to other keys and names the treasury.
+/// Sets the authority, the guardian and the treasury.
 pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address, treasury: &Address) -> Instruction {
     let accounts = jobs::accounts::Administer {
         authority: *authority,
@@ -99,7 +99,7 @@ pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address, 
     instruction(jobs::ID, accounts, data)
 }
 
-/// Pauses or resumes.
+/// Pauses or resumes the program.
 pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
     let accounts = jobs::accounts::Pause {
         guardian: *guardian,
@@ -127,7 +127,7 @@ pub fn create_draft(registrar: &Address, hash: Hash, n_ops: u32, inputs: &[Shape
     )
 }
 
-/// Adds the next encoded op descriptors.
+/// Appends encoded op descriptors to a draft.
 pub fn append_ops(registrar: &Address, hash: &Hash, descriptors: Vec<Vec<u8>>) -> Instruction {
     let accounts = jobs::accounts::AppendOps {
         registrar: *registrar,
@@ -149,7 +149,7 @@ pub fn seal_model(registrar: &Address, hash: &Hash, interval: u32) -> Instructio
     instruction(jobs::ID, accounts, jobs::instruction::SealModel { interval })
 }
 
-/// Drops a draft.
+/// Discards a draft.
 pub fn discard_draft(registrar: &Address, hash: &Hash) -> Instruction {
     let accounts = jobs::accounts::DiscardDraft {
         registrar: *registrar,
@@ -184,7 +184,7 @@ pub fn deposit(payer: &Address, escrow: &Address, from: &Address, amount: u64) -
     instruction(jobs::ID, accounts, jobs::instruction::Deposit { amount })
 }
 
-/// Takes free balance out to the token account `to`.
+/// Withdraws free balance to the token account `to`.
 pub fn withdraw(owner: &Address, escrow: &Address, to: &Address, amount: u64) -> Instruction {
     let accounts = jobs::accounts::Withdraw {
         owner: *owner,
@@ -196,7 +196,7 @@ pub fn withdraw(owner: &Address, escrow: &Address, to: &Address, amount: u64) ->
     instruction(jobs::ID, accounts, jobs::instruction::Withdraw { amount })
 }
 
-/// Closes an empty escrow; tokens sent to its vault unasked go to `to`.
+/// Closes an empty escrow; tokens that somebody sent to its vault go to `to`.
 pub fn close_escrow(owner: &Address, escrow: &Address, to: &Address) -> Instruction {
     let accounts = jobs::accounts::CloseEscrow {
         owner: *owner,
@@ -222,7 +222,7 @@ pub fn open_job(owner: &Address, mint: &Address, model: &Address, id: u64, terms
     instruction(jobs::ID, accounts, jobs::instruction::OpenJob { id, terms })
 }
 
-/// Takes an unclaimed job back.
+/// Cancels an unclaimed job.
 pub fn cancel_job(owner: &Address, escrow: &Address, job: &Address) -> Instruction {
     let accounts = jobs::accounts::CancelJob {
         owner: *owner,
@@ -232,7 +232,7 @@ pub fn cancel_job(owner: &Address, escrow: &Address, job: &Address) -> Instructi
     instruction(jobs::ID, accounts, jobs::instruction::CancelJob {})
 }
 
-/// Moves a job's deadline.
+/// Extends a job's deadline.
 pub fn extend_job(owner: &Address, escrow: &Address, job: &Address, seconds: u32) -> Instruction {
     let accounts = jobs::accounts::ExtendJob {
         owner: *owner,
@@ -242,7 +242,7 @@ pub fn extend_job(owner: &Address, escrow: &Address, job: &Address, seconds: u32
     instruction(jobs::ID, accounts, jobs::instruction::ExtendJob { seconds })
 }
 
-/// Claims the job of the hash `expected` for a device of GPU model `gpu`.
+/// Claims the job with hash `expected` for a device of GPU model `gpu`.
 pub fn claim_job(key: &Address, job: &Address, expected: Hash, device: &Address, gpu: u16, min_price: u64) -> Instruction {
     let accounts = jobs::accounts::ClaimJob {
         key: *key,
@@ -279,8 +279,7 @@ pub fn reveal_result(key: &Address, job: &Address, device: &Address, traces: Has
     instruction(jobs::ID, accounts, jobs::instruction::RevealResult { traces, outputs, nonce })
 }
 
-/// Claims a replica. `others` are the job's other replicas in order, each with the device that has taken it, or any address when none
-/// has.
+/// Claims a replica. `others` are the job's other replicas in order, each with the device that has claimed it, or any address if none has.
 pub fn claim_replica(
     key: &Address,
     job: &Address,
@@ -298,7 +297,7 @@ pub fn claim_replica(
     claim
 }
 
-/// Where the replicas of a job are, in order; a job by itself is its only one.
+/// Addresses of a job's replicas in order; a job that is not replicated is its own only replica.
 pub fn replicas_of(of: &Job) -> Vec<Address> {
     let first = of.first_id();
     (0..u64::from(of.replicas))
@@ -306,12 +305,12 @@ pub fn replicas_of(of: &Job) -> Vec<Address> {
         .collect()
 }
 
-/// Calls the reveals of all replicas of a job: their addresses in order, each with whether it is still in progress.
+/// Starts the reveal time of all replicas of a job, given by their addresses in order, each with whether it is still in progress.
 pub fn call_reveals(replicas: &[(Address, bool)]) -> Instruction {
     siblings(replicas, jobs::instruction::CallReveals {})
 }
 
-/// Ends the windows of replicas that agree: their addresses in order, each with whether it is still in progress.
+/// Ends the challenge windows of replicas that agree, given by their addresses in order, each with whether it is still in progress.
 pub fn agree_replicas(replicas: &[(Address, bool)]) -> Instruction {
     siblings(replicas, jobs::instruction::AgreeReplicas {})
 }
@@ -330,7 +329,7 @@ fn siblings(replicas: &[(Address, bool)], data: impl InstructionData) -> Instruc
     all
 }
 
-/// The parties of a job that ends.
+/// The accounts that the end of a job involves.
 #[derive(Clone, Copy, Debug)]
 pub struct JobParties {
     /// The job.
@@ -339,17 +338,17 @@ pub struct JobParties {
     pub escrow: Address,
     /// The escrow's owner.
     pub consumer: Address,
-    /// The device that took it; ignored when it expires unclaimed.
+    /// The device that claimed it; ignored if it expires unclaimed.
     pub device: Address,
 }
 
-/// Pays for a job whose window has passed; `payout` is a token account of the device's payout wallet.
+/// Pays for a job whose challenge window has passed; `payout` is a token account of the device's payout wallet.
 pub fn settle_job(cranker: &Address, parties: &JobParties, payout: &Address) -> Instruction {
     settle(cranker, parties, payout, None, None)
 }
 
-/// Pays for a job to which an auditor has committed too; `auditor` is a token account of the auditor's payout wallet, needed when it
-/// has proved the result and is not paid to the device's wallet.
+/// Pays for a job to which an auditor has committed as well; `auditor` is a token account of the auditor's payout wallet, required if the
+/// auditor has proved the result and is not paid to the device's wallet.
 pub fn settle_audited(cranker: &Address, parties: &JobParties, payout: &Address, auditor: Option<Address>) -> Instruction {
     settle(cranker, parties, payout, Some(audit::address(&parties.job)), auditor)
 }
@@ -380,7 +379,7 @@ fn settle(
     instruction(jobs::ID, accounts, jobs::instruction::SettleJob {})
 }
 
-/// Ends a job nobody claimed.
+/// Ends a job that nobody claimed.
 pub fn expire_job(cranker: &Address, parties: &JobParties) -> Instruction {
     let accounts = jobs::accounts::ExpireJob {
         cranker: *cranker,
@@ -391,12 +390,12 @@ pub fn expire_job(cranker: &Address, parties: &JobParties) -> Instruction {
     instruction(jobs::ID, accounts, jobs::instruction::ExpireJob {})
 }
 
-/// Ends a job whose worker is late.
+/// Ends a job whose worker has missed its deadline.
 pub fn timeout_job(cranker: &Address, parties: &JobParties) -> Instruction {
     instruction(jobs::ID, late(cranker, parties), jobs::instruction::TimeoutJob {})
 }
 
-/// What the end of a job needs that its worker has not served.
+/// The accounts of the end of a job whose worker has missed its deadline.
 pub(super) fn late(cranker: &Address, parties: &JobParties) -> jobs::accounts::TimeoutJob {
     jobs::accounts::TimeoutJob {
         cranker: *cranker,
@@ -411,12 +410,12 @@ pub(super) fn late(cranker: &Address, parties: &JobParties) -> jobs::accounts::T
     }
 }
 
-/// The record of a job that was proved wrong.
+/// The conviction of a job that was proved wrong.
 pub fn conviction(job: &Address) -> Address {
     pda(jobs::ID, &[jobs::Conviction::SEED, job.as_ref()])
 }
 
-/// What every conviction needs, whatever it rests on.
+/// The accounts that every conviction needs.
 pub(super) fn sentence(payer: &Address, job: &Address, escrow: &Address, device: &Address, compensated: &Address) -> Sentence {
     Sentence {
         payer: *payer,
@@ -435,12 +434,12 @@ pub(super) fn sentence(payer: &Address, job: &Address, escrow: &Address, device:
     }
 }
 
-/// What a conviction rests on.
+/// The evidence for a conviction.
 #[derive(Clone, Copy, Debug)]
 pub struct Proof {
-    /// Sealed and complete.
+    /// A sealed and complete evidence account.
     pub evidence: Address,
-    /// The answered demand for the op outputs of the unit, where the model's traces commit to checkpoints only.
+    /// The answered demand for the unit's op outputs, required if the model's traces commit to checkpoints only.
     pub shown: Option<Address>,
 }
 
@@ -475,7 +474,7 @@ pub fn convict(
     instruction(jobs::ID, accounts, jobs::instruction::Convict {})
 }
 
-/// Takes a conviction's reward over.
+/// Takes over the reward of a conviction.
 pub fn overtake(challenger: &Address, job: &Address, model: &Address, device: &Address, proof: impl Into<Proof>) -> Instruction {
     let Proof { evidence, shown } = proof.into();
     let accounts = jobs::accounts::Overtake {
@@ -491,7 +490,7 @@ pub fn overtake(challenger: &Address, job: &Address, model: &Address, device: &A
     instruction(jobs::ID, accounts, jobs::instruction::Overtake {})
 }
 
-/// Pays a challenger.
+/// Pays the challenger of a conviction.
 pub fn award(cranker: &Address, job: &Address, conviction_of: &jobs::Conviction, rewarded: &Address) -> Instruction {
     let accounts = jobs::accounts::Award {
         cranker: *cranker,
@@ -512,7 +511,7 @@ pub fn award(cranker: &Address, job: &Address, conviction_of: &jobs::Conviction,
     instruction(jobs::ID, accounts, jobs::instruction::Award {})
 }
 
-/// Moves an escrow's fees; `treasury` is a token account of the treasury wallet.
+/// Moves an escrow's fees to `treasury`, a token account of the treasury wallet.
 pub fn sweep_fees(escrow: &Address, mint: &Address, treasury: &Address) -> Instruction {
     let accounts = jobs::accounts::SweepFees {
         config: config(),

@@ -1,4 +1,4 @@
-//! Permits to err once: their issue, their opening after a conviction, and the confession before one.
+//! Permits for one forced error: issuing them, opening them after a conviction, and confessing before one.
 
 use super::job::{JobParties, authority, config};
 use super::{instruction, pda};
@@ -14,12 +14,12 @@ pub fn address(device: &Address) -> Address {
     pda(jobs::ID, &[Permit::SEED, device.as_ref()])
 }
 
-/// The token account that holds its jackpot.
+/// The token account that holds the jackpot of a permit.
 pub fn vault(permit: &Address) -> Address {
     pda(jobs::ID, &[Permit::VAULT_SEED, permit.as_ref()])
 }
 
-/// Permits a device to err once, in a job drawn from a share of its jobs; `from` is the authority's token account that pays the jackpot.
+/// Permits a device to err in one job, drawn from a share of its jobs; `from` is the authority's token account that pays the jackpot.
 #[allow(clippy::too_many_arguments)]
 pub fn issue(
     payer: &Address,
@@ -48,7 +48,7 @@ pub fn issue(
     instruction(jobs::ID, accounts, data)
 }
 
-/// Closes a permit; `to` receives a jackpot that nobody has won.
+/// Closes a permit; `to` receives the jackpot if nobody has won it.
 pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Address) -> Instruction {
     let permit = address(device);
     let accounts = jobs::accounts::ClosePermit {
@@ -63,7 +63,7 @@ pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Addres
     instruction(jobs::ID, accounts, jobs::instruction::ClosePermit {})
 }
 
-/// Shows that a convicted result was wrong by permit.
+/// Proves that a convicted result was wrong by permit.
 pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
     let permit = address(device);
     let accounts = jobs::accounts::OpenPermit {

@@ -9,7 +9,7 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// Bytes of evidence in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
+/// Bytes of evidence in one piece: as many as fit a transaction of 1,232 bytes that sets a priority fee.
 pub const PIECE: usize = 944;
 
 /// Evidence of a challenger, by its seal.
@@ -41,8 +41,8 @@ pub fn write_evidence(challenger: &Address, seal: &Hash, offset: u32, bytes: Vec
     instruction(::referee::ID, accounts, ::referee::instruction::WriteEvidence { offset, bytes })
 }
 
-/// What is to be sent next for evidence to be complete, given its account if there is one: the seal, then piece after piece. `None` when
-/// all is there.
+/// The next instruction needed to complete evidence, given its account if there is one: the seal, then one piece after another. `None` if
+/// the evidence is complete.
 ///
 /// The first piece is refused in the slot of the seal.
 pub fn next(challenger: &Address, subject: &Address, bytes: &[u8], account: Option<&EvidenceHeader>) -> Option<Instruction> {
@@ -56,7 +56,7 @@ pub fn next(challenger: &Address, subject: &Address, bytes: &[u8], account: Opti
     Some(write_evidence(challenger, &seal, at, piece.to_vec()))
 }
 
-/// Drops evidence.
+/// Closes an evidence account.
 pub fn close_evidence(challenger: &Address, seal: &Hash) -> Instruction {
     let accounts = ::referee::accounts::CloseEvidence {
         challenger: *challenger,
@@ -65,7 +65,7 @@ pub fn close_evidence(challenger: &Address, seal: &Hash) -> Instruction {
     instruction(::referee::ID, accounts, ::referee::instruction::CloseEvidence {})
 }
 
-/// Has evidence judged.
+/// Asks the referee to judge evidence.
 pub fn judge(evidence: &Address, claim: Claim) -> Instruction {
     let accounts = ::referee::accounts::Judge { evidence: *evidence };
     instruction(::referee::ID, accounts, ::referee::instruction::Judge { claim })
@@ -80,7 +80,7 @@ mod tests {
     use solana_signer::Signer;
 
     #[tokio::test]
-    async fn the_longest_piece_of_evidence_pays_for_its_place() {
+    async fn the_longest_piece_of_evidence_fits_with_a_priority_fee() {
         let key = Keypair::new();
         let write = write_evidence(&key.pubkey(), &[7; 32], u32::MAX, vec![7; PIECE]);
         assert!(pays_for_its_place(&[write], &[&key]).await);

@@ -1,4 +1,4 @@
-//! Rewards: hours, their beacons and tallies, and what devices get of them.
+//! Rewards: hourly blocks with their beacons and tallies, and what devices earn in them.
 
 use super::stake::{config, gpu_model};
 use super::{instruction, pda};
@@ -17,7 +17,7 @@ pub fn emission() -> Address {
     pda(staking::ID, &[Emission::SEED])
 }
 
-/// The token account that rewards come out of.
+/// The token account that pays rewards.
 pub fn vault() -> Address {
     pda(staking::ID, &[Emission::VAULT_SEED, emission().as_ref()])
 }
@@ -27,7 +27,7 @@ pub fn block(hour: i64) -> Address {
     pda(staking::ID, &[RewardBlock::SEED, &hour.to_le_bytes()])
 }
 
-/// A tally of that hour.
+/// A tally of the hour that begins at `hour`.
 pub fn tally(hour: i64, shard: u8) -> Address {
     pda(staking::ID, &[Tally::SEED, &hour.to_le_bytes(), &[shard]])
 }
@@ -48,7 +48,7 @@ pub fn start(payer: &Address, authority: &Address, mint: &Address, genesis: i64,
     instruction(staking::ID, accounts, data)
 }
 
-/// Changes rules, or sets all of them, and names a verifier.
+/// Changes some or all reward rules, and the verifier if given.
 pub fn set_rules(authority: &Address, changes: impl Into<RewardRuleChanges>, verifier: Option<Address>) -> Instruction {
     let accounts = staking::accounts::SetRewardRules {
         authority: *authority,
@@ -72,7 +72,7 @@ pub fn set_tier(verifier: &Address, device: &Address, tier: u8) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::SetTier { tier })
 }
 
-/// Opens the block of the hour that is on.
+/// Opens the block of the current hour.
 pub fn open_block(payer: &Address, hour: i64) -> Instruction {
     let accounts = staking::accounts::OpenBlock {
         payer: *payer,
@@ -100,7 +100,7 @@ pub fn record_beacon(hour: i64, index: u8) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::RecordBeacon { index })
 }
 
-/// Answers a call with the root of the work it asks for; a device at work for a job has none to show.
+/// Answers a call with the root of the requested work; a device that works on a job answers without one.
 pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: Option<Hash>) -> Instruction {
     let accounts = staking::accounts::AnswerCall {
         key: *key,
@@ -110,19 +110,19 @@ pub fn answer(key: &Address, device: &Address, hour: i64, index: u8, root: Optio
     instruction(staking::ID, accounts, staking::instruction::AnswerCall { index, root })
 }
 
-/// The work that a call asks a device for.
+/// The work that a call requests of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// How much of each GPU.
+    /// Size of the work of each GPU.
     pub size: Size,
-    /// Of how many GPUs.
+    /// Number of GPUs.
     pub gpus: u8,
     beacon: Hash,
     device: Hash,
 }
 
 impl Asked {
-    /// By beacon `index` of an hour; `None` for one that was not recorded.
+    /// The work requested by beacon `index` of an hour; `None` if that beacon was not recorded.
     pub fn by(block: &RewardBlock, gpu: &GpuModel, device: &Device, address: &Address, index: u8) -> Option<Self> {
         Some(Self {
             size: gpu.work_in(emission::number(block.hour.get())?),
@@ -132,14 +132,14 @@ impl Asked {
         })
     }
 
-    /// Seed of a GPU's work.
+    /// Seed of the work of one GPU.
     pub fn seed(&self, gpu: u8) -> Hash {
         work::seed(&self.beacon, &self.device, gpu)
     }
 }
 
-/// What a check-in to an hour has to show of the device's work, drawn by `next`, the block of the hour after it; `None` when it did none, or
-/// when nothing was drawn in time. Fails while something may be.
+/// The part of the device's work that its check-in to an hour has to prove, drawn by `next`, the block of the following hour. `None` if the
+/// device did no work, or if the hour ended without a draw. Fails while a draw may still come.
 pub fn drawn(
     block: &RewardBlock,
     next: Option<&RewardBlock>,
@@ -158,7 +158,7 @@ pub fn drawn(
     Ok(asked.map(|asked| (asked, Draw::new(beacon, &asked.device, asked.size, asked.gpus))))
 }
 
-/// Checks in a device of GPU model `gpu`, whose tally is `shard` and whose work this evidence shows.
+/// Checks in a device of GPU model `gpu` to tally `shard`; `evidence` proves its work.
 pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8, evidence: Option<Address>) -> Instruction {
     let accounts = staking::accounts::CheckIn {
         key: *key,
@@ -174,7 +174,7 @@ pub fn check_in(key: &Address, device: &Address, gpu: u16, hour: i64, shard: u8,
     instruction(staking::ID, accounts, staking::instruction::CheckIn {})
 }
 
-/// Counts tallies and, with the last, settles their block.
+/// Counts tallies; the last one settles their block.
 pub fn settle(hour: i64, shards: impl IntoIterator<Item = u8>) -> Instruction {
     let accounts = staking::accounts::SettleBlock {
         emission: emission(),
@@ -187,7 +187,7 @@ pub fn settle(hour: i64, shards: impl IntoIterator<Item = u8>) -> Instruction {
     settle
 }
 
-/// Passes over the next hour, `hour`, which has no block.
+/// Skips the next hour, `hour`, which has no block.
 pub fn skip(hour: i64) -> Instruction {
     let accounts = staking::accounts::SkipHour {
         emission: emission(),
@@ -206,7 +206,7 @@ pub fn collect(device: &Address, hour: i64, shard: u8) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::CollectReward {})
 }
 
-/// Pays a device's rewards to an account of its owner's.
+/// Pays a device's rewards to a token account of its owner.
 pub fn claim(owner: &Address, device: &Address, to: &Address) -> Instruction {
     let accounts = staking::accounts::ClaimRewards {
         owner: *owner,
@@ -219,7 +219,7 @@ pub fn claim(owner: &Address, device: &Address, to: &Address) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::ClaimRewards {})
 }
 
-/// Closes a tally; `payer` opened it.
+/// Closes a tally and returns its rent to `payer`, which opened it.
 pub fn close_tally(payer: &Address, hour: i64, shard: u8) -> Instruction {
     let accounts = staking::accounts::CloseTally {
         payer: *payer,
@@ -229,7 +229,7 @@ pub fn close_tally(payer: &Address, hour: i64, shard: u8) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::CloseTally {})
 }
 
-/// Closes a block; `payer` opened it.
+/// Closes a block and returns its rent to `payer`, which opened it.
 pub fn close_block(payer: &Address, hour: i64) -> Instruction {
     let accounts = staking::accounts::CloseBlock {
         payer: *payer,

@@ -1,4 +1,4 @@
-//! Slashes by people: two keys, an appeal, and their end.
+//! Slashes decided by people: proposal and approval by two keys, the appeal, and the end.
 
 use super::stake::config;
 use super::{instruction, pda};
@@ -13,7 +13,7 @@ pub fn address(device: &Address, number: u32) -> Address {
     pda(staking::ID, &[Slash::SEED, device.as_ref(), &number.to_le_bytes()])
 }
 
-/// Names the two keys.
+/// Sets the keys that propose and approve slashes.
 pub fn set_judges(authority: &Address, proposer: &Address, approver: &Address) -> Instruction {
     let accounts = staking::accounts::Administer {
         authority: *authority,
@@ -26,7 +26,7 @@ pub fn set_judges(authority: &Address, proposer: &Address, approver: &Address) -
     instruction(staking::ID, accounts, data)
 }
 
-/// Asks for a slash.
+/// Proposes a slash.
 pub fn propose(proposer: &Address, device: &Address, number: u32, reason: u8, share_bps: u16, evidence: [u8; 32]) -> Instruction {
     let accounts = staking::accounts::ProposeSlash {
         proposer: *proposer,
@@ -44,7 +44,7 @@ pub fn propose(proposer: &Address, device: &Address, number: u32, reason: u8, sh
     instruction(staking::ID, accounts, data)
 }
 
-/// Agrees to a slash of this share and evidence.
+/// Approves a slash with this share and evidence.
 pub fn approve(approver: &Address, device: &Address, number: u32, share_bps: u16, evidence: [u8; 32]) -> Instruction {
     let accounts = staking::accounts::ApproveSlash {
         approver: *approver,
@@ -55,7 +55,7 @@ pub fn approve(approver: &Address, device: &Address, number: u32, share_bps: u16
     instruction(staking::ID, accounts, staking::instruction::ApproveSlash { share_bps, evidence })
 }
 
-/// Withdraws a proposal, for the proposer or the authority; `payer` paid its rent.
+/// Withdraws a proposed slash, or ends an approved one that has nothing left to take. The rent returns to `payer`, which paid it.
 pub fn withdraw(caller: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::DropSlash {
         caller: *caller,
@@ -66,7 +66,7 @@ pub fn withdraw(caller: &Address, payer: &Address, device: &Address, number: u32
     instruction(staking::ID, accounts, staking::instruction::DropSlash {})
 }
 
-/// Answers a slash.
+/// Appeals against a slash.
 pub fn appeal(owner: &Address, device: &Address, number: u32, answer: [u8; 32]) -> Instruction {
     let accounts = staking::accounts::AppealSlash {
         owner: *owner,
@@ -76,7 +76,7 @@ pub fn appeal(owner: &Address, device: &Address, number: u32, answer: [u8; 32]) 
     instruction(staking::ID, accounts, staking::instruction::AppealSlash { answer })
 }
 
-/// Gives back what a slash set aside.
+/// Overturns a slash and returns what it set aside.
 pub fn overturn(authority: &Address, payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::OverturnSlash {
         authority: *authority,
@@ -88,7 +88,7 @@ pub fn overturn(authority: &Address, payer: &Address, device: &Address, number: 
     instruction(staking::ID, accounts, staking::instruction::OverturnSlash {})
 }
 
-/// Sets aside what is due to a slash and has come free of bonds.
+/// Sets aside what is still due to a slash, as far as bonds have released it.
 pub fn collect(device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::CollectDue {
         device: *device,
@@ -97,7 +97,7 @@ pub fn collect(device: &Address, number: u32) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::CollectDue {})
 }
 
-/// Lets a slash stand.
+/// Upholds a slash whose appeal period is over.
 pub fn finish(payer: &Address, device: &Address, number: u32) -> Instruction {
     let accounts = staking::accounts::FinishSlash {
         device: *device,

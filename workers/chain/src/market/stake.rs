@@ -18,12 +18,12 @@ pub fn gpu_model(id: u16) -> Address {
     pda(staking::ID, &[GpuModel::SEED, &id.to_le_bytes()])
 }
 
-/// A device, by the key it was registered with.
+/// A device, by the hot key it was registered with.
 pub fn device(first_key: &Address) -> Address {
     pda(staking::ID, &[Device::SEED, first_key.as_ref()])
 }
 
-/// The mark that a key is used.
+/// The account that marks a hot key as used.
 pub fn device_key(key: &Address) -> Address {
     pda(staking::ID, &[DeviceKey::SEED, key.as_ref()])
 }
@@ -51,7 +51,7 @@ pub fn initialize(payer: &Address, upgrade_authority: &Address, mint: &Address, 
     )
 }
 
-/// Changes parameters, or sets all of them.
+/// Changes some or all parameters.
 pub fn set_parameters(authority: &Address, changes: impl Into<staking::ParameterChanges>) -> Instruction {
     let accounts = staking::accounts::Administer {
         authority: *authority,
@@ -61,7 +61,7 @@ pub fn set_parameters(authority: &Address, changes: impl Into<staking::Parameter
     instruction(staking::ID, accounts, staking::instruction::SetParameters { changes })
 }
 
-/// Hands the config to other keys.
+/// Sets the authority and the guardian.
 pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) -> Instruction {
     let accounts = staking::accounts::Administer {
         authority: *authority,
@@ -77,7 +77,7 @@ pub fn set_authorities(authority: &Address, next: &Address, guardian: &Address) 
     )
 }
 
-/// Pauses or resumes.
+/// Pauses or resumes the program.
 pub fn set_paused(guardian: &Address, paused: bool) -> Instruction {
     let accounts = staking::accounts::Pause {
         guardian: *guardian,
@@ -101,7 +101,7 @@ pub fn add_gpu_model(payer: &Address, authority: &Address, id: u16, spec: GpuSpe
     )
 }
 
-/// Changes a GPU model, or sets all of it.
+/// Changes some or all properties of a GPU model.
 pub fn update_gpu_model(authority: &Address, id: u16, changes: impl Into<GpuSpecChanges>) -> Instruction {
     let accounts = staking::accounts::UpdateGpuModel {
         authority: *authority,
@@ -145,7 +145,7 @@ pub fn rotate_device_key(owner: &Address, device: &Address, new_key: &Address) -
     instruction(staking::ID, accounts, staking::instruction::RotateDeviceKey {})
 }
 
-/// Names the wallet for job payments.
+/// Sets the wallet that receives job payments.
 pub fn set_payout(owner: &Address, device: &Address, payout: &Address) -> Instruction {
     let accounts = staking::accounts::SetPayout {
         owner: *owner,
@@ -167,7 +167,7 @@ pub fn stake(owner: &Address, device: &Address, from: &Address, amount: u64) -> 
     instruction(staking::ID, accounts, staking::instruction::Stake { amount })
 }
 
-/// Takes overflow out to the owner's token account `to`.
+/// Withdraws stake above the minimum to the owner's token account `to`.
 pub fn withdraw_overflow(owner: &Address, device: &Address, gpu: u16, to: &Address, amount: u64) -> Instruction {
     let accounts = staking::accounts::WithdrawOverflow {
         owner: *owner,
@@ -181,7 +181,7 @@ pub fn withdraw_overflow(owner: &Address, device: &Address, gpu: u16, to: &Addre
     instruction(staking::ID, accounts, staking::instruction::WithdrawOverflow { amount })
 }
 
-/// Starts the cooldown.
+/// Starts the cooldown of the whole stake.
 pub fn unstake(owner: &Address, device: &Address) -> Instruction {
     let accounts = staking::accounts::Unstake {
         owner: *owner,
@@ -191,7 +191,7 @@ pub fn unstake(owner: &Address, device: &Address) -> Instruction {
     instruction(staking::ID, accounts, staking::instruction::Unstake {})
 }
 
-/// Pays the cooled stake out to the owner's token account `to`.
+/// Withdraws the stake after its cooldown to the owner's token account `to`.
 pub fn withdraw(owner: &Address, device: &Address, to: &Address) -> Instruction {
     let accounts = staking::accounts::Withdraw {
         owner: *owner,
@@ -224,7 +224,7 @@ pub fn close_device(owner: &Address, device: &Address, to: &Address) -> Instruct
     instruction(staking::ID, accounts, staking::instruction::CloseDevice {})
 }
 
-/// Burns what a device forfeited.
+/// Burns the stake that a device has forfeited.
 pub fn burn_forfeited(device: &Address, mint: &Address) -> Instruction {
     let accounts = staking::accounts::BurnForfeited {
         config: config(),
