@@ -18,7 +18,6 @@ use solana_signer::Signer;
 use std::convert::Infallible;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
@@ -57,8 +56,6 @@ pub struct Watchtower {
     stop: CancellationToken,
     /// A pass over the overdue is wanted now.
     hurry: Notify,
-    /// A job was left alone for the times that were taken.
-    slow: AtomicBool,
     _lock: File,
 }
 
@@ -104,7 +101,6 @@ impl Watchtower {
             purse: Purse::new(reserve),
             stop,
             hurry: Notify::new(),
-            slow: AtomicBool::default(),
         };
         tower.resolve().await?;
         if let Some(address) = tower.settings.metrics {

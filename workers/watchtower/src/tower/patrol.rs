@@ -1,4 +1,4 @@
-//! The loop over revealed jobs: find them, check the most worthwhile first, and act on what was found.
+//! The loop over revealed jobs: find them, check the one with the most at stake, and act on what the check found.
 
 use super::Watchtower;
 use crate::asking::Asking;
@@ -9,7 +9,7 @@ use crate::queue::{Queue, Skip, held_by_questions, jobs_done, most_worthwhile, r
 use crate::served::Served;
 use crate::{Error, Result};
 use bytes::Bytes;
-use futures_util::future::{Abortable, OptionFuture};
+use futures_util::future::{Abortable, Aborted, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
@@ -17,163 +17,277 @@ use solana_address::Address;
 use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use worker::MEASURED_FOR;
 use worker::market::{News, jobs_on, subscribe};
 
-/// Searches follow each other at least this fast while new jobs are not pushed.
+/// Longest time between searches while the node pushes no new jobs.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
-/// A check, and what goes on from it.
+/// A recomputed job.
 struct Checked {
     finding: Finding,
     inputs: Bytes,
-    /// TENSOR of each checkpoint as it is right, unit after unit: all that asking needs of what was computed.
+    /// The right TENSOR of each checkpoint, unit after unit: all of the computation that questions need.
     tensors: Vec<Hash>,
 }
 
+/// The outcome of asking a job's worker; `Err` when the job made way for one with a larger bond.
+type Asked = (Address, Job, std::result::Result<Result<Finding>, Aborted>);
+
+/// Which jobs are known, and what has become of them.
+struct Patrol<'a> {
+    tower: &'a Watchtower,
+    /// Takes the cases of jobs found wrong.
+    cases: &'a mpsc::UnboundedSender<OpenCase>,
+    /// Revealed jobs to check.
+    queue: Queue,
+    /// Jobs that need no check, or no further one.
+    checked: HashSet<Hash>,
+    asking: Asking,
+    /// Jobs as the node pushes them; `None` while it does not.
+    news: Option<News>,
+    scan: Interval,
+    /// When the models' speed was last measured.
+    measured_at: Instant,
+    /// Whether a job was skipped because a check would take too long.
+    slow: bool,
+}
+
 impl Watchtower {
-    /// Finds revealed jobs for ever and checks them one after the other: an engine keeps all threads busy by itself.
+    /// Finds revealed jobs and checks them one at a time, as the engine keeps all threads busy with one.
     pub(super) async fn patrol(&self, cases: &mpsc::UnboundedSender<OpenCase>) -> Result<Infallible> {
-        let mut queue = Queue::new();
-        let mut checked: HashSet<Hash> = HashSet::new();
-        let mut asking = Asking::new(room_for_questions(&self.models, self.settings.max_blob));
-        let mut news: Option<News> = None;
-        let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut scan = interval(self.settings.scan);
-        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for case in self.cases.all()? {
-            checked.insert(case.hash);
-        }
-        // Without times nobody knows what can be checked. Cases and cranks do not wait for that.
+        let mut patrol = Patrol::new(self, cases)?;
+        // Without a measurement nobody knows which checks finish in time. Cases and cranks do not wait for it.
         self.models.measure().await?;
-        let mut taken = Instant::now();
+        patrol.measured_at = Instant::now();
+        patrol.run().await
+    }
+}
+
+impl<'a> Patrol<'a> {
+    fn new(tower: &'a Watchtower, cases: &'a mpsc::UnboundedSender<OpenCase>) -> Result<Self> {
+        let mut scan = interval(tower.settings.scan);
+        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            tower,
+            cases,
+            queue: Queue::new(),
+            checked: tower.cases.all()?.into_iter().map(|case| case.hash).collect(),
+            asking: Asking::new(room_for_questions(&tower.models, tower.settings.max_blob)),
+            news: None,
+            scan,
+            measured_at: Instant::now(),
+            slow: false,
+        })
+    }
+
+    async fn run(mut self) -> Result<Infallible> {
+        let tower = self.tower;
+        let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
-            let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
+            let next = OptionFuture::from(self.news.as_mut().map(StreamExt::next));
             tokio::select! {
                 Some((address, job, outcome)) = checking.next(), if !checking.is_empty() => {
-                    let (job, outcome): (Job, Result<Checked>) = (job, outcome);
-                    match outcome {
-                        Ok(Checked { finding: Finding::Hidden(missing), inputs, tensors }) if self.asks_about(&job) => {
-                            match asking.begin(&job, self.held_by_questions(&job)) {
-                                Some((registration, spent)) => {
-                                    checked.insert(job.job_hash);
-                                    tracing::warn!(event = "asking", job = %address, %missing, "wrong; its worker is asked");
-                                    questioning.push(async move {
-                                        let asked = self.ask_on_chain(&address, &job, inputs, tensors, &spent);
-                                        (address, job, Abortable::new(asked, registration).await)
-                                    });
-                                }
-                                None => {
-                                    tracing::warn!(event = "postponed", job = %address, %missing, "wrong; it waits for larger bonds");
-                                }
-                            }
-                        }
-                        outcome => self.conclude(&address, &job, outcome.map(|done| done.finding), &mut checked, cases)?,
-                    }
+                    questioning.extend(self.act_on_check(address, job, outcome)?);
                 }
-                Some((address, job, asked)) = questioning.next(), if !questioning.is_empty() => {
-                    self.purse.release(&address);
-                    match asked {
-                        Ok(finding) => {
-                            asking.end(&job);
-                            self.conclude(&address, &job, finding, &mut checked, cases)?;
-                        }
-                        // It is checked again then.
-                        Err(_) => {
-                            tracing::warn!(event = "postponed", job = %address, "wrong; it gives way to a larger bond");
-                            checked.remove(&job.job_hash);
-                        }
-                    }
-                }
-                Some(change) = next => match change.flatten() {
-                    Some((address, job)) => {
-                        if job.replicas > 1 {
-                            self.hurry.notify_one();
-                        }
-                        queue.insert(address, job);
-                    }
-                    None => {
-                        news = None;
-                        scan.reset_after(UNPUSHED);
-                    }
-                },
-                _ = scan.tick() => {
-                    // Subscribing comes first, so that no job falls between the search and the subscription.
-                    if news.is_none() {
-                        let subscribing = subscribe(&self.chain, &self.models, Status::Revealed).await;
-                        news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
-                    }
-                    if news.is_none() {
-                        scan.reset_after(UNPUSHED.min(self.settings.scan));
-                    }
-                    match self.search().await {
-                        Ok(found) => queue = found,
-                        Err(error) => self.retry(&error, "jobs cannot be searched for"),
-                    }
-                }
+                Some(asked) = questioning.next(), if !questioning.is_empty() => self.act_on_answers(asked)?,
+                Some(change) = next => self.hear(change.flatten()),
+                _ = self.scan.tick() => self.search().await,
             }
-            queue.retain(|_, job| !checked.contains(&job.job_hash) && !asking.waits(job, self.held_by_questions(job)));
+            let (checked, asking) = (&self.checked, &self.asking);
+            self.queue
+                .retain(|_, job| !checked.contains(&job.job_hash) && !asking.waits(job, tower.held_by_questions(job)));
             if checking.is_empty() {
-                match self.choose(&mut queue).await {
-                    // It goes on to its end, since a computation cannot be broken off: the next one would run beside it. Stores have limits
-                    // of their own, and a job can be convicted until it is paid.
-                    Some((address, job)) => checking.push(async move { (address, job, self.check(&address, &job).await) }),
-                    None if questioning.is_empty() => self.doubt_times(&mut taken).await?,
+                match self.choose().await {
+                    // A computation cannot be aborted, and the next one would compete with it for the threads, so a check always runs to
+                    // its end. Blob stores have timeouts of their own, and a job can be convicted until it is paid.
+                    Some((address, job)) => checking.push(async move { (address, job, tower.check(&address, &job).await) }),
+                    None if questioning.is_empty() => self.measure_again().await?,
                     None => {}
                 }
             }
-            self.metrics.jobs_waiting.set(queue.len() as u64);
+            tower.metrics.jobs_waiting.set(self.queue.len() as u64);
         }
     }
 
-    async fn search(&self) -> Result<Queue> {
+    /// Takes in a job that the node pushed, or `None` at the end of the subscription.
+    fn hear(&mut self, change: Option<(Address, Job)>) {
+        match change {
+            Some((address, job)) => {
+                // It may be the last replica of its group to be revealed.
+                if job.replicas > 1 {
+                    self.tower.hurry.notify_one();
+                }
+                self.queue.insert(address, job);
+            }
+            None => {
+                self.news = None;
+                self.scan.reset_after(UNPUSHED);
+            }
+        }
+    }
+
+    /// Replaces the queue by all revealed jobs, and subscribes to new ones if need be.
+    async fn search(&mut self) {
+        let tower = self.tower;
+        // Subscribing comes first, so that no job falls between the search and the subscription.
+        if self.news.is_none() {
+            let subscribing = subscribe(&tower.chain, &tower.models, Status::Revealed).await;
+            self.news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
+        }
+        if self.news.is_none() {
+            self.scan.reset_after(UNPUSHED.min(tower.settings.scan));
+        }
+        match tower.revealed().await {
+            Ok(found) => self.queue = found,
+            Err(error) => tower.retry(&error, "jobs cannot be searched for"),
+        }
+    }
+
+    /// Takes the most worthwhile job out of the queue that can still be checked in time.
+    async fn choose(&mut self) -> Option<(Address, Job)> {
+        let tower = self.tower;
+        if self.queue.is_empty() {
+            return None;
+        }
+        let now = match tower.chain.now().await {
+            Ok(now) => now,
+            Err(error) => {
+                tower.retry(&error.into(), "the clock cannot be read");
+                return None;
+            }
+        };
+        let (min_value, max_blob) = (tower.settings.min_value, tower.settings.max_blob);
+        self.queue.retain(|address, job| {
+            let model = tower.models.get(&job.model);
+            let skip = model.and_then(|model| reason_to_skip(model, job, now, min_value, max_blob));
+            if let Some(reason) = skip {
+                self.slow |= reason == Skip::Slow;
+                tracing::info!(event = "skipped", job = %address, "{reason}");
+            }
+            skip.is_none()
+        });
+        let jobs_done = jobs_done(&tower.chain, &self.queue).await.unwrap_or_else(|error| {
+            tower.retry(&error, "devices cannot be read");
+            HashMap::new()
+        });
+        let address = most_worthwhile(&self.queue, &jobs_done)?;
+        self.queue.remove(&address).map(|job| (address, job))
+    }
+
+    /// Measures the models again when their measured speed keeps an idle machine from checks: something else may have slowed it down then.
+    async fn measure_again(&mut self) -> Result<()> {
+        if self.measured_at.elapsed() >= MEASURED_FOR && std::mem::take(&mut self.slow) {
+            self.tower.models.measure().await?;
+            self.measured_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Acts on a check. Returns the questions to the worker, if it hides what would prove the result wrong and may be asked for it now.
+    fn act_on_check(
+        &mut self,
+        address: Address,
+        job: Job,
+        outcome: Result<Checked>,
+    ) -> Result<Option<impl Future<Output = Asked> + use<'a>>> {
+        let tower = self.tower;
+        let (missing, inputs, tensors) = match outcome {
+            Ok(Checked {
+                finding: Finding::Hidden(missing),
+                inputs,
+                tensors,
+            }) if tower.asks_about(&job) => (missing, inputs, tensors),
+            outcome => {
+                self.conclude(&address, &job, outcome.map(|checked| checked.finding))?;
+                return Ok(None);
+            }
+        };
+        let Some((registration, spent)) = self.asking.begin(&job, tower.held_by_questions(&job)) else {
+            tracing::warn!(event = "postponed", job = %address, %missing, "wrong; questions about larger bonds come first");
+            return Ok(None);
+        };
+        self.checked.insert(job.job_hash);
+        tracing::warn!(event = "asking", job = %address, %missing, "wrong; asking its worker");
+        Ok(Some(async move {
+            let asking = tower.ask_on_chain(&address, &job, inputs, tensors, &spent);
+            (address, job, Abortable::new(asking, registration).await)
+        }))
+    }
+
+    fn act_on_answers(&mut self, (address, job, outcome): Asked) -> Result<()> {
+        self.tower.purse.release(&address);
+        match outcome {
+            Ok(finding) => {
+                self.asking.end(&job);
+                self.conclude(&address, &job, finding)?;
+            }
+            Err(Aborted) => {
+                tracing::warn!(event = "postponed", job = %address, "wrong; makes way for a larger bond");
+                // Once there is room again, a new check resumes the questions.
+                self.checked.remove(&job.job_hash);
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on a finding. A job whose check failed is checked again after the next search.
+    fn conclude(&mut self, address: &Address, job: &Job, finding: Result<Finding>) -> Result<()> {
+        let tower = self.tower;
+        match finding {
+            Ok(Finding::Right) => {
+                self.checked.insert(job.job_hash);
+                tower.metrics.jobs_right_total.add(1);
+                tracing::info!(event = "right", job = %address, units = job.units.get());
+            }
+            Ok(Finding::Wrong(case)) => {
+                self.checked.insert(job.job_hash);
+                tower.metrics.jobs_wrong_total.add(1);
+                let Case { verdict, evidence, .. } = *case;
+                tracing::warn!(event = "wrong", job = %address, ?verdict, bytes = evidence.len());
+                let case = OpenCase {
+                    job: *address,
+                    hash: job.job_hash,
+                    since: job.since_slot.get(),
+                    evidence,
+                };
+                tower.cases.save(&case)?;
+                tower.accused.add(case.hash);
+                // The receiver lives as long as the patrol.
+                let _ = self.cases.send(case);
+            }
+            Ok(Finding::Hidden(missing)) => {
+                // Without demands the job is checked again, as its blobs may turn up. With them, a job that is not worth a question must not
+                // keep the watchtower from other checks. And no blob binds a worker to what lies between checkpoints.
+                let model = tower.models.get(&job.model);
+                let binds_on_chain_only = model.is_some_and(|model| !model.engine().package().checkpoints().are_all());
+                if binds_on_chain_only || tower.settings.demands {
+                    self.checked.insert(job.job_hash);
+                }
+                tower.metrics.jobs_hidden_total.add(1);
+                tracing::warn!(event = "hidden", job = %address, %missing, "wrong, but its worker hides what would prove it");
+            }
+            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error) => {
+                tower.metrics.jobs_failed_total.add(1);
+                tracing::warn!(event = "unchecked", job = %address, %error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Watchtower {
+    /// All revealed jobs on this watchtower's models.
+    async fn revealed(&self) -> Result<Queue> {
         let mut found = Queue::new();
         for (model, _) in self.models.iter() {
             found.extend(self.chain.find::<Job>(&jobs_on(model, Status::Revealed)).await?);
         }
         Ok(found)
-    }
-
-    /// Takes the times again when they keep an idle machine from checks: they may be those of runs beside others.
-    async fn doubt_times(&self, taken: &mut Instant) -> Result<()> {
-        if taken.elapsed() >= MEASURED_FOR && self.slow.swap(false, Ordering::Relaxed) {
-            self.models.measure().await?;
-            *taken = Instant::now();
-        }
-        Ok(())
-    }
-
-    /// Takes the most worthwhile job out of the queue that can still be checked in time.
-    async fn choose(&self, queue: &mut Queue) -> Option<(Address, Job)> {
-        if queue.is_empty() {
-            return None;
-        }
-        let now = match self.chain.now().await {
-            Ok(now) => now,
-            Err(error) => {
-                self.retry(&error.into(), "the clock cannot be read");
-                return None;
-            }
-        };
-        queue.retain(|address, job| {
-            let model = self.models.get(&job.model);
-            let skip = model.and_then(|model| reason_to_skip(model, job, now, self.settings.min_value, self.settings.max_blob));
-            if let Some(reason) = skip {
-                self.slow.fetch_or(reason == Skip::Slow, Ordering::Relaxed);
-                tracing::info!(event = "skipped", job = %address, "{reason}");
-            }
-            skip.is_none()
-        });
-        let jobs_done = jobs_done(&self.chain, queue).await.unwrap_or_else(|error| {
-            self.retry(&error, "devices cannot be read");
-            HashMap::new()
-        });
-        let address = most_worthwhile(queue, &jobs_done)?;
-        queue.remove(&address).map(|job| (address, job))
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
@@ -191,7 +305,7 @@ impl Watchtower {
         })
     }
 
-    /// Whether the worker of a wrong job is asked on the chain.
+    /// Whether the worker of a wrong job may be asked on the chain.
     fn asks_about(&self, job: &Job) -> bool {
         self.settings.demands && job.bond.get() >= self.settings.min_demand_bond
     }
@@ -209,7 +323,7 @@ impl Watchtower {
         }
     }
 
-    /// Asks on the chain for what a worker's blobs do not show. Silence is convicted with the cranks.
+    /// Asks on the chain for what a worker's blobs do not show. The cranks convict a worker that stays silent.
     async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>, spent: &Spent) -> Result<Finding> {
         let model = self
             .models
@@ -229,12 +343,12 @@ impl Watchtower {
                 tracing::warn!(event = "convicted", job = %address, ?item, signature = %receipt.signature);
             }
             QuestionEvent::TooDear(item) => {
-                tracing::warn!(event = "too_dear", job = %address, ?item, "asking exceeds `max_demand_lamports`");
+                tracing::warn!(event = "too_dear", job = %address, ?item, "asking would exceed `max_demand_lamports`");
             }
             QuestionEvent::Poor(item) => {
                 let kept = self.reserve as f64 / 1e9;
                 let key = self.key.pubkey();
-                tracing::warn!(event = "poor", job = %address, ?item, "{key} keeps {kept} SOL for evidence; send it more");
+                tracing::warn!(event = "poor", job = %address, ?item, "{key} has too little SOL beyond the {kept} kept for evidence; send it more");
             }
             QuestionEvent::Failed(error) => self.retry(error, "a question failed"),
         };
@@ -254,57 +368,6 @@ impl Watchtower {
         };
         examine(model, address, job, inputs, &tensors, &questioner).await
     }
-
-    /// Acts on a check. What could not be checked comes back with the next search.
-    fn conclude(
-        &self,
-        address: &Address,
-        job: &Job,
-        finding: Result<Finding>,
-        checked: &mut HashSet<Hash>,
-        cases: &mpsc::UnboundedSender<OpenCase>,
-    ) -> Result<()> {
-        match finding {
-            Ok(Finding::Right) => {
-                checked.insert(job.job_hash);
-                self.metrics.jobs_right_total.add(1);
-                tracing::info!(event = "right", job = %address, units = job.units.get());
-            }
-            Ok(Finding::Wrong(case)) => {
-                checked.insert(job.job_hash);
-                self.metrics.jobs_wrong_total.add(1);
-                let Case { verdict, evidence, .. } = *case;
-                tracing::warn!(event = "wrong", job = %address, ?verdict, bytes = evidence.len());
-                let case = OpenCase {
-                    job: *address,
-                    hash: job.job_hash,
-                    since: job.since_slot.get(),
-                    evidence,
-                };
-                self.cases.save(&case)?;
-                self.accused.add(case.hash);
-                // The receiver lives as long as this.
-                let _ = cases.send(case);
-            }
-            Ok(Finding::Hidden(missing)) => {
-                // What lies between checkpoints is said on the chain alone: looking again would bring no more. And nobody may keep this
-                // from other checks with a job that is not worth a question.
-                let model = self.models.get(&job.model);
-                let is_told = model.is_some_and(|model| !model.engine().package().checkpoints().are_all());
-                if is_told || self.settings.demands {
-                    checked.insert(job.job_hash);
-                }
-                self.metrics.jobs_hidden_total.add(1);
-                tracing::warn!(event = "hidden", job = %address, %missing, "the result is wrong, and its worker keeps back what would prove it");
-            }
-            Err(error @ Error::Disk { .. }) => return Err(error),
-            Err(error) => {
-                self.metrics.jobs_failed_total.add(1);
-                tracing::warn!(event = "unchecked", job = %address, %error);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -316,9 +379,9 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use protocol::units::Moment;
 
-    /// Nobody keeps a watchtower from other checks with a job that is not worth a question.
+    /// A job that is not worth a question must not keep a watchtower from other checks.
     #[tokio::test]
-    async fn who_asks_checks_a_job_that_hides_something_once() {
+    async fn a_job_that_hides_something_is_checked_once_where_workers_are_asked() {
         let folder = tempfile::tempdir().unwrap();
         let mut tower = tower(&node(), folder.path()).await;
         let (cases, _receiver) = mpsc::unbounded_channel();
@@ -329,20 +392,22 @@ mod tests {
         };
         for demands in [false, true] {
             tower.settings.demands = demands;
-            let (mut checked, hidden) = (HashSet::new(), Finding::Hidden(Missing::Traces));
-            tower.conclude(&JOB, &job, Ok(hidden), &mut checked, &cases).unwrap();
-            assert_eq!(checked.contains(&job.job_hash), demands);
+            let mut patrol = Patrol::new(&tower, &cases).unwrap();
+            patrol.conclude(&JOB, &job, Ok(Finding::Hidden(Missing::Traces))).unwrap();
+            assert_eq!(patrol.checked.contains(&job.job_hash), demands);
         }
     }
 
     #[tokio::test]
-    async fn times_that_keep_an_idle_machine_from_checks_are_taken_again() {
+    async fn a_speed_that_keeps_an_idle_machine_from_checks_is_measured_again() {
         let folder = tempfile::tempdir().unwrap();
         let tower = tower(&node(), folder.path()).await;
         tower.models.measure().await.unwrap();
         let (address, model) = model(&tower);
         let units = 16;
-        let chosen = async |seconds: u64| {
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let mut patrol = Patrol::new(&tower, &cases).unwrap();
+        let chosen = async |patrol: &mut Patrol<'_>, seconds: u64| {
             let end = Moment::default().after(seconds.try_into().unwrap());
             let job = Job {
                 model: address,
@@ -352,8 +417,8 @@ mod tests {
                 deadline_slot: end.slot.into(),
                 ..Job::zeroed()
             };
-            let mut queue = Queue::from([(JOB, job)]);
-            tower.choose(&mut queue).await.is_some()
+            patrol.queue = Queue::from([(JOB, job)]);
+            patrol.choose().await.is_some()
         };
         // Something else keeps the machine busy.
         let header = model.inputs(1).unwrap();
@@ -364,18 +429,18 @@ mod tests {
             true
         };
         model.run(&blob, slowly).unwrap();
-        // A conviction takes two seconds at least.
+        // A conviction takes at least two seconds.
         let first = model.estimate(units);
-        assert!(chosen(first.as_secs() + 3).await);
-        assert!(!chosen(first.as_secs() + 1).await);
-        let mut taken = Instant::now();
-        tower.doubt_times(&mut taken).await.unwrap();
+        assert!(chosen(&mut patrol, first.as_secs() + 3).await);
+        assert!(!chosen(&mut patrol, first.as_secs() + 1).await);
+        patrol.measured_at = Instant::now();
+        patrol.measure_again().await.unwrap();
         assert_eq!(model.estimate(units), first, "not again so soon");
-        taken = taken.checked_sub(MEASURED_FOR).unwrap();
-        tower.doubt_times(&mut taken).await.unwrap();
+        patrol.measured_at = patrol.measured_at.checked_sub(MEASURED_FOR).unwrap();
+        patrol.measure_again().await.unwrap();
         let second = model.estimate(units);
         assert_ne!(second, first);
-        assert!(chosen(second.as_secs() + 3).await);
-        assert!(taken.elapsed() < MEASURED_FOR);
+        assert!(chosen(&mut patrol, second.as_secs() + 3).await);
+        assert!(patrol.measured_at.elapsed() < MEASURED_FOR);
     }
 }
