@@ -213,7 +213,7 @@ fn read(path: &Path) -> Result<Options> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::question::beside_price;
+    use crate::question::overhead;
     use clap::Parser;
     use protocol::batch::MAX_UNITS;
     use protocol::demand::{Kind, MAX_CHUNKS, PAGE, cost};
@@ -261,8 +261,8 @@ mod tests {
             (Kind::Chunk, 1),
         ];
         let asked = kinds.into_iter().flat_map(|(kind, count)| repeat_n(kind, count as usize));
-        let beside = |kind| beside_price(kind, Checkpoints::new(MAX_OPS, 2), &settings.priority_fee);
-        let takes = |(before, kind)| cost(3_000_000, before).unwrap() + beside(kind);
+        let overhead = |kind| overhead(kind, Checkpoints::new(MAX_OPS, 2), &settings.priority_fee);
+        let takes = |(before, kind)| cost(3_000_000, before).unwrap() + overhead(kind);
         let taken: Vec<u64> = (0..).zip(asked).map(takes).collect();
         assert_eq!(taken.len(), 29);
         assert!(taken.iter().sum::<u64>() <= settings.max_demand_lamports, "{taken:?}");

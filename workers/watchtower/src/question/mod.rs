@@ -1,23 +1,24 @@
-//! What a worker shows of its work when it is asked on the chain, step by step, because silence would cost it the bond.
+//! Questions on the chain: a worker that does not serve a part of its trace is made to show it, because silence costs it the bond.
 //!
-//! Answers bind the worker that gave them; their hashes are read in the transactions that bring them, while they come, and checked against
-//! what the program accepted. Demands are one for all challengers: what others have asked is not asked again, and nothing has to be
-//! remembered across a crash.
+//! Answers bind the worker that gave them. Their hashes are read from the transactions that carry them, while these arrive, and checked
+//! against what the program accepted. There is one demand per item for all challengers: nobody asks what another has asked, and nothing
+//! has to be remembered across a crash.
 
 mod budget;
 
-pub(crate) use budget::beside_price;
+pub(crate) use budget::overhead;
 pub use budget::{Purse, Spent};
 
 use crate::Result;
 use crate::dispute::silence;
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use crate::served::Served;
+use anchor_lang::Discriminator;
 use async_trait::async_trait;
 use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
 use chain::sysvar::{CLOCK, moment};
-use chain::{Chain, SendOptions};
+use chain::{Chain, Filter, SendOptions};
 use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
 use parking_lot::Mutex;
@@ -29,73 +30,78 @@ use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::HashMap;
+use std::mem::offset_of;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// Time between looks at a demand that waits for its answer.
+/// Time between looks at a demand without an answer.
 const LOOK: Duration = Duration::from_millis(400);
 
-/// Waits between tries of a step that failed.
+/// Backoff after a step that failed.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
-/// A worker that is asked for whatever its blobs do not show.
+/// Shows a worker's trace from its blobs, and asks the worker on the chain for what they lack.
 pub struct Questioner<'a> {
-    /// What its blobs show.
+    /// The worker's blobs.
     pub served: Served<'a>,
     /// The chain.
     pub chain: &'a Chain,
-    /// Asks: pays fees, and rent that returns.
+    /// The challenger's key: pays the fees, and rent that returns.
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
-    /// The job.
+    /// The job's address.
     pub address: Address,
-    /// As it was revealed.
+    /// The job as revealed.
     pub job: Job,
-    /// Most lamports that its demands may cost and hold.
+    /// Most lamports that demands about the job may cost and lock.
     pub budget: u64,
-    /// What the key has for demands about all jobs.
+    /// The key's SOL for demands about all jobs.
     pub purse: &'a Purse,
-    /// Whether to convict silence as well, where nobody turns that crank.
+    /// Whether to convict silence as well, for want of a crank that does.
     pub convicts_silence: bool,
-    /// Hears of every step.
+    /// Called at every step.
     pub on_event: &'a (dyn Fn(QuestionEvent<'_>) + Send + Sync),
-    /// What the demands about this job that were opened here hold and have cost.
+    /// What the key's demands about this job lock and have cost.
     pub spent: &'a Spent,
-    /// What it has answered. An answer is read once: by then there may be more to look through than time.
+    /// Answers read so far. Each is read only once: later its transactions may be buried under too many others.
     pub answers: Mutex<HashMap<Item, Answer>>,
 }
 
-/// A step of the questioning.
+/// A step of questioning a worker.
 #[derive(Clone, Debug)]
 pub enum QuestionEvent<'a> {
-    /// It was asked for this.
+    /// The worker was asked for this item.
     Asked(Item, &'a chain::Receipt),
-    /// It has shown this.
+    /// It has shown this item.
     Shown(Item),
-    /// It has not answered in time. What it says before somebody convicts it counts all the same.
+    /// It has not answered in time. A late answer still counts until somebody convicts the worker.
     Silent(Item),
-    /// It was convicted for that.
+    /// It was convicted for its silence about this item.
     Convicted(Item, &'a chain::Receipt),
-    /// The next question would exceed what may be spent.
+    /// The next question would exceed the budget.
     TooDear(Item),
-    /// The key has too little SOL for it. It is asked when there is more, as long as there is time.
+    /// The key has too little SOL for the question, which is asked once there is more, as long as the window lasts.
     Poor(Item),
-    /// A step failed and is tried again.
+    /// A step failed and will be retried.
     Failed(&'a crate::Error),
 }
 
 /// Where a demand stands.
 enum Standing {
+    /// Look again after this time.
     Waits(Duration),
+    /// The worker has missed the deadline.
     Silent,
+    /// The key has too little SOL.
     Poor,
+    /// There will be no answer.
     Never,
 }
 
-/// Why a job takes no question now, if it takes none. Whatever waits for an answer opens the window once more when it gets it, so that a
-/// liar's friend who has taken all places ends nothing by it.
+/// Why a job takes no question now, if it takes none. While any demand is open, its answer will extend the window, so a friend of the liar
+/// who fills all places does not shut the others out.
 fn closed(job: &Job, now: Moment) -> Option<Standing> {
     match (now.reached(job.deadline()), job.open_demands) {
         (true, 0) => Some(Standing::Never),
@@ -104,11 +110,11 @@ fn closed(job: &Job, now: Moment) -> Option<Standing> {
     }
 }
 
-/// A demand that was looked at, when, and its account's data.
+/// A demand as it was seen: the slot, its header and its account's data.
 type Look = (u64, DemandHeader, Vec<u8>);
 
 impl Questioner<'_> {
-    /// The answer to a demand for this item, which is opened unless somebody else did; `None` when there is none to be had.
+    /// The answer to the demand for this item, which is opened if it does not exist; `None` when no answer will come.
     async fn answer(&self, item: Item) -> Option<Answer> {
         if let Some(answer) = self.answers.lock().get(&item) {
             return Some(answer.clone());
@@ -124,11 +130,11 @@ impl Questioner<'_> {
         Some(answer)
     }
 
-    /// Has the parts above this one shown, which the program lets nobody ask for before. Where they came out of a blob there is nothing to
-    /// read in an answer that may have been given, and buried, long ago.
+    /// Has the worker show the items above this one, which the program requires first. Their answers are not read: the contents came from a
+    /// blob, and the transactions may be buried long since.
     async fn show_above(&self, item: Item) -> Option<()> {
         let Some(above) = item.above() else { return Some(()) };
-        // What has an answer below it has been shown.
+        // An item with an answer below it has been shown too.
         let is_shown = |answered: &Item| *answered == above || answered.above() == Some(above);
         if self.answers.lock().keys().any(is_shown) {
             return Some(());
@@ -149,7 +155,7 @@ impl Questioner<'_> {
         Some(())
     }
 
-    /// Reads an answer while it comes: afterwards there may be more to look through than time.
+    /// Reads an answer while it arrives: afterwards its transactions may be buried under too many others.
     async fn read(&self, item: Item, mut looks: mpsc::UnboundedReceiver<Look>) -> Answer {
         let mut reader = Reader::new(&**self.chain.network(), demand::address(&self.address, item));
         let (mut came, mut retry) = (Vec::new(), RETRY);
@@ -169,7 +175,7 @@ impl Questioner<'_> {
         }
     }
 
-    /// Opens the demand unless somebody else did and looks after it, until no answer is to be had any more.
+    /// Opens the demand if it does not exist and follows it; returns when no answer will come.
     async fn ask(&self, item: Item, saw: &mpsc::UnboundedSender<Look>) {
         let (mut retry, mut silent, mut poor) = (RETRY, false, false);
         let mut since = self.job.since_slot.get();
@@ -181,7 +187,7 @@ impl Questioner<'_> {
                 }
                 silent = true;
                 if self.convicts_silence {
-                    // It may have answered at the last moment, or somebody else was faster: the next look tells.
+                    // The worker may have answered at the last moment, or somebody else been faster: the next look will tell.
                     step = self.convict(item, &mut since).await;
                 }
             }
@@ -204,8 +210,8 @@ impl Questioner<'_> {
         }
     }
 
-    /// Takes the one step that follows from where the chain is, by a state at least as new as slot `since`: that of the reveal, then of what
-    /// has been done. A node may be many machines, some of them behind.
+    /// Takes the one step that follows from the state of the chain, which must be at least as new as slot `since`: that of the reveal, then
+    /// of the latest transaction. An RPC endpoint may be many machines, some of them behind.
     async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>, since: &mut u64) -> Result<Standing> {
         let (address, challenger) = (demand::address(&self.address, item), self.key.pubkey());
         let (slot, accounts) = self.chain.network().accounts(&[self.address, address, CLOCK]).await?;
@@ -228,12 +234,12 @@ impl Questioner<'_> {
         self.purse.release(&self.address);
         let header: DemandHeader = chain::decode(&address, account)?;
         if header.job_hash != job.job_hash {
-            // Left of an earlier job at this address: it is in the way until it is closed.
+            // It belongs to an earlier job at this address, and is in the way until it is closed.
             let closing = demand::close(&header.challenger, &self.address, &address);
             *since = self.chain.send(&[closing], &[self.key], self.options).await?.slot;
             return Ok(Standing::Waits(Duration::ZERO));
         }
-        // Whoever reads is there for as long as this is.
+        // The receiver lives as long as this future.
         let _ = saw.send((slot, header, account.data.clone()));
         if !header.answered.get() && now.reached(header.deadline()) {
             return Ok(Standing::Silent);
@@ -256,8 +262,9 @@ impl Questioner<'_> {
         }
         let config: jobs::Config = self.chain.fetch(&market::job::config()).await?;
         let most = cost(config.demand_fee.get().into(), job.demanded).unwrap_or(u64::MAX);
-        let takes = most.saturating_add(beside_price(item.kind, self.served.checkpoints, &self.options.priority_fee));
-        if self.spent.beside(item).saturating_add(takes) > self.budget {
+        let takes = most.saturating_add(overhead(item.kind, self.served.checkpoints, &self.options.priority_fee));
+        self.find_spent().await?;
+        if self.spent.except(item).saturating_add(takes) > self.budget {
             (self.on_event)(QuestionEvent::TooDear(item));
             return Ok(Standing::Never);
         }
@@ -266,7 +273,7 @@ impl Questioner<'_> {
             return Ok(Standing::Poor);
         }
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
-        // Before it is sent: what is on its way when the job gives way to another may land all the same.
+        // Noted before it is sent: if the job makes way for another meanwhile, the transaction may still land.
         let before = self.spent.note(item, Some(takes));
         let sent = self.chain.send(&[opening], &[self.key], self.options).await;
         self.purse.release(&self.address);
@@ -278,6 +285,25 @@ impl Questioner<'_> {
         *since = receipt.slot;
         (self.on_event)(QuestionEvent::Asked(item, &receipt));
         Ok(Standing::Waits(LOOK))
+    }
+
+    /// Counts the key's demands about the job, whichever run opened them: they stay on the chain for as long as the result stands.
+    async fn find_spent(&self) -> Result<()> {
+        let field = |offset: usize, address: Address| {
+            let offset = offset.saturating_add(DemandHeader::DISCRIMINATOR.len());
+            Filter::Bytes(offset, address.as_ref().to_vec())
+        };
+        let filters = [
+            field(offset_of!(DemandHeader, job), self.address),
+            field(offset_of!(DemandHeader, challenger), self.key.pubkey()),
+        ];
+        for (_, demand) in self.chain.find::<DemandHeader>(&filters).await? {
+            if let Some(item) = demand.item().filter(|_| demand.job_hash == self.job.job_hash) {
+                let overhead = overhead(item.kind, demand.checkpoints(), &self.options.priority_fee);
+                self.spent.found(item, demand.fee.get().saturating_add(overhead));
+            }
+        }
+        Ok(())
     }
 
     /// A page of units.
@@ -296,7 +322,7 @@ impl WorkerTrace for Questioner<'_> {
     async fn traces(&self, page: u32) -> Option<Page> {
         match self.served.traces(page).await {
             Some(traces) => Some(traces),
-            // The only unit's TRACE follows from its ops, which will be asked for next.
+            // The TRACE of a single unit follows from its ops, which would be asked for next anyway.
             None if self.job.units.get() == 1 => {
                 let (ops, checkpoints) = (self.ops(0).await?, self.served.checkpoints);
                 let committed: Vec<Hash> = checkpoints.of(&ops).copied().collect();
@@ -324,7 +350,7 @@ impl WorkerTrace for Questioner<'_> {
         let (total, mut chunks) = (chunks_of_head(&end.head), first.hashes);
         let layout = spot.shape.layout();
         if end.head != layout.head(layout.chunks()?) {
-            // Its head is all it takes to convict, and the first page leads to the root that goes with it.
+            // The head alone convicts, and the first page leads to the root that belongs to it.
             let page_root = merkle::padded_root(&chunks, page_depth(total));
             return Some(Leaves {
                 head: end.head,
@@ -365,6 +391,7 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, account, gift};
     use chain::{Landed, ProgramErrors};
+    use protocol::demand::Kind;
     use protocol::trace::Checkpoints;
     use solana_account::Account;
     use solana_transaction_error::TransactionError;
@@ -389,12 +416,13 @@ mod tests {
 
     const JOB: Address = Address::new_from_array([7; 32]);
 
-    /// Somebody who asks about a job that was revealed in slot 100, over a node that the tests play.
+    /// A challenger that asks about a job revealed in slot 100, on a fake node.
     struct Scene {
         node: Arc<Fake>,
         chain: Chain,
         key: Keypair,
         job: Job,
+        budget: u64,
         purse: Purse,
         spent: Spent,
     }
@@ -423,6 +451,7 @@ mod tests {
                 node,
                 key,
                 job,
+                budget: u64::MAX,
                 purse: Purse::default(),
                 spent: Spent::default(),
             }
@@ -441,7 +470,7 @@ mod tests {
                 options: &SendOptions::default(),
                 address: JOB,
                 job: self.job,
-                budget: u64::MAX,
+                budget: self.budget,
                 purse: &self.purse,
                 convicts_silence: false,
                 on_event: &|_| (),
@@ -491,14 +520,14 @@ mod tests {
         };
         node.set_account(demand, account(&asked));
         let standing = scene.step(item, &saw, &mut since).await.unwrap();
-        assert!(matches!(standing, Standing::Waits(_)), "no second demand is reckoned with");
+        assert!(matches!(standing, Standing::Waits(_)), "the first demand may have landed");
         let standing = scene.step(item, &saw, &mut since).await.unwrap();
         assert!(matches!(standing, Standing::Silent), "the deadline has passed");
     }
 
-    /// The addresses are known before anything is there, so that a liar can send lamports to them.
+    /// Addresses are known before their accounts exist, so a liar can send lamports to them.
     #[tokio::test]
-    async fn lamports_sent_ahead_keep_no_question_from_being_asked() {
+    async fn lamports_sent_in_advance_block_no_question() {
         let (scene, item, (saw, _looks)) = (Scene::new(), Item::traces(0), mpsc::unbounded_channel());
         scene.node.advance(200);
         scene.node.set_account(JOB, account(&scene.job));
@@ -510,16 +539,50 @@ mod tests {
         assert!(matches!(standing, Standing::Never), "the job has ended");
     }
 
+    #[tokio::test]
+    async fn demands_of_an_earlier_run_count_towards_the_budget() {
+        let (mut scene, (saw, _looks)) = (Scene::new(), mpsc::unbounded_channel());
+        scene.node.advance(200);
+        scene.node.set_account(JOB, account(&scene.job));
+        scene.budget = overhead(Kind::Ops, Checkpoints::all(1), &SendOptions::default().priority_fee);
+        let own = DemandHeader {
+            job: JOB,
+            job_hash: scene.job.job_hash,
+            challenger: scene.key.pubkey(),
+            fee: 1.into(),
+            n_ops: 1.into(),
+            ..DemandHeader::zeroed()
+        };
+        let place = demand::address(&JOB, Item::traces(0));
+        scene.node.set_account(place, account(&own));
+        let standing = scene.step(Item::ops(0), &saw, &mut 0).await.unwrap();
+        assert!(matches!(standing, Standing::Never), "both exceed the budget");
+        scene.spent = Spent::default();
+        let others = [
+            DemandHeader {
+                challenger: Address::default(),
+                ..own
+            },
+            DemandHeader { job_hash: [2; 32], ..own },
+        ];
+        for (sent, other) in others.iter().enumerate() {
+            assert_eq!(scene.node.sent().len(), sent);
+            scene.node.set_account(place, account(other));
+            scene.step(Item::ops(0), &saw, &mut 0).await.unwrap();
+        }
+        assert_eq!(scene.node.sent().len(), 2, "neither another's nor an earlier job's demand counts");
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn what_may_land_is_spent_before_anybody_says_that_it_has() {
+    async fn a_demand_in_flight_counts_as_spent() {
         let (scene, item, (saw, _looks)) = (Scene::new(), Item::traces(0), mpsc::unbounded_channel());
         let mut since = 0;
         scene.node.advance(200);
         scene.node.set_account(JOB, account(&scene.job));
-        let spent = || scene.spent.beside(Item::traces(1));
+        let spent = || scene.spent.except(Item::traces(1));
         scene.node.on_send(|_| Some(landed(Some(TransactionError::AccountInUse))));
         assert!(scene.step(item, &saw, &mut since).await.is_err());
-        assert_eq!(spent(), 0, "it did nothing");
+        assert_eq!(spent(), 0, "the transaction failed");
         let on_its_way = || {
             let sent = Arc::new(Notify::new());
             let told = sent.clone();
@@ -535,19 +598,19 @@ mod tests {
             scene.node.advance(1_000);
         };
         assert!(tokio::join!(scene.step(item, &saw, &mut since), expire).0.is_err());
-        assert_eq!(spent(), 0, "it can land no more");
+        assert_eq!(spent(), 0, "the transaction has expired");
         let sent = on_its_way();
         tokio::select! {
             _ = scene.step(item, &saw, &mut since) => unreachable!("nobody says what became of it"),
             () = sent.notified() => {}
         }
         let once = spent();
-        assert!(once > 0, "the job gave way meanwhile");
+        assert!(once > 0, "the job made way for another meanwhile");
         let sent = on_its_way();
         tokio::select! {
             _ = scene.step(item, &saw, &mut since) => unreachable!("nobody says what became of it"),
             () = sent.notified() => {}
         }
-        assert_eq!(spent(), once, "there can be but one demand for this");
+        assert_eq!(spent(), once, "there can be only one demand for an item");
     }
 }
