@@ -1,4 +1,4 @@
-//! Suppliers register GPU devices, stake $IO on them and post bonds for the jobs they take. See `README.md` beside this crate.
+//! Suppliers register GPU devices, stake $IO on them and post bonds for the jobs they take. See this crate's `README.md`.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 // Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
@@ -21,7 +21,7 @@ pub use call::call;
 use instructions::*;
 pub use state::{
     Device, DeviceKey, Emission, GpuModel, GpuSpecChanges, ParameterChanges, Parameters, RewardBlock, RewardRuleChanges, RewardRules,
-    Slash, SlashStatus, StakingConfig, Tally,
+    Slash, SlashReason, SlashStatus, StakingConfig, Tally,
 };
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");
@@ -50,17 +50,17 @@ pub mod staking_program {
 
     // --- admin: the authority of the config, later the governance program -------------------------------------------------------------
 
-    /// Creates the config; only the program's upgrade authority may.
+    /// Creates the config; only the program's upgrade authority may do this.
     pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
         instructions::initialize(ctx, parameters)
     }
 
-    /// Changes parameters, within bounds.
+    /// Changes parameters, within their bounds.
     pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
         instructions::set_parameters(ctx, changes)
     }
 
-    /// Hands the config to another authority and names the guardian.
+    /// Replaces the config's authority, its guardian, or both.
     pub fn set_authorities(ctx: &mut Context<Administer>, authority: Option<Address>, guardian: Option<Address>) -> Result<()> {
         instructions::set_authorities(ctx, authority, guardian)
     }
@@ -75,17 +75,17 @@ pub mod staking_program {
         instructions::add_gpu_model(ctx, id, spec)
     }
 
-    /// Changes a GPU model's multiplier, pool or listing.
+    /// Changes a GPU model.
     pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, changes: GpuSpecChanges) -> Result<()> {
         instructions::update_gpu_model(ctx, changes)
     }
 
-    /// Starts the emission with an hour and its rules.
+    /// Starts the emission with the hour at `genesis`.
     pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: RewardRules, verifier: Address) -> Result<()> {
         instructions::start_emission(ctx, genesis, rules, verifier)
     }
 
-    /// Changes rules of the hours to come, or the verifier.
+    /// Changes the rules of future hours, or the verifier.
     pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, changes: RewardRuleChanges, verifier: Option<Address>) -> Result<()> {
         instructions::set_reward_rules(ctx, changes, verifier)
     }
@@ -95,38 +95,38 @@ pub mod staking_program {
         instructions::set_judges(ctx, proposer, approver)
     }
 
-    /// Gives back what a slash set aside.
+    /// Returns the stake that a slash set aside.
     pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
         instructions::overturn_slash(ctx)
     }
 
-    // --- judge: two keys, for what the chain cannot see --------------------------------------------------------------------------------
+    // --- judge: two keys that judge what the chain cannot see -------------------------------------------------------------------------
 
-    /// Asks for a slash, with evidence.
+    /// Proposes a slash, with evidence.
     pub fn propose_slash(ctx: &mut Context<ProposeSlash>, number: u32, reason: u8, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
         instructions::propose_slash(ctx, number, reason, share_bps, evidence)
     }
 
-    /// Agrees to a slash: the stake is set aside.
+    /// Approves a slash: the stake is set aside.
     pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
         instructions::approve_slash(ctx, share_bps, evidence)
     }
 
-    /// Takes a proposal back.
+    /// Withdraws a proposed slash, or ends an approved one that has nothing left to take.
     pub fn drop_slash(ctx: &mut Context<DropSlash>) -> Result<()> {
         instructions::drop_slash(ctx)
     }
 
-    // --- verifier: who measures connections ------------------------------------------------------------------------------------------
+    // --- verifier: the key that measures connections ---------------------------------------------------------------------------------
 
-    /// Says how well a device is connected.
+    /// Sets a device's connectivity tier.
     pub fn set_tier(ctx: &mut Context<SetTier>, tier: u8) -> Result<()> {
         instructions::set_tier(ctx, tier)
     }
 
     // --- supplier: the owner of a device ----------------------------------------------------------------------------------------------
 
-    /// Registers a device; its key signs too, so nobody registers a key they do not hold.
+    /// Registers a device. Its hot key signs too, so that nobody registers a key that they do not hold.
     pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
         instructions::register_device(ctx, quantity)
     }
@@ -136,7 +136,7 @@ pub mod staking_program {
         instructions::rotate_device_key(ctx)
     }
 
-    /// Names the wallet that job payments go to.
+    /// Sets the wallet that job payments go to.
     pub fn set_payout(ctx: &mut Context<SetPayout>, payout: Address) -> Result<()> {
         instructions::set_payout(ctx, payout)
     }
@@ -146,12 +146,12 @@ pub mod staking_program {
         instructions::stake(ctx, amount)
     }
 
-    /// Takes out stake above the minimum, at once.
+    /// Withdraws stake above the minimum without a cooldown.
     pub fn withdraw_overflow(ctx: &mut Context<WithdrawOverflow>, amount: u64) -> Result<()> {
         instructions::withdraw_overflow(ctx, amount)
     }
 
-    /// Starts the cooldown of the whole own stake.
+    /// Starts the cooldown of the owner's whole stake.
     pub fn unstake(ctx: &mut Context<Unstake>) -> Result<()> {
         instructions::unstake(ctx)
     }
@@ -161,7 +161,7 @@ pub mod staking_program {
         instructions::withdraw(ctx)
     }
 
-    /// Retires a device for good.
+    /// Retires a device permanently.
     pub fn terminate_device(ctx: &mut Context<TerminateDevice>) -> Result<()> {
         instructions::terminate_device(ctx)
     }
@@ -171,7 +171,7 @@ pub mod staking_program {
         instructions::close_device(ctx)
     }
 
-    /// Answers a slash.
+    /// Appeals against a slash.
     pub fn appeal_slash(ctx: &mut Context<AppealSlash>, answer: [u8; 32]) -> Result<()> {
         instructions::appeal_slash(ctx, answer)
     }
@@ -183,34 +183,34 @@ pub mod staking_program {
 
     // --- worker: a device's hot key ---------------------------------------------------------------------------------------------------
 
-    /// Answers a beacon that calls the device.
+    /// Answers a beacon's call.
     pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: Option<[u8; 32]>) -> Result<()> {
         instructions::answer_call(ctx, index, root)
     }
 
-    /// Counts a device in that was there for a whole hour.
+    /// Records that a device was present for a whole hour.
     pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
         instructions::check_in(ctx)
     }
 
-    // --- jobs: the jobs program's authority, by cross-program call --------------------------------------------------------------------
+    // --- jobs: the jobs program's authority, by CPI -----------------------------------------------------------------------------------
 
-    /// Locks a bond for a job the device claims.
+    /// Locks a bond for a job that the device claims.
     pub fn lock_bond(ctx: &mut Context<LockBond>, bond: u64) -> Result<()> {
         instructions::lock_bond(ctx, bond)
     }
 
-    /// Frees the bond of a job done.
+    /// Releases the bond of a finished job.
     pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
         instructions::release_bond(ctx, bond)
     }
 
-    /// Frees the bond of a job missed, less the penalty.
+    /// Releases the bond of a missed job, less a penalty.
     pub fn slash_bond(ctx: &mut Context<SettleBond>, bond: u64, penalty: u64) -> Result<()> {
         instructions::slash_bond(ctx, bond, penalty)
     }
 
-    /// Takes the bond of a job whose result was proved wrong: part to the consumer, the rest owed.
+    /// Takes the bond of a job whose result was proved wrong: the consumer is compensated, the rest is owed.
     pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, compensation: u64) -> Result<()> {
         instructions::convict_bond(ctx, bond, compensation)
     }
@@ -220,14 +220,14 @@ pub mod staking_program {
         instructions::pay_reward(ctx, reward, burned)
     }
 
-    /// Takes back a conviction for an error by permit, and takes its jackpot in.
+    /// Reverses the conviction for an error that a permit excuses, and takes in its jackpot.
     pub fn pardon(ctx: &mut Context<Pardon>, returned: u64, jackpot: u64) -> Result<()> {
         instructions::pardon(ctx, returned, jackpot)
     }
 
-    // --- costaking: the costaking program's authority, by cross-program call ----------------------------------------------------------
+    // --- costaking: the costaking program's authority, by CPI -------------------------------------------------------------------------
 
-    /// Adds a co-stake.
+    /// Adds co-stake.
     pub fn add_co_stake(ctx: &mut Context<AddCoStake>, amount: u64) -> Result<()> {
         instructions::add_co_stake(ctx, amount)
     }
@@ -247,39 +247,39 @@ pub mod staking_program {
         instructions::set_offering(ctx, offering)
     }
 
-    /// Records that the offer knows of an owner's exit that took the co-stake along.
+    /// Clears the record of an owner's exit once the offer has recorded it.
     pub fn take_forced(ctx: &mut Context<ChangeCoStake>) -> Result<()> {
         instructions::take_forced(ctx)
     }
 
-    /// Collects a reward that is shared.
+    /// Collects a reward that the owner shares with co-stakers.
     pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()> {
         instructions::collect_shared(ctx, part)
     }
 
     // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
 
-    /// Burns what a device has forfeited.
+    /// Burns the stake that a device has forfeited.
     pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
         instructions::burn_forfeited(ctx)
     }
 
-    /// Lets a slash stand whose time for an appeal is over.
+    /// Upholds a slash whose appeal period is over: what it set aside is forfeited.
     pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
         instructions::finish_slash(ctx)
     }
 
-    /// Sets aside what is due to a slash and lies in bonds no more.
+    /// Sets aside stake that is due to a slash and no longer in bonds.
     pub fn collect_due(ctx: &mut Context<CollectDue>) -> Result<()> {
         instructions::collect_due(ctx)
     }
 
-    /// Opens the block of the hour that is on.
+    /// Opens the block of the current hour.
     pub fn open_block(ctx: &mut Context<OpenBlock>, hour: i64) -> Result<()> {
         instructions::open_block(ctx, hour)
     }
 
-    /// Opens a tally of an hour's scores.
+    /// Opens a tally for a shard of an hour's scores.
     pub fn open_tally(ctx: &mut Context<OpenTally>, shard: u8) -> Result<()> {
         instructions::open_tally(ctx, shard)
     }
@@ -289,12 +289,12 @@ pub mod staking_program {
         instructions::record_beacon(ctx, index)
     }
 
-    /// Counts an hour's tallies and shares its block.
+    /// Counts an hour's tallies and divides its block between the pools.
     pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {
         instructions::settle_block(ctx)
     }
 
-    /// Passes over an hour without a block.
+    /// Skips an hour that has no block.
     pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
         instructions::skip_hour(ctx)
     }
@@ -304,12 +304,12 @@ pub mod staking_program {
         instructions::collect_reward(ctx)
     }
 
-    /// Closes a tally whose rewards are collected.
+    /// Closes a tally whose rewards are all collected.
     pub fn close_tally(ctx: &mut Context<CloseTally>) -> Result<()> {
         instructions::close_tally(ctx)
     }
 
-    /// Closes a settled block whose tallies are closed.
+    /// Closes a settled block whose tallies are all closed.
     pub fn close_block(ctx: &mut Context<CloseBlock>) -> Result<()> {
         instructions::close_block(ctx)
     }

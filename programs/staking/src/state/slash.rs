@@ -2,41 +2,52 @@ use crate::error::StakingError;
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
-/// Largest reason for a slash that people decide (H1). Faults that the chain can prove are slashed by the programs instead.
-pub const MAX_REASON: u8 = 3;
+protocol::coded! {
+    /// Why people may slash a device (H1). Faults that the chain can prove are slashed by the programs instead.
+    pub enum SlashReason {
+        /// The GPUs are not those registered.
+        Spoofing = 0,
+        /// Consumers' data was leaked or changed.
+        DataCompromise = 1,
+        /// Jobs were claimed and not served.
+        InadequateService = 2,
+        /// GPUs were used for something else while they were hired.
+        BreachOfUtilization = 3,
+    }
+}
 
 protocol::coded! {
-    /// Where a slash stands.
+    /// Stage of a slash.
     pub enum SlashStatus {
-        /// One of two keys has asked for it.
+        /// Proposed by the first key.
         Proposed = 0,
-        /// Both have: the stake is set aside.
+        /// Approved by the second key: the stake is set aside.
         Approved = 1,
-        /// The owner has answered.
+        /// The owner has appealed.
         Appealed = 2,
     }
 }
 
-/// A slash that people decide, until its time for an appeal is over. PDA `["slash", device, number u32 le]`.
+/// A slash that people decide, until its appeal period is over. PDA `["slash", device, number u32 le]`.
 #[account]
 pub struct Slash {
-    /// The device that it is about.
+    /// The device that is slashed.
     pub device: Address,
-    /// The proposer; paid the rent and gets it back.
+    /// The proposer, who paid the rent and gets it back.
     pub payer: Address,
     /// Hash of the evidence.
     pub evidence: [u8; 32],
-    /// Hash of the owner's answer; zero before.
+    /// Hash of the owner's answer; all zero until then.
     pub answer: [u8; 32],
-    /// What is set aside, in $IO base units: of the owner's stake, of active and of cooling co-stake.
+    /// Amounts set aside, in $IO base units: from the owner's stake, from active and from cooling co-stake.
     pub parts: [PodU64; 3],
-    /// End of the time for an appeal, unix seconds; 0 before the approval.
+    /// End of the appeal period, unix seconds; 0 before the approval.
     pub ends_at: PodI64,
-    /// The proposer's own number for it: seed of the PDA.
+    /// Number chosen by the proposer: seed of the PDA.
     pub number: PodU32,
-    /// Share of what is at stake, in basis points.
+    /// Share of the stake to slash, in basis points.
     pub share_bps: PodU16,
-    /// 0 spoofing, 1 data compromise, 2 inadequate service, 3 breach of utilization (H1).
+    /// 0 spoofing, 1 data compromise, 2 inadequate service, 3 breach of utilization; see [`SlashReason`].
     pub reason: u8,
     /// See [`SlashStatus`].
     pub status: u8,
@@ -44,15 +55,18 @@ pub struct Slash {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// What it is still to take of the owner's stake once the bonds of jobs in progress are free, in $IO base units.
+    /// Amount still to be taken from the owner's stake when the bonds of jobs in progress are released, in $IO base units.
     pub due: PodU64,
-    /// Whether the owner's part was taken of stake that cools down.
+    /// Whether the owner's part was taken from cooling stake.
     pub of_cooling: PodBool,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 5],
 }
 
-const _: () = assert!(core::mem::size_of::<Slash>() + 8 == 192, "slashes on chain have this size");
+const _: () = assert!(
+    core::mem::size_of::<Slash>() + 8 == 192,
+    "the size of slashes on chain must not change"
+);
 
 impl Slash {
     /// First seed of the PDA.
@@ -68,7 +82,7 @@ impl Slash {
         evidence: [u8; 32],
         bump: u8,
     ) -> Result<()> {
-        let sound = reason <= MAX_REASON && (1..=Bps::WHOLE).contains(&share_bps.into()) && evidence != [0; 32];
+        let sound = reason <= SlashReason::BreachOfUtilization && (1..=Bps::WHOLE).contains(&share_bps.into()) && evidence != [0; 32];
         require!(sound, StakingError::InvalidSlash);
         self.device = device;
         self.payer = payer;
@@ -81,13 +95,14 @@ impl Slash {
         self.invariant()
     }
 
-    /// Fails unless it stands at one of these.
+    /// Fails unless the slash has one of these statuses.
     pub fn check_status(&self, allowed: &[SlashStatus]) -> Result<()> {
         require!(allowed.iter().any(|status| self.status == *status), StakingError::WrongSlash);
         Ok(())
     }
 
-    /// The stake is set aside until `ends_at`, the owner's `of_cooling` stake or of active, and what is `due` will be.
+    /// Records the approval: `parts` are set aside until `ends_at`, the owner's from cooling stake if `of_cooling`, and `due` is still to
+    /// be taken.
     pub fn approve(&mut self, parts: [u64; 3], of_cooling: bool, due: u64, ends_at: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Proposed])?;
         self.parts = parts.map(PodU64::from);
@@ -98,7 +113,7 @@ impl Slash {
         self.invariant()
     }
 
-    /// The owner answers, in time.
+    /// Records the owner's answer, within the appeal period.
     pub fn appeal(&mut self, answer: [u8; 32], now: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Approved])?;
         require!(now < self.ends_at.get(), StakingError::AppealOver);
@@ -107,7 +122,7 @@ impl Slash {
         self.invariant()
     }
 
-    /// Fails unless the stake is set aside and its time is over, or not over, as asked.
+    /// Fails unless the slash is approved and its appeal period is over, or not over, as `over` says.
     pub fn check_time(&self, now: i64, over: bool) -> Result<()> {
         self.check_status(&[SlashStatus::Approved, SlashStatus::Appealed])?;
         let is_over = now >= self.ends_at.get();
@@ -116,7 +131,7 @@ impl Slash {
         Ok(())
     }
 
-    /// `taken` of what was due is set aside too, and `left` still due.
+    /// Records that `taken` of what was due is now set aside, and `left` is still due.
     pub fn collect(&mut self, taken: u64, left: u64) -> Result<()> {
         let [own, _, _] = &mut self.parts;
         *own = own.checked_add(taken).ok_or(StakingError::BooksBroken)?;
@@ -124,7 +139,7 @@ impl Slash {
         self.invariant()
     }
 
-    /// It stands: returns the parts, which are not set aside any more. What is due still is.
+    /// Upholds the slash: clears the parts and returns them. What is due stays due.
     pub fn uphold(&mut self) -> Result<[u64; 3]> {
         let parts = self.amounts();
         require!(parts != [0; 3] || self.due.is_zero(), StakingError::DueBonded);
@@ -133,7 +148,7 @@ impl Slash {
         Ok(parts)
     }
 
-    /// Fails while anything is set aside, or waited for.
+    /// Fails while anything is set aside or due.
     pub fn check_empty(&self) -> Result<()> {
         require!(self.amounts() == [0; 3] && self.due.is_zero(), StakingError::WrongSlash);
         Ok(())
@@ -144,14 +159,14 @@ impl Slash {
         self.parts.map(|part| part.get())
     }
 
-    /// It has evidence and a share; it has an end exactly when both keys have agreed, and only then something is set aside or due, and the
-    /// owner answers.
+    /// It has evidence and a valid reason and share. It has an end exactly when it is approved, and only then may something be set aside or
+    /// due, or the owner answer.
     pub fn invariant(&self) -> Result<()> {
         let proposed = self.status == SlashStatus::Proposed;
         let appealed = self.status == SlashStatus::Appealed;
         let takes = self.check_empty().is_err();
         let sound = self.status <= SlashStatus::Appealed
-            && self.reason <= MAX_REASON
+            && self.reason <= SlashReason::BreachOfUtilization
             && (1..=Bps::WHOLE).contains(&self.share_bps.get().into())
             && self.evidence != [0; 32]
             && (!takes || !proposed)
