@@ -1,4 +1,4 @@
-//! How other programs call this one.
+//! How other programs call this program.
 
 use anchor_lang::pinocchio::instruction::InstructionAccount;
 use anchor_lang::prelude::*;
@@ -6,11 +6,11 @@ use anchor_lang::{CpiHandle, InstructionData, ToCpiAccounts, unchecked_invoke_si
 
 /// Calls an instruction of this program with its `N` accounts.
 ///
-/// Anchor's `CpiContext::invoke` looks for each account's handle in a table of all pairs, since optional accounts may have none. That costs
-/// twice as much as the call itself; no instruction here has optional accounts, so each handle stands in its account's place.
+/// Anchor's `CpiContext::invoke` searches all handles for each account, because optional accounts may have none. That costs twice as much
+/// as the call itself. The instructions that other programs call have no optional accounts, so handles and accounts match by position.
 ///
 /// # Errors
-/// Fails when the instruction has another number of accounts.
+/// Fails when the instruction does not have `N` accounts.
 pub fn call<'a, const N: usize, A: ToCpiAccounts<'a>>(context: CpiContext<'a, A>, instruction: &impl InstructionData) -> Result<()> {
     let accounts: [InstructionAccount; N] = fixed(context.accounts.to_instruction_accounts())?;
     let handles: [CpiHandle; N] = fixed(context.accounts.to_cpi_handles())?;

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 
-/// What can go wrong, each with the sentence people see.
+/// Errors of the program, each with the message that users see.
 #[error_code(offset = 6000)]
 pub enum StakingError {
     #[msg("An internal sum overflowed or fell below zero; the books of this account are wrong")]
@@ -17,13 +17,13 @@ pub enum StakingError {
     NotJobsProgram,
     #[msg("Only the owner of the device may do this")]
     NotOwner,
-    #[msg("Staking is paused: no new devices or stakes until it resumes; exits and rewards go on")]
+    #[msg("Staking is paused: no new devices or stakes until it resumes; exits and rewards continue")]
     Paused,
     #[msg("A parameter lies outside its bounds")]
     ParameterOutOfBounds,
-    #[msg("The GPU model's name is empty or not printable ASCII, its pool is unknown, or its calls' work has no valid size")]
+    #[msg("The GPU model's name is empty or not printable ASCII, its pool is unknown, or the size of its calls' work is invalid")]
     InvalidGpuSpec,
-    #[msg("This GPU model takes no new devices or no jobs")]
+    #[msg("This GPU model accepts no new devices, or no jobs")]
     GpuModelNotListed,
     #[msg("This account is not the GPU model of the device")]
     WrongGpuModel,
@@ -37,9 +37,9 @@ pub enum StakingError {
     DeviceBusy,
     #[msg("The stake is cooling down: withdraw it when the cooldown has ended, then stake again")]
     CoolingDown,
-    #[msg("The device has no stake of its own to take out")]
+    #[msg("The owner has no active stake to unstake, or the device has no stake to slash")]
     NothingStaked,
-    #[msg("Only stake above the minimum and outside bonds can leave without a cooldown; unstake to take out everything")]
+    #[msg("Only stake above the minimum and outside bonds can leave without a cooldown; unstake to withdraw everything")]
     ExceedsOverflow,
     #[msg("The cooldown has not ended")]
     CooldownNotOver,
@@ -61,37 +61,37 @@ pub enum StakingError {
     NotOwed,
     #[msg("An hour starts on the hour, and its block can be opened only during it")]
     NoSuchHour,
-    #[msg("Hours are settled in order, each once, and none is opened again")]
+    #[msg("Hours are settled in order, each once, and a settled hour cannot be opened again")]
     HourOutOfOrder,
-    #[msg("It is too early: the hour, or the one after it, is not over")]
+    #[msg("It is too early: the hour, or the hour after it, is not over")]
     HourNotOver,
     #[msg("The hour, or the time to check in to it, is over")]
     HourOver,
     #[msg("There is no such beacon: an hour has twelve, numbered from 0")]
     NoSuchBeacon,
-    #[msg("This beacon is recorded already")]
+    #[msg("This beacon has already been recorded")]
     BeaconRecorded,
-    #[msg("The slot of this beacon has not ended, or lies too far back")]
+    #[msg("The slot of this beacon has not ended yet, or its hash is no longer kept")]
     BeaconNotThere,
     #[msg("This beacon does not call the device")]
     NotCalled,
     #[msg("The time to answer this call has passed")]
     AnswerLate,
-    #[msg("This call is answered already")]
+    #[msg("This call has already been answered")]
     CallAnswered,
     #[msg("The device did not answer a call of this hour")]
     CallMissed,
     #[msg("The device was not registered when the hour began")]
     NotThere,
-    #[msg("The device has checked in to this hour or a later one")]
+    #[msg("The device has already checked in to this hour or a later one")]
     CheckedIn,
-    #[msg("No reward of this hour waits to be collected")]
+    #[msg("The device has no reward of this hour to collect")]
     NothingPending,
     #[msg("The device has no rewards to claim")]
     NothingToClaim,
     #[msg("This is the wrong tally: tallies are counted in the order of their shards, and each device has one shard")]
     WrongTally,
-    #[msg("The block is settled already")]
+    #[msg("The block is already settled")]
     BlockSettled,
     #[msg("The block is not settled yet")]
     BlockNotSettled,
@@ -101,7 +101,7 @@ pub enum StakingError {
     BlockExists,
     #[msg("Connectivity tiers are 1 to 4")]
     InvalidTier,
-    #[msg("Only the verifier may say how well a device is connected")]
+    #[msg("Only the verifier may set a device's connectivity tier")]
     NotVerifier,
     #[msg("Only the device's hot key may answer its calls and check in")]
     NotDeviceKey,
@@ -113,11 +113,11 @@ pub enum StakingError {
     OfferOpen,
     #[msg("The device still has co-stake, or its offer has not recorded the owner's exit yet")]
     CoStaked,
-    #[msg("The owner's exit has not taken any co-stake along")]
+    #[msg("There is no owner's exit with co-stake to record")]
     NotForced,
     #[msg("The device's rewards are shared with co-stakers: distribute them instead")]
     RewardsShared,
-    #[msg("Shared rewards are distributed in the order of their hours")]
+    #[msg("Shared rewards must be distributed in the order of their hours")]
     RewardOutOfOrder,
     #[msg("Only the slash proposer may do this; the authority may also withdraw a proposal")]
     NotSlashProposer,
@@ -135,22 +135,22 @@ pub enum StakingError {
     AppealNotOver,
     #[msg("This slash is about another device")]
     SlashMismatch,
-    #[msg("The next hour has no beacon yet that draws which part of the work has to be shown")]
+    #[msg("The next hour has no beacon yet to draw the part of the work that has to be shown: check in later")]
     NoDraw,
     #[msg("The work shown is not what the call asked for")]
     WorkWrong,
-    #[msg("A slash has set stake of the device aside: until it has ended nobody can join, and no co-stake starts to cool down")]
+    #[msg("A slash has set stake of the device aside: until it ends, nobody can join and no co-stake can start to cool down")]
     SlashOpen,
-    #[msg("The slash is not the one to approve: its share or its evidence differs, look again")]
+    #[msg("The slash has another share or other evidence than expected: review it again before approving")]
     SlashChanged,
-    #[msg("The work that calls ask of this GPU model has just changed: wait until the first hour with it is over")]
+    #[msg("The work that calls ask of this GPU model changed recently: wait until the first hour with the new work is over")]
     WorkChanging,
     #[msg("The root of the call's work is missing: only a device with a job in progress may leave it out")]
     WorkAsked,
-    #[msg("A slash is due stake that was in bonds when it was approved: collect that before new jobs, offers, joins, overflow or exits")]
+    #[msg("A slash is due stake that was in bonds when it was approved: collect it before new jobs, offers, joins, overflow or exits")]
     DueOpen,
-    #[msg("What is due to the slash lies in bonds of jobs in progress, or has not been collected yet")]
+    #[msg("The stake due to the slash is in the bonds of jobs in progress, or has not been collected yet")]
     DueBonded,
-    #[msg("Slashes have left so little of what cools down that its shares run out: nobody can join before it has been withdrawn")]
+    #[msg("Slashes have left so little cooling co-stake that its shares run out: nobody can join until that co-stake is withdrawn")]
     CoolingWorthless,
 }

@@ -1,9 +1,9 @@
-//! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
+//! Every change of the books, with the balances after it, so that an indexer can replay them without reading accounts.
 
 use crate::state::{Parameters, RewardRules};
 use anchor_lang::prelude::*;
 
-/// The config's keys and pause switch, after `initialize`, `set_authorities`, `set_judges` or `set_paused` set them.
+/// The config's keys and pause switch after a change. Emitted by `initialize`, `set_authorities`, `set_judges` and `set_paused`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
@@ -11,9 +11,9 @@ pub struct ConfigChanged {
     pub authority: Address,
     /// May pause; nothing else.
     pub guardian: Address,
-    /// Proposes slashes; all zero when none was named yet.
+    /// Proposes slashes; all zero until one is named.
     pub slash_proposer: Address,
-    /// Approves slashes; all zero when none was named yet.
+    /// Approves slashes; all zero until one is named.
     pub slash_approver: Address,
     /// Whether new devices and stakes are paused.
     pub paused: bool,
@@ -25,7 +25,7 @@ pub struct ConfigChanged {
 pub struct ParametersChanged {
     /// Parameters until now; `None` when the config was created.
     pub before: Option<Parameters>,
-    /// Parameters in force from now on; a raised base stake sets minimum stakes when the `raise_grace` of `before` is over.
+    /// Parameters in force from now on; a raised base stake raises minimum stakes once the `raise_grace` of `before` is over.
     pub after: Parameters,
 }
 
@@ -37,9 +37,9 @@ pub struct GpuModelChanged {
     pub id: u16,
     /// Earning multiplier times 100; 0 earns no rewards and takes no jobs.
     pub multiplier_x100: u16,
-    /// Multiplier times 100 before the last change: until `raise_at`, the smaller of both sets the minimum stake.
+    /// Multiplier times 100 before the last change; until `raise_at`, the smaller of the two determines the minimum stake.
     pub previous_x100: u16,
-    /// When a raised multiplier raises the minimum stake, unix seconds; 0 when it never changed.
+    /// When a raised multiplier raises the minimum stake, unix seconds; 0 if the multiplier never changed.
     pub raise_at: i64,
     /// Pool that its devices are rewarded from: 0 enterprise, 1 community.
     pub pool: u8,
@@ -49,7 +49,7 @@ pub struct GpuModelChanged {
     pub listed: bool,
     /// What a call asks of each GPU, as logarithms to base 2: elements of a line, bytes of a tensor, layers.
     pub work: [u8; 3],
-    /// First hour that `work` holds in, numbered from 1970 (unix seconds / 3,600); 0 when it never changed.
+    /// First hour with this `work`, numbered from 1970 (unix seconds / 3,600); 0 if the work never changed.
     pub work_since: u32,
 }
 
@@ -69,7 +69,7 @@ pub struct DeviceRegistered {
     pub quantity: u8,
 }
 
-/// A device has another hot key (`rotate_device_key`) or payout wallet (`set_payout`).
+/// A device's hot key (`rotate_device_key`) or payout wallet (`set_payout`) changed.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct DeviceChanged {
@@ -89,7 +89,7 @@ pub struct DeviceTerminated {
     pub device: Address,
 }
 
-/// Which way stake moved.
+/// How stake moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 #[repr(u8)]
 pub enum StakeMove {
@@ -97,19 +97,19 @@ pub enum StakeMove {
     Staked,
     /// Out to the owner's wallet without a cooldown.
     OverflowWithdrawn,
-    /// From active to cooling down. Co-stake, if there is any, begins to cool down beside it.
+    /// From active to cooling down. Any co-stake begins to cool down at the same time.
     Unstaked,
     /// From cooling down to the owner's wallet.
     Withdrawn,
     /// From active to forfeited.
     Slashed,
-    /// From forfeited to nowhere: the supply fell.
+    /// Forfeited stake was burned: the supply fell.
     Burned,
     /// From active to owed and to the consumer: a result was proved wrong.
     Convicted,
-    /// From owed to the challenger; what is burned went from owed to forfeited beside it.
+    /// From owed to the challenger. The part to be burned moved from owed to forfeited at the same time.
     Rewarded,
-    /// From owed back to active or cooling: a result was wrong by permit. The jackpot came in beside it, to owed.
+    /// From owed back to active or cooling down: a permit excused a wrong result. The jackpot came in at the same time, as owed.
     Pardoned,
     /// In from a co-staker's wallet.
     CoStaked,
@@ -119,9 +119,9 @@ pub enum StakeMove {
     CoWithdrawn,
     /// From active and cooling down to set aside: both judges agreed to a slash.
     Escrowed,
-    /// From set aside to where it came from: a slash was overturned.
+    /// From set aside back to where it was taken: a slash was overturned.
     Returned,
-    /// From set aside to forfeited: a slash stands.
+    /// From set aside to forfeited: a slash was upheld.
     Upheld,
 }
 
@@ -131,29 +131,29 @@ pub enum StakeMove {
 pub struct StakeMoved {
     /// The device's account.
     pub device: Address,
-    /// From where to where.
+    /// Kind of move.
     pub kind: StakeMove,
-    /// What moved, in $IO base units; what moved beside it shows in the balances.
+    /// Amount moved, in $IO base units; anything that moved along with it shows in the balances.
     pub amount: u64,
     /// Active stake of the owner after the move, in $IO base units.
     pub own_stake: u64,
-    /// The owner's stake that cools down, after the move, in $IO base units.
+    /// Cooling stake of the owner after the move, in $IO base units.
     pub cooling: u64,
-    /// When what cools down, or was set aside of it, may be withdrawn, unix seconds; 0 once it has been.
+    /// When the cooling stake, including any part that a slash set aside, may be withdrawn, unix seconds; 0 once it has been.
     pub cooldown_ends: i64,
     /// Active co-stake after the move, in $IO base units.
     pub co_stake: u64,
-    /// Co-stake that cools down, after the move, in $IO base units.
+    /// Cooling co-stake after the move, in $IO base units.
     pub co_cooling: u64,
-    /// Stake set aside by slashes, after the move, in $IO base units.
+    /// Stake set aside by slashes after the move, in $IO base units.
     pub escrowed: u64,
-    /// What waits to be burned, after the move, in $IO base units.
+    /// Stake waiting to be burned after the move, in $IO base units.
     pub forfeited: u64,
-    /// What is owed for convictions, after the move, in $IO base units.
+    /// Amount owed for convictions after the move, in $IO base units.
     pub owed: u64,
 }
 
-/// A bond was taken whole, since a result was proved wrong. Emitted by `convict_bond`.
+/// A whole bond was taken because a result was proved wrong. Emitted by `convict_bond`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct BondConvicted {
@@ -161,7 +161,7 @@ pub struct BondConvicted {
     pub device: Address,
     /// The whole bond, in $IO base units.
     pub bond: u64,
-    /// Of the bond, what the consumer was paid at once, in $IO base units; the rest is owed.
+    /// Part of the bond that was paid to the consumer at once, in $IO base units; the rest is owed.
     pub compensation: u64,
 }
 
@@ -171,25 +171,25 @@ pub struct BondConvicted {
 pub struct BondMoved {
     /// The device's account.
     pub device: Address,
-    /// Whether it was locked.
+    /// True if the bond was locked, false if it ended.
     pub locked: bool,
     /// The bond, in $IO base units.
     pub bond: u64,
-    /// What left the stake when it ended, in $IO base units; for a conviction, the whole bond.
+    /// Part of an ended bond that left the stake, in $IO base units; for a conviction, the whole bond.
     pub penalty: u64,
-    /// All bonds of the device after it, in $IO base units.
+    /// All bonds of the device after the change, in $IO base units.
     pub locked_bond: u64,
-    /// Jobs and audits in progress after it.
+    /// Jobs and audits in progress after the change.
     pub open_jobs: u32,
 }
 
-/// The rules of rewards were set; blocks that are open keep theirs. Emitted by `start_emission` and `set_reward_rules`.
+/// The reward rules were set; open blocks keep the rules they were opened with. Emitted by `start_emission` and `set_reward_rules`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardRulesChanged {
-    /// Says how well devices are connected, from now on.
+    /// Sets connectivity tiers from now on.
     pub verifier: Address,
-    /// Start of the next hour to settle, unix seconds: at the start the first of all.
+    /// Start of the next hour to settle, unix seconds; the first hour when the emission starts.
     pub next_hour: i64,
     /// Rules until now; `None` when the emission started.
     pub before: Option<RewardRules>,
@@ -203,19 +203,19 @@ pub struct RewardRulesChanged {
 pub struct BlockOpened {
     /// Start of the hour, unix seconds.
     pub hour: i64,
-    /// Slot in which it was opened: its beacons are counted from here.
+    /// Slot in which it was opened, from which its beacons are counted.
     pub slot: u64,
 }
 
-/// A beacon of an hour was recorded, which calls devices. Emitted by `record_beacon`.
+/// A beacon, which calls devices, was recorded. Emitted by `record_beacon`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct BeaconRecorded {
     /// Start of the hour, unix seconds.
     pub hour: i64,
-    /// Which of the hour's twelve beacons, from 0 on.
+    /// Number of the beacon within its hour, 0 to 11.
     pub index: u8,
-    /// Hash of the hour, the index and a slot hash; draws the devices that are called.
+    /// Hash of the hour, the index and a slot hash; it draws the devices that are called.
     pub beacon: [u8; 32],
 }
 
@@ -227,15 +227,15 @@ pub struct CallAnswered {
     pub device: Address,
     /// Start of the hour of the call, unix seconds.
     pub hour: i64,
-    /// Beacon that called it, from 0 on.
+    /// Number of the beacon that called it, 0 to 11.
     pub index: u8,
-    /// Whether the device was at work for a job: then it need not compute for the call (F7).
+    /// Whether the device was working on a job, which exempts it from the work of the call (F7).
     pub hired: bool,
-    /// Root of the work that the call asked for; all zero when it was left out.
+    /// Root of the work that the call asked for; all zero if it was left out.
     pub root: [u8; 32],
 }
 
-/// A device was there for an hour. Emitted by `check_in`.
+/// A device was present for an hour. Emitted by `check_in`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct CheckedIn {
@@ -243,29 +243,29 @@ pub struct CheckedIn {
     pub device: Address,
     /// Start of the hour, unix seconds.
     pub hour: i64,
-    /// Pool that it shares: 0 enterprise, 1 community.
+    /// Pool that it is rewarded from: 0 enterprise, 1 community.
     pub pool: u8,
-    /// What its share is in proportion to; 0 when the hour is not paid, for instance because its presence is too short.
+    /// Score that its reward is proportional to; 0 when the hour is not paid, for instance because its presence is too short.
     pub score: u64,
 }
 
-/// An hour is settled (`settle_block`, with its last tally), or had no block and is passed over (`skip_hour`).
+/// An hour was settled (`settle_block`, with its last tally), or had no block and was skipped (`skip_hour`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct HourSettled {
     /// Start of the hour, unix seconds.
     pub hour: i64,
-    /// What the hour brings to both pools, in $IO base units; 0 without a block.
+    /// Emission of the hour for both pools, in $IO base units; 0 without a block.
     pub block: u64,
-    /// What devices get of each pool, in $IO base units: enterprise, community; 0 where nobody is paid.
+    /// Amount that devices get from each pool, in $IO base units: enterprise, community; 0 where nobody is paid.
     pub pools: [u64; 2],
     /// Sum of the scores in each pool.
     pub scores: [u64; 2],
-    /// All that is settled and not paid out yet, after it, in $IO base units.
+    /// All rewards settled and not paid out yet, after this hour, in $IO base units.
     pub owed: u64,
 }
 
-/// A device's reward of an hour can be claimed. Emitted by `collect_reward` and `collect_shared`.
+/// A device's reward of an hour was collected and can be claimed. Emitted by `collect_reward` and `collect_shared`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardCollected {
@@ -273,21 +273,21 @@ pub struct RewardCollected {
     pub device: Address,
     /// Start of the hour, unix seconds.
     pub hour: i64,
-    /// What the owner gets, in $IO base units: where rewards are shared, without the co-stakers' part.
+    /// The owner's reward, in $IO base units; the co-stakers' part is not included.
     pub reward: u64,
-    /// All that the owner can claim, after it, in $IO base units.
+    /// All rewards that the owner can claim, including this one, in $IO base units.
     pub rewards: u64,
 }
 
-/// An owner was paid a device's collected rewards. Emitted by `claim_rewards`.
+/// A device's collected rewards were paid to its owner. Emitted by `claim_rewards`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardsClaimed {
     /// The device's account.
     pub device: Address,
-    /// What was paid out, in $IO base units.
+    /// Amount paid out, in $IO base units.
     pub amount: u64,
-    /// All that is settled and not paid out yet, to any device, after it, in $IO base units.
+    /// All rewards of all devices settled and not paid out yet, after this payment, in $IO base units.
     pub owed: u64,
 }
 
@@ -301,7 +301,7 @@ pub struct TierSet {
     pub tier: u8,
 }
 
-/// The slash proposer asks for a slash; nothing is set aside yet. Emitted by `propose_slash`.
+/// A slash was proposed; nothing is set aside yet. Emitted by `propose_slash`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashProposed {
@@ -311,13 +311,13 @@ pub struct SlashProposed {
     pub number: u32,
     /// 0 spoofing, 1 data compromise, 2 inadequate service, 3 breach of utilization (H1).
     pub reason: u8,
-    /// Share of what is at stake, in basis points.
+    /// Share of the stake to slash, in basis points.
     pub share_bps: u16,
     /// Hash of the evidence.
     pub evidence: [u8; 32],
 }
 
-/// The slash approver agrees, and stake is set aside. Emitted by `approve_slash`.
+/// A slash was approved, and stake is set aside. Emitted by `approve_slash`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashApproved {
@@ -325,13 +325,13 @@ pub struct SlashApproved {
     pub device: Address,
     /// Number of the slash.
     pub number: u32,
-    /// What was set aside, in $IO base units: of the owner's stake, of active and of cooling co-stake.
+    /// Amounts set aside, in $IO base units: from the owner's stake, from active and from cooling co-stake.
     pub parts: [u64; 3],
-    /// End of the time for an appeal, unix seconds.
+    /// End of the appeal period, unix seconds.
     pub ends_at: i64,
 }
 
-/// A slash waits for stake in bonds: that of its approval (`approve_slash`), less what has been set aside since (`collect_due`).
+/// A slash is due stake that was in bonds at its approval (`approve_slash`), less any set aside since (`collect_due`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashDue {
@@ -339,13 +339,13 @@ pub struct SlashDue {
     pub device: Address,
     /// Number of the slash.
     pub number: u32,
-    /// What has come free of bonds and was set aside now, in $IO base units.
+    /// Amount that was released from bonds and set aside now, in $IO base units.
     pub collected: u64,
-    /// What is still due, in $IO base units.
+    /// Amount still due, in $IO base units.
     pub due: u64,
 }
 
-/// The owner answered a slash. Emitted by `appeal_slash`.
+/// The owner appealed against a slash. Emitted by `appeal_slash`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashAppealed {
@@ -353,19 +353,19 @@ pub struct SlashAppealed {
     pub device: Address,
     /// Number of the slash.
     pub number: u32,
-    /// Hash of the answer.
+    /// Hash of the owner's answer.
     pub answer: [u8; 32],
 }
 
-/// A slash is over: it stands (`finish_slash`), was overturned (`overturn_slash`), or was withdrawn before approval or with nothing left to
+/// A slash ended: it was upheld (`finish_slash`), overturned (`overturn_slash`), or dropped before its approval or with nothing left to
 /// take (`drop_slash`).
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct SlashEnded {
-    /// The device that it was about.
+    /// The device of the slash.
     pub device: Address,
     /// Number of the slash.
     pub number: u32,
-    /// Whether it stands: what was set aside is to be burned.
+    /// Whether it was upheld: what it set aside is forfeited.
     pub upheld: bool,
 }

@@ -1,4 +1,4 @@
-//! The first slot hash after a slot, which nobody knew by then: read from the sysvar without loading its 20 KiB.
+//! The first slot hash after a given slot, unknown until then. Read from the sysvar without loading all of its 20 KiB.
 
 use anchor_lang::pinocchio::sysvars::{get_sysvar, slot_hashes::SLOTHASHES_ID};
 use anchor_lang::prelude::*;
@@ -8,13 +8,13 @@ use protocol::hash::Hash;
 const HEADER: usize = 8;
 const ENTRY: usize = 40;
 
-/// What the sysvar says about the first slot after another one.
+/// The first slot hash after a slot, as far as the sysvar knows it.
 pub enum Seed {
-    /// That slot has not ended.
+    /// The slot has not ended.
     NotYet,
-    /// Its number and hash. Skipped slots have no hash; the next one counts.
+    /// Number and hash of the first slot after it. Skipped slots have no hash; the next one counts.
     Known(u64, Hash),
-    /// It lies further back than the 512 hashes the chain keeps.
+    /// It is older than the 512 hashes that the chain keeps.
     Forgotten,
 }
 
@@ -24,7 +24,7 @@ fn slot_at(index: u64) -> Result<u64> {
     Ok(u64::from_le_bytes(slot))
 }
 
-/// The first slot after `slot` that has a hash.
+/// Finds the first slot after `slot` that has a hash.
 pub fn first_after(slot: u64) -> Result<Seed> {
     let mut length = [0; 8];
     get_sysvar(&mut length, &SLOTHASHES_ID, 0)?;
@@ -36,7 +36,8 @@ pub fn first_after(slot: u64) -> Result<Seed> {
     if newest <= slot {
         return Ok(Seed::NotYet);
     }
-    // Entry i is at most `newest − i`, so no entry beyond `newest − slot − 1` can lie after `slot`; without skipped slots it is that one.
+    // The slot of entry i is at most `newest − i`, so no entry beyond `newest − slot − 1` comes after `slot`. Without skipped slots the
+    // result is that entry.
     let (mut low, mut high) = (0, (newest - slot - 1).min(length - 1));
     let mut probe = high;
     while low < high {
@@ -53,7 +54,7 @@ pub fn first_after(slot: u64) -> Result<Seed> {
         return Ok(Seed::Forgotten);
     };
     let number = u64::from_le_bytes(*number);
-    // The oldest kept entry proves it is the first after `slot` only when it is the very next slot.
+    // The oldest entry is provably the first after `slot` only if it is the very next slot.
     if low == length - 1 && number != slot + 1 {
         Ok(Seed::Forgotten)
     } else {

@@ -8,38 +8,39 @@ use protocol::score::{self, Weights};
 use protocol::units::{Amount, Bps};
 use protocol::work::{self, Draw, Size};
 
-/// Seconds after the hour in which its last calls may still be answered; then devices check in until the next hour ends.
+/// Seconds after the end of an hour in which its last calls may still be answered. After that, devices check in until the next hour ends.
 pub const ANSWERS_END: i64 = super::MAX_ANSWER as i64;
 
-/// Seconds of an hour after which nothing is drawn any more of the work of the hour before: whoever checks in then knows whether that hour
-/// is paid, and has the other half of this one to do so.
+/// Seconds into an hour after which its beacons no longer draw from the work of the hour before. From then on it is known whether that hour
+/// is paid, and devices have the second half of this hour to check in.
 pub const DRAW_ENDS: i64 = BLOCK_SECONDS / 2;
 
-/// Seconds that a block stays after its hour, so that a week's rewards can be looked up.
+/// Seconds that a block is kept after its hour, so that a week's rewards can be looked up.
 pub const BLOCK_STAYS: i64 = 7 * 86_400;
 
-/// One hour: its beacons, and what its devices share. PDA `["block", start i64 le]`.
+/// One hour: its beacons, and the reward that its devices share. PDA `["block", start i64 le]`.
 ///
-/// Devices only read it. Its rules are those of when it was opened.
+/// Devices only read it. It keeps the rules that were in force when it was opened.
 #[account]
 pub struct RewardBlock {
     /// Paid the rent and gets it back.
     pub payer: Address,
     /// Start of the hour, unix seconds.
     pub hour: PodI64,
-    /// Slot in which it was opened: beacons are counted from here.
+    /// Slot in which it was opened, from which its beacons are counted.
     pub opened_slot: PodU64,
-    /// Beacons; zero where none was recorded.
+    /// Beacons; all zero where none was recorded.
     pub beacons: [[u8; 32]; 12],
     /// When each beacon was recorded, seconds after the start of the hour.
     pub recorded: [PodU16; 12],
     /// Sums of the tallies counted so far, by pool: enterprise, community.
     pub scores: [PodU64; 2],
-    /// What devices get of each pool, in $IO base units, once settled.
+    /// Amount that devices get from each pool, in $IO base units, once settled.
     pub pools: [PodU64; 2],
-    /// Presence before the hour that it takes to be paid, in seconds. Rules are those of when it was opened, see `RewardRules`.
+    /// Presence required before the hour for it to be paid, in seconds; like the rules below, as it was when the block was opened, see
+    /// `RewardRules`.
     pub min_uptime: PodU32,
-    /// Seconds in which a call has to be answered.
+    /// Seconds in which a call must be answered.
     pub answer_seconds: PodU16,
     /// Share of devices that a beacon calls, in basis points.
     pub call_bps: PodU16,
@@ -49,7 +50,7 @@ pub struct RewardBlock {
     pub multiplier_weight: PodU16,
     /// Score points per connectivity tier.
     pub tier_weight: PodU16,
-    /// Score points for being at work for a job.
+    /// Score points for working on a job.
     pub hired_weight: PodU16,
     /// Tallies that the hour's scores are summed in.
     pub shards: u8,
@@ -63,7 +64,7 @@ pub struct RewardBlock {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 32],
 }
 
@@ -71,7 +72,7 @@ impl RewardBlock {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"block";
 
-    /// Opens the block of the hour that is on.
+    /// Opens the block of the current hour.
     pub fn open(&mut self, hour: i64, rules: &Emission, payer: Address, clock: &Clock, bump: u8) -> Result<()> {
         let on = clock.unix_timestamp >= hour && clock.unix_timestamp < hour.saturating_add(BLOCK_SECONDS);
         require!(on && emission::number(hour).is_some(), StakingError::NoSuchHour);
@@ -97,7 +98,7 @@ impl RewardBlock {
         emission::number(self.hour.get()).ok_or(StakingError::NoSuchHour.into())
     }
 
-    /// Records a beacon within the hour. `slot_hash` is the first after its slot.
+    /// Records a beacon within the hour. `slot_hash` is the first slot hash after the beacon's slot.
     pub fn record(&mut self, index: u8, slot_hash: &Hash, now: i64) -> Result<Hash> {
         let since = now.saturating_sub(self.hour.get());
         require!((0..BLOCK_SECONDS).contains(&since), StakingError::HourOver);
@@ -132,14 +133,15 @@ impl RewardBlock {
         Ok(())
     }
 
-    /// The calls of a device.
+    /// The beacons that call a device: bit i stands for beacon i.
     pub fn calls(&self, device: &Address) -> u16 {
         const { assert!(BEACONS == 12) };
         presence::calls(&self.beacons, device.as_array(), Bps::saturating(self.call_bps.get()))
     }
 
-    /// What draws an element of the work done in the hour before: the first beacon recorded from the second on. It comes five minutes into
-    /// this hour, when that hour's last answers are in; `None` when there was none until [`DRAW_ENDS`]. Fails while one may come.
+    /// The beacon of this hour that draws an element of the work done in the hour before: the first recorded one apart from beacon 0, so
+    /// that it comes after that hour's last answers, five minutes into this hour. `None` when none was recorded before [`DRAW_ENDS`]; fails
+    /// while one may still come.
     pub fn draw(&self, now: i64) -> Result<Option<&Hash>> {
         let mut late = self.beacons.iter().zip(&self.recorded).skip(1);
         let drawing = late.find(|(beacon, recorded)| **beacon != [0; 32] && i64::from(recorded.get()) < DRAW_ENDS);
@@ -148,9 +150,9 @@ impl RewardBlock {
         Ok(drawing.map(|(beacon, _)| beacon))
     }
 
-    /// Whether this hour may be paid: not when `next`, the block of the next hour, drew nothing. Otherwise those could earn it alone who did
-    /// no work in it, by keeping beacons out. Fails unless `evidence` shows the work that the device's last call of this hour asked for, where
-    /// it did any.
+    /// Whether this hour may be paid: it is not when `next`, the block of the next hour, drew nothing, since otherwise devices that did no
+    /// work could earn the hour by keeping beacons from being recorded. Fails unless `evidence` shows the work of the device's last call in
+    /// this hour, if it did any.
     pub fn check_work(
         &self,
         next: &RewardBlock,
@@ -195,12 +197,12 @@ impl RewardBlock {
         weights.score(multiplier_x100, quantity, tier, hired)
     }
 
-    /// The tally of a device.
+    /// Shard of the tally that a device belongs to.
     pub fn shard(&self, device: &Address) -> u8 {
         device.as_array().first().copied().unwrap_or(0) % self.shards.max(1)
     }
 
-    /// Counts the next tally, once nobody can check in any more; returns whether it was the last.
+    /// Counts the next tally once check-ins are over; returns whether it was the last.
     pub fn count(&mut self, tally: &super::Tally, now: i64) -> Result<bool> {
         let end = self.hour.get().saturating_add(2 * BLOCK_SECONDS);
         require!(now >= end, StakingError::HourNotOver);
@@ -213,7 +215,8 @@ impl RewardBlock {
         Ok(self.counted == self.shards)
     }
 
-    /// Shares `block` between the pools; returns what goes to devices: a pool without a paid device leaves its part in the vault (A8).
+    /// Divides `block` between the pools; returns the sum that goes to devices. A pool without a paid device leaves its part in the vault
+    /// (A8).
     pub fn settle(&mut self, block: Amount) -> Result<u64> {
         let enterprise = score::pool(block, Bps::saturating(self.enterprise_bps.get()));
         let shares = [enterprise, block.saturating_sub(enterprise)];
@@ -228,7 +231,7 @@ impl RewardBlock {
         Ok(paid)
     }
 
-    /// What a device with this score gets of a pool.
+    /// Reward of a device with this score from a pool.
     pub fn reward(&self, pool: u8, score: u64) -> Result<u64> {
         require!(self.settled.get(), StakingError::BlockNotSettled);
         let at = usize::from(pool);
@@ -238,7 +241,7 @@ impl RewardBlock {
         Ok(score::reward(Amount(pool.get()), score, sum.get()).0)
     }
 
-    /// Fails while a tally is open or the block is not settled, and until [`BLOCK_STAYS`] after its hour.
+    /// Fails until the block is settled, its tallies are closed and [`BLOCK_STAYS`] have passed since its hour.
     pub fn check_closable(&self, now: i64) -> Result<()> {
         let stays = self.hour.get().saturating_add(BLOCK_SECONDS).saturating_add(BLOCK_STAYS);
         let closable = self.settled.get() && self.open_tallies == 0 && now >= stays;
@@ -246,7 +249,7 @@ impl RewardBlock {
         Ok(())
     }
 
-    /// Tallies are counted once each, and a pool that nobody shares brings nothing.
+    /// Each tally is counted once, and a pool that nobody shares pays nothing.
     pub fn invariant(&self) -> Result<()> {
         let settled = self.settled.get();
         let empty = self

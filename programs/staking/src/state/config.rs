@@ -6,15 +6,15 @@ use protocol::units::{Amount, IO};
 
 /// Longest cooldown governance may set (K2): 30 days.
 pub const MAX_COOLDOWN: u32 = 30 * 86_400;
-/// Longest grace or probation: a quarter, so that a typo cannot freeze the market for good.
+/// Longest grace period, probation or appeal period: 90 days, so that a typo cannot freeze the market.
 pub const MAX_DELAY: u32 = 90 * 86_400;
-/// Shortest time for an appeal: a fortnight, since the authority that decides it may have to vote.
+/// Shortest appeal period: a fortnight, since the authority that decides may have to hold a vote.
 pub const MIN_APPEAL: u32 = 14 * 86_400;
 /// Largest base stake: 1,000,000 $IO. With multiplier 655.35 and 8 GPUs the minimum is 5.3e17 base units, within 64 bits.
 pub const MAX_BASE_STAKE: u64 = 1_000_000 * IO;
 
 protocol::settings! {
-    /// What governance may change.
+    /// Parameters that governance may change.
     pub struct Parameters, changed by ParameterChanges, kept in StakingConfig as parameters {
         /// Stake per GPU at multiplier 1.00, in base units (C1: 200 $IO).
         pub base_stake: u64,
@@ -39,7 +39,7 @@ impl Parameters {
         appeal: 30 * 86_400,
     };
 
-    /// Bounds that hold whoever governs.
+    /// Bounds that no authority can exceed.
     pub fn validate(&self) -> Result<()> {
         let within = (1..=MAX_BASE_STAKE).contains(&self.base_stake)
             && self.cooldown <= MAX_COOLDOWN
@@ -84,41 +84,42 @@ pub struct StakingConfig {
     pub slash_approver: Address,
     /// Seconds in which a slash may be appealed and overturned.
     pub appeal: PodU32,
-    /// The base stake that was in force when it last changed, in $IO base units.
+    /// The base stake that minimum stakes followed when it last changed, in $IO base units.
     pub base_before: PodU64,
-    /// Until then a raised base stake does not raise the minimum stake (C3), unix seconds; 0 when it never changed.
+    /// When a raised base stake raises the minimum stake (C3), unix seconds; 0 if it never changed.
     pub base_raise_at: PodI64,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 12],
 }
 
 const _: () = assert!(
     core::mem::size_of::<StakingConfig>() + 8 == 287,
-    "the config on chain has this size"
+    "the size of the config on chain must not change"
 );
 
 impl StakingConfig {
     /// Seed of the PDA.
     pub const SEED: &'static [u8] = b"config";
 
-    /// Takes over parameters within their bounds, at once.
+    /// Checks and stores the parameters; all of them take effect at once.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
         self.write(parameters);
         Ok(())
     }
 
-    /// The same at `now`, but a raised base stake raises the minimum stake only after the grace time in force until now (C3).
+    /// Checks and stores the parameters; a raised base stake raises the minimum stake only after the grace period in force until `now`
+    /// (C3).
     pub fn change(&mut self, parameters: &Parameters, now: i64) -> Result<()> {
         if parameters.base_stake != self.base_stake.get() {
-            // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
+            // The requirement in force stays: a second raise within the grace period must not bring the first one forward.
             self.base_before = self.required_base(now).0.into();
             self.base_raise_at = now.saturating_add(self.raise_grace.get().into()).into();
         }
         self.apply(parameters)
     }
 
-    /// The base stake that sets the minimum stake at `now`.
+    /// The base stake that the minimum stake follows at `now`.
     pub fn required_base(&self, now: i64) -> Amount {
         let base = stake::required(self.base_stake.get(), self.base_before.get(), self.base_raise_at.get(), now);
         Amount(base)
@@ -129,7 +130,7 @@ impl StakingConfig {
         self.parameters().validate()
     }
 
-    /// Logs the config's keys that may change, and its switch.
+    /// Emits the config's replaceable keys and its pause switch.
     pub fn announce(&self) {
         emit!(ConfigChanged {
             authority: self.authority,

@@ -9,7 +9,7 @@ use protocol::math;
 use protocol::stake;
 use protocol::units::{Amount, Bps};
 
-/// [`Device::status`] of a device in service.
+/// [`Device::status`] of a device that is in service.
 pub const STATUS_ACTIVE: u8 = 0;
 /// Best connectivity tier (B5).
 pub const MAX_TIER: u8 = 4;
@@ -18,37 +18,37 @@ pub const STATUS_TERMINATED: u8 = 1;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
-/// The device's vault (token account `["vault", device]`) holds exactly its own and co-stake, what cools down, what is forfeited and what
-/// is owed: no instruction can touch another device's tokens (H9).
+/// The device's vault (token account `["vault", device]`) holds exactly its own stake and co-stake, active and cooling, and what is set
+/// aside, forfeited and owed: no instruction can touch another device's tokens (H9).
 #[account]
 pub struct Device {
     /// Stakes, unstakes and rotates keys.
     pub owner: Address,
     /// Wallet that job payments go to.
     pub payout: Address,
-    /// Hot key the worker signs with; it cannot move stake.
+    /// Hot key that the worker signs with; it cannot move stake.
     pub key: Address,
-    /// The key it was registered with: seed of the PDA.
+    /// The hot key that it was registered with: seed of the PDA.
     pub first_key: Address,
     /// Active stake of the owner, in $IO base units.
     pub own_stake: PodU64,
     /// Active stake of co-stakers, in $IO base units.
     pub co_stake: PodU64,
-    /// Part of `own_stake` that stands for jobs and audits in progress, in $IO base units.
+    /// Part of `own_stake` that is locked in the bonds of jobs and audits in progress, in $IO base units.
     pub locked_bond: PodU64,
-    /// The owner's stake that cools down, in $IO base units.
+    /// Cooling stake of the owner, in $IO base units.
     pub cooling: PodU64,
-    /// When what cools down, or was set aside of it, may be withdrawn, unix seconds; 0 once it has been.
+    /// When the cooling stake, including any part that a slash set aside, may be withdrawn, unix seconds; 0 once it has been.
     pub cooldown_ends: PodI64,
     /// Penalties and upheld slashes, still in the vault, waiting to be burned; in $IO base units.
     pub forfeited: PodU64,
-    /// When it was registered, unix seconds: probation counts from here.
+    /// When it was registered, unix seconds; probation begins then.
     pub registered_at: PodI64,
     /// Jobs and audits in progress.
     pub open_jobs: PodU32,
     /// Jobs and audits whose bond was released in full.
     pub jobs_done: PodU32,
-    /// Jobs and audits missed: deadlines, confessed errors, and audits that were not paid.
+    /// Jobs and audits missed: missed deadlines, confessed errors, and audits that were not paid.
     pub jobs_missed: PodU32,
     /// Number of its GPU model.
     pub gpu_model: PodU16,
@@ -62,84 +62,87 @@ pub struct Device {
     pub vault_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Bonds of convictions less what was paid at once, still in the vault until the conviction ends; in $IO base units.
+    /// Bonds of convictions, less the compensation paid at once, in the vault until the conviction ends; in $IO base units.
     pub owed: PodU64,
     /// Jobs whose result was proved wrong.
     pub jobs_convicted: PodU32,
-    /// Jobs and audits done since the last conviction or miss; sets how often results are audited.
+    /// Jobs and audits done since the last conviction or miss; determines how often results are audited.
     pub clean_jobs: PodU32,
-    /// Stake that came in within `fresh_hour`, in $IO base units: it was not there when that hour began.
+    /// Stake that came in during `fresh_hour`, in $IO base units: it was not there when that hour began.
     pub fresh: PodU64,
-    /// Stake that came in within the hour before `fresh_hour`, in $IO base units.
+    /// Stake that came in during the hour before `fresh_hour`, in $IO base units.
     pub fresh_before: PodU64,
-    /// The last hour that stake came in, numbered from 1970 (unix seconds / 3,600), like every hour here.
+    /// The last hour in which stake came in, numbered from 1970 (unix seconds / 3,600), like every hour here.
     pub fresh_hour: PodU32,
-    /// Rewards collected, in the emission's vault, waiting to be claimed; in $IO base units.
+    /// Rewards collected and not claimed yet, held in the emission's vault; in $IO base units.
     pub rewards: PodU64,
-    /// Scores of hours whose rewards wait to be collected; 0 in a free place.
+    /// Scores of hours whose rewards are not collected yet; 0 in a free place.
     pub pending_scores: [PodU64; 4],
     /// Hours of `pending_scores`.
     pub pending_hours: [PodU32; 4],
     /// The last hour that the device checked in to.
     pub last_hour: PodU32,
-    /// The first hour of the present run of check-ins without a gap.
+    /// The first hour of the current run of check-ins without a gap.
     pub streak_hour: PodU32,
-    /// The last hour of which a call was answered.
+    /// The last hour in which a call was answered.
     pub answers_hour: PodU32,
-    /// Calls answered in `answers_hour`: bit i is beacon i's.
+    /// Calls answered in `answers_hour`: bit i stands for beacon i.
     pub answers: PodU16,
-    /// Calls answered in the hour before it, likewise.
+    /// Calls answered in the hour before `answers_hour`, as in `answers`.
     pub answers_before: PodU16,
-    /// Root of the work of the last call answered with work in `answers_hour`.
+    /// Root of the work of the last call in `answers_hour` that was answered with work.
     pub work: [u8; 32],
-    /// The same of the hour before it.
+    /// Root of the work of the last call in the hour before that was answered with work.
     pub work_before: [u8; 32],
-    /// Beacon of that call in `answers_hour`, plus one; 0 when there was none.
+    /// Number of the beacon that asked for `work`, plus one; 0 if there was none.
     pub work_at: u8,
-    /// The same of the hour before it.
+    /// Number of the beacon that asked for `work_before`, plus one; 0 if there was none.
     pub work_at_before: u8,
-    /// Connectivity, 1 to 4 (B5).
+    /// Connectivity tier, 1 to 4 (B5).
     pub tier: u8,
     /// Pools of `pending_scores`: those of the GPU model when the device checked in.
     pub pending_pools: [u8; 4],
-    /// Co-stake that cools down and counts for nothing any more, in $IO base units.
+    /// Cooling co-stake, which no longer counts for anything, in $IO base units.
     pub co_cooling: PodU64,
     /// Shares that co-stakers have in `co_cooling`.
     pub co_cooling_shares: PodU64,
-    /// When the owner's exit took the co-stake along, unix seconds; 0 once the offer has recorded it.
+    /// When the owner unstaked and all co-stake began to cool down with it, unix seconds; 0 once the offer has recorded that.
     pub forced_at: PodI64,
-    /// Shares of `co_cooling` that belong to the offer since then; 0 once it has recorded them.
+    /// Shares of `co_cooling` that the offer's co-stake became then; 0 once the offer has recorded them.
     pub forced_shares: PodU64,
     /// See [`Offering`].
     pub offering: u8,
     /// When own stake came in, unix seconds, oldest first; 0 in a free place. See `protocol::ballot::History`.
     pub raised_at: [PodI64; 4],
-    /// Own stake that was there before each of these, in $IO base units.
+    /// Own stake just before each time in `raised_at`, in $IO base units.
     pub aged: [PodU64; 4],
-    /// Set aside by slashes until their time for an appeal is over, in $IO base units.
+    /// Stake set aside by slashes whose appeal period is not over, in $IO base units.
     pub escrowed: PodU64,
     /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
-    /// Slashes that wait for own stake in bonds; see `Slash::due`.
+    /// Number of slashes that are due own stake in bonds; see `Slash::due`.
     pub dues: u8,
-    /// Part of `escrowed` that was taken of the owner's active stake, in $IO base units.
+    /// Part of `escrowed` that was taken from the owner's active stake, in $IO base units.
     pub own_escrowed: PodU64,
-    /// Part of `escrowed` that was taken of active co-stake, in $IO base units.
+    /// Part of `escrowed` that was taken from active co-stake, in $IO base units.
     pub co_escrowed: PodU64,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 1],
 }
 
-const _: () = assert!(core::mem::size_of::<Device>() + 8 == 517, "devices on chain have this size");
+const _: () = assert!(
+    core::mem::size_of::<Device>() + 8 == 517,
+    "the size of devices on chain must not change"
+);
 
 protocol::coded! {
     /// Whether a device's owner shares its rewards.
     pub enum Offering {
-        /// The owner has all rewards.
+        /// All rewards are the owner's.
         Nothing = 0,
         /// Co-stakers may join.
         Open = 1,
-        /// Co-stakers who have joined share; nobody else may join.
+        /// Co-stakers who have joined share the rewards; nobody else may join.
         Closed = 2,
     }
 }
@@ -150,7 +153,7 @@ impl Device {
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
 
-    /// What the vault must hold at least.
+    /// The least amount that the vault must hold.
     pub fn total(&self) -> Result<u64> {
         let parts = [
             self.own_stake,
@@ -167,13 +170,14 @@ impl Device {
             .ok_or(StakingError::BooksBroken.into())
     }
 
-    /// Whether two devices have a common owner. Payout wallets say nothing: an owner names any wallet, without asking whose it is.
+    /// Whether two devices have the same owner. Payout wallets prove nothing: an owner may name any wallet without its holder's consent.
     pub fn is_linked(&self, other: &Device) -> bool {
         self.owner == other.owner
     }
 
-    /// Bonds stand on own stake; nothing cools beside active own stake, nor while a slash waits for bonds; a bond is locked exactly while
-    /// jobs are open. No share of what cools down is worth more than a base unit: whoever enters loses no more than that to rounding.
+    /// Bonds are covered by own stake. Own stake does not cool down while some of it is active or a slash is due stake in bonds. Bonds are
+    /// locked exactly while jobs are open. No cooling share is worth more than a base unit, so that entering costs no more than that in
+    /// rounding.
     pub fn invariant(&self) -> Result<()> {
         self.total()?;
         let sound = self.locked_bond.get() <= self.own_stake.get()
@@ -203,7 +207,7 @@ impl Device {
         stake::minimum(config.required_base(now), gpu.required_multiplier(now), self.quantity).ok_or(StakingError::BooksBroken.into())
     }
 
-    /// Adds to the own stake; not while an old one cools down (D3).
+    /// Adds own stake; not while earlier stake cools down (D3).
     pub fn stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
@@ -221,8 +225,9 @@ impl Device {
         self.invariant()
     }
 
-    /// What the owner's stake weighs in a vote opened at `opened_at`: what has been there since a week before, and is not on its way out.
-    /// What slashes have set aside of active stake weighs as before until they stand: no judges can mute those who may overturn them.
+    /// Weight of the owner's stake in a vote opened at `opened_at`: the stake that had been there for a week and is not cooling down.
+    /// Active stake that a slash has set aside keeps its weight until the slash is upheld: judges cannot silence those who may overturn
+    /// them.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
         let aside = match self.cooling.is_zero() {
             true => self.own_escrowed.get(),
@@ -231,7 +236,7 @@ impl Device {
         self.history().weight(self.counting().saturating_add(aside), opened_at)
     }
 
-    /// Active co-stake and what slashes that do not stand yet have set aside of it: that votes and earns on.
+    /// Active co-stake, including what open slashes have set aside of it, which keeps voting and earning until they are upheld.
     pub fn whole_co_stake(&self) -> u64 {
         self.co_stake.get().saturating_add(self.co_escrowed.get())
     }
@@ -241,7 +246,7 @@ impl Device {
         self.own_stake.get().saturating_sub(self.locked_bond.get())
     }
 
-    /// Own stake that counts: not what lies in bonds that a slash waits for.
+    /// Own stake that counts for hours and votes: without bonds while a slash is due stake in them.
     fn counting(&self) -> u64 {
         match self.dues {
             0 => self.own_stake.get(),
@@ -268,7 +273,7 @@ impl Device {
         Ok(())
     }
 
-    /// Stake that came in since the start of this hour, which is not further back than an hour before the last that brought any.
+    /// Stake that came in since the start of `hour`. That must be no earlier than the hour before the last one in which stake came in.
     fn fresh_from(&self, hour: u32) -> u64 {
         let (last, before) = (self.fresh_hour.get(), self.fresh_hour.get().saturating_sub(1));
         let now = if last >= hour { self.fresh.get() } else { 0 };
@@ -276,7 +281,7 @@ impl Device {
         now.saturating_add(earlier)
     }
 
-    /// Adds a co-stake.
+    /// Adds co-stake.
     pub fn add_co_stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
@@ -284,7 +289,7 @@ impl Device {
         require!(self.offering == Offering::Open, StakingError::NoOffer);
         // Otherwise someone could join at the slashed price and share what an overturned slash returns.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
-        // What is due may be all of the owner's stake.
+        // What is due may be the owner's whole stake.
         require!(self.dues == 0, StakingError::DueOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         let cooling = self.co_cooling_shares.get();
@@ -295,9 +300,9 @@ impl Device {
         self.invariant()
     }
 
-    /// Co-stake stops counting and cools down, in a pool of its own; returns the shares of that pool that it buys, rounded down.
+    /// Moves co-stake to the cooling pool, where it no longer counts; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
-        // Otherwise what an overturned slash returns to one pool would be shared by who came from the other.
+        // Otherwise co-stakers who moved between the pools would share what an overturned slash returns to the other pool.
         require!(self.escrowed.is_zero(), StakingError::SlashOpen);
         let (active, pool) = (Amount(self.co_stake.get()), Amount(self.co_cooling.get()));
         let shares = costake::cooling_shares(Amount(amount), active, self.co_cooling_shares.get(), pool);
@@ -308,11 +313,11 @@ impl Device {
         Ok(shares)
     }
 
-    /// Takes shares of what has cooled down out; returns what they are worth, rounded down.
+    /// Withdraws shares of the cooling pool; returns their value, rounded down.
     pub fn withdraw_co_stake(&mut self, shares: u64) -> Result<u64> {
         let all = self.co_cooling_shares.get();
         let left = all.checked_sub(shares).ok_or(StakingError::BooksBroken)?;
-        // The last one takes the dust of all.
+        // The last shares take the dust of rounding.
         let amount = match left {
             0 => self.co_cooling.get(),
             _ => costake::worth(shares, all, Amount(self.co_cooling.get())).0,
@@ -323,30 +328,30 @@ impl Device {
         Ok(amount)
     }
 
-    /// Begins or ends sharing. A device has one offer at a time, and ends it without co-stake.
+    /// Starts or ends sharing rewards. A device has one offer at a time, and cannot end it while it has co-stake.
     pub fn set_offering(&mut self, offering: u8) -> Result<()> {
         let ends = offering == Offering::Nothing;
         require!(
             !ends || (self.co_stake.is_zero() && self.forced_at.is_zero()),
             StakingError::CoStaked
         );
-        // An offer rests on the owner's stake, and of that a part is due.
+        // An offer relies on the owner's stake, part of which is due.
         require!(self.dues == 0 || offering != Offering::Open, StakingError::DueOpen);
         self.offering = offering;
         self.invariant()
     }
 
-    /// The offer has recorded the owner's exit.
+    /// Clears the record of the owner's exit once the offer has recorded it.
     pub fn take_forced(&mut self) -> Result<()> {
         require!(!self.forced_at.is_zero(), StakingError::NotForced);
         (self.forced_at, self.forced_cooldown, self.forced_shares) = (PodI64::ZERO, PodU32::ZERO, PodU64::ZERO);
         self.invariant()
     }
 
-    /// Answers a call of beacon `index` in the hour with this number, once, with the root of the work it asks for; a device at work is
-    /// exempt (F7).
+    /// Answers the call of beacon `index` in hour number `hour`, once, with the root of the work that it asks for; a device with a job in
+    /// progress need not do the work (F7).
     ///
-    /// Only the work of an hour's last call is kept. Which that is, nobody knows before the hour is over.
+    /// Only the work of an hour's last call is kept. Nobody knows which call is the last before the hour is over.
     pub fn answer(&mut self, hour: u32, index: u8, root: Option<[u8; 32]>) -> Result<()> {
         let answered = self.answers_of(hour);
         let bit = 1u16.checked_shl(index.into()).ok_or(StakingError::NoSuchBeacon)?;
@@ -373,7 +378,7 @@ impl Device {
         Ok(())
     }
 
-    /// The last call answered with work in the hour with this number, and its root.
+    /// Beacon and root of the last call in hour number `hour` that was answered with work.
     pub fn work_of(&self, hour: u32) -> Option<(u8, [u8; 32])> {
         let kept = self.answers_hour.get();
         let (at, root) = if kept == hour {
@@ -386,12 +391,12 @@ impl Device {
         Some((at.checked_sub(1)?, root))
     }
 
-    /// Whether the call of a beacon in the hour with this number is answered.
+    /// Whether the call of a beacon in hour number `hour` is answered.
     pub fn has_answered(&self, hour: u32, index: u8) -> bool {
         1u16.checked_shl(index.into()).is_some_and(|bit| self.answers_of(hour) & bit != 0)
     }
 
-    /// Calls answered in the hour with this number, by beacon; none where it lies too far back.
+    /// Calls answered in hour number `hour`: bit i stands for beacon i. Zero when the hour is too long ago.
     fn answers_of(&self, hour: u32) -> u16 {
         let kept = self.answers_hour.get();
         if kept == hour {
@@ -403,9 +408,9 @@ impl Device {
         }
     }
 
-    /// Checks in to the hour with this number once it is over, and says whether it is paid. The device was there for the whole of it: it
-    /// lives, it answered `calls`, and its stake reached `minimum` from before its start (F1, F5). It is paid after `min_uptime` seconds of
-    /// hours without a gap (F2).
+    /// Checks in to hour number `hour` after it is over; returns whether the hour is paid. Fails unless the device was present for all of
+    /// it: it is not retired, it answered `calls`, and its stake reached `minimum` from before the hour's start (F1, F5). The hour is paid
+    /// if more than `min_uptime` seconds of presence without a gap came before it (F2).
     pub fn check_in(&mut self, hour: u32, start: i64, calls: u16, minimum: Amount, min_uptime: u32) -> Result<bool> {
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(hour > self.last_hour.get(), StakingError::CheckedIn);
@@ -425,19 +430,19 @@ impl Device {
         Ok(uptime > u64::from(min_uptime))
     }
 
-    /// Rewards that wait: number of the hour, pool and score.
+    /// Rewards that are not collected yet: number of the hour, pool and score.
     pub fn pending(&self) -> impl Iterator<Item = (u32, u8, u64)> {
         let places = self.pending_hours.iter().zip(self.pending_pools).zip(self.pending_scores);
         let all = places.map(|((hour, pool), score)| (hour.get(), pool, score.get()));
         all.filter(|(_, _, score)| *score > 0)
     }
 
-    /// Whether there is room for another reward to wait.
+    /// Whether there is room for another uncollected reward.
     pub fn has_room(&self) -> bool {
         self.pending_scores.iter().any(PodU64::is_zero)
     }
 
-    /// A paid hour: its reward waits until the block is settled.
+    /// Records the score of a paid hour, whose reward can be collected once its block is settled.
     pub fn expect_reward(&mut self, hour: u32, pool: u8, score: u64) -> Result<()> {
         let mut places = self
             .pending_hours
@@ -450,7 +455,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Collects the reward of an hour that waits; `reward` says what a score in a pool brings.
+    /// Collects the reward of an hour; `reward` computes it from pool and score.
     pub fn collect_reward(&mut self, hour: u32, reward: impl FnOnce(u8, u64) -> Result<u64>) -> Result<u64> {
         let mut places = self.pending_hours.iter().zip(self.pending_pools).zip(&mut self.pending_scores);
         let found = places.find(|((of, _), score)| of.get() == hour && !score.is_zero());
@@ -462,7 +467,7 @@ impl Device {
         Ok(reward)
     }
 
-    /// Takes the collected rewards out; returns them.
+    /// Clears the collected rewards; returns them.
     pub fn claim_rewards(&mut self) -> Result<u64> {
         let amount = self.rewards.get();
         require!(amount > 0, StakingError::NothingToClaim);
@@ -477,8 +482,9 @@ impl Device {
         Ok(())
     }
 
-    /// What of the own stake may leave at once: above the minimum and outside bonds (D5). While co-stakers are in, half of the minimum
-    /// stays the owner's, also when a cut has made them enough without it (E26). Nothing while a slash waits for bonds.
+    /// Own stake that may leave without a cooldown: the part above the minimum and outside bonds (D5). While the device has an offer, own
+    /// stake of half the minimum has to stay, even if a cut of the minimum leaves it covered by co-stake alone (E26). Zero while a slash is
+    /// due stake in bonds.
     pub fn overflow(&self, minimum: Amount) -> u64 {
         if self.dues != 0 {
             return 0;
@@ -492,7 +498,7 @@ impl Device {
         overflow.min(self.unbonded()).min(own.saturating_sub(kept))
     }
 
-    /// Takes `amount` of own stake out at once.
+    /// Withdraws `amount` of own stake without a cooldown.
     pub fn withdraw_overflow(&mut self, amount: u64, minimum: Amount) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.dues == 0, StakingError::DueOpen);
@@ -501,7 +507,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Moves the whole own stake into the cooldown; returns it (D2, D6).
+    /// Starts the cooldown of the whole own stake; returns the amount (D2, D6).
     pub fn unstake(&mut self, now: i64, cooldown: u32) -> Result<u64> {
         let amount = self.own_stake.get();
         require!(amount > 0, StakingError::NothingStaked);
@@ -512,7 +518,7 @@ impl Device {
         self.cooling = amount.into();
         self.cooldown_ends = now.saturating_add(i64::from(cooldown)).into();
         if !self.co_stake.is_zero() {
-            // Co-stakers are out with the owner, from the same moment on (E19).
+            // All co-stake leaves with the owner, from the same moment on (E19).
             self.forced_shares = self.cool_co_stake(self.co_stake.get())?.into();
             self.forced_at = now.into();
             self.forced_cooldown = cooldown.into();
@@ -521,7 +527,7 @@ impl Device {
         Ok(amount)
     }
 
-    /// Empties the cooldown once it has ended; returns what leaves (D4).
+    /// Withdraws the cooling stake once its cooldown has ended; returns the amount (D4).
     pub fn withdraw(&mut self, now: i64) -> Result<u64> {
         let amount = self.cooling.get();
         require!(amount > 0, StakingError::NothingToWithdraw);
@@ -540,7 +546,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Locks `bond` for a new job: the device is fit for hire and its free own stake covers the bond (C6, I13).
+    /// Locks `bond` for a new job. Fails unless the device may be hired and its free own stake covers the bond (C6, I13).
     pub fn lock_bond(&mut self, bond: u64, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<()> {
         require!(bond > 0, StakingError::ZeroAmount);
         require!(self.dues == 0, StakingError::DueOpen);
@@ -560,7 +566,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Frees the bond of a job done.
+    /// Releases the bond of a finished job.
     pub fn release_bond(&mut self, bond: u64) -> Result<()> {
         self.unlock(bond)?;
         self.jobs_done = self.jobs_done.saturating_add(1);
@@ -568,7 +574,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Frees the bond of a job missed; `penalty`, at most the bond, leaves the stake (H9).
+    /// Releases the bond of a missed job; `penalty`, at most the bond, is forfeited (H9).
     pub fn slash_bond(&mut self, bond: u64, penalty: u64) -> Result<()> {
         require!(penalty <= bond, StakingError::BondNotLocked);
         self.unlock(bond)?;
@@ -579,7 +585,7 @@ impl Device {
         self.invariant()
     }
 
-    /// Takes the whole bond of a job whose result was proved wrong: `compensation` leaves the vault now, the rest is owed.
+    /// Takes the whole bond of a job whose result was proved wrong: `compensation` leaves the vault at once, the rest is owed.
     pub fn convict_bond(&mut self, bond: u64, compensation: u64) -> Result<()> {
         let owed = bond.checked_sub(compensation).ok_or(StakingError::BondNotLocked)?;
         self.unlock(bond)?;
@@ -598,7 +604,8 @@ impl Device {
         self.invariant()
     }
 
-    /// A conviction was an error by permit: `returned` of what is owed is stake again, or cools down with it, and `jackpot` more is owed.
+    /// Reverses the conviction for an error that a permit excuses: `returned` of what is owed becomes stake again, active or cooling like
+    /// the owner's other stake, and `jackpot` more is owed.
     pub fn pardon(&mut self, returned: u64, jackpot: u64) -> Result<()> {
         let owed = self.owed.checked_sub(returned).ok_or(StakingError::NotOwed)?;
         self.owed = owed.checked_add(jackpot).ok_or(StakingError::BooksBroken)?;
@@ -618,9 +625,10 @@ impl Device {
         Ok(())
     }
 
-    /// Sets a share of what is at stake aside, rounded up: of the owner's first, active or cooling down; then of the co-stake, active and
-    /// cooling down alike (H4, D8). What of the owner's part lies in bonds is due when they come free, and not taken of co-stakers. Of each
-    /// pool of co-stake a part stays, see [`costake::beyond_slash`]. Returns the parts, whether the owner's cooled down, and what is due.
+    /// Sets aside a share of all stake, rounded up: from the owner's stake first, active or cooling; then from the co-stake, active and
+    /// cooling alike (H4, D8). If part of the owner's share is in bonds, it is due when they are released, and is not taken from co-stakers
+    /// instead. A part of each pool of co-stake always remains, see [`costake::beyond_slash`]. Returns the parts, whether the owner's part
+    /// was cooling, and what is due.
     pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
         let of_cooling = !self.cooling.is_zero();
         let (own, reachable) = match of_cooling {
@@ -634,7 +642,7 @@ impl Device {
         let whole = Amount(all).share_ceil(share).0;
         let of_own = whole.min(own);
         let rest = whole.saturating_sub(of_own);
-        // Rounded up, so that what cools down is not cut by more than what may join it.
+        // Rounded up, so that the cooling pool is not cut by more than the active pool, which may still move there.
         let of_active = math::mul_div_ceil(rest, active, co).unwrap_or(0);
         let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
         let due = of_own.saturating_sub(reachable);
@@ -652,8 +660,8 @@ impl Device {
         Ok((parts, of_cooling, due))
     }
 
-    /// Sets aside what of a slash's `due` lies outside bonds; returns that and what is still due. With the last bond free nothing is: what
-    /// penalties and convictions have taken meanwhile is gone.
+    /// Sets aside as much of a slash's `due` as is outside bonds; returns that amount and what is still due. Once the last bond is released
+    /// nothing is due any more: what penalties and convictions have taken in the meantime is gone.
     pub fn escrow_due(&mut self, due: u64) -> Result<(u64, u64)> {
         let taken = due.min(self.unbonded());
         let left = match self.open_jobs.is_zero() {
@@ -670,15 +678,15 @@ impl Device {
         Ok((taken, left))
     }
 
-    /// Gives back what a slash set aside, and waits for no `due` of it any more: each part goes to where it was taken. What the co-stake
-    /// that cools down has no shares for any more is forfeited: who held them has left.
+    /// Returns each part of a slash to where it was taken, and cancels its `due`. The part of cooling co-stake beyond one base unit per
+    /// remaining share is forfeited, because the holders of the other shares have left.
     ///
-    /// The owner's stake is active or cools down, never both. What was taken `of_cooling` stake is active once the owner has staked anew.
-    /// What was taken of active stake cools down when the rest has been unstaked meanwhile, and all of it as long as if that began at
-    /// `now`: none leaves sooner after it was active.
+    /// The owner's stake is active or cooling, never both. A part taken `of_cooling` stake becomes active if the owner has staked again
+    /// since. A part taken from active stake cools down if the owner has unstaked the rest since; the cooldown of all of it then starts
+    /// again at `now`, so that no stake leaves without a full cooldown.
     pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
         let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
-        // A due is of stake that came in later.
+        // If something is due, the owner has staked again since, even if none of that stake is left.
         let idle = self.own_stake.is_zero() && self.dues == 0;
         let cools = !self.cooling.is_zero() || (of_cooling && idle);
         if cools && !of_cooling && own > 0 {
@@ -701,7 +709,7 @@ impl Device {
         self.invariant()
     }
 
-    /// A slash stands: what it set aside is forfeited, to be burned. Returns how much that is.
+    /// Upholds a slash: what it set aside is forfeited, to be burned. Returns the amount.
     pub fn uphold(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
         let all = self.end_aside(parts, of_cooling)?;
         self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
@@ -721,7 +729,7 @@ impl Device {
         Ok(())
     }
 
-    /// Books the parts of a slash as set aside no more; returns their sum.
+    /// Books the parts of a slash as no longer set aside; returns their sum.
     fn end_aside(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
         let [own, active, _] = parts;
         let all = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
@@ -734,7 +742,7 @@ impl Device {
         Ok(all)
     }
 
-    /// Clears what was forfeited; returns it.
+    /// Clears the forfeited stake; returns the amount.
     pub fn take_forfeited(&mut self) -> Result<u64> {
         let amount = self.forfeited.get();
         require!(amount > 0, StakingError::NothingForfeited);
@@ -743,7 +751,7 @@ impl Device {
         Ok(amount)
     }
 
-    /// Logs a move of stake with the balances after it.
+    /// Emits a move of stake with the balances after it.
     pub fn announce_stake(&self, device: Address, kind: StakeMove, amount: u64) {
         emit!(StakeMoved {
             device,
@@ -760,7 +768,7 @@ impl Device {
         });
     }
 
-    /// Whether the device can be closed.
+    /// Fails unless the device can be closed.
     pub fn check_closable(&self) -> Result<()> {
         let rewarded = self.rewards.is_zero() && self.pending().next().is_none();
         require!(

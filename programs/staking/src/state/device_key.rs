@@ -1,6 +1,6 @@
 use anchor_lang::prelude::*;
 
-/// Marks a hot key as used, for ever: no key stands for two devices (B9). PDA `["key", key]`.
+/// Marks a hot key as used, permanently: no key ever belongs to two devices (B9). PDA `["key", key]`.
 #[account]
 pub struct DeviceKey {
     /// The device the key was registered for.

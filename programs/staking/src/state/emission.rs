@@ -6,17 +6,17 @@ use protocol::units::{Amount, Bps};
 
 /// Longest time for an answer: until the next beacon.
 pub const MAX_ANSWER: u16 = 300;
-/// Longest presence asked for before an hour counts: a week.
+/// Longest presence that may be required before an hour is paid: a week.
 pub const MAX_UPTIME: u32 = 7 * 86_400;
-/// Most tallies of an hour: so many can be counted by one byte, and each adds 12 million compute units a slot.
+/// Most tallies of an hour. The number fits one byte, and each tally adds 12 million compute units of check-ins a slot.
 pub const MAX_SHARDS: u8 = 64;
 
 protocol::settings! {
-    /// How an hour's block is shared, as the authority states it.
+    /// How an hour's block is divided, as set by the authority.
     pub struct RewardRules, changed by RewardRuleChanges, kept in Emission as rules {
-        /// Presence before the hour that it takes to be paid, in seconds (F2: more than 5 hours).
+        /// Presence required before an hour for it to be paid, in seconds (F2: more than 5 hours).
         pub min_uptime: u32,
-        /// Seconds to answer a call.
+        /// Seconds in which a call must be answered.
         pub answer_seconds: u16,
         /// Share of devices that a beacon calls, in basis points.
         pub call_bps: u16,
@@ -26,7 +26,7 @@ protocol::settings! {
         pub multiplier_weight: u16,
         /// Score points per connectivity tier.
         pub tier_weight: u16,
-        /// Score points for being at work for a job.
+        /// Score points for working on a job.
         pub hired_weight: u16,
         /// Tallies that an hour's scores are summed in.
         pub shards: u8,
@@ -34,8 +34,8 @@ protocol::settings! {
 }
 
 impl RewardRules {
-    /// The published rules, and our values where nothing is published: a sixth of the devices called at each of twelve beacons, two an
-    /// hour.
+    /// The published rules, and our own values where none are published: each of the twelve beacons calls a sixth of the devices, so that a
+    /// device is called twice an hour on average.
     pub const PUBLISHED: Self = Self {
         min_uptime: 18_000,
         answer_seconds: 60,
@@ -47,7 +47,7 @@ impl RewardRules {
         shards: 1,
     };
 
-    /// Bounds that hold whoever governs.
+    /// Bounds that no authority can exceed.
     pub fn validate(&self) -> Result<()> {
         let within = self.min_uptime <= MAX_UPTIME
             && (1..=MAX_ANSWER).contains(&self.answer_seconds)
@@ -60,23 +60,23 @@ impl RewardRules {
     }
 }
 
-/// What is minted for suppliers, hour by hour. PDA `["emission"]`.
+/// The emission for suppliers, hour by hour. PDA `["emission"]`.
 ///
-/// Its vault (token account `["vault", emission]`) is funded beforehand: nothing here mints. It holds what is owed to devices, and what is
-/// still to come.
+/// Its vault (token account `["vault", emission]`) is funded in advance; this program mints nothing. It holds the rewards owed to devices
+/// and all future emission.
 #[account]
 pub struct Emission {
-    /// Says how well devices are connected; nothing else.
+    /// Sets connectivity tiers; nothing else.
     pub verifier: Address,
     /// Start of the next hour to settle, unix seconds.
     pub next_hour: PodI64,
-    /// Settled and not paid out yet, in $IO base units; the dust of rounding stays in here (A9).
+    /// Rewards settled and not paid out yet, in $IO base units, including the dust of rounding (A9).
     pub owed: PodU64,
     /// First month, counted from January 1970.
     pub genesis_month: PodU32,
-    /// Presence before an hour that it takes to be paid, in seconds; a rule in force, see [`RewardRules`].
+    /// Presence required before an hour for it to be paid, in seconds; a rule in force, see [`RewardRules`].
     pub min_uptime: PodU32,
-    /// Seconds in which a call has to be answered.
+    /// Seconds in which a call must be answered.
     pub answer_seconds: PodU16,
     /// Share of devices that a beacon calls, in basis points.
     pub call_bps: PodU16,
@@ -86,7 +86,7 @@ pub struct Emission {
     pub multiplier_weight: PodU16,
     /// Score points per connectivity tier.
     pub tier_weight: PodU16,
-    /// Score points for being at work for a job.
+    /// Score points for working on a job.
     pub hired_weight: PodU16,
     /// Tallies that an hour's scores are summed in.
     pub shards: u8,
@@ -96,7 +96,7 @@ pub struct Emission {
     pub vault_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 32],
 }
 
@@ -106,7 +106,7 @@ impl Emission {
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
 
-    /// Begins with the hour that starts at `genesis`.
+    /// Starts the emission with the hour that begins at `genesis`.
     pub fn start(&mut self, genesis: i64, rules: &RewardRules, verifier: Address, (bump, vault_bump): (u8, u8)) -> Result<()> {
         let hour = Hour::of(genesis).ok_or(StakingError::NoSuchHour)?;
         self.genesis_month = hour.month.into();
@@ -117,7 +117,7 @@ impl Emission {
         self.apply(rules, verifier)
     }
 
-    /// Takes over rules and verifier; blocks that are open keep theirs (K3).
+    /// Stores rules and verifier; open blocks keep the rules they were opened with (K3).
     pub fn apply(&mut self, rules: &RewardRules, verifier: Address) -> Result<()> {
         rules.validate()?;
         self.verifier = verifier;
@@ -125,27 +125,27 @@ impl Emission {
         self.invariant()
     }
 
-    /// Fails unless `hour` is the next to settle (A7); moves on to the one after.
+    /// Moves on from `hour`; fails unless it is the next to settle (A7).
     pub fn advance(&mut self, hour: i64) -> Result<()> {
         require!(self.next_hour.get() == hour, StakingError::HourOutOfOrder);
         self.next_hour = hour.saturating_add(BLOCK_SECONDS).into();
         Ok(())
     }
 
-    /// What the hour's block brings: the table's value, or what is left in a vault that holds `funds`.
+    /// Emission of the hour's block: the table's value, but at most what is not owed yet of the vault's `funds`.
     pub fn block(&self, hour: i64, funds: u64) -> Result<Amount> {
         let hour = Hour::of(hour).ok_or(StakingError::NoSuchHour)?;
         let left = funds.saturating_sub(self.owed.get());
         Ok(emission::block(self.genesis_month.get(), hour).min(Amount(left)))
     }
 
-    /// Settles a block that brings devices this much.
+    /// Books `amount` as owed to devices.
     pub fn owe(&mut self, amount: u64) -> Result<()> {
         self.owed = self.owed.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         self.invariant()
     }
 
-    /// Pays a device.
+    /// Books `amount` as paid out.
     pub fn pay(&mut self, amount: u64) -> Result<()> {
         self.owed = self.owed.checked_sub(amount).ok_or(StakingError::BooksBroken)?;
         self.invariant()

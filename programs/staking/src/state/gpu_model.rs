@@ -4,13 +4,13 @@ use anchor_lang::prelude::*;
 use protocol::work::Size;
 use protocol::{emission, stake};
 
-/// Pools that share the block rewards.
+/// The enterprise pool, one of the two that an hour's block is divided between.
 pub const POOL_ENTERPRISE: u8 = 0;
-/// See [`POOL_ENTERPRISE`].
+/// The community pool.
 pub const POOL_COMMUNITY: u8 = 1;
 
 protocol::settings! {
-    /// A row of the GPU table, as the authority states it.
+    /// A row of the GPU table, as set by the authority.
     pub struct GpuSpec, changed by GpuSpecChanges, kept in GpuModel as spec {
         /// Printable ASCII, padded with zeros.
         pub name: [u8; 32],
@@ -36,7 +36,7 @@ impl GpuSpec {
         [self.work_width, self.work_bytes, self.work_layers]
     }
 
-    /// A name that can be read, a pool that exists, and work of a size that there is.
+    /// Checks that the name is readable, the pool exists and the size of the work is valid.
     pub fn validate(&self) -> Result<()> {
         let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
         let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
@@ -49,21 +49,21 @@ impl GpuSpec {
     }
 }
 
-/// Whether there is work of this size; all zeros stand for the least.
+/// Whether the work may have this size; all zeros stand for the least work.
 fn is_size([width, bytes, layers]: [u8; 3]) -> bool {
     Size::new(width, bytes, layers).is_some() || [width, bytes, layers] == [0; 3]
 }
 
 impl GpuSpecChanges {
-    /// The size of the work is one thing, of which all is named or nothing: changes of its parts that were decided on side by side would
-    /// make a size that nobody voted for.
+    /// Checks that either all three values of the work's size are named or none: separate proposals that each change one value could add up
+    /// to a size that nobody voted for.
     pub fn check_whole(&self) -> Result<()> {
         let named = [self.work_width, self.work_bytes, self.work_layers].map(|part| part.is_some());
         require!(named == [true; 3] || named == [false; 3], StakingError::InvalidGpuSpec);
         Ok(())
     }
 
-    /// What is named is sound, whatever the row is now.
+    /// Checks the named values, independently of the row they change.
     pub fn validate(&self) -> Result<()> {
         const SOUND: GpuSpec = GpuSpec {
             name: [b'x'; 32],
@@ -85,7 +85,7 @@ impl GpuSpecChanges {
 pub struct GpuModel {
     /// Printable ASCII, padded with zeros.
     pub name: [u8; 32],
-    /// Until then a raised multiplier does not raise the minimum stake (C3), unix seconds.
+    /// When a raised multiplier raises the minimum stake (C3), unix seconds; 0 if it never changed.
     pub raise_at: PodI64,
     /// Number in the GPU table: seed of the PDA.
     pub id: PodU16,
@@ -103,17 +103,18 @@ pub struct GpuModel {
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// What a call asks of each GPU from hour `work_since` on, see [`GpuSpec`]: elements of a line; the least work where all three are 0.
+    /// Elements of a line in the work of a call from hour `work_since` on, as a logarithm to base 2, see [`GpuSpec`]. Three zeros stand for
+    /// the least work.
     pub work_width: u8,
-    /// Bytes of a tensor, likewise.
+    /// Bytes of a tensor in that work, as a logarithm to base 2.
     pub work_bytes: u8,
-    /// Layers, likewise.
+    /// Layers of that work, as a logarithm to base 2.
     pub work_layers: u8,
-    /// The three that hold before hour `work_since`.
+    /// The three values before hour `work_since`.
     pub work_before: [u8; 3],
-    /// First hour that the new work holds in, numbered from 1970 (unix seconds / 3,600).
+    /// First hour with the new work, numbered from 1970 (unix seconds / 3,600).
     pub work_since: PodU32,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 22],
 }
 
@@ -121,7 +122,7 @@ impl GpuModel {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"gpu";
 
-    /// Writes a new row: its multiplier counts at once.
+    /// Writes a new row; its multiplier counts at once.
     pub fn create(&mut self, id: u16, spec: &GpuSpec, bump: u8) -> Result<()> {
         self.id = id.into();
         self.bump = bump;
@@ -132,12 +133,12 @@ impl GpuModel {
         self.invariant()
     }
 
-    /// Changes the row; a raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for other work from the next
-    /// hour on. Fails for another change of the work before an hour under the last one is over: somebody may still have to show what was
-    /// asked before.
+    /// Changes the row. A raised multiplier raises the minimum stake only after `grace` seconds, and calls ask for the new work from the
+    /// next hour on. A second change of the work fails until the first hour with the new work is over: devices may still have to show the
+    /// work from before.
     pub fn update(&mut self, spec: &GpuSpec, now: i64, grace: u32) -> Result<()> {
         if spec.multiplier_x100 != self.multiplier_x100.get() {
-            // The requirement in force goes on: a second raise within the grace time must not pull the first one forward.
+            // The requirement in force stays: a second raise within the grace period must not bring the first one forward.
             self.previous_x100 = self.required_multiplier(now).into();
             self.raise_at = now.saturating_add(i64::from(grace)).into();
         }
@@ -151,7 +152,7 @@ impl GpuModel {
         self.invariant()
     }
 
-    /// The multiplier that sets the minimum stake now.
+    /// The multiplier that the minimum stake follows at `now`.
     pub fn required_multiplier(&self, now: i64) -> u16 {
         stake::required(self.multiplier_x100.get(), self.previous_x100.get(), self.raise_at.get(), now)
     }
@@ -160,7 +161,7 @@ impl GpuModel {
         [self.work_width, self.work_bytes, self.work_layers]
     }
 
-    /// What a call of the hour with this number asks of each GPU.
+    /// The work that calls of hour number `hour` ask of each GPU.
     pub fn work_in(&self, hour: u32) -> Size {
         let [width, bytes, layers] = if hour < self.work_since.get() {
             self.work_before
@@ -170,7 +171,7 @@ impl GpuModel {
         Size::new(width, bytes, layers).unwrap_or(Size::LEAST)
     }
 
-    /// Logs the row.
+    /// Emits the row.
     pub fn announce(&self) {
         emit!(GpuModelChanged {
             id: self.id.get(),
@@ -185,7 +186,7 @@ impl GpuModel {
         });
     }
 
-    /// The row is readable: a printable name, a known pool, work of a size there is.
+    /// The name is printable, the pool known, and the size of the work valid.
     pub fn invariant(&self) -> Result<()> {
         require!(is_size(self.work_before), StakingError::InvalidGpuSpec);
         self.spec().validate()

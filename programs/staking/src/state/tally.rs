@@ -1,9 +1,9 @@
 use crate::error::StakingError;
 use anchor_lang::prelude::*;
 
-/// Scores of the devices that checked in to an hour: those whose address falls into its shard. PDA `["tally", start i64 le, shard u8]`.
+/// Sums of the scores of the devices in one shard that checked in to an hour. PDA `["tally", start i64 le, shard u8]`.
 ///
-/// The only account that devices have in common, so that an hour has as many as it takes.
+/// It is the only account that several devices write, so an hour has as many tallies as it takes to spread the load.
 #[account]
 pub struct Tally {
     /// Paid the rent and gets it back.
@@ -14,15 +14,15 @@ pub struct Tally {
     pub scores: [PodU64; 2],
     /// Devices that checked in with a score.
     pub checked_in: PodU32,
-    /// Of these, devices that have collected their reward.
+    /// Number of these devices that have collected their reward.
     pub collected: PodU32,
-    /// Which of the hour's tallies: seed of the PDA.
+    /// Number of the shard: seed of the PDA.
     pub shard: u8,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 13],
 }
 
@@ -38,19 +38,19 @@ impl Tally {
         Ok(())
     }
 
-    /// A device has its reward.
+    /// Counts a device that has collected its reward.
     pub fn collect(&mut self) -> Result<()> {
         self.collected = self.collected.checked_add(1).ok_or(StakingError::BooksBroken)?;
         self.invariant()
     }
 
-    /// Fails while a device has a reward to collect.
+    /// Fails while a device has not collected its reward.
     pub fn check_closable(&self) -> Result<()> {
         require!(self.collected == self.checked_in, StakingError::BlockInUse);
         Ok(())
     }
 
-    /// Only devices that checked in collect.
+    /// No more devices have collected than checked in.
     pub fn invariant(&self) -> Result<()> {
         require!(self.collected <= self.checked_in, StakingError::BooksBroken);
         Ok(())

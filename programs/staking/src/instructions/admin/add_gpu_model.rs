@@ -18,7 +18,7 @@ pub struct AddGpuModel {
 }
 
 /// - fails for anyone but the authority
-/// - fails when the id is taken, the name unreadable, the pool unknown or the work of no size there is
+/// - fails when the id is taken, the name unreadable, the pool unknown or the size of the work invalid
 pub fn add_gpu_model(ctx: &mut Context<AddGpuModel>, id: u16, spec: GpuSpec) -> Result<()> {
     let bump = ctx.bumps.gpu_model;
     let gpu = &mut ctx.accounts.gpu_model;

@@ -14,20 +14,20 @@ pub struct Initialize {
     #[account(init, payer = payer, seeds = [StakingConfig::SEED], bump)]
     pub config: Account<StakingConfig>,
     pub mint: Account<Mint>,
-    /// CHECK: only its address is kept; a wrong one locks no funds, since bonds then cannot be taken at all.
+    /// CHECK: only its address is kept; a wrong one locks no funds, since no bonds can be locked then.
     pub jobs_authority: UncheckedAccount,
-    /// CHECK: only its address is kept; a wrong one locks no funds, since no co-stake can then come in.
+    /// CHECK: only its address is kept; a wrong one locks no funds, since no co-stake can come in then.
     pub costaking_authority: UncheckedAccount,
-    /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
+    /// CHECK: the loader's record of this program; its address is derived from the program id, and its bytes are parsed.
     #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = Address::new_from_array(loader::ID))]
     pub program_data: UncheckedAccount,
     pub system_program: Program<System>,
 }
 
-/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
+/// - fails unless `upgrade_authority` may upgrade this program, so that nobody else can create the config first
 /// - fails when a parameter lies outside its bounds
 /// - fails when the config exists
-/// - writes the config, running
+/// - the program starts unpaused
 pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let is_allowed = {

@@ -10,17 +10,18 @@ pub struct OverturnSlash {
     pub config: Account<StakingConfig>,
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
-    /// CHECK: the payer of the rent that the slash names; receives it. May be the authority.
+    /// CHECK: the slash's payer, which receives the rent. May be the authority.
     #[account(mut, unsafe(dup), address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the authority, unless the stake is set aside, and when the time for an appeal is over
-/// - gives it back to where it was taken: to the owner, and to those who hold co-stake now (H6); what was due is not any more
-/// - the owner's stake is active or cools down, never both: what was cooling down is active if the owner has staked anew since; what was
-///   active cools down if the rest of it does by now, and all of it as long as if that began now
+/// - fails for anyone but the authority, unless the slash is approved, and when the appeal period is over
+/// - returns the stake to where it was taken: to the owner, and to the current holders of co-stake (H6); nothing is due to the slash any
+///   more
+/// - the owner's stake is active or cooling, never both: a part that was cooling becomes active if the owner has staked again since; a part
+///   that was active cools down if the rest cools down by now, and the cooldown of all of it starts again
 pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let now = Clock::get()?.unix_timestamp;

@@ -3,7 +3,7 @@ use crate::events::ParametersChanged;
 use crate::state::{ParameterChanges, StakingConfig};
 use anchor_lang::prelude::*;
 
-/// Accounts of every change of the config by its authority.
+/// Accounts for every change of the config by its authority.
 #[derive(Accounts)]
 pub struct Administer {
     #[account(address = config.authority @ StakingError::NotAuthority)]
@@ -14,9 +14,9 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
-/// - what is not named stays as it is
-/// - running cooldowns keep the end they started with (K3)
-/// - a raised base stake raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
+/// - parameters that are not named stay unchanged
+/// - running cooldowns keep their end (K3)
+/// - a raised base stake raises minimum stakes only after the grace period (C3); a cut frees overflow at once (C4)
 pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();

@@ -10,7 +10,7 @@ pub struct Pause {
 }
 
 /// - fails for anyone but the guardian and the authority
-/// - fails when the guardian tries to resume: stopping is its only power
+/// - fails when the guardian tries to resume: it can only pause
 /// - stops new devices and stakes; exits stay open (K5)
 pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
     let signer = *ctx.accounts.guardian.address();

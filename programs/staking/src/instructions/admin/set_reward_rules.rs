@@ -13,8 +13,8 @@ pub struct SetRewardRules {
 }
 
 /// - fails for anyone but the authority, and for rules out of bounds
-/// - what is not named stays as it is
-/// - blocks that are open keep the rules they were opened with (K3)
+/// - rules that are not named stay unchanged
+/// - open blocks keep the rules they were opened with (K3)
 pub fn set_reward_rules(ctx: &mut Context<SetRewardRules>, changes: RewardRuleChanges, verifier: Option<Address>) -> Result<()> {
     let emission = &mut ctx.accounts.emission;
     let before = emission.rules();

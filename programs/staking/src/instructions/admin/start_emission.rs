@@ -22,9 +22,9 @@ pub struct StartEmission {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the authority, once it has started, and for rules out of bounds
-/// - the first block is that of the hour beginning at `genesis`; its month is the first of 240. Hours before it mint nothing, so that all
-///   300,000,000 $IO are emitted only if it starts with a month's first hour
+/// - fails for anyone but the authority, when the emission has started already, and for rules out of bounds
+/// - the first block is that of the hour that begins at `genesis`; its month is the first of 240. Earlier hours of that month emit nothing,
+///   so all 300,000,000 $IO are emitted only if `genesis` is the start of a month
 /// - anyone may fund the vault, by a plain transfer
 pub fn start_emission(ctx: &mut Context<StartEmission>, genesis: i64, rules: RewardRules, verifier: Address) -> Result<()> {
     let bumps = (ctx.bumps.emission, ctx.bumps.vault);

@@ -12,10 +12,10 @@ pub struct UpdateGpuModel {
 }
 
 /// - fails for anyone but the authority
-/// - what is not named stays as it is; the three values of the work are named together
-/// - fails when the name is unreadable, the pool unknown or the work of no size there is
-/// - a raised multiplier raises minimum stakes only after the grace time (C3), a cut frees overflow at once (C4)
-/// - calls ask for other work from the next hour on; fails for a change while one is under way
+/// - values that are not named stay unchanged; the three values of the work must be named together
+/// - fails when the name is unreadable, the pool unknown or the size of the work invalid
+/// - a raised multiplier raises minimum stakes only after the grace period (C3); a cut frees overflow at once (C4)
+/// - calls ask for the new work from the next hour on; fails while an earlier change of the work is still taking effect
 pub fn update_gpu_model(ctx: &mut Context<UpdateGpuModel>, changes: GpuSpecChanges) -> Result<()> {
     changes.check_whole()?;
     let now = Clock::get()?.unix_timestamp;

@@ -22,7 +22,8 @@ pub struct AddCoStake {
 }
 
 /// - fails for any caller but the costaking program, while paused, for a zero amount
-/// - fails without an open offer, and for a device that is terminated or whose stake cools down
+/// - fails without an open offer, for a device that is terminated or whose stake cools down, while a slash is open or something is due to
+///   one, and while slashes have left too many shares in the cooling pool
 /// - moves the amount from the co-staker's token account into the device's vault
 pub fn add_co_stake(ctx: &mut Context<AddCoStake>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;

@@ -19,15 +19,15 @@ pub struct CollectShared {
     pub emission: Account<Emission>,
     #[account(mut, seeds = [Emission::VAULT_SEED, emission.address().as_ref()], bump = emission.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// The co-stakers': the costaking program knows whose it is.
+    /// Receives the co-stakers' part; the costaking program checks whose it is.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
 }
 
-/// - fails for any caller but the costaking program; as `collect_reward` else
-/// - fails while the reward of an earlier hour waits, and for a part beyond the reward
-/// - `part` goes to the co-stakers at once, the rest can be claimed by the owner
+/// - fails for any caller but the costaking program, and where `collect_reward` fails, except that the rewards are shared
+/// - fails while the reward of an earlier hour is not collected, and for a part larger than the reward
+/// - pays `part` to the co-stakers' vault at once; the owner can claim the rest
 pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();

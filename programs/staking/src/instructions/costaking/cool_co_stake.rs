@@ -3,7 +3,7 @@ use crate::events::StakeMove;
 use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
-/// Accounts of the costaking program's changes to a device.
+/// Accounts for the costaking program's changes to a device.
 #[derive(Accounts)]
 pub struct ChangeCoStake {
     #[account(address = config.costaking_authority @ StakingError::NotCostakingProgram)]
@@ -13,8 +13,8 @@ pub struct ChangeCoStake {
     pub device: Account<Device>,
 }
 
-/// - fails for any caller but the costaking program, for more than there is, and while a slash has set stake of the device aside
-/// - the amount counts no more, and cools down; the shares it buys are the growth of `co_cooling_shares`
+/// - fails for any caller but the costaking program, for more than the active co-stake, and while a slash has set stake of the device aside
+/// - the amount no longer counts, and cools down; `co_cooling_shares` grows by the shares that it buys
 pub fn cool_co_stake(ctx: &mut Context<ChangeCoStake>, amount: u64) -> Result<()> {
     let device = &mut ctx.accounts.device;
     device.cool_co_stake(amount)?;

@@ -14,14 +14,14 @@ pub struct WithdrawCoStake {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// The co-staker's: the costaking program knows whose it is.
+    /// Receives the stake; the costaking program checks whose it is.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
 }
 
 /// - fails for any caller but the costaking program, and for more shares than there are
-/// - pays what the shares of what has cooled down are worth, rounded down; never paused
+/// - pays the value of the shares of the cooling pool, rounded down; never paused
 pub fn withdraw_co_stake(ctx: &mut Context<WithdrawCoStake>, shares: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.device.withdraw_co_stake(shares)?;

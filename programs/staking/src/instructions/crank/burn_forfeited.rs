@@ -17,7 +17,7 @@ pub struct BurnForfeited {
 }
 
 /// - anyone may call; fails when nothing was forfeited
-/// - burns through the token program, so the supply falls (A10); kept off the job path because it writes the mint
+/// - burns through the token program, so that the supply falls (A10); not part of the job instructions because it writes the mint
 pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.device.take_forfeited()?;

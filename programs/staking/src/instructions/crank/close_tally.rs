@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseTally {
-    /// CHECK: the payer of the rent that the tally names; receives it.
+    /// CHECK: the tally's payer, which receives the rent.
     #[account(mut, address = tally.payer @ StakingError::WrongTally)]
     pub payer: UncheckedAccount,
     #[account(mut, constraint(block.hour == tally.hour @ StakingError::WrongTally))]
@@ -13,7 +13,7 @@ pub struct CloseTally {
     pub tally: Account<Tally>,
 }
 
-/// - anyone may call; fails before the block is settled, and while a device has a reward of it to collect
+/// - anyone may call; fails before the block is settled, and while a device of the tally has not collected its reward
 /// - returns the rent
 pub fn close_tally(ctx: &mut Context<CloseTally>) -> Result<()> {
     let accounts = &mut ctx.accounts;

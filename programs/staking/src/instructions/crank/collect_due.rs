@@ -11,8 +11,9 @@ pub struct CollectDue {
     pub slash: Account<Slash>,
 }
 
-/// - anyone may call; fails unless something is due to the slash, and while all of that lies in bonds of jobs in progress
-/// - what came free is set aside; with the last bond free nothing is due any more, whatever penalties and convictions have taken meanwhile
+/// - anyone may call; fails unless something is due to the slash, and while all of that is in the bonds of jobs in progress
+/// - sets aside what has been released from bonds; once the last bond is released nothing is due any more, even if penalties and
+///   convictions have taken part of it
 pub fn collect_due(ctx: &mut Context<CollectDue>) -> Result<()> {
     let CollectDue { device, slash } = &mut ctx.accounts;
     require!(!slash.due.is_zero(), StakingError::WrongSlash);

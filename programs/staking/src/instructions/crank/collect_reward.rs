@@ -12,8 +12,9 @@ pub struct CollectReward {
     pub tally: Account<Tally>,
 }
 
-/// - anyone may call, once the block is settled; fails when no reward of it waits, and for a device whose rewards are shared
-/// - the device's share of its pool, rounded down (G4, A9), can be claimed from now on
+/// - anyone may call, once the block is settled; fails when the device has no reward of it to collect, and for a device whose rewards are
+///   shared
+/// - the owner can claim the device's share of its pool, rounded down (G4, A9), from now on
 pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();

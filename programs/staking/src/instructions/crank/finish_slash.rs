@@ -7,16 +7,17 @@ use anchor_lang::prelude::*;
 pub struct FinishSlash {
     #[account(mut, address = slash.device @ StakingError::SlashMismatch)]
     pub device: Account<Device>,
-    /// CHECK: the payer of the rent that the slash names; receives it.
+    /// CHECK: the slash's payer, which receives the rent.
     #[account(mut, address = slash.payer @ StakingError::SlashMismatch)]
     pub payer: UncheckedAccount,
     #[account(mut)]
     pub slash: Account<Slash>,
 }
 
-/// - anyone may call, once the time for an appeal is over; fails unless the stake is set aside
-/// - what was not overturned is forfeited, to be burned (H6)
-/// - while something is still due the slash stays, so that it can be collected and this repeated: nobody's co-stake waits for the owner's jobs
+/// - anyone may call, once the appeal period is over; fails unless the slash is approved, and when everything it has left to take is due
+/// - what the slash set aside is forfeited, to be burned (H6)
+/// - the slash stays open while something is due, to be finished again once that is collected: co-stakers do not have to wait for the
+///   owner's jobs
 pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.slash.check_time(Clock::get()?.unix_timestamp, true)?;

@@ -16,8 +16,8 @@ pub struct OpenBlock {
     pub system_program: Program<System>,
 }
 
-/// - anyone may call; fails outside the hour, and when it is open already
-/// - the hour's rules are those in force now; its beacons are counted from this slot on
+/// - anyone may call; fails outside the hour, and when the block exists
+/// - the block keeps the rules in force now; its beacons are counted from this slot
 pub fn open_block(ctx: &mut Context<OpenBlock>, hour: i64) -> Result<()> {
     let bump = ctx.bumps.block;
     let accounts = &mut ctx.accounts;

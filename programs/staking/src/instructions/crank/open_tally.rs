@@ -17,7 +17,7 @@ pub struct OpenTally {
     pub system_program: Program<System>,
 }
 
-/// - anyone may call; fails when it is open, when the block has fewer shards, and once the block is settled
+/// - anyone may call; fails when the tally exists, when the block has no such shard, and once the block is settled
 pub fn open_tally(ctx: &mut Context<OpenTally>, shard: u8) -> Result<()> {
     let bump = ctx.bumps.tally;
     let accounts = &mut ctx.accounts;

@@ -11,8 +11,9 @@ pub struct RecordBeacon {
     pub block: Account<RewardBlock>,
 }
 
-/// - anyone may call, within the hour; fails for a beacon that is recorded, and while its slot's hash is not there, or no more
-/// - the beacon is the first slot hash after a slot fixed when the block was opened: whoever records it cannot choose it
+/// - anyone may call, within the hour; fails for a beacon that is recorded already, and when its slot hash is not known yet or no longer
+///   kept
+/// - the beacon comes from the first slot hash after a slot that was fixed when the block was opened: the caller cannot choose it
 pub fn record_beacon(ctx: &mut Context<RecordBeacon>, index: u8) -> Result<()> {
     let block = &mut ctx.accounts.block;
     let Seed::Known(_, hash) = first_after(beacon_after(block.opened_slot.get(), index))? else {

@@ -14,10 +14,10 @@ pub struct SettleBlock {
     pub block: Account<RewardBlock>,
 }
 
-/// - anyone may call, once nobody can check in any more; fails out of order (A7); never paused: devices that were present have earned it
-///   (K5)
-/// - counts the tallies that are passed, in the order of their shards: the last one settles the block
-/// - mints nothing beyond what the vault holds; a pool nobody shares leaves its part there (A8)
+/// - anyone may call, once check-ins to the hour are over; fails out of order (A7); never paused, because devices that were present have
+///   earned it (K5)
+/// - counts the given tallies, in the order of their shards; the last tally of the hour settles the block
+/// - promises no more than the vault holds; a pool that nobody shares leaves its part in the vault (A8)
 pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {
     let tallies = ctx.remaining_accounts()?;
     let accounts = &mut ctx.accounts;

@@ -8,13 +8,14 @@ use protocol::emission::BLOCK_SECONDS;
 pub struct SkipHour {
     #[account(mut)]
     pub emission: Account<Emission>,
-    /// CHECK: the address of the hour's block, derived here; the handler checks that nothing is there.
+    /// CHECK: the hour's block, whose address is derived here; the handler checks that it does not exist.
     #[account(seeds = [RewardBlock::SEED, &emission.next_hour.get().to_le_bytes()], bump)]
     pub block: UncheckedAccount,
 }
 
-/// - anyone may call, once the hour is over; fails when it has a block; never paused, since later hours wait behind it
-/// - nobody opened its block: nothing is minted for it, and its emission stays in the vault
+/// - anyone may call, once the hour is over; fails when the hour has a block; never paused, because later hours can only be settled after
+///   it
+/// - the hour pays nothing, and its emission stays in the vault
 pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let hour = accounts.emission.next_hour.get();

@@ -14,15 +14,15 @@ pub struct ConvictBond {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where the compensation goes: the jobs program knows whose it is.
+    /// Receives the compensation; the jobs program checks whose it is.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
 }
 
 /// - fails for any caller but the jobs program
-/// - fails for a bond larger than what is locked, and for a compensation beyond the bond
-/// - takes the whole bond out of the stake and counts a conviction: `compensation` is paid at once, the rest is owed until `pay_reward`
+/// - fails for a bond larger than the locked bonds, and for a compensation larger than the bond
+/// - takes the whole bond from the stake and counts a conviction: `compensation` is paid at once, the rest is owed until `pay_reward`
 pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, compensation: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let device = &mut accounts.device;

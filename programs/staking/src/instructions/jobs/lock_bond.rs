@@ -14,8 +14,9 @@ pub struct LockBond {
 }
 
 /// - fails for any caller but the jobs program
-/// - fails when the device is terminated, on probation (B6), below its minimum (C6, I13) or of a GPU model without multiplier
-/// - fails when the free own stake does not cover the bond: co-stake is never at risk for a job its owner took
+/// - fails when the device is terminated, on probation (B6), below its minimum stake (C6, I13), of a GPU model without a multiplier, or
+///   while something is due to a slash
+/// - fails when the free own stake does not cover the bond: co-stake is never at risk for a job that the owner took
 pub fn lock_bond(ctx: &mut Context<LockBond>, bond: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts

@@ -14,7 +14,7 @@ pub struct Pardon {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Holds the jackpot: the jobs program knows whose it is.
+    /// Holds the jackpot; the jobs program checks whose it is.
     #[account(mut)]
     pub from: Account<TokenAccount>,
     /// Owner of `from`.
@@ -23,9 +23,9 @@ pub struct Pardon {
 }
 
 /// - fails for any caller but the jobs program
-/// - fails for more than the device owes, and for a device never convicted
-/// - takes one conviction back: `returned` of what is owed is the owner's stake again (it cools down when the stake does)
-/// - takes `jackpot` in and owes it
+/// - fails for more than the device owes, and for a device that was never convicted
+/// - reverses one conviction: `returned` of what is owed becomes the owner's stake again, cooling if the owner's stake is cooling
+/// - takes `jackpot` in, which is then owed
 pub fn pardon(ctx: &mut Context<Pardon>, returned: u64, jackpot: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.device.pardon(returned, jackpot)?;

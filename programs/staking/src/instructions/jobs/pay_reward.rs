@@ -14,7 +14,7 @@ pub struct PayReward {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where the reward goes: the jobs program knows whose it is.
+    /// Receives the reward; the jobs program checks whose it is.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
@@ -22,7 +22,7 @@ pub struct PayReward {
 
 /// - fails for any caller but the jobs program
 /// - fails for more than the device owes
-/// - pays the reward out of the vault and forfeits `burned`
+/// - pays the reward from the vault, and forfeits `burned`
 pub fn pay_reward(ctx: &mut Context<PayReward>, reward: u64, burned: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.device.pay_reward(reward, burned)?;

@@ -3,7 +3,7 @@ use crate::events::BondMoved;
 use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
 
-/// Accounts of both ends of a bond: release and slash.
+/// Accounts for both ways a bond can end: release and slash.
 #[derive(Accounts)]
 pub struct SettleBond {
     #[account(address = config.jobs_authority @ StakingError::NotJobsProgram)]
@@ -28,8 +28,8 @@ impl SettleBond {
 }
 
 /// - fails for any caller but the jobs program
-/// - fails for a bond larger than what is locked
-/// - frees the bond and counts a job done
+/// - fails for a bond larger than the locked bonds
+/// - releases the bond and counts a finished job
 pub fn release_bond(ctx: &mut Context<SettleBond>, bond: u64) -> Result<()> {
     ctx.accounts.device.release_bond(bond)?;
     ctx.accounts.announce(bond, 0);

@@ -15,12 +15,12 @@ pub struct ApproveSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the approver, and for who proposed it, whoever is who by now (H7)
-/// - fails unless the slash is proposed, and unless it is of this share and evidence: a proposer can drop and propose anew meanwhile
-/// - its share of what is at stake is set aside: the owner's first, then the co-stake; cooling down or not (D8, H4)
-/// - what of the owner's part lies in the bonds of jobs in progress is due: `collect_due` sets it aside when they are free
-/// - fails when that is nothing
-/// - nothing is burned before the time for an appeal is over (H5)
+/// - fails for anyone but the approver, and for the key that proposed the slash, even if it has become the approver since (H7)
+/// - fails unless the slash is proposed and has this share and evidence: the proposer may have dropped it and proposed another
+/// - sets aside its share of the stake: the owner's first, then the co-stake, active or cooling (D8, H4)
+/// - if part of the owner's share is in the bonds of jobs in progress, it is due: `collect_due` sets it aside when they are released
+/// - fails when there is nothing to take
+/// - nothing is burned before the appeal period is over (H5)
 pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(*accounts.approver.address() != accounts.slash.payer, StakingError::SameJudges);

@@ -8,7 +8,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 #[instruction(number: u32)]
 pub struct ProposeSlash {
-    /// Pays the rent, which returns with the slash's end.
+    /// Pays the rent, and gets it back when the slash ends.
     #[account(mut, address = config.slash_proposer @ StakingError::NotSlashProposer)]
     pub proposer: Signer,
     pub config: Account<StakingConfig>,
@@ -18,8 +18,8 @@ pub struct ProposeSlash {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the proposer, without evidence, for a reason or share that does not exist (H1, H7)
-/// - sets nothing aside: that takes the other key
+/// - fails for anyone but the proposer, without evidence, and for an invalid reason or share (H1, H7)
+/// - sets nothing aside: that takes the approver's key
 pub fn propose_slash(ctx: &mut Context<ProposeSlash>, number: u32, reason: u8, share_bps: u16, evidence: [u8; 32]) -> Result<()> {
     let bump = ctx.bumps.slash;
     let accounts = &mut ctx.accounts;

@@ -13,8 +13,8 @@ pub struct AppealSlash {
     pub slash: Account<Slash>,
 }
 
-/// - fails for anyone but the owner, unless the slash is approved, twice, and when its time is over
-/// - records the owner's answer; the authority reads it and either overturns the slash in time or lets it stand (H6)
+/// - fails for anyone but the owner, unless the slash is approved, when the owner has appealed already, and when the appeal period is over
+/// - records the hash of the owner's answer; the authority either overturns the slash within the appeal period or lets it stand (H6)
 pub fn appeal_slash(ctx: &mut Context<AppealSlash>, answer: [u8; 32]) -> Result<()> {
     let slash = &mut ctx.accounts.slash;
     slash.appeal(answer, Clock::get()?.unix_timestamp)?;

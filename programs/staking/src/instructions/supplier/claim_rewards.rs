@@ -21,7 +21,7 @@ pub struct ClaimRewards {
 }
 
 /// - fails for anyone but the owner, and when nothing was collected
-/// - pays everything collected; it never expires and is never paused (G7, G8, K5)
+/// - pays all collected rewards, which never expire; never paused (G7, G8, K5)
 pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.device.claim_rewards()?;

@@ -12,14 +12,15 @@ pub struct CloseDevice {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where tokens go that someone sent to the vault unasked.
+    /// Receives any tokens that someone sent to the vault as a gift.
     #[account(mut, token::authority = owner)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the owner, and while the device lives or holds stake, cooldown or forfeits
-/// - returns both accounts' rent; the key stays used for ever (B9)
+/// - fails for anyone but the owner, unless the device is terminated, while it has stake, debts, forfeits or rewards of any kind, and while
+///   an offer exists
+/// - returns the rent of both accounts; its keys can never be registered again (B9)
 pub fn close_device(ctx: &mut Context<CloseDevice>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.device.check_closable()?;

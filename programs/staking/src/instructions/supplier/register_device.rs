@@ -11,7 +11,7 @@ pub struct RegisterDevice {
     /// Pays the rent, which `close_device` returns.
     #[account(mut)]
     pub owner: Signer,
-    /// The worker's hot key: it signs, so that nobody registers a key that they do not hold (B8).
+    /// The worker's hot key, which signs so that nobody registers a key that they do not hold (B8).
     pub key: Signer,
     pub config: Account<StakingConfig>,
     pub gpu_model: Account<GpuModel>,
@@ -30,7 +30,7 @@ pub struct RegisterDevice {
 /// - fails while paused
 /// - fails when the GPU model is not listed or the quantity is not 1 … 8 (B2)
 /// - fails when the key was ever registered before, by anyone (B9)
-/// - the device starts on probation (B6), without stake, in the lowest tier of connectivity; payments go to the owner until told otherwise
+/// - the device starts on probation (B6), without stake, in the lowest connectivity tier; payments go to the owner until `set_payout`
 pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;

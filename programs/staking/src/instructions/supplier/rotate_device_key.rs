@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 pub struct RotateDeviceKey {
     #[account(mut, address = device.owner @ StakingError::NotOwner)]
     pub owner: Signer,
-    /// The next hot key.
+    /// The new hot key.
     pub new_key: Signer,
     #[account(mut)]
     pub device: Account<Device>,
@@ -18,7 +18,7 @@ pub struct RotateDeviceKey {
 
 /// - fails for anyone but the owner
 /// - fails when the new key was ever registered before
-/// - the old key can sign nothing any more; jobs in progress go on under the new one
+/// - the old key can no longer sign anything; jobs in progress continue under the new key
 pub fn rotate_device_key(ctx: &mut Context<RotateDeviceKey>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();

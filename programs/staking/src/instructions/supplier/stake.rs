@@ -19,7 +19,7 @@ pub struct Stake {
     pub token_program: Program<Token>,
 }
 
-/// - fails while paused, for anyone but the owner (D1), for a zero amount
+/// - fails while paused, for anyone but the owner (D1), and for a zero amount
 /// - fails when the device is terminated or an earlier stake is cooling down (D3)
 /// - moves the amount from the owner's token account into the device's vault
 pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {

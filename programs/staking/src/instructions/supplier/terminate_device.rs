@@ -11,8 +11,8 @@ pub struct TerminateDevice {
     pub device: Account<Device>,
 }
 
-/// - fails for anyone but the owner, twice, and while jobs are in progress
-/// - the device takes no more jobs; its stake stays until unstaked (B10)
+/// - fails for anyone but the owner, when the device is already terminated, and while jobs are in progress
+/// - the device takes no more jobs; its stake stays until it is unstaked (B10)
 pub fn terminate_device(ctx: &mut Context<TerminateDevice>) -> Result<()> {
     ctx.accounts.device.terminate()?;
     emit!(DeviceTerminated {

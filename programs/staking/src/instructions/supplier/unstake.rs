@@ -12,8 +12,9 @@ pub struct Unstake {
     pub device: Account<Device>,
 }
 
-/// - fails for anyone but the owner, with nothing staked, and while jobs are in progress (D6)
-/// - the whole own stake stops counting and cools down; it cannot be called back (D2, D3); never paused
+/// - fails for anyone but the owner, with nothing staked, while jobs are in progress (D6), while co-stakers may join, while something is
+///   due to a slash, and while a slash is open and there is co-stake
+/// - the whole own stake stops counting and cools down, and all co-stake with it (E19); this cannot be undone (D2, D3); never paused
 pub fn unstake(ctx: &mut Context<Unstake>) -> Result<()> {
     let cooldown = ctx.accounts.config.cooldown.get();
     let address = *ctx.accounts.device.address();

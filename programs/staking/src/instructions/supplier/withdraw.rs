@@ -18,7 +18,7 @@ pub struct Withdraw {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the owner, with nothing cooling down, and before the cooldown has ended (D4)
+/// - fails for anyone but the owner, when nothing is cooling down, and before the cooldown has ended (D4)
 /// - pays out once; never paused
 pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
     let accounts = &mut ctx.accounts;

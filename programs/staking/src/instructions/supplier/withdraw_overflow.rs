@@ -20,8 +20,9 @@ pub struct WithdrawOverflow {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the owner, for a zero amount, for the wrong GPU model
-/// - fails for more than what lies above the minimum and outside bonds (D5)
+/// - fails for anyone but the owner, for a zero amount, for the wrong GPU model, and while something is due to a slash
+/// - fails for more than the stake above the minimum and outside bonds (D5), and for more than leaves half of the minimum while an offer
+///   exists (E26)
 /// - pays out at once; never paused
 pub fn withdraw_overflow(ctx: &mut Context<WithdrawOverflow>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;

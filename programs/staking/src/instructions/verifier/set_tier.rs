@@ -13,8 +13,7 @@ pub struct SetTier {
 }
 
 /// - fails for anyone but the verifier, and for a tier that does not exist (B5)
-/// - never below the lowest: connectivity moves a score by less than a hundredth, so that a tier, which people judge, cannot shut a device
-///   out
+/// - a tier, which people judge, cannot shut a device out: the lowest is 1, and connectivity changes a score by less than a hundredth
 pub fn set_tier(ctx: &mut Context<SetTier>, tier: u8) -> Result<()> {
     let device = &mut ctx.accounts.device;
     device.set_tier(tier)?;

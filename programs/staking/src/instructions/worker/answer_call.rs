@@ -13,9 +13,10 @@ pub struct AnswerCall {
 }
 
 /// - fails for anyone but the device's hot key
-/// - fails for a beacon that was not recorded, does not call the device, is answered already, or whose time has passed
-/// - `root` is that of the work the call asks for (`protocol::work`); only a device at work for a job may leave it out (F7)
-/// - writes only the device; the hour's check-in needs every call of the hour answered, and one element of the last call's work shown
+/// - fails for a beacon that was not recorded, does not call the device, was answered already, or whose deadline has passed
+/// - `root` is the root of the work that the call asks for (`protocol::work`); only a device with a job in progress may leave it out (F7)
+/// - writes only the device; to check in to the hour, a device must have answered all its calls, and show one element of the last call's
+///   work
 pub fn answer_call(ctx: &mut Context<AnswerCall>, index: u8, root: Option<[u8; 32]>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();

@@ -4,7 +4,7 @@ use crate::state::{Device, Emission, GpuModel, RewardBlock, StakingConfig, Tally
 use anchor_lang::prelude::*;
 use protocol::emission::BLOCK_SECONDS;
 
-/// Hours that may wait to be settled before the next one brings anything: as many as a device can have waiting.
+/// While this many seconds of hours are not settled, later hours are not paid: a device keeps the scores of four unsettled hours.
 const MOST_UNSETTLED: i64 = 4 * BLOCK_SECONDS;
 
 #[derive(Accounts)]
@@ -17,23 +17,24 @@ pub struct CheckIn {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    /// The next hour's block, which draws what has to be shown.
+    /// The next hour's block, which draws the element of the work that has to be shown.
     pub next: Account<RewardBlock>,
-    /// Needed by a device that has done work. May be anybody's: its bytes are checked against the device's answer.
+    /// Required if the device has done work. Anybody may have written it: its bytes are checked against the device's answer.
     pub evidence: Option<referee::Evidence>,
     #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
 }
 
-/// - the device's hot key, once an hour, after the hour and its last answers and before the next hour has ended
-/// - fails for a device that was not there from the hour's start (F1), missed a call of it, is retired, or whose stake is or was below the
-///   minimum (F5): that of the hour's start, or a lower one since, so that no raise costs an hour that was served. What held before
-///   a raise is forgotten with the next change: one that comes after the raise and before the check-in has the hour judged without it
+/// - fails for anyone but the device's hot key, before the answers to the hour's last calls are in, once the next hour has ended, and twice
+/// - fails for a device that was not registered at the hour's start (F1), missed one of its calls, is retired, or whose stake from before
+///   the hour is below the minimum (F5). The minimum is that of the hour's start, or a lower one since, so that a raise does not cost an
+///   hour that was served. Only the value before the latest change is kept: if another change follows a raise before the check-in, the hour
+///   is judged by the raised minimum
 /// - fails unless the evidence opens the drawn element of the work that the hour's last call asked for, and the element is right
-/// - fails while nothing is drawn and something may be, until half of the next hour is over
-/// - adds its score to its tally, unless its presence before the hour was too short (F2), its GPU model earns nothing, nothing was drawn, the
-///   rewards of four hours wait to be collected, or four hours wait to be settled: then the hour counts only as presence, so that beacons
-///   and settlements that are late cost nobody its presence and pay nobody more than others who were present
+/// - fails until an element is drawn or half of the next hour is over
+/// - adds the device's score to its tally. The hour counts only as presence, without a score, if the presence before it was too short (F2),
+///   the GPU model earns nothing, nothing was drawn, the device has four uncollected rewards, or four hours are not settled. So late
+///   beacons and settlements do not cost a device its presence, and do not pay it more than others that were present
 pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (block, gpu, address) = (&accounts.block, &accounts.gpu_model, *accounts.device.address());
