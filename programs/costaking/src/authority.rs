@@ -1,11 +1,11 @@
-//! This program's calls into staking, which knows it by its authority.
+//! This program's calls into staking, signed by its authority PDA.
 
 use crate::AUTHORITY_SEED;
 use anchor_lang::prelude::*;
 use staking::cpi::accounts::ChangeCoStake;
 use staking::{Device, Staking, instruction};
 
-/// Staking's side of an instruction: its program, its config, and the authority that it knows this program by.
+/// The accounts that every call into staking needs: its program, its config, and this program's authority.
 pub struct Authority<'a> {
     pub staking: &'a Program<Staking>,
     pub config: &'a Account<staking::StakingConfig>,
@@ -32,7 +32,7 @@ impl Authority<'_> {
         )
     }
 
-    /// Starts the cooldown of co-stake; returns the shares of what cools down that it bought.
+    /// Starts the cooldown of co-stake; returns the shares of the device's cooling pool that it bought.
     pub fn cool(&self, device: &mut Account<Device>, amount: u64) -> Result<u64> {
         let before = device.co_cooling_shares.get();
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
@@ -44,7 +44,7 @@ impl Authority<'_> {
         Ok(device.co_cooling_shares.get().saturating_sub(before))
     }
 
-    /// Clears the owner's exit, once the offer has recorded it.
+    /// Clears the record of the owner's exit once the offer has recorded it.
     pub fn take_forced(&self, device: &mut Account<Device>) -> Result<()> {
         let signer: &[&[u8]] = &[AUTHORITY_SEED, &[self.bump]];
         let accounts = self.change(device);

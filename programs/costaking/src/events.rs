@@ -1,9 +1,9 @@
-//! Every change of the books, with the balances after it: an indexer replays them without reading accounts.
+//! Every change of the books, with the balances after it, so that an indexer can replay them without reading accounts.
 
 use crate::state::{OfferTerms, Parameters};
 use anchor_lang::prelude::*;
 
-/// The config's keys and pause switch, after `initialize`, `set_authorities` or `set_paused` set them.
+/// The config's keys and pause switch after a change. Emitted by `initialize`, `set_authorities` and `set_paused`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ConfigChanged {
@@ -39,7 +39,7 @@ pub struct OfferCreated {
     pub terms: OfferTerms,
 }
 
-/// An offer has another status: closed by `retract_offer`, forced by `force_exit`, ended by `end_offer`.
+/// An offer's status changed: to closed by `retract_offer`, to forced by `force_exit`, to ended by `end_offer`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct OfferChanged {
@@ -55,7 +55,7 @@ pub struct OfferChanged {
 pub struct OfferClosed {
     /// The offer's account, which is gone.
     pub offer: Address,
-    /// $IO base units that its vault still held, paid to the device's owner: what rounding left of rewards, and gifts.
+    /// $IO base units left in its vault, paid to the device's owner: remainders of rounding, unrecorded rewards and gifts.
     pub dust: u64,
 }
 
@@ -75,29 +75,29 @@ pub struct OfferJoined {
     pub shares: u64,
     /// First hour whose rewards it shares, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: u32,
-    /// All shares of the offer, after it.
+    /// All shares of the offer after the join.
     pub total: u64,
 }
 
-/// Shares of a position are on their way out. Emitted by `request_exit`.
+/// The exit of shares of a position was requested. Emitted by `request_exit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitRequested {
     /// The offer's account.
     pub offer: Address,
-    /// The position that they leave.
+    /// The position that the shares leave.
     pub position: Address,
-    /// The new account of the exit.
+    /// The exit's new account.
     pub exit: Address,
     /// Shares of the offer that leave.
     pub shares: u64,
-    /// When its cooldown may be started, unix seconds; after the owner's exit, when that was.
+    /// When its cooldown may be started, unix seconds; after the owner's exit, the time of that exit.
     pub cools_at: i64,
     /// When it may be withdrawn, unix seconds.
     pub ends_at: i64,
 }
 
-/// Co-stake on its way out counts no more and cools down. Emitted by `cool_exit`.
+/// The co-stake of an exit no longer counts and cools down. Emitted by `cool_exit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitCooled {
@@ -109,7 +109,7 @@ pub struct ExitCooled {
     pub cooling_shares: u64,
     /// When it may be withdrawn, unix seconds.
     pub ends_at: i64,
-    /// All shares of the offer, after it.
+    /// All shares of the offer after this.
     pub total: u64,
 }
 
@@ -129,7 +129,7 @@ pub struct ExitWithdrawn {
     pub rewards: u64,
 }
 
-/// A device's reward of an hour was shared with its co-stakers. Emitted by `distribute`.
+/// A device's reward of an hour was distributed. Emitted by `distribute`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct RewardShared {
@@ -139,7 +139,7 @@ pub struct RewardShared {
     pub hour: u32,
     /// The device's whole reward of the hour, in $IO base units.
     pub reward: u64,
-    /// What co-stakers get of it, in $IO base units; the owner can claim the rest.
+    /// The co-stakers' part of it, in $IO base units; the owner can claim the rest.
     pub part: u64,
     /// Shares of the offer that earn in this hour.
     pub shares: u64,

@@ -1,4 +1,4 @@
-//! Co-stakers fund a device's stake for a share of its block rewards. See `README.md` beside this crate.
+//! Co-stakers fund a device's stake for a share of its block rewards. See this crate's `README.md`.
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 // Anchor generates undocumented items; README.md lists accounts and instructions.
 #![allow(missing_docs)]
@@ -34,17 +34,17 @@ pub mod costaking_program {
 
     // --- admin: the authority of the config, later the governance program -------------------------------------------------------------
 
-    /// Creates the config; only the program's upgrade authority may.
+    /// Creates the config; only the program's upgrade authority may do this.
     pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
         instructions::initialize(ctx, parameters)
     }
 
-    /// Changes parameters, within bounds.
+    /// Changes parameters, within their bounds.
     pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
         instructions::set_parameters(ctx, changes)
     }
 
-    /// Hands the config to another authority and names the guardian.
+    /// Replaces the config's authority, its guardian, or both.
     pub fn set_authorities(ctx: &mut Context<Administer>, authority: Option<Address>, guardian: Option<Address>) -> Result<()> {
         instructions::set_authorities(ctx, authority, guardian)
     }
@@ -54,31 +54,31 @@ pub mod costaking_program {
         instructions::set_paused(ctx, paused)
     }
 
-    // --- owner: of a device -----------------------------------------------------------------------------------------------------------
+    // --- owner: the owner of a device -------------------------------------------------------------------------------------------------
 
     /// Offers co-stakers a share of a device's rewards.
     pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerms) -> Result<()> {
         instructions::create_offer(ctx, index, terms)
     }
 
-    /// Lets nobody join any more; co-stakers who have joined stay.
+    /// Closes an offer to new co-stakers; those who have joined stay.
     pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
         instructions::retract_offer(ctx)
     }
 
-    /// Ends sharing, once no co-staker is left.
+    /// Ends an offer in which no co-staker has shares any more.
     pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
         instructions::end_offer(ctx)
     }
 
     // --- co-staker --------------------------------------------------------------------------------------------------------------------
 
-    /// Joins an offer on the terms expected.
+    /// Joins an offer, if its terms are the expected ones.
     pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: OfferTerms) -> Result<()> {
         instructions::join_offer(ctx, id, amount, expected)
     }
 
-    /// Asks for some or all shares of a position back.
+    /// Starts the exit of some or all shares of a position.
     pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         instructions::request_exit(ctx, shares)
     }
@@ -88,24 +88,24 @@ pub mod costaking_program {
         instructions::claim_position(ctx)
     }
 
-    /// Closes a position whose shares are all on their way out; for anyone once the offer has ended.
+    /// Closes a position without shares; anyone may do this once the offer has ended.
     pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
         instructions::close_position(ctx)
     }
 
-    /// Pays out what has cooled down, with the rewards that came in since; for anyone once the offer has ended.
+    /// Pays out an exit that has cooled down, with its rewards; anyone may do this once the offer has ended.
     pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
         instructions::withdraw_exit(ctx)
     }
 
     // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
 
-    /// Shares a device's reward of an hour.
+    /// Distributes a device's reward of an hour.
     pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
         instructions::distribute(ctx)
     }
 
-    /// Records from where on a position earns rewards.
+    /// Records the point from which a position earns rewards.
     pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
         instructions::settle_position(ctx)
     }
@@ -115,12 +115,12 @@ pub mod costaking_program {
         instructions::settle_exit(ctx)
     }
 
-    /// Starts the cooldown of an exit whose wait is over.
+    /// Starts the cooldown of an exit whose waiting period is over.
     pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         instructions::cool_exit(ctx)
     }
 
-    /// Records an owner's exit, which takes all co-stakers along.
+    /// Records an owner's exit, which is the exit of all co-stakers too.
     pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
         instructions::force_exit(ctx)
     }

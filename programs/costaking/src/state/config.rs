@@ -3,17 +3,17 @@ use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
 use protocol::units::Bps;
 
-/// Shortest wait governance may set: a day, in which the hours that an exit has earned in are settled.
+/// Shortest wait governance may set: a day, so that the hours in which an exit earned are settled by its end.
 pub const MIN_WAIT: u32 = 86_400;
 /// Longest wait governance may set: 30 days, as for a cooldown (K2).
 pub const MAX_WAIT: u32 = 30 * 86_400;
-/// Largest part of a device's minimum stake that may be co-staked, whoever governs (K2): half.
+/// Largest part of a device's minimum stake that governance may open to co-stake (K2): half.
 pub const MAX_CAPACITY_BPS: u16 = 5_000;
 
 protocol::settings! {
-    /// What governance may change.
+    /// Parameters that governance may change.
     pub struct Parameters, changed by ParameterChanges, kept in Config as parameters {
-        /// Seconds in which co-stake on its way out still counts for the device (E14: 7 days).
+        /// Seconds for which co-stake still counts for the device after its exit is requested (E14: 7 days).
         pub wait: u32,
         /// Largest part of the minimum stake that may be co-staked, in basis points (E4: half).
         pub capacity_bps: u16,
@@ -30,7 +30,7 @@ impl Parameters {
         min_share_bps: 500,
     };
 
-    /// Bounds that hold whoever governs.
+    /// Bounds that no authority can exceed.
     pub fn validate(&self) -> Result<()> {
         let within = (MIN_WAIT..=MAX_WAIT).contains(&self.wait)
             && (1..=MAX_CAPACITY_BPS).contains(&self.capacity_bps)
@@ -49,7 +49,7 @@ pub struct Config {
     pub guardian: Address,
     /// The $IO mint.
     pub mint: Address,
-    /// Seconds in which co-stake on its way out still counts for the device; a parameter, see [`Parameters`].
+    /// Seconds for which co-stake still counts for the device after its exit is requested; a parameter, see [`Parameters`].
     pub wait: PodU32,
     /// Largest part of the minimum stake that may be co-staked, in basis points.
     pub capacity_bps: PodU16,
@@ -63,7 +63,7 @@ pub struct Config {
     pub authority_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 32],
 }
 
@@ -71,7 +71,7 @@ impl Config {
     /// Seed of the PDA.
     pub const SEED: &'static [u8] = b"config";
 
-    /// Takes over validated parameters.
+    /// Checks and stores the parameters.
     pub fn apply(&mut self, parameters: &Parameters) -> Result<()> {
         parameters.validate()?;
         self.write(parameters);
@@ -83,7 +83,7 @@ impl Config {
         self.parameters().validate()
     }
 
-    /// Logs the config's keys and switch.
+    /// Emits the config's keys and its pause switch.
     pub fn announce(&self) {
         emit!(ConfigChanged {
             authority: self.authority,

@@ -3,40 +3,40 @@ use crate::error::CostakingError;
 use anchor_lang::prelude::*;
 use protocol::costake;
 
-/// Shares on their way out. PDA `["exit", position, n u32 le]`.
+/// Shares of a position that are leaving. PDA `["exit", position, n u32 le]`.
 #[account]
 pub struct Exit {
     /// The offer that they leave.
     pub offer: Address,
     /// Wallet that is paid.
     pub holder: Address,
-    /// Shares of the offer that leave; once it cools down they only measure what it earned.
+    /// Shares of the offer that leave; once the exit cools down they only serve to compute its rewards.
     pub shares: PodU64,
-    /// Shares of the device's cooling co-stake, once it cools down; 0 before.
+    /// Shares of the device's cooling co-stake; 0 until it cools down.
     pub cooling_shares: PodU64,
-    /// Rewards per share up to which `rewards` counts, in 2^-63 base units; see [`Position`].
+    /// Rewards per share that `rewards` includes so far, in 2^-63 base units; see [`Position`].
     pub reward_index: PodU128,
     /// Rewards earned up to `reward_index`, in $IO base units, to be paid with the stake.
     pub rewards: PodU64,
-    /// When its cooldown may be started, unix seconds: until then it counts for the device.
+    /// When its cooldown may be started, unix seconds; until then it counts for the device.
     pub cools_at: PodI64,
     /// When it may be withdrawn, unix seconds.
     pub ends_at: PodI64,
-    /// First hour that it earns in, numbered from 1970 (unix seconds / 3,600).
+    /// First hour in which it earns, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: PodU32,
-    /// First hour that it does not earn in any more.
+    /// First hour in which it no longer earns.
     pub until_hour: PodU32,
     /// Whether `reward_index` is known, as for a [`Position`].
     pub settled: PodBool,
-    /// Whether `rewards` is all there will be.
+    /// Whether `rewards` is final.
     pub ended: PodBool,
-    /// Whether it cools down.
+    /// Whether its cooldown has been started.
     pub cooling: PodBool,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 11],
 }
 
@@ -59,7 +59,7 @@ impl Exit {
         self.version = 1;
     }
 
-    /// It cools down from now on, and until `ends_at` at the latest.
+    /// Starts the cooldown, which ends at `ends_at` at the latest.
     pub fn cool(&mut self, cooling_shares: u64, ends_at: i64) -> Result<()> {
         require!(!self.cooling.get(), CostakingError::Cooling);
         self.cooling = true.into();
@@ -68,15 +68,16 @@ impl Exit {
         self.invariant()
     }
 
-    /// Fails until it has cooled down.
+    /// Fails until the cooldown is over.
     pub fn check_over(&self, now: i64) -> Result<()> {
         require!(self.cooling.get() && now >= self.ends_at.get(), CostakingError::CooldownNotOver);
         Ok(())
     }
 
-    /// Records what came in up to its last hour; returns whether that changed anything.
+    /// Records the rewards that came in up to its last hour; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; what was not recorded by then is lost.
+    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; rewards that are not recorded by then are
+    /// lost.
     pub fn settle(&mut self, offer: &Offer) -> Result<bool> {
         let before = (self.reward_index, self.settled, self.ended);
         if !self.settled.get() {
@@ -97,7 +98,8 @@ impl Exit {
         Ok(before != (self.reward_index, self.settled, self.ended))
     }
 
-    /// It takes shares out; it has none of what cools down before it does so, and no rewards before it is known where they begin.
+    /// It has shares; it has no shares of the cooling pool before its cooldown starts, and no rewards before the index that they begin at
+    /// is known.
     pub fn invariant(&self) -> Result<()> {
         let sound = !self.shares.is_zero()
             && (self.cooling.get() || (self.cooling_shares.is_zero() && self.cools_at <= self.ends_at))

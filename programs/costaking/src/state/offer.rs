@@ -7,31 +7,31 @@ use protocol::units::{Amount, Bps};
 use staking::Device;
 
 protocol::coded! {
-    /// Where an offer stands.
+    /// Stage of an offer.
     pub enum Status {
         /// Co-stakers may join.
         Open = 0,
-        /// Nobody may join; co-stakers who have joined share.
+        /// Nobody may join; co-stakers who have joined share the rewards.
         Closed = 1,
-        /// The device's owner has left, which took all co-stakers along.
+        /// The device's owner has unstaked, and all co-stake cools down with it.
         Forced = 2,
-        /// No co-staker is left; exits under way go on.
+        /// The device has no co-stake of the offer any more; exits in progress continue.
         Ended = 3,
     }
 }
 
-/// What an owner offers.
+/// The terms of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AnchorSerialize, AnchorDeserialize, IdlType)]
 pub struct OfferTerms {
     /// Most co-stake, in $IO base units.
     pub capacity: u64,
-    /// Least co-stake of one co-staker, in $IO base units; a ticket of the whole capacity makes an offer for one.
+    /// Least co-stake of one co-staker, in $IO base units; a ticket of the whole capacity makes an offer for a single co-staker.
     pub ticket: u64,
-    /// Co-stakers' share of the device's block rewards when the offer is full, in basis points; in proportion below.
+    /// Co-stakers' share of the device's block rewards when the offer is full, in basis points; proportionally less when it is not.
     pub share_bps: u16,
 }
 
-/// Distributions an offer remembers: two and a half days of hours.
+/// Number of distributions that an offer remembers: more than two and a half days of hours.
 pub const LOG: usize = 64;
 
 /// A device's offer to co-stakers, and the pool of those who joined. PDA `["offer", device, index u32 le]`.
@@ -41,7 +41,7 @@ pub const LOG: usize = 64;
 pub struct Offer {
     /// The device whose rewards are shared.
     pub device: Address,
-    /// Owner of the device; paid the rents and gets them back.
+    /// Owner of the device, who paid the rents and gets them back.
     pub owner: Address,
     /// Most co-stake, in $IO base units; terms never change (E9), see [`OfferTerms`].
     pub capacity: PodU64,
@@ -49,9 +49,9 @@ pub struct Offer {
     pub ticket: PodU64,
     /// Co-stakers' share of the rewards when the offer is full, in basis points.
     pub share_bps: PodU16,
-    /// All shares of the device's active co-stake; those whose exit was requested but not cooled are part of them.
+    /// All shares of the device's active co-stake, including those of exits whose cooldown has not been started.
     pub shares: PodU64,
-    /// Shares that earn before every change in `changes`; see `protocol::costake::Schedule`.
+    /// Shares that earn before the first of `changes`; see `protocol::costake::Schedule`.
     pub base: PodU64,
     /// Hours from which each of `changes` counts, numbered from 1970 (unix seconds / 3,600); 0 in a free place.
     pub change_hours: [PodU32; 8],
@@ -65,23 +65,23 @@ pub struct Offer {
     pub log: [PodU128; 64],
     /// Hours distributed so far.
     pub distributed: PodU32,
-    /// Rewards taken in so far, in $IO base units.
+    /// Rewards received so far, in $IO base units.
     pub received: PodU64,
     /// Rewards paid out so far, in $IO base units.
     pub paid: PodU64,
-    /// When the owner's exit forced everybody out, unix seconds; 0 when it has not.
+    /// When the owner's exit forced everybody out, unix seconds; 0 if it has not.
     pub forced_at: PodI64,
-    /// Shares forced out that no exit has taken since.
+    /// Shares that were forced out and that no exit has taken since.
     pub forced_total: PodU64,
-    /// Shares of the device's cooling co-stake that those have.
+    /// Shares of the device's cooling co-stake that belong to `forced_total`.
     pub forced_shares: PodU64,
-    /// All shares when they were forced out: rewards of earlier hours are shared by it.
+    /// All shares when they were forced out; rewards of earlier hours are shared among them.
     pub forced_all: PodU64,
-    /// What `forced_all` was worth, in $IO base units.
+    /// Value of `forced_all` when they were forced out, in $IO base units.
     pub forced_assets: PodU64,
-    /// Positions and exits that exist.
+    /// Number of positions and exits that exist.
     pub holders: PodU32,
-    /// The owner's own number for it: seed of the PDA.
+    /// Number chosen by the owner: seed of the PDA.
     pub index: PodU32,
     /// See [`Status`].
     pub status: u8,
@@ -91,9 +91,9 @@ pub struct Offer {
     pub vault_bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// When what was forced out has cooled down, unix seconds, by the cooldown in force at `forced_at` (K3).
+    /// When the co-stake that was forced out has cooled down, unix seconds, by the cooldown in force at `forced_at` (K3).
     pub forced_ends_at: PodI64,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 24],
 }
 
@@ -140,13 +140,13 @@ impl Offer {
         }
     }
 
-    /// Fails unless the offer stands at one of these.
+    /// Fails unless the offer has one of these statuses.
     pub fn check_status(&self, allowed: &[Status]) -> Result<()> {
         require!(allowed.iter().any(|status| self.status == *status), CostakingError::WrongStatus);
         Ok(())
     }
 
-    /// Fails unless `caller` is the holder of what leaves, or the offer has ended: then no inactive holder can keep it from being closed.
+    /// Fails unless `caller` is the holder or the offer has ended, so that inactive holders cannot keep an ended offer from being closed.
     pub fn check_leaver(&self, caller: &Address, holder: &Address) -> Result<()> {
         let allowed = caller == holder || self.status == Status::Ended;
         require!(allowed, CostakingError::NotHolder);
@@ -164,9 +164,9 @@ impl Offer {
         }
     }
 
-    /// Earning shares change from `hour` on.
+    /// Changes the earning shares from `hour` on.
     fn change(&mut self, hour: u32, change: i64, device: &Device, now: i64) -> Result<()> {
-        // Hours that wait, that can still be checked in to, or are to come.
+        // Hours that are pending, still open for check-ins, or in the future.
         let next = device.last_hour.get().saturating_add(1).max(hour_of(now)?.saturating_sub(1));
         let open = |from: u32, to: u32| to > next || device.pending().any(|(hour, _, _)| (from..to).contains(&hour));
         let mut schedule = self.schedule();
@@ -178,9 +178,9 @@ impl Offer {
         Ok(())
     }
 
-    /// Lets `amount` in for shares of the device's co-stake, which earn from the next hour on (E13); returns shares and hour.
+    /// Adds `amount` for shares of the device's co-stake, which earn from the next hour on (E13); returns the shares and that hour.
     ///
-    /// The capacity is judged against the minimum stake as it is now too (L10).
+    /// The capacity is also limited by the current minimum stake (L10).
     pub fn join(
         &mut self,
         amount: u64,
@@ -204,7 +204,8 @@ impl Offer {
         );
         let shares = costake::shares_for(Amount(amount), self.shares.get(), Amount(device.co_stake.get()));
         let shares = shares.filter(|shares| *shares > 0).ok_or(CostakingError::Worthless)?;
-        // Changes of shares are signed: after slash upon slash an offer may have to end before anybody joins again.
+        // Changes of shares are signed, which limits shares to 2^62. After repeated slashes an offer may have to end before anybody can
+        // join the device again.
         let all = self.shares.checked_add(shares).filter(|all| *all < costake::MOST_SHARES);
         self.shares = all.ok_or(CostakingError::Worthless)?;
         let hour = hour_of(now)?.saturating_add(1);
@@ -214,8 +215,8 @@ impl Offer {
         Ok((shares, hour))
     }
 
-    /// Shares of a position that earns from `from_hour` on stop earning with the hour that is on; returns the first hour they do not earn
-    /// in.
+    /// Stops shares of a position that earns from `from_hour` on from earning, beginning with the current hour; returns the first hour in
+    /// which they do not earn.
     pub fn leave(&mut self, shares: u64, from_hour: u32, device: &Device, now: i64) -> Result<u32> {
         let hour = hour_of(now)?.max(from_hour);
         let change = i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?;
@@ -225,7 +226,7 @@ impl Offer {
         Ok(hour)
     }
 
-    /// What shares of the device's co-stake are worth that leave it now; they are gone from the offer.
+    /// Removes shares that leave the device's co-stake; returns their value.
     pub fn take_out(&mut self, shares: u64, assets: u64) -> Result<u64> {
         let amount = costake::worth(shares, self.shares.get(), Amount(assets));
         self.shares = self.shares.checked_sub(shares).ok_or(CostakingError::BooksBroken)?;
@@ -233,7 +234,7 @@ impl Offer {
         Ok(amount.0)
     }
 
-    /// The device's owner has left: all shares are of what cools down since then, and earn no more.
+    /// Records the owner's exit: all shares now stand for co-stake that has been cooling down since then, and no longer earn.
     pub fn force(&mut self, device: &Device, now: i64) -> Result<()> {
         self.check_status(&[Status::Closed])?;
         let (at, cooling_shares) = (device.forced_at.get(), device.forced_shares.get());
@@ -251,12 +252,12 @@ impl Offer {
         self.invariant()
     }
 
-    /// First hour that a position of a forced offer does not earn in.
+    /// First hour in which a position of a forced offer does not earn.
     pub fn forced_hour(&self, from_hour: u32) -> Result<u32> {
         Ok(hour_of(self.forced_at.get())?.max(from_hour))
     }
 
-    /// Shares of what cools down that these shares of a forced offer have become; the last ones take the dust.
+    /// Exchanges shares of a forced offer for their part of the cooling shares; the last ones take the dust of rounding.
     pub fn take_forced(&mut self, shares: u64) -> Result<u64> {
         let (total, all) = (self.forced_total.get(), self.forced_shares.get());
         let got = costake::worth(shares, total, Amount(all)).0;
@@ -265,8 +266,8 @@ impl Offer {
         Ok(got)
     }
 
-    /// Shares that earn in an hour, and what they are worth, with what slashes have set aside until they stand: what was earned before a slash
-    /// is distributed after it.
+    /// Shares that earn in an hour, and their value, including what open slashes have set aside: rewards earned before a slash are
+    /// distributed after it.
     pub fn earning(&self, hour: u32, device: &Device) -> (u64, Amount) {
         let shares = self.schedule().at(hour);
         let (all, assets) = match self.status == Status::Forced {
@@ -276,13 +277,13 @@ impl Offer {
         (shares, costake::worth(shares, all.get(), Amount(assets)))
     }
 
-    /// What co-stakers get of a reward whose hour these assets earn in.
+    /// The co-stakers' part of the reward of an hour in which assets worth `earning` earned.
     pub fn part(&self, reward: u64, earning: Amount) -> u64 {
         let share = Bps::saturating(self.share_bps.get());
         costake::part(Amount(reward), share, earning, Amount(self.capacity.get())).0
     }
 
-    /// Shares `part` among `shares`, for an hour later than every one before.
+    /// Distributes `part` among `shares` for an hour, which must be later than every hour distributed before.
     pub fn distribute(&mut self, hour: u32, part: u64, shares: u64) -> Result<()> {
         let index = self.reward_index.get();
         let index = index
@@ -298,43 +299,44 @@ impl Offer {
         self.invariant()
     }
 
-    /// Hours distributed with the index after each, in no order.
+    /// Logged hours and the index after each, in no particular order.
     fn entries(&self) -> impl Iterator<Item = (u32, u128)> {
         let entries = self.log_hours.iter().zip(&self.log).map(|(hour, index)| (hour.get(), index.get()));
         entries.filter(|(hour, _)| *hour != 0)
     }
 
-    /// Whether an hour from this one on was distributed.
+    /// Whether this hour or a later one was distributed.
     pub fn has_reached(&self, hour: u32) -> bool {
         self.entries().any(|(of, _)| of >= hour)
     }
 
-    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until it or a later one is distributed.
-    /// When the log does not reach back as far, those of the oldest hour it has: a later index, so never too much.
+    /// Rewards per share of all hours before this one, for a position that begins with it; `None` until this hour or a later one is
+    /// distributed. When the log does not reach back that far, the index of its oldest hour: a later one, so the position never gets too
+    /// much.
     pub fn index_from(&self, hour: u32) -> Option<u128> {
         let oldest = || self.entries().map(|(_, index)| index).min().unwrap_or(0);
         self.has_reached(hour).then(|| self.index_until(hour).unwrap_or_else(oldest))
     }
 
-    /// Rewards per share of all hours before this one; `None` when the log does not reach back as far.
+    /// Rewards per share of all hours before this one; `None` when the log does not reach back that far.
     pub fn index_until(&self, hour: u32) -> Option<u128> {
         let complete = self.distributed.get() as usize <= LOG;
         costake::index_at(self.entries(), hour).or(complete.then_some(0))
     }
 
-    /// Pays rewards out.
+    /// Books rewards as paid out.
     pub fn pay(&mut self, amount: u64) -> Result<()> {
         self.paid = self.paid.checked_add(amount).ok_or(CostakingError::BooksBroken)?;
         self.invariant()
     }
 
-    /// A position or an exit is gone.
+    /// Counts a position or an exit as closed.
     pub fn release(&mut self) -> Result<()> {
         self.holders = self.holders.checked_sub(1).ok_or(CostakingError::BooksBroken)?;
         Ok(())
     }
 
-    /// Never more is paid than came in, and a forced or ended offer has no shares of active co-stake.
+    /// No more was paid than received, and a forced or ended offer has no shares of active co-stake.
     pub fn invariant(&self) -> Result<()> {
         let forced = self.status == Status::Forced || self.status == Status::Ended;
         let sound = self.paid <= self.received
@@ -347,7 +349,7 @@ impl Offer {
     }
 }
 
-/// Number of the hour that is on, from 1970.
+/// Number of the hour that `now` lies in, counted from 1970.
 pub fn hour_of(now: i64) -> Result<u32> {
     emission::number_of(now).ok_or(CostakingError::BooksBroken.into())
 }

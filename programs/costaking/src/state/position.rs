@@ -7,30 +7,30 @@ use protocol::emission::BLOCK_SECONDS;
 use protocol::units::Amount;
 use staking::Device;
 
-/// What a co-staker has in an offer. PDA `["position", offer, holder, id u32 le]`.
+/// A co-staker's shares of an offer. PDA `["position", offer, holder, id u32 le]`.
 #[account]
 pub struct Position {
     /// The offer that it is in.
     pub offer: Address,
     /// The co-staker's wallet.
     pub holder: Address,
-    /// Shares of the offer that have not left.
+    /// Shares of the offer for which no exit was requested.
     pub shares: PodU64,
-    /// Rewards per share, in 2^-63 base units, that are claimed or came before its first hour; 0 until `settled`.
+    /// Rewards per share, in 2^-63 base units, that were claimed or came before its first hour; 0 until `settled`.
     pub reward_index: PodU128,
     /// First hour whose rewards it shares, numbered from 1970 (unix seconds / 3,600).
     pub from_hour: PodU32,
-    /// The holder's own number for it: seed of the PDA.
+    /// Number chosen by the holder: seed of the PDA.
     pub id: PodU32,
-    /// Exits so far: seed of the next.
+    /// Number of exits so far: seed of the next exit's PDA.
     pub exits: PodU32,
-    /// Whether `reward_index` is known: an hour from the first one on has been distributed.
+    /// Whether `reward_index` is known, which it is once its first hour or a later one has been distributed.
     pub settled: PodBool,
     /// Bump of this account's PDA.
     pub bump: u8,
     /// Version of this layout: 1.
     pub version: u8,
-    /// Zeros, for fields to come.
+    /// Zeros, for future fields.
     pub reserved: [u8; 17],
 }
 
@@ -38,10 +38,10 @@ impl Position {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"position";
 
-    /// Records from where on it earns, once an hour from its first on was distributed; returns whether that changed anything.
+    /// Records the index from which it earns, once its first hour or a later one was distributed; returns whether that changed anything.
     ///
-    /// The offer's log has to reach back to that hour, which it does for 64 more distributions; otherwise it earns from the oldest hour in
-    /// the log.
+    /// The offer's log has to reach back to the first hour, which it does for 64 more distributions; otherwise the position earns from the
+    /// oldest hour in the log.
     pub fn settle(&mut self, offer: &Offer) -> bool {
         let Some(from) = offer.index_from(self.from_hour.get()).filter(|_| !self.settled.get()) else {
             return false;
@@ -50,7 +50,7 @@ impl Position {
         true
     }
 
-    /// Takes out what the shares have earned since the last claim; returns it.
+    /// Books the rewards since the last claim as claimed; returns the amount.
     pub fn claim(&mut self, offer: &Offer) -> u64 {
         self.settle(offer);
         if !self.settled.get() {
@@ -61,8 +61,8 @@ impl Position {
         costake::earned(self.shares.get(), from, to).0
     }
 
-    /// What it weighs in a vote opened at `opened_at`: what its shares are worth of the device's co-stake, with what slashes have set aside
-    /// until they stand. Nothing when it joined later than a week before. An owner's exit leaves neither co-stake nor shares in it.
+    /// Weight in a vote opened at `opened_at`: the value of its shares of the device's co-stake, including what open slashes have set
+    /// aside. Zero if it joined less than a week before, and after the owner's exit, which leaves the device without active co-stake.
     pub fn voting_weight(&self, offer: &Offer, device: &Device, opened_at: i64) -> u64 {
         // It joined in the hour before its first.
         let joined_by = i64::from(self.from_hour.get()).saturating_mul(BLOCK_SECONDS);
@@ -72,7 +72,7 @@ impl Position {
         }
     }
 
-    /// Takes shares out.
+    /// Removes shares for a new exit.
     pub fn take(&mut self, shares: u64) -> Result<()> {
         require!(shares > 0, CostakingError::NotEnoughShares);
         self.shares = self.shares.checked_sub(shares).ok_or(CostakingError::NotEnoughShares)?;
@@ -80,7 +80,7 @@ impl Position {
         self.invariant()
     }
 
-    /// It begins with shares, which leave by exits alone; where its rewards begin is known or not begun.
+    /// It begins with shares, which leave only by exits; its index is zero until it is settled.
     pub fn invariant(&self) -> Result<()> {
         let sound = (!self.shares.is_zero() || !self.exits.is_zero())
             && (self.settled.get() || self.reward_index.get() == 0)

@@ -15,19 +15,19 @@ pub struct Initialize {
     #[account(init, payer = payer, seeds = [Config::SEED], bump)]
     pub config: Account<Config>,
     pub mint: Account<Mint>,
-    /// CHECK: derived here; only its bump is kept.
+    /// CHECK: its address is derived here; only its bump is kept.
     #[account(seeds = [AUTHORITY_SEED], bump)]
     pub authority: UncheckedAccount,
-    /// CHECK: the loader's record of this program: its address is derived from the program id, its bytes are parsed.
+    /// CHECK: the loader's record of this program; its address is derived from the program id, and its bytes are parsed.
     #[account(seeds = [crate::ID.as_ref()], bump, seeds::program = Address::new_from_array(loader::ID))]
     pub program_data: UncheckedAccount,
     pub system_program: Program<System>,
 }
 
-/// - fails unless `upgrade_authority` may upgrade this very program, so nobody can be first with a config of their own
+/// - fails unless `upgrade_authority` may upgrade this program, so that nobody else can create the config first
 /// - fails when a parameter lies outside its bounds
 /// - fails when the config exists
-/// - writes the config, running
+/// - the program starts unpaused
 pub fn initialize(ctx: &mut Context<Initialize>, parameters: Parameters) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let is_allowed = {

@@ -3,7 +3,7 @@ use crate::events::ParametersChanged;
 use crate::state::{Config, ParameterChanges};
 use anchor_lang::prelude::*;
 
-/// Accounts of every change of the config by its authority.
+/// Accounts for every change of the config by its authority.
 #[derive(Accounts)]
 pub struct Administer {
     #[account(address = config.authority @ CostakingError::NotAuthority)]
@@ -14,8 +14,8 @@ pub struct Administer {
 
 /// - fails for anyone but the authority
 /// - fails when a parameter lies outside its bounds
-/// - what is not named stays as it is
-/// - exits that were requested keep the times they were given, and offers their terms (K3)
+/// - parameters that are not named stay unchanged
+/// - requested exits keep their times, and offers their terms (K3)
 pub fn set_parameters(ctx: &mut Context<Administer>, changes: ParameterChanges) -> Result<()> {
     let config = &mut ctx.accounts.config;
     let before = config.parameters();

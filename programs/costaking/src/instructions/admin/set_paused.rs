@@ -10,8 +10,8 @@ pub struct Pause {
 }
 
 /// - fails for anyone but the guardian and the authority
-/// - fails when the guardian tries to resume: stopping is its only power
-/// - stops new offers and positions; exits and claims go on (K5)
+/// - fails when the guardian tries to resume: it can only pause
+/// - stops new offers and positions; exits and claims continue (K5)
 pub fn set_paused(ctx: &mut Context<Pause>, paused: bool) -> Result<()> {
     let signer = *ctx.accounts.guardian.address();
     let config = &mut ctx.accounts.config;

@@ -20,7 +20,7 @@ pub struct ClaimPosition {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder, and when nothing has come in; never paused, and independent of other claims (E24)
+/// - fails for anyone but the holder, and when no rewards have come in; never paused, and independent of other claims (E24)
 pub fn claim_position(ctx: &mut Context<ClaimPosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let amount = accounts.position.claim(&accounts.offer);
@@ -40,7 +40,7 @@ pub fn claim_position(ctx: &mut Context<ClaimPosition>) -> Result<()> {
     )
 }
 
-/// Pays rewards out of an offer's vault.
+/// Pays rewards from an offer's vault.
 pub(super) fn pay_rewards(
     offer: &mut Account<Offer>,
     vault: &mut Account<TokenAccount>,

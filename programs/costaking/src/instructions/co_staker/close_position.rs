@@ -7,7 +7,7 @@ pub struct ClosePosition {
     // May be the holder too: the caller only signs, and the holder's account only receives lamports.
     #[account(unsafe(dup))]
     pub caller: Signer,
-    /// CHECK: the holder that the position names; receives the rent.
+    /// CHECK: the position's holder, which receives the rent.
     #[account(mut, unsafe(dup), address = position.holder @ CostakingError::NotHolder)]
     pub holder: UncheckedAccount,
     #[account(mut, address = position.offer @ CostakingError::AccountMismatch)]
@@ -16,7 +16,7 @@ pub struct ClosePosition {
     pub position: Account<Position>,
 }
 
-/// - fails for anyone but the holder until the offer has ended, and while the position has shares; its exits go on
+/// - fails for anyone but the holder until the offer has ended, and while the position has shares; its exits continue
 /// - returns the rent to the holder, whoever calls
 pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;

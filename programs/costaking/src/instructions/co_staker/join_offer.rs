@@ -22,7 +22,7 @@ pub struct JoinOffer {
     #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
     pub device: Account<Device>,
     pub gpu_model: Account<GpuModel>,
-    /// The device's stake; staking checks whose it is.
+    /// The device's vault; staking checks whose it is.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
     #[account(mut)]
@@ -36,11 +36,11 @@ pub struct JoinOffer {
     pub system_program: Program<System>,
 }
 
-/// - fails while paused, unless the offer is open, and for other terms than those expected (E9)
+/// - fails while paused, unless the offer is open, and unless its terms are the expected ones (E9)
 /// - fails for the device's owner and payout wallet (E7)
-/// - fails for less than a ticket unless it fills the offer, and for more than there is room: under the capacity, and under half of the
-///   minimum stake as it is now (L10)
-/// - the amount moves into the device's vault, and shares its rewards from the next whole hour on (E13)
+/// - fails for less than a ticket unless it fills the offer, and for more than is left of the capacity, which is at most half of the
+///   current minimum stake (L10)
+/// - the amount moves to the device's vault, and earns from the next whole hour on (E13)
 pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: OfferTerms) -> Result<()> {
     let bump = ctx.bumps.position;
     let accounts = &mut ctx.accounts;
@@ -71,7 +71,7 @@ pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: 
     stake(accounts, amount)
 }
 
-/// Has staking take the amount in, on a stack frame of its own.
+/// Calls staking to take the amount in, in a stack frame of its own.
 #[inline(never)]
 fn stake(accounts: &mut JoinOffer, amount: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];

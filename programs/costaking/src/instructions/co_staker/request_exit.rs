@@ -22,11 +22,12 @@ pub struct RequestExit {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the holder, for no shares and for more than the position has; never paused
-/// - the shares stop earning with the hour that is on, and cannot come back (E14, E15); the stake counts for 7 days more, then cools down
+/// - fails for anyone but the holder, for zero shares and for more than the position has; never paused
+/// - the shares stop earning with the current hour, which cannot be undone (E14, E15); the stake counts for 7 more days, then cools down
 ///   for 14
-/// - takes along what the shares have earned and not claimed
-/// - after the owner's exit they have been cooling down since then (E19), by the cooldown in force then; `force_exit` comes first
+/// - the exit takes over the unclaimed rewards of its shares
+/// - after the owner's exit the shares have been cooling down since that exit (E19), by the cooldown in force then; fails until
+///   `force_exit` has recorded it
 pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
     let bump = ctx.bumps.exit;
     let accounts = &mut ctx.accounts;

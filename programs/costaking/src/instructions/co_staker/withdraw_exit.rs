@@ -13,7 +13,7 @@ pub struct WithdrawExit {
     // May be the holder too: the caller only signs, and the holder's account only receives lamports.
     #[account(unsafe(dup))]
     pub caller: Signer,
-    /// CHECK: the holder that the exit names; receives the rent.
+    /// CHECK: the exit's holder, which receives the rent.
     #[account(mut, unsafe(dup), address = exit.holder @ CostakingError::NotHolder)]
     pub holder: UncheckedAccount,
     pub config: Account<Config>,
@@ -21,15 +21,16 @@ pub struct WithdrawExit {
     pub offer: Account<Offer>,
     #[account(mut, close = holder)]
     pub exit: Account<Exit>,
-    /// CHECK: the offer's device, read and paid out of by its program alone; gone when nothing of it cools down any more.
+    /// CHECK: the offer's device. Only staking pays out of it; it may be closed when this exit has no stake.
     #[account(mut, address = offer.device @ CostakingError::AccountMismatch)]
     pub device: UncheckedAccount,
-    /// CHECK: the device's stake, or what is left of it; staking checks whose it is.
+    /// CHECK: the device's vault, which may be closed like the device; staking checks whose it is.
     #[account(mut)]
     pub device_vault: UncheckedAccount,
     #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// The holder's. If somebody else calls, the holder's associated token account: anybody could have created others for it.
+    /// A token account of the holder. If somebody else calls, the holder's associated token account, since anyone could create others for
+    /// it.
     #[account(mut, token::authority = holder)]
     pub to: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
@@ -40,13 +41,13 @@ pub struct WithdrawExit {
     pub token_program: Program<Token>,
 }
 
-/// - fails for anyone but the holder until the offer has ended, when no rewards can come any more, and before it has cooled down; never
+/// - fails before the exit has cooled down, and for anyone but the holder until the offer has ended and no more rewards can come; never
 ///   paused
-/// - only the holder while a slash has set stake of the device aside: what has left gets no share of what an overturned slash returns
-/// - fails for anyone but the holder with another token account than the one associated with the holder
-/// - pays the holder, whoever calls: the stake, and what it earned until its last hour, as far as that was recorded in time; the rent
-///   returns
-/// - an exit that was worth less than a base unit when it began to cool down has no stake, and may outlive the device
+/// - fails for anyone but the holder while a slash has set stake of the device aside, because an exit that is withdrawn gets no part of
+///   what an overturned slash returns
+/// - fails for anyone but the holder when `to` is not the holder's associated token account
+/// - always pays the holder: the stake, the rewards until its last hour as far as they were recorded in time, and the rent
+/// - an exit that was worth less than a base unit when its cooldown started has no stake, and its device may be closed
 pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (caller, holder) = (accounts.caller.address(), &accounts.exit.holder);
@@ -60,7 +61,7 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     }
     accounts.exit.check_over(Clock::get()?.unix_timestamp)?;
     accounts.exit.settle(&accounts.offer)?;
-    // Stake never waits for rewards.
+    // A shortfall of rewards never blocks the stake.
     let left = accounts.offer.received.get().saturating_sub(accounts.offer.paid.get());
     let rewards = accounts.exit.rewards.get().min(left);
     accounts.offer.release()?;
@@ -87,7 +88,7 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     )
 }
 
-/// Has staking pay the stake out, on a stack frame of its own.
+/// Calls staking to pay the stake out, in a stack frame of its own.
 #[inline(never)]
 fn withdraw(accounts: &mut WithdrawExit, shares: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];

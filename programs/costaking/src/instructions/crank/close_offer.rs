@@ -7,14 +7,14 @@ use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseOffer {
-    /// CHECK: the offer's owner, as it says; receives both rents.
+    /// CHECK: the offer's owner, which receives both rents.
     #[account(mut, address = offer.owner @ CostakingError::AccountMismatch)]
     pub owner: UncheckedAccount,
     #[account(mut, close = owner)]
     pub offer: Account<Offer>,
     #[account(mut, seeds = [Offer::VAULT_SEED, offer.address().as_ref()], bump = offer.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Where the dust of rounding goes.
+    /// Receives the dust of rounding.
     #[account(mut, token::authority = owner)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,

@@ -22,12 +22,12 @@ pub struct CoolExit {
     pub staking_program: Program<Staking>,
 }
 
-/// - anyone may call, once the wait is over; fails when it cools down already
-/// - nobody while a slash has set stake of the device aside, which staking checks: what an overturned slash returns to a pool is of those
-///   it was taken of. The withdrawal alone waits for it
-/// - the stake counts no more; what its shares are worth cools down. The cooldown ends at the time set with the request, whenever this is
-///   called
-/// - after the owner's exit there is no wait, and the earlier of both ends counts (E21)
+/// - anyone may call, once the waiting period is over; fails when the exit is already cooling down
+/// - fails while a slash has set stake of the device aside, which staking checks, so that what an overturned slash returns to a pool goes
+///   to those it was taken from. This can only delay the withdrawal
+/// - the stake no longer counts, and the value of its shares cools down. The cooldown ends at the time set by the request, no matter when
+///   this is called
+/// - after the owner's exit there is no waiting period, and the earlier of both ends counts (E21)
 pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (shares, now) = (accounts.exit.shares.get(), Clock::get()?.unix_timestamp);

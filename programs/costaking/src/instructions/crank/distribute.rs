@@ -20,7 +20,7 @@ pub struct Distribute {
     pub tally: Account<Tally>,
     #[account(mut)]
     pub emission: Account<Emission>,
-    /// Rewards come out of it; staking checks whose it is.
+    /// Rewards are paid from it; staking checks whose it is.
     #[account(mut)]
     pub emission_vault: Account<TokenAccount>,
     pub staking_config: Account<staking::StakingConfig>,
@@ -31,9 +31,10 @@ pub struct Distribute {
     pub token_program: Program<Token>,
 }
 
-/// - anyone may call, once the hour's block is settled; fails when no reward of it waits, and while that of an earlier hour does
-/// - co-stakers get their share of it in proportion to what earned in that hour, rounded down; the owner the rest (E12)
-/// - after the owner's exit, `force_exit` comes first
+/// - anyone may call, once the hour's block is settled; fails when the device has no reward of it to collect, and while it has one of an
+///   earlier hour
+/// - co-stakers get their share in proportion to the assets that earned in that hour, rounded down; the owner gets the rest (E12)
+/// - after the owner's exit, fails until `force_exit` has recorded it
 pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Open, Status::Closed, Status::Forced])?;
@@ -55,7 +56,7 @@ pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
     collect(accounts, part)
 }
 
-/// Has staking pay the part in, on a stack frame of its own.
+/// Calls staking to pay the part in, in a stack frame of its own.
 #[inline(never)]
 fn collect(accounts: &mut Distribute, part: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];

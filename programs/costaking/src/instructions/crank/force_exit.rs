@@ -20,8 +20,9 @@ pub struct ForceExit {
     pub staking_program: Program<Staking>,
 }
 
-/// - anyone may call, once the device's owner has unstaked (E19); fails for an offer that has ended or has recorded it
-/// - every share is now of the stake that cools down since the exit, and earns no more; positions take theirs out when they like
+/// - anyone may call, once the device's owner has unstaked (E19); fails for an offer that has ended or has recorded the exit
+/// - every share now stands for stake that has been cooling down since the exit, and no longer earns; holders request their exits when they
+///   like
 pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(!accounts.device.forced_at.is_zero(), CostakingError::WrongStatus);

@@ -11,7 +11,7 @@ pub struct SettleExit {
 }
 
 /// - anyone may call; fails when there is nothing to record
-/// - records what the exit has earned; the offer's log covers 64 distributions after its last hour
+/// - records what the exit has earned; the offer's log reaches back for 64 distributions after its last hour
 pub fn settle_exit(ctx: &mut Context<SettleExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(accounts.exit.settle(&accounts.offer)?, CostakingError::NothingToSettle);

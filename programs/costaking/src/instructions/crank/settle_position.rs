@@ -11,7 +11,7 @@ pub struct SettlePosition {
 }
 
 /// - anyone may call; fails when there is nothing to record
-/// - records from where on the position earns rewards; the offer's log covers 64 distributions after its first hour
+/// - records the index from which the position earns rewards; the offer's log reaches back for 64 distributions after its first hour
 pub fn settle_position(ctx: &mut Context<SettlePosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(accounts.position.settle(&accounts.offer), CostakingError::NothingToSettle);

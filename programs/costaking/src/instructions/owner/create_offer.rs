@@ -39,8 +39,9 @@ pub struct CreateOffer {
 
 /// - fails while paused, for anyone but the device's owner (E1), and while the device has an offer
 /// - fails for a device that is terminated, on probation, of a GPU model that earns nothing (E3), or whose stake is below its minimum (E2)
-/// - fails for a capacity above half of the minimum (E4), a share below 5 % (E5), a ticket of nothing or above the capacity
-/// - fails while rewards of earlier hours wait: they are the owner's alone
+/// - fails for a capacity above half of the minimum (E4), for a share below 5 % (E5), and for a ticket of zero or above the capacity
+/// - fails while something is due to a slash
+/// - fails while rewards of earlier hours are not collected: they are the owner's alone
 pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerms) -> Result<()> {
     let bumps = (ctx.bumps.offer, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;

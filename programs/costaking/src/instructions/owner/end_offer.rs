@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 use staking::state::Offering;
 use staking::{Device, Staking};
 
-/// Accounts of an offer's change by its device's owner.
+/// Accounts for a change of an offer by its device's owner.
 #[derive(Accounts)]
 pub struct EndOffer {
     #[account(address = offer.owner @ CostakingError::NotOwner)]
@@ -25,7 +25,7 @@ pub struct EndOffer {
 }
 
 impl EndOffer {
-    /// Moves the offer on, and staking's mark of it.
+    /// Sets the status of the offer, and what staking knows of it.
     pub(super) fn change(&mut self, status: Status, offering: Offering) -> Result<()> {
         self.offer.status = status as u8;
         self.offer.invariant()?;
@@ -43,8 +43,8 @@ impl EndOffer {
     }
 }
 
-/// - fails for anyone but the owner, while co-stakers are in, and while rewards wait that they have a share of
-/// - the owner has all rewards again, and may make another offer; exits on their way go on
+/// - fails for anyone but the owner, while co-stakers have shares of active co-stake, and while rewards that they share are not distributed
+/// - all rewards are the owner's again, who may create another offer; exits in progress continue
 pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Closed, Status::Forced])?;
