@@ -1,10 +1,11 @@
-//! What follows from an event.
+//! The books: tables that follow from the events alone.
 
 #[macro_use]
 mod step;
 mod costaking;
 mod governance;
 mod jobs;
+mod slashes;
 mod staking;
 
 use crate::follow::LOG_CUT;
@@ -15,7 +16,7 @@ use step::Step;
 
 type Outcome = Result<(), sqlx::Error>;
 
-/// Addresses that an event names, at its top.
+/// Addresses among an event's own fields, nested ones excluded.
 pub fn addresses(values: &Values) -> Vec<&str> {
     let mut all: Vec<&str> = values
         .values()
@@ -29,15 +30,15 @@ pub fn addresses(values: &Values) -> Vec<&str> {
 
 /// Where an event happened.
 pub struct At<'a> {
-    /// Its number.
+    /// Number of the event.
     pub id: i64,
-    /// When its block was made, unix seconds, as far as is known.
+    /// Time of its block, unix seconds, if known.
     pub time: Option<i64>,
-    /// Its transaction's signature.
+    /// Signature of its transaction.
     pub signature: &'a str,
 }
 
-/// Brings the books to what they are after an event of this program, with this name.
+/// Applies an event to the books.
 pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, program: &str, name: &str, values: &Values) -> Outcome {
     let step = &mut Step::new(work, at, values);
     if name == LOG_CUT {
@@ -48,6 +49,7 @@ pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, program: &str, 
     }
     match program {
         "jobs" => jobs::apply(step, name).await,
+        "staking" if name.starts_with("Slash") => slashes::apply(step, name).await,
         "staking" => staking::apply(step, name).await,
         "costaking" => costaking::apply(step, name).await,
         "governance" => governance::apply(step, name).await,

@@ -1,4 +1,4 @@
-//! Devices, their rewards and slashes.
+//! Devices and their rewards.
 
 use super::{Outcome, step::Step};
 
@@ -33,7 +33,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         "RewardCollected" => collected(step).await,
         "RewardsClaimed" => claimed(step).await,
-        // In order, each hour once.
+        // Hours are settled in order, each once.
         "HourSettled" => run!(
             step,
             "INSERT INTO hours (hour, block, enterprise, community, enterprise_score, community_score) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -43,56 +43,6 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
             step.at("pools", 1),
             step.at("scores", 0),
             step.at("scores", 1),
-        ),
-        "SlashProposed" => run!(
-            step,
-            "INSERT INTO slashes (id, device, number, status, reason, share_bps, evidence, own, active, cooling, proposed_at, signature) \
-             VALUES ($1, $2, $3, 'proposed', $4, $5, $6, 0, 0, 0, $7, $8)",
-            step.id,
-            device,
-            step.number("number"),
-            step.number("reason"),
-            step.number("share_bps"),
-            step.text("evidence"),
-            step.time,
-            step.signature,
-        ),
-        "SlashApproved" => run!(
-            step,
-            "UPDATE slashes SET status = 'approved', own = $3, active = $4, cooling = $5, ends_at = $6, approved_at = $7 \
-             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
-            device,
-            step.number("number"),
-            step.at("parts", 0),
-            step.at("parts", 1),
-            step.at("parts", 2),
-            step.number("ends_at"),
-            step.time,
-        ),
-        "SlashDue" => run!(
-            step,
-            "UPDATE slashes SET own = own + $3 WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
-            device,
-            step.number("number"),
-            step.number("collected"),
-        ),
-        "SlashAppealed" => run!(
-            step,
-            "UPDATE slashes SET status = 'appealed', answer = $3, appealed_at = $4 \
-             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
-            device,
-            step.number("number"),
-            step.text("answer"),
-            step.time,
-        ),
-        "SlashEnded" => run!(
-            step,
-            "UPDATE slashes SET status = CASE WHEN $3 = 1 THEN 'upheld' WHEN ends_at IS NULL THEN 'dropped' ELSE 'overturned' END, ended_at = $4 \
-             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
-            device,
-            step.number("number"),
-            step.number("upheld"),
-            step.time,
         ),
         _ => Ok(()),
     }
@@ -129,7 +79,7 @@ async fn bond_moved(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// The balances of a device whose events a cut log may lack.
+/// The balances of a device after an instruction whose events a truncated log may lack.
 pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
     if !step.has("own_stake") {
         return Ok(());
