@@ -1,21 +1,22 @@
 //! The history over HTTP: pages, filters, what has not changed, and what cannot be understood.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod site;
+mod stream;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use chain::idl::Event;
 use chain::market;
 use common::{Node, store, story, take_all};
-use futures_util::StreamExt;
-use indexer::{Follower, Store, Taken, api};
+use indexer::{Store, Taken, api};
 use jobs::JobTerms;
 use protocol::units::IO;
 use serde_json::{Value, json};
 use solana_signature::Signature;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 use tests::World;
 use tokio_util::sync::CancellationToken;
@@ -546,7 +547,7 @@ async fn what_cannot_be_understood_is_told_so() {
         ("/v1/hours?device=11111111111111111111111111111111", 400, "only be paged"),
         ("/v1/prices?hours=0", 400, "1 to 2160"),
         ("/v1/prices?hours=2161", 400, "1 to 2160"),
-        ("/v1/throughput?limit=1", 400, "only by hours"),
+        ("/v1/throughput?limit=1", 400, "only hours"),
         ("/v1/jobs/nothing", 400, "not an address"),
         ("/v1/jobs/11111111111111111111111111111111", 404, "nothing is known"),
         ("/v1/nothing", 404, "openapi.json"),
@@ -562,185 +563,6 @@ async fn what_cannot_be_understood_is_told_so() {
     let (status, _, body) = served.ask("/v1/jobs?status=settled%27;DROP%20TABLE%20jobs;--", None).await;
     assert_eq!((status, body["rows"].as_array().unwrap().len()), (StatusCode::OK, 0));
     assert_eq!(served.get("/v1/network").await["jobs"], 34);
-}
-
-#[tokio::test]
-async fn new_events_are_told_as_they_come() {
-    let served = Served::new().await;
-    let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir.path().join("live.db")).await;
-    let follower = Follower::new(served.node.clone(), store.clone());
-    served.node.told.store(40, Ordering::Relaxed);
-    follower.round().await.unwrap();
-    let stop = CancellationToken::new();
-    let router = api::router(store, stop.clone());
-    let response = router
-        .oneshot(Request::get("/v1/stream").body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    let mut stream = response.into_body().into_data_stream();
-    served.node.told.store(60, Ordering::Relaxed);
-    follower.round().await.unwrap();
-    let told = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
-    assert!(told.contains("data: [{") && told.contains("\"name\":"), "{told}");
-    stop.cancel();
-    assert!(stream.next().await.is_none());
-}
-
-/// A client that lost the stream goes on after the last event it was told, as browsers do by themselves.
-#[tokio::test]
-async fn a_lost_stream_is_gone_on_with() {
-    let served = Served::new().await;
-    let newest = *served.store.watch().borrow();
-    let router = api::router(served.store.clone(), CancellationToken::new());
-    let ask = async |last: &str| {
-        let request = Request::get("/v1/stream").header("last-event-id", last);
-        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
-    };
-    // A gap of more than an answer's worth.
-    let begun = newest - 450;
-    let mut stream = ask(&begun.to_string()).await.into_body().into_data_stream();
-    let mut told = Vec::new();
-    while told.last() != Some(&newest) {
-        let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
-        let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
-        let events: Vec<Value> = serde_json::from_str(&line("data:")).unwrap();
-        told.extend(events.iter().map(|event| event["id"].as_i64().unwrap()));
-        assert_eq!(line("id:").parse::<i64>().unwrap(), *told.last().unwrap());
-    }
-    assert_eq!(told, (begun + 1..=newest).collect::<Vec<_>>());
-    for wrong in ["", "x", "-1", "1.5", "9223372036854775808"] {
-        let response = ask(wrong).await;
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{wrong}");
-        let body = to_bytes(response.into_body(), 1_000).await.unwrap();
-        assert!(String::from_utf8_lossy(&body).contains("Last-Event-ID has to be"), "{wrong}");
-    }
-    // Of a history that has not come as far yet, or was another, it is told what comes.
-    let mut stream = ask(&i64::MAX.to_string()).await.into_body().into_data_stream();
-    let values = serde_json::json!({ "job": "x" }).as_object().unwrap().clone();
-    let said = Event {
-        program: "jobs",
-        name: "JobExtended",
-        values,
-    };
-    let taken = Taken {
-        signature: Signature::from([251; 64]),
-        slot: 1,
-        time: None,
-        fee: 0,
-        compute_units: 0,
-        events: vec![said],
-    };
-    served.store.write(&[taken], &[]).await.unwrap();
-    let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
-    assert!(text.contains(&format!("id: {}", newest + 1)), "{text}");
-}
-
-/// An app as builds leave it.
-fn app() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("assets")).unwrap();
-    for (name, text) in [
-        ("index.html", "the page"),
-        ("icon.svg", "<svg/>"),
-        (".hidden", "secret"),
-        ("assets/app-1a2b.js", "the script"),
-        ("assets/app-1a2b.js.br", "br"),
-        ("assets/app-1a2b.js.gz", "gz"),
-        ("assets/engine.wasm", "wasm"),
-    ] {
-        std::fs::write(dir.path().join(name), text).unwrap();
-    }
-    std::os::unix::fs::symlink("/etc/hostname", dir.path().join("link.txt")).unwrap();
-    dir
-}
-
-#[tokio::test]
-async fn a_web_app_is_served_beside_it() {
-    let served = Served::new().await;
-    let dir = app();
-    let api = api::router(served.store.clone(), CancellationToken::new());
-    let config = serde_json::json!({ "cluster": "localnet", "faucet": true });
-    let router = api::site(api, dir.path(), &config).unwrap();
-    let ask = async |path: &str, name: header::HeaderName, value: &str| {
-        let request = Request::get(path).header(name, value).body(Body::empty()).unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let said = |name: &str| parts.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
-        let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
-        (
-            parts.status.as_u16(),
-            body,
-            said("content-type"),
-            said("cache-control"),
-            said("content-encoding"),
-            said("etag"),
-        )
-    };
-    let get = async |path: &str, accept: &str| ask(path, header::ACCEPT_ENCODING, accept).await;
-    let html = "text/html; charset=utf-8";
-    for path in ["/", "/index.html", "/jobs/abc", "/deep/er/"] {
-        let (status, body, kind, caching, _, _) = get(path, "").await;
-        assert_eq!(
-            (status, body.as_str(), kind.as_str(), caching.as_str()),
-            (200, "the page", html, "no-cache"),
-            "{path}"
-        );
-    }
-    let script = "/assets/app-1a2b.js";
-    let cases = [
-        ("", "the script", ""),
-        ("gzip", "gz", "gzip"),
-        ("gzip, br", "br", "br"),
-        ("gzip;q=1.0, br;q=0", "gz", "gzip"),
-        ("deflate", "the script", ""),
-    ];
-    for (accept, text, encoding) in cases {
-        let (status, body, kind, caching, encoded, _) = get(script, accept).await;
-        assert_eq!((status, body.as_str(), encoded.as_str()), (200, text, encoding), "{accept}");
-        assert_eq!(
-            (kind.as_str(), caching.as_str()),
-            ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable")
-        );
-    }
-    assert_eq!(get("/assets/engine.wasm", "br").await.2, "application/wasm");
-    let (status, body, kind, ..) = get("/config.json", "").await;
-    assert_eq!((status, kind.as_str()), (200, "application/json"));
-    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), config);
-    // What is not there is not there, nor what lies outside or was not built.
-    for path in [
-        "/nothing.js",
-        "/.hidden",
-        "/link.txt",
-        "/../Cargo.toml",
-        "/%2e%2e/Cargo.toml",
-        "/assets/app-1a2b.js.br",
-    ] {
-        assert_eq!(get(path, "").await.0, 404, "{path}");
-    }
-    let tag = get("/", "").await.5;
-    assert_eq!(ask("/", header::IF_NONE_MATCH, &tag).await.0, 304);
-    // The history stays what it was.
-    assert_eq!(get("/v1/nothing", "").await.0, 404);
-    assert!(get("/v1/network", "").await.1.contains("jobs_settled"));
-    let response = router
-        .clone()
-        .oneshot(Request::get("/jobs").body(Body::empty()).unwrap())
-        .await
-        .unwrap();
-    let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-    assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'") && policy.contains("frame-ancestors 'none'"));
-    assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-    assert_eq!(response.headers()[header::REFERRER_POLICY], "no-referrer");
-    let written = router.oneshot(Request::post("/").body(Body::empty()).unwrap()).await.unwrap();
-    assert_eq!(written.status(), StatusCode::METHOD_NOT_ALLOWED);
-
-    let empty = tempfile::tempdir().unwrap();
-    for folder in [empty.path(), std::path::Path::new("/nowhere/at/all")] {
-        let error = api::site(api::router(served.store.clone(), CancellationToken::new()), folder, &config);
-        let error = error.err().unwrap().to_string();
-        assert!(error.contains("build it") && error.contains(folder.to_str().unwrap()), "{error}");
-    }
 }
 
 #[tokio::test]

@@ -1,0 +1,85 @@
+//! The stream of new events.
+
+use super::{Served, common::store};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use chain::idl::Event;
+use futures_util::StreamExt;
+use indexer::{Follower, Taken, api};
+use serde_json::Value;
+use solana_signature::Signature;
+use std::sync::atomic::Ordering;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+#[tokio::test]
+async fn new_events_are_told_as_they_come() {
+    let served = Served::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("live.db")).await;
+    let follower = Follower::new(served.node.clone(), store.clone());
+    served.node.told.store(40, Ordering::Relaxed);
+    follower.round().await.unwrap();
+    let stop = CancellationToken::new();
+    let router = api::router(store, stop.clone());
+    let response = router
+        .oneshot(Request::get("/v1/stream").body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    let mut stream = response.into_body().into_data_stream();
+    served.node.told.store(60, Ordering::Relaxed);
+    follower.round().await.unwrap();
+    let told = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(told.contains("data: [{") && told.contains("\"name\":"), "{told}");
+    stop.cancel();
+    assert!(stream.next().await.is_none());
+}
+
+/// A client that lost the stream goes on after the last event it was told, as browsers do by themselves.
+#[tokio::test]
+async fn a_lost_stream_is_gone_on_with() {
+    let served = Served::new().await;
+    let newest = *served.store.watch().borrow();
+    let router = api::router(served.store.clone(), CancellationToken::new());
+    let ask = async |last: &str| {
+        let request = Request::get("/v1/stream").header("last-event-id", last);
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    // A gap of more than an answer's worth.
+    let begun = newest - 450;
+    let mut stream = ask(&begun.to_string()).await.into_body().into_data_stream();
+    let mut told = Vec::new();
+    while told.last() != Some(&newest) {
+        let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let events: Vec<Value> = serde_json::from_str(&line("data:")).unwrap();
+        told.extend(events.iter().map(|event| event["id"].as_i64().unwrap()));
+        assert_eq!(line("id:").parse::<i64>().unwrap(), *told.last().unwrap());
+    }
+    assert_eq!(told, (begun + 1..=newest).collect::<Vec<_>>());
+    for wrong in ["", "x", "-1", "1.5", "9223372036854775808"] {
+        let response = ask(wrong).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{wrong}");
+        let body = to_bytes(response.into_body(), 1_000).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("Last-Event-ID has to be"), "{wrong}");
+    }
+    // Of a history that has not come as far yet, or was another, it is told what comes.
+    let mut stream = ask(&i64::MAX.to_string()).await.into_body().into_data_stream();
+    let values = serde_json::json!({ "job": "x" }).as_object().unwrap().clone();
+    let said = Event {
+        program: "jobs",
+        name: "JobExtended",
+        values,
+    };
+    let taken = Taken {
+        signature: Signature::from([251; 64]),
+        slot: 1,
+        time: None,
+        fee: 0,
+        compute_units: 0,
+        events: vec![said],
+    };
+    served.store.write(&[taken], &[]).await.unwrap();
+    let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(text.contains(&format!("id: {}", newest + 1)), "{text}");
+}
