@@ -1,4 +1,4 @@
-//! The books beside the accounts.
+//! Compares the books with the accounts.
 
 use crate::{Result, Store};
 use anchor_lang::{AccountDeserialize, Discriminator};
@@ -11,16 +11,16 @@ use sqlx::{AssertSqlSafe, Row};
 use staking::Device;
 use std::{collections::BTreeMap, fmt};
 
-/// Something the books say that the chain does not.
+/// A number that the books and the chain disagree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Of which account.
+    /// The account.
     pub address: Address,
-    /// What of it.
+    /// Name of the number.
     pub what: &'static str,
-    /// As the books have it; nothing if they do not know it.
+    /// The number in the books, if they have it.
     pub books: Option<i64>,
-    /// As the chain has it; nothing if the account is not there.
+    /// The number on the chain, if the account exists.
     pub chain: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Difference {
 /// Columns by account.
 type Columns = BTreeMap<Address, Vec<i64>>;
 
-/// What of a device is compared.
+/// Columns of a device that are compared.
 const DEVICE: [&str; 10] = [
     "own_stake",
     "co_stake",
@@ -48,7 +48,7 @@ const DEVICE: [&str; 10] = [
     "open_jobs",
     "rewards",
 ];
-/// What of an escrow is compared.
+/// Columns of an escrow that are compared.
 const ESCROW: [&str; 3] = ["free", "locked", "fees"];
 
 fn of_device(device: &Device) -> [u64; DEVICE.len()] {
@@ -70,11 +70,11 @@ fn of_escrow(escrow: &Escrow) -> [u64; ESCROW.len()] {
     [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get())
 }
 
-/// What the accounts under `device` and `escrow` have in these columns now, where they are there, with the escrow's mint and, where the
-/// job program's config is named, the mint that is $IO's; of that under `proposal` what its events tell.
+/// The current state of the accounts that an instruction names, as far as they exist: the columns above of its `device` and `escrow`, the
+/// escrow's mint, the $IO mint from the job program's `config`, and the fields of its `proposal` that events have.
 ///
 /// # Errors
-/// The chain; [`chain::Error::Behind`] from a machine that has not got to `slot`.
+/// The chain; [`chain::Error::Behind`] from a machine that has not reached `slot`.
 pub(crate) async fn standing(network: &dyn Network, named: &Values, slot: u64) -> Result<Values> {
     let address = |name| named.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
     let mut all = Values::new();
@@ -94,7 +94,7 @@ pub(crate) async fn standing(network: &dyn Network, named: &Values, slot: u64) -
     Ok(all)
 }
 
-/// A proposal by the names that its events have for what it is.
+/// A proposal's fields under the names that its events use.
 fn of_proposal(proposal: &Proposal) -> Values {
     let votes = proposal.votes();
     let fields = [
@@ -118,33 +118,33 @@ fn column((name, number): (&str, u64)) -> (String, Value) {
     (name.to_owned(), number.into())
 }
 
-/// Compares every device, escrow and job that is there with the books as they are.
+/// Compares every device, escrow and job on the chain with the books.
 ///
-/// What is not in the books yet shows as a difference: let [`crate::Follower::catch_up`] end first. On a chain that goes on meanwhile a
-/// difference may be what has happened since; one that is still there when it is asked again is a fault of the books.
+/// Run [`crate::Follower::catch_up`] first, as anything not indexed yet shows as a difference. On a live chain a difference may have arisen
+/// during the comparison; one that remains when the check is repeated is an error in the books.
 pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let devices = accounts(network, |device: &Device| of_device(device).to_vec()).await?;
-    // Closed devices are history.
+    // Devices and escrows that were closed are in the books only.
     compare(&mut differences, &DEVICE, &devices, &rows(store, "devices", &DEVICE).await?);
     let escrows = accounts(network, |escrow: &Escrow| of_escrow(escrow).to_vec()).await?;
     compare(&mut differences, &ESCROW, &escrows, &rows(store, "escrows", &ESCROW).await?);
 
     let jobs = accounts(network, |job: &Job| vec![u64::from(job.units.get())]).await?;
     compare(&mut differences, &["units"], &jobs, &rows(store, "jobs", &["units"]).await?);
-    let over = "SELECT address FROM jobs WHERE opened IN (SELECT MAX(opened) FROM jobs GROUP BY address) \
+    let unfinished = "SELECT address FROM jobs WHERE opened IN (SELECT MAX(opened) FROM jobs GROUP BY address) \
                 AND status IN ('open', 'claimed', 'committed', 'revealed')";
     let mut connection = store.connection().await?;
-    let going_on = sqlx::query(over)
+    let unfinished = sqlx::query(unfinished)
         .fetch_all(&mut *connection)
         .await
         .map_err(|cause| store.refused(cause))?;
-    for row in going_on {
+    for row in unfinished {
         let Ok(address) = row.get::<String, _>(0).parse() else { continue };
         if !jobs.contains_key(&address) {
             differences.push(Difference {
                 address,
-                what: "whether the job goes on",
+                what: "unfinished job",
                 books: Some(1),
                 chain: None,
             });
@@ -153,7 +153,7 @@ pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Differenc
     Ok(differences)
 }
 
-/// An account of a kind, if it is there, as it was in this slot or later.
+/// An account of a type, if it exists, as of `slot` or later.
 async fn account<T: AccountDeserialize>(network: &dyn Network, address: Option<Address>, slot: u64) -> Result<Option<T>> {
     let Some(address) = address else { return Ok(None) };
     let (read_in, found) = network.accounts(&[address]).await?;
@@ -165,7 +165,7 @@ async fn account<T: AccountDeserialize>(network: &dyn Network, address: Option<A
     Ok(found.and_then(|account| T::try_deserialize(&mut account.data.as_slice()).ok()))
 }
 
-/// Numbers of every account of a kind.
+/// Numbers of every account of a type.
 async fn accounts<T: AccountDeserialize + Discriminator + anchor_lang::Owner>(
     network: &dyn Network,
     read: impl Fn(&T) -> Vec<u64>,
@@ -179,7 +179,7 @@ async fn accounts<T: AccountDeserialize + Discriminator + anchor_lang::Owner>(
     Ok(numbers.collect())
 }
 
-/// The same columns in the books; of jobs those of the latest use of an address.
+/// The same numbers in the books; for jobs, of the latest job at each address.
 async fn rows(store: &Store, table: &str, columns: &[&str]) -> Result<Columns> {
     let order = if table == "jobs" { "opened" } else { "address" };
     let sql = format!("SELECT address, {} FROM {table} ORDER BY {order}", columns.join(", "));

@@ -1,4 +1,4 @@
-//! Takes transactions in, in order and once.
+//! Follows the programs' transactions and writes each to the store once, in order.
 
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
 use chain::{Network, idl, sysvar};
@@ -15,21 +15,21 @@ use std::{
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Transactions of each program taken in at once, unless a slot alone has more.
+/// Transactions of each program in one round; more if a single slot has more.
 const ROUND: usize = 2_000;
-/// Transactions asked for at a time.
+/// Concurrent lookups of transactions.
 const AT_ONCE: usize = 16;
-/// Waits until a slot may be over, or the node has a transaction's details.
+/// Backoff while waiting for a slot to end, or for the node to have a transaction's details.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), AUDIT);
-/// Pause while the node tells of what happens: nodes lose subscriptions without saying so.
+/// Time between rounds while subscriptions stand: a node may lose one without saying so.
 const AUDIT: Duration = Duration::from_secs(15);
 /// Pause after an error.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Name of the event that stands for those that a cut log may lack. No program says it: it has the name of an instruction, its accounts by
-/// name, its arguments, the balances of its device and its escrow, and its proposal, as they were when it was taken in.
+/// Name of the event that stands for an instruction whose own events a truncated log may lack. No program emits it. It has the
+/// instruction's name, accounts and arguments, and the state of its device, escrow and proposal when it was indexed.
 pub(crate) const LOG_CUT: &str = "LogCut";
-/// What moves a job on says one of these, once, of the account that it names as `job`.
+/// Events of a change of a job's status: every such change emits exactly one, with the account in its field `job`.
 const MOVED_ON: [&str; 7] = [
     "JobOpened",
     "JobClaimed",
@@ -39,7 +39,7 @@ const MOVED_ON: [&str; 7] = [
     "JobRefunded",
     "JobConvicted",
 ];
-/// The job program's instructions that do.
+/// The job program's instructions that change a job's status.
 const MOVES_ON: [&str; 11] = [
     "open_job",
     "claim_job",
@@ -54,30 +54,30 @@ const MOVES_ON: [&str; 11] = [
     "convict_silence",
 ];
 
-/// A transaction with what the programs said in it.
+/// A transaction with the programs' events.
 #[derive(Clone, Debug)]
 pub struct Taken {
     /// Its signature.
     pub signature: Signature,
     /// Slot of its block.
     pub slot: u64,
-    /// When that was made, unix seconds, as far as the node knows.
+    /// Time of its block, unix seconds, if the node knows it.
     pub time: Option<i64>,
     /// Lamports of its fee.
     pub fee: u64,
     /// Compute units it used.
     pub compute_units: u64,
-    /// Events, in the order of the log; where that was cut, one [`LOG_CUT`] for each instruction of the market's follows them.
+    /// Events in the order of the log. If the log was truncated, one [`LOG_CUT`] follows for each instruction of the market's programs.
     pub events: Vec<idl::Event>,
 }
 
-/// What the node tells of a transaction that it has listed.
+/// What the node knows of a transaction that it has listed.
 enum Lookup {
-    /// It failed, and changed nothing.
+    /// The transaction failed, and changed nothing.
     Failed { slot: u64 },
-    /// The node does not tell what it did, or not yet.
+    /// The node does not have its details, or not yet.
     Unavailable { slot: u64 },
-    /// What it did.
+    /// The transaction with all its events.
     Complete(Taken),
 }
 
@@ -90,15 +90,15 @@ impl Lookup {
     }
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Round {
-    /// Transactions taken in, those among them that failed and changed nothing.
+    /// Transactions taken in, including those that failed and changed nothing.
     pub taken: usize,
-    /// Whether there are more that may not be taken yet: their slot is not over, the node does not tell of all before them or has not got
-    /// there, or they were too many for one round.
+    /// Whether more transactions are waiting: their slot is not over, the node does not know all those before them, the node is behind, or
+    /// they are too many for one round.
     pub waiting: bool,
-    /// Slot before which all has been taken in that happened: the one that was on when it was listed. None when some of it waits.
+    /// The slot that was current when the round was listed, if all transactions before it have been taken in.
     pub whole_before: Option<u64>,
 }
 
@@ -111,32 +111,33 @@ pub struct Follower {
     begun: Mutex<Begun>,
 }
 
-/// What a round has begun and another goes on with.
+/// State that one round leaves to the next.
 #[derive(Default)]
 struct Begun {
-    /// The slot up to which lists are asked for. It stays until all have come: a machine that is always a little behind gets to it.
+    /// The slot up to which lists are requested. It is kept until all lists have come, so that even a machine that always lags a little
+    /// reaches it.
     slot: Option<u64>,
-    /// What was listed and was too much for one round.
+    /// Listed transactions that were too many for one round.
     left: Option<Listed>,
 }
 
-/// What there was to take in.
+/// Transactions to take in.
 struct Listed {
-    /// The slot that was on: all that happened before it is listed.
+    /// The current slot when they were listed: all transactions before it are among them.
     slot: u64,
     waiting: Waiting,
 }
 
-/// Signatures of a program that were not taken in yet, the oldest first.
+/// For each program, the signatures not taken in yet, oldest first.
 type Waiting = BTreeMap<Address, VecDeque<Signature>>;
 
 impl Follower {
-    /// Goes on where `store` ends.
+    /// Follows the programs from where `store` ends.
     pub fn new(network: Arc<dyn Network>, store: Store) -> Self {
         Self::in_rounds_of(ROUND, network, store)
     }
 
-    /// [`Follower::new`] with that many transactions of each program taken in at once.
+    /// [`Follower::new`] with `batch_size` transactions of each program in a round.
     pub fn in_rounds_of(batch_size: usize, network: Arc<dyn Network>, store: Store) -> Self {
         let batch_size = batch_size.max(1);
         Self {
@@ -148,17 +149,16 @@ impl Follower {
         }
     }
 
-    /// The same with that pause between looks at a node that pushes news.
+    /// Sets the time between rounds while the node pushes news.
     #[must_use]
     pub fn auditing_every(self, audit: Duration) -> Self {
         Self { audit, ..self }
     }
 
-    /// Takes in what comes until `stop`: at once when the node pushes news, and every `every` when it does not.
+    /// Takes in transactions until `stop`: as soon as the node pushes news, or every `every` if it pushes none.
     ///
-    /// News only wake it. What there is to take in is asked for, from where the last round ended, so that no lost connection loses
-    /// anything.
-    // Boxed, so that what it does is compiled once, here, and not in every program that follows a chain.
+    /// News only wake the follower. It then requests everything since its last round, so a lost connection loses nothing.
+    // Boxed, so that the code is compiled here once and not in every program that follows a chain.
     pub fn run<'a>(&'a self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
         self.follow(every, stop).boxed()
     }
@@ -172,7 +172,7 @@ impl Follower {
                 taken: 0, waiting: true, ..
             }) = round
             {
-                // Its news have come. Each look asks for all there is since: what is long in coming is asked for less often.
+                // No news will come for what it waits for. Every round lists everything anew, so it is repeated less and less often.
                 let _ = stop.run_until_cancelled(backoff.wait()).await;
                 continue;
             }
@@ -194,8 +194,7 @@ impl Follower {
         }
     }
 
-    /// Takes in all that has happened until now, and waits for what of it cannot be taken in yet: the slot that is on, and what the node
-    /// has yet to tell of.
+    /// Takes in all that has happened until now. Waits for the current slot to end and for details that the node does not have yet.
     pub fn catch_up(&self) -> BoxFuture<'_, Result<()>> {
         self.take_past().boxed()
     }
@@ -215,13 +214,13 @@ impl Follower {
         }
     }
 
-    /// Takes in what has come since. Call it again when that was much, or something has changed.
+    /// Takes in the next transactions. Call it again if there were any, or once something has changed.
     ///
-    /// Only slots that were over when they were listed are taken in, of which every program's list is whole, and only as far as everything
-    /// in them is known: so the order is the same however much is taken in at a time.
+    /// A slot is taken in only if it was over when it was listed, every program's list of it is complete and all its transactions are known.
+    /// This makes the order independent of the size of the rounds.
     pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
         let round = self.take_round().map(|round| match round {
-            // Of the machines that a node may be, one that is behind has answered: it has nothing to tell yet.
+            // The endpoint may be many machines, and one that lags has answered.
             Err(Error::Chain(chain::Error::Behind { .. })) => Ok(Round {
                 taken: 0,
                 waiting: true,
@@ -234,7 +233,7 @@ impl Follower {
 
     async fn take_round(&self) -> Result<Round> {
         let mut begun = self.begun.lock().await;
-        // Where the round ends in an error all is listed anew.
+        // If the round fails, the next one lists everything anew.
         let Listed { slot, mut waiting } = match begun.left.take() {
             Some(listed) => listed,
             None => self.list(&mut begun.slot).await?,
@@ -257,7 +256,7 @@ impl Follower {
         if whole_before.is_some() {
             self.store.catch_up();
         }
-        // What waits for something else may be listed otherwise once that has come.
+        // If the round took nothing, it waits for the node, whose lists may differ by then.
         if is_long && is_waiting && !order.is_empty() {
             begun.left = Some(Listed { slot, waiting });
         }
@@ -268,7 +267,7 @@ impl Follower {
         })
     }
 
-    /// What there is to take in: up to the slot that is on, or that was when lists were `asked` for in vain.
+    /// Lists the transactions to take in: up to the current slot, or the slot `asked` for in an earlier round whose lists did not come.
     async fn list(&self, asked: &mut Option<u64>) -> Result<Listed> {
         let slot = match *asked {
             Some(slot) => slot,
@@ -282,18 +281,18 @@ impl Follower {
         Ok(Listed { slot, waiting })
     }
 
-    /// The slot that is on at the node.
+    /// The node's current slot.
     async fn current_slot(&self) -> Result<u64> {
-        // Any account would do: it is answered with the slot in which it was read.
+        // Any account will do: the answer names the slot in which it was read.
         let (slot, _) = self.network.accounts(&[sysvar::CLOCK]).await?;
         Ok(slot)
     }
 
-    /// A program's transactions after the newest that was taken in, as a machine lists them that has got to this slot.
+    /// A program's transactions after its cursor, listed by a machine that has reached `slot`.
     async fn since_cursor(&self, program: &Address, mut slot: u64) -> Result<VecDeque<Signature>> {
         let cursor = self.store.cursor(program).await?;
         let (mut all, mut before) = (VecDeque::new(), None);
-        // Where the node does not remember the cursor, what it does remember is taken, and what is known is skipped.
+        // If the node no longer knows the cursor, all that it lists is taken, and the store skips what it has.
         loop {
             let page = self.network.history(program, before.as_ref(), slot).await?;
             let Some((of_last, last)) = page.last().copied() else {
@@ -305,12 +304,12 @@ impl Follower {
                 }
                 all.push_front(signature);
             }
-            // To one that does not know it there is nothing before it.
+            // A machine that does not know the last signature would list nothing before it, so it must have reached its slot.
             (before, slot) = (Some(last), slot.max(of_last));
         }
     }
 
-    /// What is known of these transactions, the oldest of each program; no entry for one that the node does not know yet.
+    /// Looks up the oldest waiting transactions of each program. One that the node does not know yet gets no entry.
     async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Lookup>> {
         use futures_util::{StreamExt, TryStreamExt, stream};
         let (mut lookups, mut batch_size) = (HashMap::new(), self.batch_size);
@@ -323,7 +322,7 @@ impl Follower {
                 .try_collect::<Vec<_>>()
                 .await?;
             lookups.extend(found.into_iter().filter_map(|(signature, lookup)| Some((signature, lookup?))));
-            // A slot is taken in whole or not at all: where more of a program's are in one than were asked for, more are.
+            // A slot is taken in whole or not at all: if one has more transactions of a program than the batch, the batch grows.
             let is_one_slot = |list: &VecDeque<Signature>| {
                 let slot = |place| Some(lookups.get(list.get(place)?)?.slot());
                 list.len() > batch_size && slot(0).is_some() && slot(0) == slot(batch_size.saturating_sub(1))
@@ -335,7 +334,7 @@ impl Follower {
         }
     }
 
-    /// What is known of a transaction; nothing if the node does not know it yet.
+    /// Looks up a transaction; `None` if the node does not know it yet.
     async fn look_up(&self, signature: Signature) -> Result<Option<Lookup>> {
         let Some(landed) = self.network.landed(&signature).await? else {
             return Ok(None);
@@ -344,7 +343,7 @@ impl Follower {
         if landed.error.is_some() {
             return Ok(Some(Lookup::Failed { slot }));
         }
-        // Anybody can name the programs in a transaction that says nothing: a log without lines is one, none is not.
+        // An empty log is a log: anybody can name the programs in a transaction that calls none of them. A missing log is not.
         let Some(logs) = landed.logs else {
             return Ok(Some(Lookup::Unavailable { slot }));
         };
@@ -368,8 +367,8 @@ impl Follower {
         })))
     }
 
-    /// The instructions of a transaction of this slot whose log was cut after these events, each as a [`LOG_CUT`]; nothing if the node does
-    /// not tell them.
+    /// The instructions of a transaction in `slot` whose log was truncated after the events `heard`, each as a [`LOG_CUT`]; `None` if the
+    /// node does not have them.
     async fn unheard(&self, signature: &Signature, slot: u64, heard: &[idl::Event]) -> Result<Option<Vec<idl::Event>>> {
         let Some(instructions) = self.network.instructions(signature).await? else {
             return Ok(None);
@@ -382,7 +381,7 @@ impl Follower {
             values.extend(check::standing(&*self.network, &values, slot).await?);
             if call.program == "jobs" && MOVES_ON.contains(&call.name) {
                 let job = values.get("job").and_then(Value::as_str).unwrap_or_default();
-                // The log has its lines in order: what was heard of a job are its first moves.
+                // The log is in order, so the events heard of a job are those of its first moves.
                 let is_heard = match moves.get_mut(job) {
                     Some(left @ 1..) => {
                         *left = left.saturating_sub(1);
@@ -401,13 +400,13 @@ impl Follower {
             });
         }
         if !events.is_empty() {
-            tracing::warn!(%signature, "the log of a transaction was cut; what it may lack is read from its instructions and accounts");
+            tracing::warn!(%signature, "the log of a transaction was truncated; reading its instructions and accounts instead");
         }
         Ok(Some(events))
     }
 }
 
-/// How many moves of each job these events tell of.
+/// How many changes of each job's status are among these events.
 fn moves_heard(events: &[idl::Event]) -> HashMap<&str, usize> {
     let mut moves = HashMap::new();
     let moved = events
@@ -420,7 +419,7 @@ fn moves_heard(events: &[idl::Event]) -> HashMap<&str, usize> {
     moves
 }
 
-/// The slot until which all of a program's list is known: what is not known of it happened then or later.
+/// The slot before which everything on a program's list is known.
 fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>) -> u64 {
     let mut last = 0;
     for signature in list {
@@ -433,12 +432,12 @@ fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>)
     u64::MAX
 }
 
-/// Takes what may be taken off the programs' lists, in one order: by slot, and within a slot so that each program's own order holds. Ends
-/// before the slot `end`. Also returns where each list got to.
+/// Takes the transactions before the slot `end` off the programs' lists and merges them into one order: by slot, and within a slot in an
+/// order that respects each program's own. Also returns each program's new cursor.
 fn merge(waiting: &mut Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
     let slot = |signature: &Signature| match lookups.get(signature).filter(|lookup| lookup.slot() < end)? {
         Lookup::Complete(taken) => Some(taken.slot),
-        // One that failed changes nothing: it may go at once.
+        // A failed transaction changes nothing, so its place does not matter.
         Lookup::Failed { .. } => Some(0),
         Lookup::Unavailable { .. } => None,
     };
@@ -449,7 +448,7 @@ fn merge(waiting: &mut Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) 
     }
     let (mut order, mut cursors) = (Vec::new(), BTreeMap::new());
     loop {
-        // A transaction is next when it is the head of every list that it is in.
+        // A transaction may be next if it heads every list that it is on.
         let heads: Vec<Signature> = waiting.values().filter_map(|list| list.front()).copied().collect();
         let is_free = |head: &Signature| heads.iter().filter(|other| *other == head).count() == lists.get(head).copied().unwrap_or(0);
         let free = heads

@@ -1,8 +1,8 @@
 //! The market's history, kept from the programs' events alone.
 //!
-//! A [`Follower`] takes transactions in order and each exactly once: a round of them, what follows from them and where the next begins are
-//! one database transaction, so a crash anywhere loses and doubles nothing, and a run from the first slot on comes to the same state.
-//! [`check`] compares the books with the accounts. [`api`] serves them.
+//! A [`Follower`] takes in transactions in order, each exactly once. A round of transactions, the resulting changes of the books and the
+//! start of the next round are one database transaction, so a crash loses and repeats nothing, and indexing from the first slot again gives
+//! the same state. [`check`] compares the books with the accounts; [`api`] serves them.
 
 pub mod api;
 mod books;
@@ -17,70 +17,70 @@ pub use store::Store;
 
 use solana_address::Address;
 
-/// The programs whose events are kept.
+/// The programs whose events are indexed.
 pub const PROGRAMS: [Address; 5] = [staking::ID, costaking::ID, jobs::ID, referee::ID, governance::ID];
 
 /// Result of the indexer.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What stops the indexer, or makes it try again.
+/// Errors that stop the indexer, or make it try again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The chain.
     #[error(transparent)]
     Chain(#[from] chain::Error),
     /// The database.
-    #[error("the database {url} failed ({cause}); check that it is there and may be written")]
+    #[error("the database {url} failed ({cause}); check that it exists and is writable")]
     Database {
-        /// Which.
+        /// URL of the database.
         url: String,
-        /// Why.
+        /// Error of the database.
         cause: sqlx::Error,
     },
     /// The history is another chain's.
     #[error(
-        "the database {url} has the history of another chain, whose genesis hash is {genesis}; name another with --database, or remove this one"
+        "the database {url} has the history of another chain, whose genesis hash is {genesis}; choose another with --database, or remove it"
     )]
     OtherChain {
-        /// Which database.
+        /// URL of the database.
         url: String,
         /// Genesis hash of its chain.
         genesis: String,
     },
     /// The books are wrong.
     #[error(
-        "the books differ from the accounts in {count} places; they are listed above. Check again, as the chain goes on; where they stay, \
-         remove the database and index the history again"
+        "the books differ from the accounts in the {count} places listed above. Check again, as the chain may have moved on meanwhile; \
+         if differences remain, remove the database and index the history again"
     )]
     Differences {
-        /// In how many places.
+        /// Number of differences.
         count: usize,
     },
     /// The web app.
     #[error("the web app in {} cannot be read ({cause}); build it, or give the folder it was built into", folder.display())]
     Site {
-        /// Where it should be.
+        /// Folder of the web app.
         folder: std::path::PathBuf,
-        /// Why.
+        /// Error of the file system.
         cause: std::io::Error,
     },
-    /// What the web app would be told.
-    #[error("the RPC URL may carry a key, which the web app would show to everybody; give --web-cluster a public URL")]
+    /// The web app would publish the RPC URL.
+    #[error("the RPC URL may contain a key, which the web app would show to everybody; give --web-cluster a public URL")]
     Secret,
     /// The webhooks.
     #[error("the webhooks in {} cannot be used: {reason}", file.display())]
     Webhooks {
-        /// Where they are.
+        /// File of the webhooks.
         file: std::path::PathBuf,
-        /// What to correct.
+        /// What is wrong, and how to correct it.
         reason: String,
     },
     /// The port.
-    #[error("{address} cannot be served ({cause}); choose another address with --listen")]
+    #[error("cannot listen on {address} ({cause}); choose another address with --listen")]
     Listen {
-        /// Which.
+        /// The address.
         address: std::net::SocketAddr,
-        /// Why.
+        /// Error of the system.
         cause: std::io::Error,
     },
 }

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///
-/// Every setting is a flag or an environment variable. Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach at
-/// the start or the wrong one.
+/// Every setting is a flag or an environment variable. Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 wrong chain, or
+/// chain unreachable at the start.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -25,7 +25,7 @@ struct Cli {
         global = true
     )]
     cluster: String,
-    /// WebSocket URL, when it does not follow from the RPC URL
+    /// WebSocket URL, if it does not follow from the RPC URL
     #[arg(long, env = "IONET_WS", value_name = "URL", hide_env_values = true, global = true)]
     ws: Option<String>,
     /// Database: sqlite://FILE or postgres://USER@HOST/NAME
@@ -38,25 +38,25 @@ struct Cli {
         global = true
     )]
     database: String,
-    /// Where to serve
+    /// Address to serve on
     #[arg(long, env = "IONET_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8903")]
     listen: SocketAddr,
-    /// Folder of a built web app to serve beside the history
+    /// Folder of a built web app to serve next to the API
     #[arg(long, env = "IONET_WEB", value_name = "FOLDER", requires = "blobs")]
     web: Option<PathBuf>,
     /// Blob store that the web app uses
     #[arg(long, env = "IONET_BLOBS", value_name = "URL")]
     blobs: Option<String>,
-    /// Cluster that the web app uses, when it is another one: everybody sees it
+    /// Cluster for the web app, if it is to use another: visible to everybody
     #[arg(long, env = "IONET_WEB_CLUSTER", value_name = "URL", requires = "web")]
     web_cluster: Option<String>,
-    /// Webhooks: a TOML file with [[webhook]] tables of url, secret, and programs, names and addresses to narrow them by
+    /// Webhooks: a TOML file with [[webhook]] tables of url and secret, and of programs, names and addresses as filters
     #[arg(long, env = "IONET_WEBHOOKS", value_name = "FILE")]
     webhooks: Option<PathBuf>,
-    /// Milliseconds between looks at a node that pushes nothing
+    /// Milliseconds between polls of a node that pushes nothing
     #[arg(long, env = "IONET_EVERY", value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
-    /// How to log, to standard error; RUST_LOG filters
+    /// Log format, on standard error; RUST_LOG filters
     #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human", global = true)]
     log: LogFormat,
     #[command(subcommand)]
@@ -65,10 +65,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Index what there is, compare the books with the accounts, and end; fails when they differ
+    /// Index everything until now, compare the books with the accounts, and exit; fails if they differ
     ///
-    /// While the chain goes on, a difference may be what happened during the comparison: check again. One that stays is a fault of the
-    /// books.
+    /// On a live chain, a difference may have arisen during the comparison: check again. One that remains is an error in the books.
     Check,
 }
 
@@ -83,7 +82,7 @@ async fn act(cli: Cli) -> Result<()> {
     if let Some(ws) = &cli.ws {
         cluster.ws.clone_from(ws);
     }
-    // A port that is taken is said before the chain is asked.
+    // First, so that a port in use is reported before the chain is asked.
     let listener = match cli.command {
         Some(Command::Check) => None,
         None => Some(api::listen(cli.listen).await?),
@@ -135,11 +134,11 @@ async fn serve(
     Ok(())
 }
 
-/// What the web app is told: where the chain and the blobs are, and which chain it is.
+/// The web app's configuration: where the chain and the blobs are, and which chain it is.
 async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dyn Network>) -> Result<Value> {
     let shown = match &cli.web_cluster {
         Some(web) => web.parse()?,
-        // Keys of hosted nodes are in what is not shown.
+        // The parts of a URL that are not shown may contain a provider's key.
         None if cluster.rpc.trim_end_matches('/') != cluster.shown() => return Err(Error::Secret),
         None => cluster.clone(),
     };
@@ -165,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_check_needs_may_follow_it() {
+    fn settings_of_a_check_may_follow_it() {
         let flags = [
             "--cluster",
             "devnet",

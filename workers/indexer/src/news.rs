@@ -1,4 +1,4 @@
-//! Whether something has happened, as the node pushes it.
+//! Subscriptions that tell when something has happened.
 
 use crate::PROGRAMS;
 use chain::{Network, Result};
@@ -17,10 +17,10 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Waits between attempts to subscribe.
+/// Backoff between attempts to subscribe.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
-/// Subscriptions to all accounts of the programs: whatever a program says, it has changed one. Dropping it ends them.
+/// Subscriptions to all accounts of the programs, one of which changes with every event. Dropping this ends them.
 pub struct News {
     shared: Arc<Shared>,
     _end: DropGuard,
@@ -33,7 +33,7 @@ struct Shared {
 }
 
 impl News {
-    /// Subscribes, again whenever a subscription ends, until `stop`.
+    /// Subscribes until `stop`, and again whenever a subscription ends.
     pub fn of(network: Arc<dyn Network>, stop: CancellationToken) -> Self {
         let shared = Arc::<Shared>::default();
         let (listener, ended) = (shared.clone(), stop.clone());
@@ -49,12 +49,12 @@ impl News {
         }
     }
 
-    /// Waits for news. Those that came since the last wait count; what may have been missed while no subscription stood is news, too.
+    /// Waits for news. News since the last wait count, as does a time without subscriptions, when some may have been missed.
     pub async fn come(&self) {
         self.shared.come.notified().await;
     }
 
-    /// Whether the subscriptions stand, as far as is known.
+    /// Whether the subscriptions are believed to stand.
     pub fn stand(&self) -> bool {
         self.shared.stand.load(Ordering::Relaxed)
     }
@@ -68,21 +68,21 @@ async fn listen(network: &dyn Network, shared: &Shared) {
                 retry.reset();
                 shared.stand.store(true, Ordering::Relaxed);
                 shared.come.notify_one();
-                // One that ends is followed by nothing: all are made anew, and what came between is looked for.
+                // When one ends, all are renewed, and the follower looks for what came in between.
                 while changes.next().await == Some(true) {
                     shared.come.notify_one();
                 }
                 shared.stand.store(false, Ordering::Relaxed);
                 shared.come.notify_one();
-                tracing::debug!("a subscription has ended; subscribing anew");
+                tracing::debug!("a subscription has ended; subscribing again");
             }
-            Err(error) => tracing::debug!(%error, "the node has no subscriptions; it is queried instead"),
+            Err(error) => tracing::debug!(%error, "the node takes no subscriptions; polling it instead"),
         }
         retry.wait().await;
     }
 }
 
-/// Changes of all programs' accounts; `false` when a subscription ends.
+/// Yields `true` for each change of a program's account, and `false` when a subscription ends.
 async fn subscribe(network: &dyn Network) -> Result<BoxStream<'static, bool>> {
     let mut all = Vec::new();
     for program in PROGRAMS {

@@ -11,32 +11,32 @@ use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, migrate::Migrator, pool::Pool
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
-/// Connections at a time that answer. Another takes in what happens: a question that nobody waits for any more may keep its own for long.
+/// Connections for queries. Indexing has one of its own, as an abandoned query may hold its connection for long.
 const CONNECTIONS: u32 = 8;
-/// Events brought into the books at a time while those are rebuilt.
+/// Events in one transaction while the books are rebuilt.
 const REBUILD_BATCH: u32 = 1_000;
 
-/// The tables, version by version.
+/// The schema, version by version.
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// A database of the market's history.
+/// The database of the market's history.
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
-    /// One connection, for what is taken in.
+    /// The one connection that writes what is indexed.
     intake: AnyPool,
-    /// Without credentials.
+    /// URL without credentials.
     url: String,
     /// Number of the newest event, for those who wait for more.
     newest: watch::Sender<i64>,
-    /// Whether all that had happened when it was opened has been taken in.
+    /// Whether all that had happened before this run has been indexed.
     caught_up: watch::Sender<bool>,
     /// Figures of the whole market as they were last computed.
     figures: Arc<Mutex<Vec<(&'static str, i64)>>>,
 }
 
 impl Store {
-    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`) and brings its tables to this version's.
+    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`), migrates it and rebuilds the books if a migration emptied them.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let is_sqlite = url.starts_with("sqlite:");
@@ -74,7 +74,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The database's URL as it may be shown.
+    /// The database's URL without credentials.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -86,10 +86,10 @@ impl Store {
         }
     }
 
-    /// Takes the chain with this genesis hash for the one that the history is of.
+    /// Binds an empty database to the chain with this genesis hash.
     ///
     /// # Errors
-    /// It is of another one.
+    /// The database belongs to another chain.
     pub async fn belong_to(&self, genesis: &str) -> Result<()> {
         let insert = sqlx::query("INSERT INTO chain (genesis) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM chain)")
             .bind(genesis.to_owned())
@@ -109,7 +109,7 @@ impl Store {
         }
     }
 
-    /// Where a program's history was taken in to.
+    /// The newest transaction of a program that has been indexed.
     pub async fn cursor(&self, program: &Address) -> Result<Option<Signature>> {
         let found = sqlx::query("SELECT signature FROM cursors WHERE program = $1")
             .bind(program.to_string())
@@ -119,8 +119,7 @@ impl Store {
         Ok(found.and_then(|row| row.get::<String, _>(0).parse().ok()))
     }
 
-    /// Takes in a round of transactions, in order, with where the programs' histories have got to. All of it or nothing; what is known
-    /// already is skipped.
+    /// Writes a round of transactions, in order, with the programs' new cursors: all of it or nothing. Known transactions are skipped.
     pub async fn write(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> Result<()> {
         let newest = self.write_all(round, cursors).await.map_err(|cause| self.failed(cause))?;
         self.newest.send_replace(newest);
@@ -130,7 +129,7 @@ impl Store {
     /// Returns the number of the newest event after it.
     async fn write_all(&self, round: &[Taken], cursors: &[(Address, Signature)]) -> std::result::Result<i64, sqlx::Error> {
         let mut work = self.intake.begin().await?;
-        // A change comes first: SQLite has no turn to wait for in a transaction that has read before it writes.
+        // Writes first, as SQLite cannot wait for its turn in a transaction that has read before it writes.
         for (program, signature) in cursors {
             let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
             sqlx::query(upsert)
@@ -191,7 +190,7 @@ impl Store {
         Ok(id)
     }
 
-    /// The newest event that a webhook took. One that is new begins with what happens from now on: not before the past has been taken in.
+    /// The newest event that a webhook took. A new webhook starts with the next event, once the past has been indexed.
     pub(crate) async fn webhook(&self, url: &str) -> Result<i64> {
         let found = sqlx::query_scalar("SELECT event FROM webhooks WHERE url = $1")
             .bind(url.to_owned())
@@ -200,7 +199,7 @@ impl Store {
         if let Some(event) = found.map_err(|cause| self.failed(cause))? {
             return Ok(event);
         }
-        // It cannot fail: what tells is this store's own.
+        // Cannot fail: this store owns the sender.
         let _ = self.caught_up.subscribe().wait_for(|caught_up| *caught_up).await;
         let newest = self.newest_event().await?;
         let insert = sqlx::query("INSERT INTO webhooks (url, event) VALUES ($1, $2)")
@@ -211,12 +210,12 @@ impl Store {
         insert.map(|_| newest).map_err(|cause| self.failed(cause))
     }
 
-    /// Records that nothing more was to be taken in.
+    /// Notes that all of the past has been indexed.
     pub(crate) fn catch_up(&self) {
         self.caught_up.send_replace(true);
     }
 
-    /// Remembers what a webhook took.
+    /// Records the newest event that a webhook took.
     pub(crate) async fn webhook_took(&self, url: &str, event: i64) -> Result<()> {
         let update = sqlx::query("UPDATE webhooks SET event = $2 WHERE url = $1")
             .bind(url.to_owned())
@@ -233,7 +232,7 @@ impl Store {
         newest.map_err(|cause| self.failed(cause))
     }
 
-    /// Tells when events come in.
+    /// The number of the newest event, and its changes.
     pub fn watch(&self) -> watch::Receiver<i64> {
         self.newest.subscribe()
     }
@@ -243,27 +242,27 @@ impl Store {
         &self.figures
     }
 
-    /// A connection, for questions.
+    /// A connection for queries.
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>> {
         self.pool.acquire().await.map_err(|cause| self.failed(cause))
     }
 
-    /// The error that a failed question is.
+    /// The error for a failed query.
     pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
         self.failed(cause)
     }
 }
 
-/// Version of the tables and of what the books keep in them.
+/// Version of the schema, and of what the books keep in it.
 pub(crate) fn version() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Brings the next events into books that a migration has emptied. All of them or none, so that one that is killed goes on there. Says
-/// whether there may be more.
+/// Applies the next events to books that a migration has emptied, all or none, so that a killed process resumes there. Returns whether
+/// there may be more.
 async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     let mut work = pool.begin().await?;
-    // A change comes first, here too; and of two processes one waits for the other.
+    // Writes first, as above. This also makes one of two processes wait for the other.
     sqlx::query("UPDATE anew SET event = event").execute(&mut *work).await?;
     let last: Option<i64> = sqlx::query_scalar("SELECT event FROM anew").fetch_optional(&mut *work).await?;
     let Some(last) = last else { return Ok(false) };
@@ -283,7 +282,7 @@ async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     }
     match events.last().map(|event| event.get::<i64, _>(0)) {
         Some(newest) => {
-            tracing::info!(newest, "the books are made anew from the events");
+            tracing::info!(newest, "rebuilding the books from the events");
             sqlx::query("UPDATE anew SET event = $1").bind(newest).execute(&mut *work).await?
         }
         None => sqlx::query("DELETE FROM anew").execute(&mut *work).await?,
@@ -292,7 +291,7 @@ async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     Ok(true)
 }
 
-/// A URL without what may be secret: user, password and settings.
+/// A URL without user, password and settings, which may be secret.
 fn shown(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let place = match scheme {
@@ -302,7 +301,7 @@ fn shown(url: &str) -> String {
     format!("{scheme}://{}", place.split('?').next().unwrap_or_default())
 }
 
-/// A number as databases keep it. What is counted here, slots, lamports and $IO, stays far below.
+/// A number as the databases store it. Slots, lamports and $IO stay far below the limit.
 pub(crate) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -315,7 +314,7 @@ mod tests {
     use solana_signature::Signature;
 
     #[tokio::test]
-    async fn questions_that_keep_their_connections_hold_up_nothing_that_is_taken_in() {
+    async fn queries_that_keep_their_connections_do_not_block_indexing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}/history.db", dir.path().display())).await.unwrap();
         let mut kept = Vec::new();
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_what_is_secret() {
+    fn a_url_is_shown_without_secrets() {
         for (url, wanted) in [
             ("postgres://me:secret@host:5432/history", "postgres://host:5432/history"),
             ("postgres://me:se?cr@et@host/history?password=secret", "postgres://host/history"),

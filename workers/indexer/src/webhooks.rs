@@ -1,9 +1,8 @@
-//! Tells other services of events: each of those it wants is posted to a webhook, in order and at least once.
+//! Webhooks: each posts the events that a service wants, in order and at least once.
 //!
-//! A body is the event as `/v1/events` has it. `Ionet-Event` is its number, the same when it is posted again; `Ionet-Signature` is
-//! `sha256=` and the HMAC-SHA256 of the body under the webhook's secret. Whatever is answered but 2xx has the event posted again, after a
-//! pause that doubles; redirects are not followed. How far each webhook got is in the database, under its URL. One that is new begins with
-//! what happens from then on.
+//! The body is the event as in `/v1/events`. `Ionet-Event` is its number, which stays the same in retries; `Ionet-Signature` is `sha256=`
+//! and the HMAC-SHA256 of the body under the webhook's secret. Any answer but 2xx is followed by a retry, with exponential backoff;
+//! redirects are not followed. The database has each webhook's newest event under its URL. A new webhook starts with the next event.
 
 use crate::{Error, Result, Store, api::events_after, books};
 use hmac::{Hmac, Mac};
@@ -14,14 +13,14 @@ use sha2::Sha256;
 use std::{fs, path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Pauses before an event is posted again, the first and the longest.
+/// Pauses before retries: the first and the longest.
 pub const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-/// Longest a webhook may take to answer.
+/// Timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest secret, in bytes: 128 bits if it is random.
 const SECRET: usize = 16;
 
-/// One service that is told of events. It has no debug output, because it has a secret.
+/// A service to post events to. Not `Debug`, because it has a secret.
 pub struct Webhook {
     url: Url,
     secret: String,
@@ -29,7 +28,7 @@ pub struct Webhook {
     client: Client,
 }
 
-/// Which events it wants: of these programs, with these names, that name one of these addresses; all where it does not say.
+/// Which events a service wants: those of these programs, with these names, that name one of these addresses. An empty list means all.
 #[derive(Default)]
 struct Wanted {
     programs: Vec<String>,
@@ -60,18 +59,18 @@ struct Entry {
 /// Reads webhooks from a TOML file.
 ///
 /// # Errors
-/// It cannot be read, or has an invalid value.
+/// The file cannot be read, or has an invalid value.
 pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     let refuse = |reason: String| Error::Webhooks {
         file: file.to_owned(),
         reason,
     };
     let text = fs::read_to_string(file).map_err(|error| refuse(format!("{error}; check the path")))?;
-    // What the parser says quotes lines, secrets included.
+    // Not the whole error, which quotes lines of the file, secrets included.
     let parsed: File = toml::from_str(&text).map_err(|error| refuse(format!("{}; correct it", error.message())))?;
     let mut hooks: Vec<Webhook> = Vec::new();
     for (entry, number) in parsed.webhook.into_iter().zip(1..) {
-        let hook = Webhook::new(entry).map_err(|reason| refuse(format!("of webhook {number} {reason}")))?;
+        let hook = Webhook::new(entry).map_err(|reason| refuse(format!("webhook {number}: {reason}")))?;
         if hooks.iter().any(|other| other.url == hook.url) {
             return Err(refuse(format!("webhook {number} has the URL of another; give each its own")));
         }
@@ -100,11 +99,11 @@ impl Webhook {
                 names: entry.names,
                 addresses: entry.addresses,
             },
-            client: client.map_err(|_| "the system gives no TLS")?,
+            client: client.map_err(|_| "TLS is not available on this system")?,
         })
     }
 
-    /// Posts events until `stop`, each however often it takes, with pauses from the first to the longest.
+    /// Posts events until `stop`, each until it is accepted, with pauses from the first to the longest of `pauses`.
     pub async fn deliver(self, store: Store, pauses: (Duration, Duration), stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -124,14 +123,14 @@ impl Webhook {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(webhook = %self.shown(), %error, "a webhook waits");
+                    tracing::warn!(webhook = %self.shown(), %error, "a webhook waits for the database");
                     tokio::time::sleep(pauses.0).await;
                 }
             }
         }
     }
 
-    /// Posts what of the next events is wanted; returns whether there were any.
+    /// Posts the wanted ones among the next events; returns whether there were any events.
     async fn deliver_some(&self, store: &Store, pauses: (Duration, Duration)) -> Result<bool> {
         let url = self.url.as_str();
         let last = store.webhook(url).await?;
@@ -148,11 +147,11 @@ impl Webhook {
         Ok(true)
     }
 
-    /// Posts an event until it is taken.
+    /// Posts an event until it is accepted.
     async fn insist(&self, number: i64, event: &Map<String, Value>, (first, longest): (Duration, Duration)) {
         let mut pause = first;
         while let Err(reason) = self.post(number, event).await {
-            tracing::warn!(webhook = %self.shown(), number, reason, ?pause, "a webhook does not take an event; trying again");
+            tracing::warn!(webhook = %self.shown(), number, reason, ?pause, "a webhook did not accept an event; trying again");
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(longest);
         }
@@ -169,7 +168,7 @@ impl Webhook {
             .body(body)
             .header("content-type", "application/json");
         let request = request.header("ionet-event", number).header("ionet-signature", signature);
-        // Errors of requests repeat the URL, which may carry a key.
+        // Request errors include the URL, which may contain a key.
         let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
         match answer.status().is_success() {
             true => Ok(()),
@@ -177,7 +176,7 @@ impl Webhook {
         }
     }
 
-    /// Its URL without what may be secret.
+    /// The URL without the parts that may be secret.
     fn shown(&self) -> String {
         self.url.origin().ascii_serialization()
     }

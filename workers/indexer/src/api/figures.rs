@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 use sqlx::{Any, Row};
 use std::collections::BTreeMap;
 
-/// Hours of a series, unless asked for otherwise, and at most: a week, a quarter.
+/// Hours of a series: by default a week, at most a quarter.
 const HOURS: i64 = 168;
 const MOST: i64 = 2_160;
 
-/// A figure of the whole market and the query that computes it; each thing is counted once. Sums are cast, as one database has wider ones.
+/// Figures of the whole market and the queries that compute them. Sums are cast, as PostgreSQL's are wider.
 const FIGURES: [(&str, &str); 9] = [
     ("devices", "SELECT COUNT(*) FROM devices WHERE active = 1"),
     (
@@ -47,7 +47,7 @@ const FIGURES: [(&str, &str); 9] = [
 ];
 /// When the newest event happened, unix seconds; 0 before the first.
 const NEWEST: &str = "SELECT COALESCE((SELECT time FROM events WHERE time IS NOT NULL ORDER BY id DESC LIMIT 1), 0)";
-/// What the books count as it happens.
+/// Figures that the books count as events come.
 const COUNTERS: [&str; 8] = [
     "jobs",
     "jobs_settled",
@@ -66,7 +66,7 @@ async fn number(store: &Store, question: &'static str) -> Result<i64> {
     row.and_then(|row| row.try_get(0)).map_err(|cause| store.refused(cause))
 }
 
-/// Computes the figures, unless nothing has come since the last time.
+/// The figures, computed again if an event has come since the last time.
 async fn figures(store: &Store) -> Result<Vec<(&'static str, i64)>> {
     let newest = *store.watch().borrow();
     let mut known = store.figures().lock().await;
@@ -103,7 +103,7 @@ pub async fn metrics(State(store): State<Store>) -> std::result::Result<String, 
     Ok(lines.collect())
 }
 
-/// Figures by hour, up to that of the newest event.
+/// Figures by hour, up to the hour of the newest event.
 #[derive(Clone, Copy)]
 pub enum Series {
     Prices,
@@ -115,7 +115,7 @@ impl Series {
         let mut hours = HOURS;
         for (name, value) in understand(asked)? {
             if name != "hours" {
-                return Err(Refusal::bad(format!("these figures cannot be filtered by {name:?}, only by hours")));
+                return Err(Refusal::bad(format!("these figures take only hours as a parameter, not {name:?}")));
             }
             let within = value.parse().ok().filter(|hours| (1..=MOST).contains(hours));
             hours = within.ok_or_else(|| Refusal::bad(format!("hours is 1 to {MOST}, not {value:?}")))?;
@@ -162,7 +162,7 @@ async fn throughput(store: &Store, since: i64) -> Result<Rows> {
     Ok(hours)
 }
 
-/// The least of these values, each with how often it is there, that so many in a hundred do not exceed.
+/// The nearest-rank percentile of `values`, which are sorted pairs of a value and its count.
 fn percentile(values: &[(i64, i64)], percent: i64) -> Option<i64> {
     let count: i64 = values.iter().map(|(_, count)| count).sum();
     let rank = count.saturating_mul(percent).saturating_add(99) / 100;
@@ -181,7 +181,7 @@ mod tests {
     use super::percentile;
 
     #[test]
-    fn percentiles_are_values_that_were_there() {
+    fn percentiles_are_among_the_values() {
         assert_eq!(percentile(&[], 50), None);
         assert_eq!(percentile(&[(7, 1)], 99), Some(7));
         let hundred: Vec<(i64, i64)> = (1..=100).map(|value| (value, 1)).collect();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use solana_address::Address;
 use sqlx::{AssertSqlSafe, Column, Row, any::AnyRow};
 
-/// Rows of a page, unless asked for otherwise, and at most.
+/// Rows of a page: by default, and at most.
 const PAGE: u16 = 50;
 const MOST: u16 = 200;
 /// Filters that take a word. Those that take neither a word nor a number take an address.
@@ -17,10 +17,10 @@ pub const NUMBERS: [&str; 1] = ["number"];
 /// Longest word in bytes.
 const WORD: usize = 64;
 
-/// What was asked, by name.
+/// A query's parameters.
 pub type Asked = std::result::Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>;
 
-/// Names and values of a query, each name once.
+/// Names and values of a query's parameters, each of which may be given once.
 pub fn understand(asked: Asked) -> std::result::Result<Vec<(String, String)>, Refusal> {
     let Query(asked) = asked.map_err(|error| Refusal::bad(format!("the query is malformed: {}", error.body_text())))?;
     let mut names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
@@ -31,13 +31,13 @@ pub fn understand(asked: Asked) -> std::result::Result<Vec<(String, String)>, Re
     }
 }
 
-/// A list that can be asked for.
+/// A list of rows.
 #[derive(Clone, Copy)]
 pub struct List {
     pub table: &'static str,
-    /// Column by which it is ordered and paged.
+    /// Column that orders and pages it.
     pub order: &'static str,
-    /// Columns that it can be filtered by.
+    /// Columns that can filter it.
     pub by: &'static [&'static str],
 }
 
@@ -52,7 +52,7 @@ impl List {
                     limit = within.ok_or_else(|| Refusal::bad(format!("limit is 1 to {MOST}, not {value:?}")))?;
                 }
                 "before" => {
-                    let refuse = |_| Refusal::bad(format!("before has to be the next of another page, not {value:?}"));
+                    let refuse = |_| Refusal::bad(format!("before has to be the `next` of a page, not {value:?}"));
                     before = value.parse().map_err(refuse)?;
                 }
                 _ => {
@@ -66,7 +66,7 @@ impl List {
                 }
             }
         }
-        // Names come from this program alone; what was asked is bound.
+        // The names in it are this program's own; values from the query are bound.
         let sql = format!(
             "SELECT * FROM {} WHERE {} ORDER BY {} DESC LIMIT {}",
             self.table,
@@ -93,16 +93,16 @@ impl List {
     fn column(&self, name: &str) -> std::result::Result<&'static str, Refusal> {
         let found = self.by.iter().find(|column| **column == name);
         found.copied().ok_or_else(|| {
-            let known = match self.by {
+            let hint = match self.by {
                 [] => "only be paged, with limit and before".to_owned(),
-                by => format!("by {}", by.join(", ")),
+                by => format!("be filtered by {}", by.join(", ")),
             };
-            Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {known}"))
+            Refusal::bad(format!("this list cannot be filtered by {name:?}; it can {hint}"))
         })
     }
 }
 
-/// The value that a filter asks for, with the type of its column: PostgreSQL does not compare a number with a text.
+/// A filter's value, with the type of its column, as PostgreSQL does not compare numbers with text.
 enum Wanted {
     Text(String),
     Number(i64),
@@ -116,7 +116,7 @@ impl Wanted {
                 .map(Self::Number)
                 .map_err(|_| Refusal::bad(format!("{column} is not a number")));
         }
-        // No database stores a zero byte in a text.
+        // PostgreSQL refuses zero bytes in text.
         let is_word = value.len() <= WORD && !value.contains('\0');
         match WORDS.contains(&column) {
             true if !is_word => Err(Refusal::bad(format!("{column} is a word of up to {WORD} characters"))),
@@ -126,11 +126,11 @@ impl Wanted {
     }
 }
 
-/// The latest row of an address, with the newest thousand of the events that name it and of their transactions.
+/// The latest row of an address, with the newest thousand events that name it and their newest thousand transactions.
 #[derive(Clone, Copy)]
 pub struct One {
     pub table: &'static str,
-    /// Column of which the greatest is the latest.
+    /// Column whose greatest value marks the latest row.
     pub order: &'static str,
 }
 
@@ -146,7 +146,7 @@ impl One {
         );
         let found = sqlx::query(AssertSqlSafe(sql)).bind(address).fetch_optional(&mut *connection).await;
         let Some(row) = found.map_err(|cause| store.refused(cause))? else {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("nothing is known of {address}")));
+            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("nothing is known about {address}")));
         };
         let mut row = object(&row);
         let since = row.get("opened").and_then(Value::as_i64).unwrap_or(0);
@@ -157,7 +157,7 @@ impl One {
                             ON transactions.signature = first.of ORDER BY first.id DESC LIMIT 1000";
         for (name, sql) in [("events", events), ("transactions", transactions)] {
             let found = sqlx::query(sql).bind(address).bind(since).fetch_all(&mut *connection).await;
-            // The oldest first.
+            // Oldest first.
             let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().rev().map(object).collect();
             row.insert(name.to_owned(), json!(rows));
         }
@@ -165,7 +165,7 @@ impl One {
     }
 }
 
-/// A row by its columns' names.
+/// A row as a JSON object.
 pub fn object(row: &AnyRow) -> Map<String, Value> {
     let value = |index: usize| {
         let number = row
@@ -190,7 +190,7 @@ pub fn object(row: &AnyRow) -> Map<String, Value> {
         .collect()
 }
 
-/// Events after one, the oldest first.
+/// The next events after the one with this number, oldest first.
 pub async fn events_after(store: &Store, last: i64) -> Result<Vec<Map<String, Value>>> {
     let mut connection = store.connection().await?;
     let rows = sqlx::query("SELECT * FROM events WHERE id > $1 ORDER BY id LIMIT 200")

@@ -1,8 +1,8 @@
 //! The history over HTTP.
 //!
-//! Lists are pages of at most 200 rows, the newest first; `before` takes the `next` of the page before. Every answer carries an `ETag` that
-//! changes with the newest event and with this program, so that asking again costs nothing while nothing happens. What cannot be understood
-//! is answered 400 with a sentence, what is too much at once 503.
+//! Lists are pages of at most 200 rows, newest first; `before` takes the `next` of the previous page. Every answer carries an `ETag` that
+//! changes with the newest event and with this program's version, so that repeating a request costs nothing while nothing happens. A
+//! request that is not understood is answered 400 with a sentence, one too many 503.
 
 mod figures;
 mod lists;
@@ -35,21 +35,21 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
-/// Of the document, which only another program changes.
+/// `ETag` of the OpenAPI document, which changes only with this program.
 static DOCUMENT_TAG: LazyLock<String> = LazyLock::new(|| format!("\"{}\"", hex::encode(Sha256::digest(served::openapi().to_string()))));
-/// After the same event another version of this program, or of the books, has another answer.
+/// The part of an `ETag` that changes with this program and the books: another version may answer differently after the same event.
 static VERSION: LazyLock<String> = LazyLock::new(|| format!("{}-{}", env!("CARGO_PKG_VERSION"), store::version()));
-/// Longest an answer may take.
+/// Timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest path and query in bytes: five addresses fit with room to spare.
+/// Longest path and query in bytes: enough for five addresses with room to spare.
 const LINE: usize = 1_024;
 
-/// How much is taken on at once; beyond that it is said at once, for clients know to come back.
+/// How many requests are served at a time. Those beyond are refused at once, so that clients come back later.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Answers at work: eight times what the database takes at a time, so that a burst waits and a flood is turned away.
+    /// Answers in progress: eight times the database's connections, so that a burst waits and a flood is turned away.
     pub answers: usize,
-    /// Streams that are open: fewer than connections of one address, which behind a proxy all are.
+    /// Open streams: fewer than the connections allowed to one address, which behind a proxy is everybody's.
     pub streams: usize,
 }
 
@@ -59,26 +59,26 @@ impl Default for Limits {
     }
 }
 
-/// Takes an address to serve on.
+/// Binds the address to serve on.
 ///
 /// # Errors
-/// Another process has it, or it is not of this machine.
+/// Another process has it, or it does not belong to this machine.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|cause| Error::Listen { address, cause })
 }
 
 /// Serves until `stop`.
-// Boxed, so that the server is compiled once, here, and not in every program that runs one.
+// Boxed, so that the server is compiled here once and not in every program that runs one.
 pub fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> BoxFuture<'static, ()> {
     daemon::serve(listener, router, Connections::default(), stop.cancelled_owned()).boxed()
 }
 
-/// What is served: everything reads, nothing writes. Streams end with `stop`.
+/// The API, which only reads. Streams end with `stop`.
 pub fn router(store: Store, stop: CancellationToken) -> Router {
     router_within(store, stop, Limits::default())
 }
 
-/// [`router`] with limits of choice.
+/// [`router`] with other limits.
 pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> Router {
     let streams = Arc::new(Semaphore::new(limits.streams));
     let mut router = Router::new();
@@ -101,10 +101,10 @@ pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> R
 }
 
 async fn nothing() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; /v1/openapi.json lists what there is")
+    Refusal::new(StatusCode::NOT_FOUND, "there is nothing here; see /v1/openapi.json for all paths")
 }
 
-/// A refusal, as an answer.
+/// An error answer: a status and a sentence.
 struct Refusal {
     status: StatusCode,
     sentence: String,
@@ -143,14 +143,14 @@ impl IntoResponse for Refusal {
 
 type Answer = std::result::Result<Json<Value>, Refusal>;
 
-/// Turns away what is too long, too much at once or takes too long.
+/// Refuses requests that are too long, too many or take too long.
 async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let line = request.uri().path_and_query().map_or(0, |line| line.as_str().len());
     if line > LINE {
-        let sentence = format!("a path and query have up to {LINE} bytes, not {line}; ask for less");
+        let sentence = format!("the path and query have {line} bytes, of at most {LINE}; ask for less");
         return Refusal::new(StatusCode::URI_TOO_LONG, sentence).into_response();
     }
-    // A stream has no end; it is counted where it begins.
+    // A stream has no end: it has a limit of its own.
     if request.uri().path() == served::STREAM {
         return next.run(request).await;
     }
@@ -163,13 +163,13 @@ async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Ne
     }
 }
 
-/// Answers that nothing has changed while no event has come.
+/// Answers 304 while no new event has come.
 async fn tag_by_event(State(store): State<Store>, request: Request, next: Next) -> Response {
     let newest = *store.watch().borrow();
     tagged(&format!("\"{}-{newest}\"", *VERSION), request, next).await
 }
 
-/// Answers that the document has not changed.
+/// Answers 304, as the document never changes while this program runs.
 async fn tag_document(request: Request, next: Next) -> Response {
     tagged(&DOCUMENT_TAG, request, next).await
 }

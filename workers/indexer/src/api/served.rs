@@ -1,4 +1,4 @@
-//! Everything under `/v1`: the one table that routes and the OpenAPI document are made of.
+//! Everything under `/v1`: the one table that the routes and the OpenAPI document are generated from.
 
 use super::{
     figures::{self, Series},
@@ -17,19 +17,19 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Where new events are told.
+/// Path of the stream of new events.
 pub const STREAM: &str = "/v1/stream";
-/// Where all that is served is described.
+/// Path of the OpenAPI document.
 pub const DOCUMENT: &str = "/v1/openapi.json";
 
-/// One thing that is served.
+/// One path that is served.
 pub struct Served {
     pub path: &'static str,
-    says: &'static str,
+    summary: &'static str,
     answer: Answer,
 }
 
-/// How it is answered.
+/// What a path answers with.
 #[derive(Clone, Copy)]
 enum Answer {
     /// The OpenAPI document.
@@ -46,66 +46,66 @@ enum Answer {
     Stream,
 }
 
-const fn list(path: &'static str, says: &'static str, table: &'static str, order: &'static str, by: &'static [&'static str]) -> Served {
+const fn list(path: &'static str, summary: &'static str, table: &'static str, order: &'static str, by: &'static [&'static str]) -> Served {
     Served {
         path,
-        says,
+        summary,
         answer: Answer::List(List { table, order, by }),
     }
 }
 
-const fn other(path: &'static str, says: &'static str, answer: Answer) -> Served {
-    Served { path, says, answer }
+const fn other(path: &'static str, summary: &'static str, answer: Answer) -> Served {
+    Served { path, summary, answer }
 }
 
-/// Everything that is served.
+/// All paths.
 pub const SERVED: &[Served] = &[
     other(DOCUMENT, "This document", Answer::Document),
     other("/v1/network", "Figures of the whole market", Answer::Network),
     other(
         "/v1/prices",
-        "Prices per unit of claimed jobs by hour and GPU model, the latest hour first",
+        "Prices per unit of claimed jobs by hour and GPU model, latest hour first",
         Answer::Series(Series::Prices),
     ),
     other(
         "/v1/throughput",
-        "What became of jobs by hour, and the seconds from opened to revealed, the latest hour first",
+        "How many jobs ended how, by hour, and the seconds from opening to reveal, latest hour first",
         Answer::Series(Series::Throughput),
     ),
     list(
         "/v1/events",
-        "Events, the newest first",
+        "Events, newest first",
         "events",
         "id",
         &["address", "program", "name"],
     ),
     list(
         "/v1/jobs",
-        "Jobs, the newest first",
+        "Jobs, newest first",
         "jobs",
         "opened",
         &["status", "device", "escrow", "address"],
     ),
     other(
         "/v1/jobs/{address}",
-        "The latest job of an address with its events and transactions",
+        "The latest job at an address, with its events and transactions",
         Answer::One(One {
             table: "jobs",
             order: "opened",
         }),
     ),
-    list("/v1/models", "Models, the newest first", "models", "id", &["address"]),
+    list("/v1/models", "Models, newest first", "models", "id", &["address"]),
     list(
         "/v1/devices",
-        "Devices, those that changed last first: one that changes while pages are read moves to the front, so read from the start again, \
-         down to the `updated` that was first the time before, until that is on the first page",
+        "Devices, most recently changed first. A device that changes while you page moves to the front, so start over and read down to \
+         the `updated` that came first the time before, until that is on the first page",
         "devices",
         "updated",
         &["owner", "address"],
     ),
     other(
         "/v1/devices/{address}",
-        "A device with its events and transactions",
+        "A device, with its events and transactions",
         Answer::One(One {
             table: "devices",
             order: "updated",
@@ -113,64 +113,64 @@ pub const SERVED: &[Served] = &[
     ),
     list(
         "/v1/disputes",
-        "Convictions of wrong results, the newest first",
+        "Convictions of wrong results, newest first",
         "disputes",
         "id",
         &["device", "challenger", "address"],
     ),
     list(
         "/v1/slashes",
-        "Slashes that people decide, the newest first",
+        "Slashes decided by people, newest first",
         "slashes",
         "id",
         &["device"],
     ),
     list(
         "/v1/rewards",
-        "Rewards of devices' hours, the newest first",
+        "Hourly rewards of devices, newest first",
         "rewards",
         "id",
         &["device"],
     ),
     list(
         "/v1/claims",
-        "Rewards that were paid out, the newest first",
+        "Rewards paid out, newest first",
         "claims",
         "id",
         &["device", "holder"],
     ),
     list(
         "/v1/offers",
-        "Offers to co-stakers, those that changed last first: they are paged as devices are",
+        "Offers to co-stakers, most recently changed first; page them as devices",
         "offers",
         "updated",
         &["device", "owner", "address"],
     ),
     list(
         "/v1/shares",
-        "Hours' rewards that offers shared, the newest first",
+        "Hourly rewards shared by offers, newest first",
         "shares",
         "id",
         &["offer"],
     ),
-    list("/v1/hours", "Hours of rewards, the latest first", "hours", "hour", &[]),
-    list("/v1/proposals", "Proposals, the latest first", "proposals", "number", &["address"]),
+    list("/v1/hours", "Hours of rewards, latest first", "hours", "hour", &[]),
+    list("/v1/proposals", "Proposals, latest first", "proposals", "number", &["address"]),
     list(
         "/v1/votes",
-        "Votes as they were cast, changed (again a row) and taken back (choice 255), the newest first",
+        "Votes cast, changed (each change is a row) and taken back (choice 255), newest first",
         "votes",
         "id",
         &["proposal", "number", "voter"],
     ),
     other(
         STREAM,
-        "New events, as server-sent events: from now on, or after the one that the header names",
+        "New events, as server-sent events: those after the event that the header names, or from now on",
         Answer::Stream,
     ),
 ];
 
 impl Served {
-    /// Its route; a stream ends with `stop` and takes one of `places`.
+    /// The path's route. A stream ends with `stop` and takes one of `places`.
     pub fn route(&self, stop: CancellationToken, places: Arc<Semaphore>) -> MethodRouter<Store> {
         match self.answer {
             Answer::Stream => get(async move |State(store): State<Store>, asked: HeaderMap| stream::follow(store, stop, places, &asked)),
@@ -184,7 +184,7 @@ impl Served {
         }
     }
 
-    /// What it can be asked with: name and type of each.
+    /// The parameters it takes, as OpenAPI describes them.
     fn parameters(&self) -> Vec<Value> {
         let parameter = |name: &str, place: &str, kind: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": kind } });
         match self.answer {
@@ -207,13 +207,13 @@ impl Served {
 pub fn openapi() -> Value {
     let path = |served: &Served| {
         let get = json!({
-            "summary": served.says,
+            "summary": served.summary,
             "parameters": served.parameters(),
             "responses": {
-                "200": { "description": "As asked" },
-                "304": { "description": "Nothing has changed since the ETag given" },
-                "400": { "description": "Not understood; `error` says why" },
-                "503": { "description": "Too much at once, or the database does not answer: try again after `Retry-After` seconds" },
+                "200": { "description": "The answer" },
+                "304": { "description": "Nothing has changed since the given ETag" },
+                "400": { "description": "The request is not understood; `error` says why" },
+                "503": { "description": "Too many requests, or the database does not answer: try again after `Retry-After` seconds" },
             },
         });
         (served.path.to_owned(), json!({ "get": get }))

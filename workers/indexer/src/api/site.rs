@@ -1,4 +1,4 @@
-//! A built single-page app beside the history.
+//! Serves a built single-page app next to the API.
 
 use crate::{Error, Result};
 use axum::{
@@ -13,11 +13,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{collections::HashMap, fs, io, path::Path, sync::Arc};
 
-/// The page that every path of the app's own is answered with.
+/// The page that answers every path of the app's own router.
 const PAGE: &str = "/index.html";
-/// Where builds put files whose names change with what is in them.
+/// Where builds put files whose names change with their content.
 const ASSETS: &str = "/assets/";
-/// Headers of every answer. Scripts and WebAssembly come from here alone; what the app talks to, nodes and stores, is its user's choice.
+/// Headers of every answer. Scripts and WebAssembly may come from this origin only; which nodes and stores the app connects to is up to its
+/// user.
 const GUARDS: [(HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -27,14 +28,14 @@ const GUARDS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
 ];
-/// Encodings of files that builds compress beforehand, the best first: name and ending.
+/// Encodings that builds compress files in, best first: name and file extension.
 const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
-/// A file as it is sent.
+/// A file ready to be sent.
 #[derive(Default)]
 struct File {
     plain: Bytes,
-    /// The same, compressed, as [`ENCODINGS`] has it.
+    /// The file in each of [`ENCODINGS`], if the build has it.
     compressed: [Option<Bytes>; 2],
     kind: &'static str,
     tag: String,
@@ -51,10 +52,10 @@ impl File {
     }
 }
 
-/// Files by their paths, `/index.html` among them.
+/// Files by path, `/index.html` among them.
 type Files = HashMap<String, File>;
 
-/// Name of the chain with this genesis hash, as wallets know it: what is none of the public chains is a local one.
+/// Wallets' name for the chain with this genesis hash. Any chain that is not public counts as a local one.
 pub fn chain_of(genesis: &str) -> &'static str {
     match genesis {
         "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d" => "solana:mainnet",
@@ -64,11 +65,11 @@ pub fn chain_of(genesis: &str) -> &'static str {
     }
 }
 
-/// Serves the single-page app that was built into `folder` beside what `api`, of [`super::router`], serves, and `config` as `/config.json`.
+/// Adds the single-page app that was built into `folder` to `api`, which [`super::router`] made, and serves `config` as `/config.json`.
 ///
-/// The folder is read once, now: nothing outside it can be asked for, and what replaces it later is served after the next start. Links in
-/// it are not followed. Paths that are no file's and have no dot are the app's own and answered with `index.html`. Files under `/assets/`
-/// are never asked for again, all others each time; `NAME.br` and `NAME.gz` are sent for `NAME` to those who take them.
+/// The folder is read once, now: nothing outside it can be requested, and a new build is served after the next start. Symbolic links are
+/// not followed. Paths without a dot that name no file belong to the app's router and are answered with `index.html`. Browsers cache files
+/// under `/assets/` forever and revalidate all others; `NAME.br` and `NAME.gz` are sent for `NAME` to clients that accept them.
 ///
 /// # Errors
 /// The folder cannot be read, or has no `index.html`.
@@ -120,7 +121,7 @@ fn read(folder: &Path, under: &str, files: &mut Files) -> io::Result<()> {
     Ok(())
 }
 
-/// What a browser is told that a file is.
+/// The content type of a file.
 fn kind(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "html" => "text/html; charset=utf-8",
@@ -185,7 +186,7 @@ fn answer(file: &File, path: &str, headers: &HeaderMap) -> Response {
     }
 }
 
-/// Whether an `Accept-Encoding` takes this one.
+/// Whether an `Accept-Encoding` header accepts this encoding.
 fn takes(accepted: &str, name: &str) -> bool {
     accepted.split(',').any(|one| {
         let (coding, weight) = one.split_once(';').unwrap_or((one, ""));
@@ -199,7 +200,7 @@ mod tests {
     use super::chain_of;
 
     #[test]
-    fn a_chain_is_known_by_its_genesis_and_not_by_where_its_node_is() {
+    fn a_chain_is_known_by_its_genesis_hash() {
         for (genesis, chain) in [
             ("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d", "solana:mainnet"),
             ("EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG", "solana:devnet"),

@@ -1,4 +1,4 @@
-//! New events as they come.
+//! The stream of new events.
 
 use super::{Refusal, lists::events_after};
 use crate::Store;
@@ -15,13 +15,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Pause after a question that the database did not answer: what it holds is not to wait for the next event.
+/// Pause after a failed query, so that the events it missed do not wait for the next one.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What a client that lost the stream names to go on with: the `id` of the last it was told, as browsers do by themselves.
+/// Header with the `id` of the last event that a client received, which browsers send when they reconnect.
 pub const LAST: &str = "Last-Event-ID";
 
-/// Events after the one that the client had last, or from now on, until `stop`; it has one of `places` as long as it lasts.
+/// Streams the events after the client's last one, or from now on, until `stop`. The stream holds one of `places` while it lasts.
 pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, asked: &HeaderMap) -> Response {
     let watch = store.watch();
     let newest = *watch.borrow();
@@ -52,7 +52,7 @@ pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, ask
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// The event that a client had last, if it names one.
+/// The client's last event, if it names one.
 fn last(asked: &HeaderMap) -> std::result::Result<Option<i64>, Refusal> {
     let Some(given) = asked.get(LAST) else { return Ok(None) };
     let number = given.to_str().ok().and_then(|text| text.parse().ok()).filter(|last| *last >= 0);

@@ -1,4 +1,4 @@
-//! How fast the history is taken in, and how fast it answers: `cargo xtask bench indexer` writes what this prints to `bench/indexer.md`.
+//! Measures how fast the indexer indexes and answers: `cargo xtask bench indexer` writes the output to `bench/indexer.md`.
 
 use chain::idl::Event;
 use clap::Parser;
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 /// Measure the indexer on this machine
 #[derive(Parser)]
 struct Arguments {
-    /// Folder for the database; emptied of it first
+    /// Folder for the database; one left there is removed first
     #[arg(long, default_value = "target/indexer-bench")]
     dir: PathBuf,
-    /// Jobs whose whole lives are indexed
+    /// Jobs to index, from opening to settlement
     #[arg(long, default_value_t = 20_000)]
     jobs: u64,
     /// Jobs in the table that is queried
@@ -33,11 +33,11 @@ struct Arguments {
     seconds: u64,
 }
 
-/// Transactions taken in at once, as the follower does when it is behind.
+/// Transactions in a round, as in a follower that is behind.
 const ROUND: usize = 2_000;
 /// Devices that share the jobs.
 const DEVICES: u64 = 1_000;
-/// Connections that ask.
+/// Client connections.
 const CLIENTS: u64 = 8;
 
 fn address(kind: u8, number: u64) -> Address {
@@ -51,7 +51,7 @@ fn event(program: &'static str, name: &'static str, values: Value) -> Event {
     Event { program, name, values }
 }
 
-/// The transactions of a job's life, with the events that the programs log.
+/// The transactions of a job from opening to settlement, with their events.
 fn life(number: u64) -> Vec<Vec<Event>> {
     let [job, escrow, device] =
         [address(1, number), address(2, number % 100), address(3, number % DEVICES)].map(|address| address.to_string());
@@ -130,7 +130,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Takes whole lives in; returns events, seconds, and the median of the rounds' events a second.
+/// Indexes whole jobs; returns the number of events, the seconds, and the median of the rounds' events per second.
 async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
     let mut number = 0u64;
     let registered = (0..DEVICES).map(|device| {
@@ -165,7 +165,7 @@ async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
     Ok((count, start.elapsed().as_secs_f64(), median))
 }
 
-/// Asks over loopback at a steady rate, whatever the answers take; returns how long each took from when it was due.
+/// Sends requests over loopback at a steady rate, independent of the answers; returns the time of each from when it was due.
 async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Duration>, Box<dyn std::error::Error>> {
     let stop = CancellationToken::new();
     let listener = api::listen(([127, 0, 0, 1], 0).into()).await?;

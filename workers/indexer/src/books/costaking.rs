@@ -6,7 +6,7 @@ use protocol::emission::BLOCK_SECONDS;
 pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     let offer = step.text("offer");
     match name {
-        // Once an offer is closed its address may be another's: the row begins anew.
+        // The address of a closed offer can be used again: the new offer replaces the row.
         "OfferCreated" => run!(
             step,
             "INSERT INTO offers (address, device, owner, status, capacity, ticket, share_bps, joined, rewards, hours_rewarded, updated) \
@@ -39,7 +39,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         "RewardShared" => shared(step).await,
         "RewardsClaimed" => claimed(step, step.number("amount")).await,
-        // Rewards that an exit still had are paid with it.
+        // Pays the rewards that the exit still had.
         "ExitWithdrawn" if step.number("rewards") > 0 => claimed(step, step.number("rewards")).await,
         _ => Ok(()),
     }
@@ -61,7 +61,7 @@ async fn claimed(step: &mut Step<'_, '_>, amount: i64) -> Outcome {
 
 async fn shared(step: &mut Step<'_, '_>) -> Outcome {
     let offer = step.text("offer");
-    // The program numbers hours from 1970 on; here they are their starts, as everywhere.
+    // The program numbers hours since 1970; the tables have the second in which an hour starts.
     let hour = step.number("hour").saturating_mul(BLOCK_SECONDS);
     run!(
         step,

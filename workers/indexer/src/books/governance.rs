@@ -1,4 +1,4 @@
-//! Proposals and votes. A proposal that is closed leaves its address to another: what happens there is the latest one's.
+//! Proposals and votes. The address of a closed proposal can be used again; events belong to the latest proposal at their address.
 
 use super::{Outcome, step::Step};
 use sqlx::Row;
@@ -14,9 +14,9 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
     }
 }
 
-/// What an instruction did whose events a cut log may lack, as its proposal's account tells. Who voted stays unknown.
+/// The effects of an instruction whose events a truncated log may lack, read from its proposal's account. Who voted stays unknown.
 pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
-    // The account was closed before it was read.
+    // The account had been closed before it was read.
     if !step.has("votes") {
         return Ok(());
     }
@@ -32,15 +32,15 @@ pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
     }
 }
 
-/// Whether the account is that of the proposal that was created, and not of another that has had its address since.
+/// Whether the account is that of the created proposal, and not of a later one at the same address.
 fn is_as_written(step: &Step<'_, '_>) -> bool {
     let is_same = |name| step.text(name) == step.text_within("arguments", name);
     is_same("title") && is_same("text_hash")
 }
 
-/// Number of the proposal that an event is about. None when the latest that is known of its address has ended: that is then an earlier one,
-/// whose row stays as it is, and this one was created where no history reaches. An account that was read tells its number itself.
-async fn going_on(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
+/// Number of the proposal that an event is about. `None` if the latest known at its address has ended: then it is an earlier one, whose row
+/// stays as it is, and the event's own was created beyond the reach of the history. An account that was read has the number itself.
+async fn unfinished(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
     let found = ask!(
         step,
         "SELECT number FROM proposals WHERE number = (SELECT MAX(number) FROM proposals WHERE address = $1) AND status < 3",
@@ -51,7 +51,8 @@ async fn going_on(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
 }
 
 async fn created(step: &mut Step<'_, '_>) -> Outcome {
-    // No two proposals ever have the same number, but where one of the same words had the address before and its log was cut.
+    // Numbers are unique. A conflict means that an earlier proposal with the same title and text, whose log was truncated, was recorded
+    // under this one's number.
     run!(
         step,
         "INSERT INTO proposals (number, address, proposer, title, kind, status, yes, no, abstain, veto, quorum, voting_ends, eta, \
@@ -69,7 +70,7 @@ async fn created(step: &mut Step<'_, '_>) -> Outcome {
 }
 
 async fn opened(step: &mut Step<'_, '_>) -> Outcome {
-    let Some(number) = going_on(step).await? else { return Ok(()) };
+    let Some(number) = unfinished(step).await? else { return Ok(()) };
     run!(
         step,
         "UPDATE proposals SET kind = $3, status = 1, quorum = $4, voting_ends = $5, eta = $6, expires_at = $7, instructions = $8, \
@@ -86,7 +87,7 @@ async fn opened(step: &mut Step<'_, '_>) -> Outcome {
 }
 
 async fn moved(step: &mut Step<'_, '_>) -> Outcome {
-    let Some(number) = going_on(step).await? else { return Ok(()) };
+    let Some(number) = unfinished(step).await? else { return Ok(()) };
     run!(
         step,
         "UPDATE proposals SET status = $3, updated = $2 WHERE number = $1",
@@ -96,9 +97,9 @@ async fn moved(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// The votes are these; returns of which proposal.
+/// Sets the votes of a proposal, and returns its number.
 async fn counted(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
-    let Some(number) = going_on(step).await? else { return Ok(None) };
+    let Some(number) = unfinished(step).await? else { return Ok(None) };
     run!(
         step,
         "UPDATE proposals SET yes = $3, no = $4, abstain = $5, veto = $6, updated = $2 WHERE number = $1",

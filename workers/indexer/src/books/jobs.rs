@@ -3,13 +3,13 @@
 use super::{Outcome, step::Step};
 use sqlx::Row;
 
-/// The use of a job's address that goes on.
+/// An unfinished job.
 struct Job {
     /// Number of the event that opened it.
     opened: i64,
     opened_at: Option<i64>,
     units: i64,
-    /// Whether it counts among the figures. One paid in another mint than $IO does not: anyone can make a mint and be its own consumer and
+    /// Whether it counts in the figures. A job paid in a mint other than $IO does not, as anyone can create a mint and be both consumer and
     /// supplier.
     counts: bool,
 }
@@ -21,7 +21,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         "JobCommitted" => committed(step).await,
         "JobRevealed" => revealed(step).await,
         "DemandAnswered" => window_ends(step, Some(step.number("window_ends"))).await,
-        // Its window ends with the agreement.
+        // The agreement ends its challenge window.
         "ReplicaAgreed" => window_ends(step, step.time).await,
         "JobSettled" => settled(step).await,
         "JobRefunded" => match step.text("ending") {
@@ -37,7 +37,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         "EscrowOpened" => escrow_opened(step).await,
         "EscrowMoved" => escrow_moved(step).await,
         "FeesSwept" => step.add("burned", step.number("burned")).await,
-        // A model's address follows from what it is: it is sealed once.
+        // A model's address follows from its content, so it is sealed once.
         "ModelSealed" => run!(
             step,
             "INSERT INTO models (id, address, hash, registrar, n_ops, macs, sealed_at, jobs) VALUES ($2, $1, $3, $4, $5, $6, $7, 0)",
@@ -78,7 +78,7 @@ async fn escrow_moved(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// Opens a job on the terms that are under this name.
+/// Opens a job whose terms are in the field `terms`.
 async fn opened(step: &mut Step<'_, '_>, terms: &str, mint: &str, foreign_mint: i64) -> Outcome {
     let job = Job {
         opened: step.id,
@@ -112,9 +112,9 @@ async fn opened(step: &mut Step<'_, '_>, terms: &str, mint: &str, foreign_mint: 
     Ok(())
 }
 
-/// The job that an event is about. None when the latest that is known of its address has ended: that is then an earlier one, whose row
-/// stays as it is, and this one was opened where no history reaches.
-async fn going_on(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
+/// The unfinished job that an event is about. `None` if the latest known at its address has ended: then it is an earlier one, whose row
+/// stays as it is, and the event's own was opened beyond the reach of the history.
+async fn unfinished(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
     let found = ask!(
         step,
         "SELECT opened, opened_at, units, foreign_mint FROM jobs WHERE opened = (SELECT MAX(opened) FROM jobs WHERE address = $1) \
@@ -131,7 +131,7 @@ async fn going_on(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
 }
 
 async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
-    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let Some(job) = unfinished(step).await? else { return Ok(()) };
     let price = step.number("price");
     run!(
         step,
@@ -145,7 +145,7 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
         step.time,
     )?;
     let found = ask!(step, "SELECT gpu_model FROM devices WHERE address = $1", step.text("device"))?;
-    // Of a device that was registered before the history begins nothing is known.
+    // A device registered before the start of the history is unknown.
     let (true, Some(row), Some(hour)) = (job.counts, found, step.hour()) else {
         return Ok(());
     };
@@ -165,7 +165,7 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
 }
 
 async fn committed(step: &mut Step<'_, '_>) -> Outcome {
-    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let Some(job) = unfinished(step).await? else { return Ok(()) };
     run!(
         step,
         "UPDATE jobs SET status = 'committed', committed_at = $3, updated = $2 WHERE opened = $1",
@@ -176,7 +176,7 @@ async fn committed(step: &mut Step<'_, '_>) -> Outcome {
 }
 
 async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
-    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let Some(job) = unfinished(step).await? else { return Ok(()) };
     let latency = step.time.zip(job.opened_at).map(|(now, then)| now.saturating_sub(then));
     run!(
         step,
@@ -192,7 +192,7 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
     let (true, Some(hour), Some(latency)) = (job.counts, step.hour(), latency) else {
         return Ok(());
     };
-    // The hour has a row, whatever else happened in it.
+    // Makes sure that the hour has a row.
     count(step, &job, [0, 0, 0, 0]).await?;
     run!(
         step,
@@ -202,9 +202,9 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// A challenge window has another end; not known without the time of the block.
+/// Sets the end of a challenge window, if known.
 async fn window_ends(step: &mut Step<'_, '_>, ends: Option<i64>) -> Outcome {
-    let (Some(job), Some(ends)) = (going_on(step).await?, ends) else {
+    let (Some(job), Some(ends)) = (unfinished(step).await?, ends) else {
         return Ok(());
     };
     run!(
@@ -228,7 +228,7 @@ async fn settled(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// A device has done a job.
+/// A job is settled, which counts for its device.
 async fn done(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
     run!(
         step,
@@ -251,7 +251,7 @@ async fn refunded(step: &mut Step<'_, '_>, status: &str) -> Outcome {
     Ok(())
 }
 
-/// A device has been proved wrong.
+/// A job is convicted, which counts against its device.
 async fn proved_wrong(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error> {
     run!(
         step,
@@ -295,8 +295,8 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// What an instruction did whose events a cut log may lack: the balances of its escrow, and what became of its job, unless that was heard
-/// before the cut. Amounts of the job stay unknown, but for the terms that it was opened on.
+/// The effects of an instruction whose events a truncated log may lack: the balances of its escrow and, unless its event was heard, the
+/// status of its job. Amounts of the job other than its terms stay unknown.
 pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
     if step.text("instruction") == "open_escrow" {
         escrow_opened(step).await?;
@@ -310,13 +310,13 @@ pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
             step.text("mint")
         )?;
     }
-    // Histories from before it was said whether it was heard count what ends a job that goes on.
-    let unknown = !step.has("heard") && going_on(step).await?.is_none();
+    // Older events lack `heard`: their instructions count if the job is unfinished.
+    let unknown = !step.has("heard") && unfinished(step).await?.is_none();
     if unknown || step.number("heard") == 1 {
         return Ok(());
     }
     match step.text("instruction") {
-        // Histories from before arguments were kept lack its terms.
+        // Older events lack the arguments, and so the terms.
         "open_job" if step.has("arguments") => opened_unheard(step).await,
         "claim_job" => stands(step, "claimed").await,
         "commit_result" => stands(step, "committed").await,
@@ -331,8 +331,8 @@ pub async fn unheard(step: &mut Step<'_, '_>) -> Outcome {
     }
 }
 
-/// A job was opened; its terms are the instruction's, its mint the escrow's. Where that is not known the job counts nowhere, as it might be
-/// a worthless one.
+/// Opens a job with the instruction's terms and the escrow's mint. If the mint is unknown the job counts in no figure, as the mint might be
+/// worthless.
 async fn opened_unheard(step: &mut Step<'_, '_>) -> Outcome {
     let found = ask!(step, "SELECT mint FROM escrows WHERE address = $1", step.text("escrow"))?;
     let mint: Option<String> = found.map(|row| row.try_get(0)).transpose()?.flatten();
@@ -341,9 +341,9 @@ async fn opened_unheard(step: &mut Step<'_, '_>) -> Outcome {
     opened(step, "arguments", &mint, i64::from(!is_io)).await
 }
 
-/// A device has a job, and has got so far with it.
+/// A device has brought its job to this status.
 async fn stands(step: &mut Step<'_, '_>, status: &str) -> Outcome {
-    let Some(job) = going_on(step).await? else { return Ok(()) };
+    let Some(job) = unfinished(step).await? else { return Ok(()) };
     run!(
         step,
         "UPDATE jobs SET status = $3, device = $4, updated = $2 WHERE opened = $1",
@@ -374,7 +374,7 @@ async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// The conviction that an event is about. None when a cut log had it: the latest that is known of its address is then an earlier job's.
+/// The conviction that an event is about. `None` if it was in a truncated log: then the latest known at its address is an earlier job's.
 async fn dispute(step: &mut Step<'_, '_>) -> Result<Option<i64>, sqlx::Error> {
     let found = ask!(
         step,
@@ -407,9 +407,9 @@ async fn awarded(step: &mut Step<'_, '_>) -> Outcome {
     )
 }
 
-/// A job has ended, and is counted so in its hour.
+/// Ends a job with this status, and counts it in the hour.
 async fn end(step: &mut Step<'_, '_>, status: &str, counted: [i64; 4]) -> Result<Option<Job>, sqlx::Error> {
-    let Some(job) = going_on(step).await? else { return Ok(None) };
+    let Some(job) = unfinished(step).await? else { return Ok(None) };
     run!(
         step,
         "UPDATE jobs SET status = $3, ended_at = $4, updated = $2 WHERE opened = $1",
@@ -424,7 +424,7 @@ async fn end(step: &mut Step<'_, '_>, status: &str, counted: [i64; 4]) -> Result
     Ok(Some(job))
 }
 
-/// Counts a job in its hour: opened, settled, refunded or convicted. Of the settled their units count, too.
+/// Counts a job in the hour as opened, settled, refunded or convicted. The units of settled jobs are counted too.
 async fn count(step: &mut Step<'_, '_>, job: &Job, [opened, settled, refunded, convicted]: [i64; 4]) -> Outcome {
     let Some(hour) = step.hour() else { return Ok(()) };
     run!(

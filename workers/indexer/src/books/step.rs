@@ -1,4 +1,4 @@
-//! An event's fields, and changes of the tables.
+//! Access to an event's fields, and to the tables.
 
 use super::{At, Outcome};
 use chain::idl::Values;
@@ -6,7 +6,7 @@ use protocol::emission;
 use serde_json::Value;
 use sqlx::{Any, Transaction, any::AnyRow};
 
-/// Runs a statement with these values bound.
+/// Runs a statement, with values bound.
 macro_rules! run {
     ($step:expr, $sql:expr, $($value:expr),* $(,)?) => {{
         let values = [$($crate::books::step::Bound::from($value)),*];
@@ -14,7 +14,7 @@ macro_rules! run {
     }};
 }
 
-/// Asks for a row with these values bound.
+/// Fetches a row, if there is one, with values bound.
 macro_rules! ask {
     ($step:expr, $sql:expr, $($value:expr),* $(,)?) => {{
         let values = [$($crate::books::step::Bound::from($value)),*];
@@ -22,13 +22,13 @@ macro_rules! ask {
     }};
 }
 
-/// One event, on its way into the books.
+/// An event that is being applied to the books.
 pub struct Step<'a, 'c> {
     work: &'a mut Transaction<'c, Any>,
     values: &'a Values,
     /// Number of the event.
     pub id: i64,
-    /// When it happened, unix seconds.
+    /// Time of its block, unix seconds, if known.
     pub time: Option<i64>,
     /// Signature of its transaction.
     pub signature: &'a str,
@@ -57,7 +57,7 @@ impl<'a, 'c> Step<'a, 'c> {
         text(self.values.get(name).and_then(|value| value.get(inner)))
     }
 
-    /// A number, at most what a column holds: prices in other mints than $IO have no bound of their own.
+    /// A number, capped at what a column holds: prices in mints other than $IO have no limit of their own.
     pub fn number(&self, name: &str) -> i64 {
         number(self.values.get(name))
     }
@@ -70,12 +70,12 @@ impl<'a, 'c> Step<'a, 'c> {
         number(self.values.get(name).and_then(|value| value.get(index)))
     }
 
-    /// Start of the hour in which it happened.
+    /// Start of the hour in which the event happened.
     pub fn hour(&self) -> Option<i64> {
         self.time.map(emission::start_of)
     }
 
-    /// Counts on, up to what a column holds.
+    /// Adds to a counter, which is capped at what a column holds.
     pub async fn add(&mut self, name: &str, by: i64) -> Outcome {
         run!(
             self,
@@ -91,7 +91,7 @@ impl<'a, 'c> Step<'a, 'c> {
         bind(sql, values).execute(&mut **self.work).await.map(drop)
     }
 
-    /// The row that a question has for an answer, if any; use `ask!`.
+    /// Fetches a row, if there is one; use `ask!`.
     pub async fn fetch(&mut self, sql: &'static str, values: &[Bound<'_>]) -> Result<Option<AnyRow>, sqlx::Error> {
         bind(sql, values).fetch_optional(&mut **self.work).await
     }
@@ -116,7 +116,7 @@ fn number(value: Option<&Value>) -> i64 {
         .unwrap_or(i64::from(value.is_u64()) * i64::MAX)
 }
 
-/// Something to bind.
+/// A value to bind.
 pub enum Bound<'a> {
     Number(Option<i64>),
     Text(&'a str),
