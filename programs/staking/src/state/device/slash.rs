@@ -1,0 +1,126 @@
+//! Slashes that people decide: stake set aside, returned or forfeited.
+
+use super::Device;
+use crate::error::StakingError;
+use anchor_lang::prelude::*;
+use protocol::units::{Amount, Bps};
+use protocol::{costake, math};
+
+impl Device {
+    /// Sets aside a share of all stake, rounded up: from the owner's stake first, active or cooling; then from the co-stake, active and
+    /// cooling alike (H4, D8). If part of the owner's share is in bonds, it is due when they are released, and is not taken from co-stakers
+    /// instead. A part of each pool of co-stake always remains, see [`costake::beyond_slash`]. Returns the parts, whether the owner's part
+    /// was cooling, and what is due.
+    pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
+        let of_cooling = !self.cooling.is_zero();
+        let (own, reachable) = match of_cooling {
+            true => (self.cooling.get(), self.cooling.get()),
+            false => (self.own_stake.get(), self.unbonded()),
+        };
+        let [active, cooling] =
+            [self.co_stake, self.co_cooling].map(|pool| pool.get().saturating_sub(costake::beyond_slash(Amount(pool.get())).0));
+        let co = active.checked_add(cooling).ok_or(StakingError::BooksBroken)?;
+        let all = own.checked_add(co).ok_or(StakingError::BooksBroken)?;
+        let whole = Amount(all).share_ceil(share).0;
+        let of_own = whole.min(own);
+        let rest = whole.saturating_sub(of_own);
+        // Rounded up, so that the cooling pool is not cut by more than the active pool, which may still move there.
+        let of_active = math::mul_div_ceil(rest, active, co).unwrap_or(0);
+        let parts = [of_own.min(reachable), of_active, rest.saturating_sub(of_active)];
+        let due = of_own.saturating_sub(reachable);
+        require!(parts != [0; 3] || due > 0, StakingError::NothingStaked);
+        let [own, active, cooling] = parts;
+        let place = if of_cooling { &mut self.cooling } else { &mut self.own_stake };
+        *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
+        self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
+        self.set_aside(parts, of_cooling)?;
+        if due > 0 {
+            self.dues = self.dues.checked_add(1).ok_or(StakingError::BooksBroken)?;
+        }
+        self.invariant()?;
+        Ok((parts, of_cooling, due))
+    }
+
+    /// Sets aside as much of a slash's `due` as is outside bonds; returns that amount and what is still due. Once the last bond is released
+    /// nothing is due any more: what penalties and convictions have taken in the meantime is gone.
+    pub fn escrow_due(&mut self, due: u64) -> Result<(u64, u64)> {
+        let taken = due.min(self.unbonded());
+        let left = match self.open_jobs.is_zero() {
+            true => 0,
+            false => due.saturating_sub(taken),
+        };
+        require!(taken > 0 || left == 0, StakingError::DueBonded);
+        self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
+        self.set_aside([taken, 0, 0], false)?;
+        if left == 0 {
+            self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
+        }
+        self.invariant()?;
+        Ok((taken, left))
+    }
+
+    /// Returns each part of a slash to where it was taken, and cancels its `due`. The part of cooling co-stake beyond one base unit per
+    /// remaining share is forfeited, because the holders of the other shares have left.
+    ///
+    /// The owner's stake is active or cooling, never both. A part taken `of_cooling` stake becomes active if the owner has staked again
+    /// since. A part taken from active stake cools down if the owner has unstaked the rest since; the cooldown of all of it then starts
+    /// again at `now`, so that no stake leaves without a full cooldown.
+    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
+        let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
+        // If something is due, the owner has staked again since, even if none of that stake is left.
+        let idle = self.own_stake.is_zero() && self.dues == 0;
+        let cools = !self.cooling.is_zero() || (of_cooling && idle);
+        if cools && !of_cooling && own > 0 {
+            let ends = now.saturating_add(cooldown.into());
+            self.cooldown_ends = self.cooldown_ends.get().max(ends).into();
+        }
+        let moves = [
+            (if cools { &mut self.cooling } else { &mut self.own_stake }, own),
+            (&mut self.co_stake, active),
+            (&mut self.co_cooling, back),
+            (&mut self.forfeited, cooling.saturating_sub(back)),
+        ];
+        for (place, amount) in moves {
+            *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
+        }
+        self.end_aside([own, active, cooling], of_cooling)?;
+        if due > 0 {
+            self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
+        }
+        self.invariant()
+    }
+
+    /// Upholds a slash: what it set aside is forfeited, to be burned. Returns the amount.
+    pub fn uphold(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
+        let all = self.end_aside(parts, of_cooling)?;
+        self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
+        self.invariant()?;
+        Ok(all)
+    }
+
+    /// Books the parts of a slash as set aside.
+    fn set_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool) -> Result<()> {
+        if !of_cooling {
+            self.own_escrowed = self.own_escrowed.checked_add(own).ok_or(StakingError::BooksBroken)?;
+        }
+        self.co_escrowed = self.co_escrowed.checked_add(active).ok_or(StakingError::BooksBroken)?;
+        for part in [own, active, cooling] {
+            self.escrowed = self.escrowed.checked_add(part).ok_or(StakingError::BooksBroken)?;
+        }
+        Ok(())
+    }
+
+    /// Books the parts of a slash as no longer set aside; returns their sum.
+    fn end_aside(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
+        let [own, active, _] = parts;
+        let all = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
+        let all = all.ok_or(StakingError::BooksBroken)?;
+        if !of_cooling {
+            self.own_escrowed = self.own_escrowed.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+        }
+        self.co_escrowed = self.co_escrowed.checked_sub(active).ok_or(StakingError::BooksBroken)?;
+        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
+        Ok(all)
+    }
+}
