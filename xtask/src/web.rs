@@ -1,4 +1,4 @@
-//! The web app: its tools, its build into `app/web/dist`, its tests.
+//! The web app: its tools, its build into `app/web/dist` and its tests.
 
 use std::env;
 use std::ffi::OsString;
@@ -16,18 +16,18 @@ use crate::workspace::Workspace;
 
 /// The oldest Node.js that Vite runs on.
 const NODE: (u32, u32) = (20, 19);
-/// Debian's linker for WebAssembly, of the LLVM that the programs' compiler is built on.
+/// Debian's linker for WebAssembly, from the LLVM that the programs' compiler is built on.
 pub const LINKER: &str = "wasm-ld-22";
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Node.js and npm of this machine, or those in the cache.
+/// Node.js and npm, of the system or in the cache.
 struct Node {
-    /// Folder to look for them in, before the others.
+    /// Folder of the programs, if they are not on the PATH.
     folder: Option<PathBuf>,
 }
 
 impl Node {
-    /// Finds Node.js or installs it into the cache, from PyPI, which has it as a package.
+    /// Finds Node.js, or installs it into the cache from a PyPI package.
     fn ensure(workspace: &Workspace) -> Result<Self> {
         if has_node() {
             return Ok(Self { folder: None });
@@ -54,7 +54,7 @@ impl Node {
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= NODE && self.command("npm").arg("--version").output().is_ok()
     }
 
-    /// A program of Node.js.
+    /// A command of Node.js.
     fn command(&self, name: &str) -> Command {
         let mut command = match &self.folder {
             Some(folder) => Command::new(folder.join(name)),
@@ -80,18 +80,18 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.root.join("app/web")
 }
 
-/// Whether the system has a Node.js that is new enough.
+/// Whether the system has a recent enough Node.js.
 pub fn has_node() -> bool {
     Node { folder: None }.is_new_enough()
 }
 
-/// Installs the tools that do not come with the system.
+/// Installs the tools that do not come from the system.
 pub fn ensure_tools(workspace: &Workspace) -> Result<()> {
     Node::ensure(workspace)?;
     bindgen(workspace).map(drop)
 }
 
-/// Builds the app into `app/web/dist`: clients from the IDLs, the engine as WebAssembly, then the pages.
+/// Builds the app into `app/web/dist`: generates clients from the IDLs, compiles the engine to WebAssembly, then builds the pages.
 pub fn build(workspace: &Workspace, builder: &Builder) -> Result<()> {
     let node = Node::ensure(workspace)?;
     install(workspace, &node)?;
@@ -102,7 +102,7 @@ pub fn build(workspace: &Workspace, builder: &Builder) -> Result<()> {
     step::run(&workspace.root, "web", "building the web app", build)
 }
 
-/// Unit tests of the app, and everything people do in it, in a browser against a market of this machine; beside other tests.
+/// Runs the unit tests of the app, then end-to-end tests in a browser against a local market. Runs in parallel with other tests.
 pub fn test(workspace: &Workspace, chromium: &Path) -> Result<()> {
     let node = Node::ensure(workspace)?;
     let unit = node.npm(workspace, &["test"]);
@@ -112,7 +112,7 @@ pub fn test(workspace: &Workspace, chromium: &Path) -> Result<()> {
     step::run_beside(&workspace.root, "web-browser", "testing the web app in a browser", browser)
 }
 
-/// Installs the packages of the lock file, unless they are there.
+/// Installs the packages of the lock file, unless they are installed.
 fn install(workspace: &Workspace, node: &Node) -> Result<()> {
     let wanted = fs::read_to_string(folder(workspace).join("package-lock.json")).context("app/web has no package-lock.json")?;
     let mark = folder(workspace).join("node_modules/.installed");
@@ -124,7 +124,7 @@ fn install(workspace: &Workspace, node: &Node) -> Result<()> {
     fs::write(&mark, wanted).with_context(|| format!("cannot write {}", mark.display()))
 }
 
-/// Compiles the engine for browsers and writes it with its JavaScript to `app/web/src/generated/engine`.
+/// Compiles the engine to WebAssembly and writes it, with its JavaScript bindings, to `app/web/src/generated/engine`.
 fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
     let bindgen = bindgen(workspace)?;
     let target = workspace.cache.join("wasm");
@@ -160,24 +160,26 @@ fn engine(workspace: &Workspace, builder: &Builder) -> Result<()> {
     step::run(&workspace.root, "wasm-bindgen", "writing JavaScript for the engine", bind)
 }
 
-/// The tool that goes with the version of wasm-bindgen in use; compiled into the cache when it is not there.
+/// The `wasm-bindgen` program in the version of the locked library, compiled into the cache if it is missing.
 fn bindgen(workspace: &Workspace) -> Result<PathBuf> {
     let version = locked(&workspace.root.join("Cargo.lock"), "wasm-bindgen")?;
     let root = workspace.cache.join(format!("tools/wasm-bindgen-{version}"));
     let program = root.join("bin/wasm-bindgen");
     if !program.exists() {
-        eprintln!("missing: wasm-bindgen {version} — it writes the JavaScript beside the engine");
+        eprintln!("missing: wasm-bindgen {version} — it writes the JavaScript bindings of the engine");
         let mut install = workspace.cargo("install");
+        // The version pins the source: crates.io never replaces a published version, cargo checks the download against the checksum in its
+        // index, and `--locked` takes the dependencies, with their checksums, from the lock file in the package.
         install
             .env_remove("CARGO_TARGET_DIR")
-            .args(["wasm-bindgen-cli", "--version", &version, "--root"])
+            .args(["wasm-bindgen-cli", "--version", &version, "--locked", "--root"])
             .arg(&root);
         step::run(&workspace.root, "wasm-bindgen-cli", "compiling wasm-bindgen", install)?;
     }
     Ok(program)
 }
 
-/// The version of a package in a lock file, which must be the only one.
+/// The version of a package in a lock file. Fails if there are several.
 fn locked(lock: &Path, name: &str) -> Result<String> {
     let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
     let name = format!("name = \"{name}\"");
