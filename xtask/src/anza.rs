@@ -1,4 +1,4 @@
-//! Anza's own builder of programs, used where it works.
+//! Anza's tools for building programs, used where they work.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::workspace::{Program, Workspace};
 /// Anchor v2 needs this compiler (1.x) in Anza's platform-tools.
 const MINIMUM_RUSTC_MINOR: u32 = 89;
 
-/// Path of Anza's `cargo-build-sbf`, if one is installed whose platform-tools run and are recent enough.
+/// Path of Anza's `cargo-build-sbf`, if it is installed and its platform-tools run and are recent enough.
 pub fn find(workspace: &Workspace) -> Option<PathBuf> {
     let shim = workspace.root.join("toolchain/bin");
     let builder = env::split_paths(&env::var_os("PATH")?)
@@ -20,14 +20,14 @@ pub fn find(workspace: &Workspace) -> Option<PathBuf> {
     if tools_work(&builder) {
         return Some(builder);
     }
-    // It is installed, but its tools are downloaded on first use: that may not have happened, or may not be possible here.
+    // The platform-tools are downloaded on first use, which may not have happened yet, or may be impossible here.
     let mut install = Command::new(&builder);
     install.arg("--install-only");
     let installed = step::run(&workspace.root, "platform-tools", "installing Anza's platform-tools", install).is_ok();
     (installed && tools_work(&builder)).then_some(builder)
 }
 
-/// The command that builds one program with it.
+/// The command that builds a program.
 pub fn command(workspace: &Workspace, builder: &Path, program: &Program) -> Command {
     let mut build = Command::new(builder);
     build.current_dir(&workspace.root);
@@ -37,7 +37,7 @@ pub fn command(workspace: &Workspace, builder: &Path, program: &Program) -> Comm
     build
 }
 
-/// `cargo-build-sbf --version` names the platform-tools it uses; their compiler has to run and be recent enough.
+/// Whether the compiler of the platform-tools that `cargo-build-sbf --version` names runs and is recent enough.
 fn tools_work(builder: &Path) -> bool {
     let Ok(described) = step::printed(Command::new(builder).arg("--version")) else {
         return false;

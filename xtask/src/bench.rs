@@ -1,4 +1,4 @@
-//! What an instruction costs on chain, how fast the engine is beside others, and what traces cost.
+//! Benchmarks: the cost of instructions on chain, the speed of the engine and the indexer, and the overhead of traces.
 
 use std::env;
 use std::fmt::Write;
@@ -16,25 +16,25 @@ use crate::setup;
 use crate::step;
 use crate::workspace::{HOST, Workspace};
 
-/// The two engines take turns this often, so that what else the machine does hits both.
+/// Turns that the compared programs take, so that other load on the machine affects all of them alike.
 const ROUNDS: usize = 3;
-/// Timed runs of a model in each turn.
+/// Timed runs in each turn.
 const RUNS: &str = "30";
-/// Networks made up to be timed that have more than one op.
+/// The synthetic networks with more than one op.
 const NETWORKS: [&str; 2] = ["transformer", "unet"];
-/// Ops from one checkpoint to the next: with the last one the output alone is hashed.
+/// Checkpoint intervals in ops; with the last one, only the output is hashed.
 const INTERVALS: [&str; 3] = ["1", "8", "1024"];
-/// Thread counts measured, as far as the machine has cores.
+/// Numbers of threads to measure, up to the number of cores.
 const THREADS: [usize; 2] = [1, 2];
 
 /// Measures every instruction, verdict and step of a dispute, and writes `bench/{cu,verdicts,dispute,crowd,sharing}.md`.
 pub fn compute_units(workspace: &Workspace) -> Result<()> {
     let _lock = workspace.take(HOST)?;
-    // The crowd is computed from the table that is written first.
+    // The second test computes its figures from the table that the first ones write.
     let measured = ["--test", "cu", "--test", "verdicts", "--test", "dispute"];
     for (tests, what) in [
         (measured.as_slice(), "measuring compute units of every instruction"),
-        (&["--test", "crowd"], "computing what an hour of devices takes"),
+        (&["--test", "crowd"], "computing the cost of an hour of many devices"),
     ] {
         let mut measure = workspace.cargo("test");
         measure.args(EVERYTHING).args(tests).env("BENCH_WRITE", "1");
@@ -43,7 +43,7 @@ pub fn compute_units(workspace: &Workspace) -> Result<()> {
     show(&workspace.root.join("bench/cu.md"))
 }
 
-/// Times every shipped model in the engine and in onnxruntime and writes `bench/engine.md`.
+/// Times every shipped model in the engine and in onnxruntime, and writes `bench/engine.md`.
 pub fn engine(workspace: &Workspace) -> Result<()> {
     let python = python(workspace)?;
     let engine = build_engine(workspace)?;
@@ -86,15 +86,16 @@ pub fn engine(workspace: &Workspace) -> Result<()> {
     }
     let path = workspace.root.join("bench/engine.md");
     let page = format!(
-        "# The engine beside onnxruntime\n\nWritten by `cargo xtask bench engine`. One unit of each shipped model: the same graph at int8, the same number of threads, \
-         medians of {ROUNDS} turns of {RUNS} runs each. The engine ({backend}) is exact; onnxruntime {version} scales in float32.\n\nMachine: {}.\n\n{table}",
+        "# The engine compared with onnxruntime\n\nWritten by `cargo xtask bench engine`. One unit of each shipped model, with the same \
+         graph at int8 and the same number of threads: medians of {ROUNDS} turns of {RUNS} runs each. The engine ({backend}) is exact; \
+         onnxruntime {version} scales in float32.\n\nMachine: {}.\n\n{table}",
         processor()
     );
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     show(&path)
 }
 
-/// Times units with their traces and without, of every op and of checkpoints, and writes `bench/traces.md`.
+/// Times units with and without traces, at several checkpoint intervals, and writes `bench/traces.md`.
 pub fn traces(workspace: &Workspace) -> Result<()> {
     let engine = build_engine(workspace)?;
     let shipped = models(workspace)?
@@ -104,7 +105,6 @@ pub fn traces(workspace: &Workspace) -> Result<()> {
     let mut table = String::from("| network | a unit | every op hashed | every 8th and the last | the last |\n|---|--:|--:|--:|--:|\n");
     for network in shipped.chain(made_up) {
         let mut all: Vec<Vec<Value>> = INTERVALS.iter().map(|_| Vec::new()).collect();
-        // In turn, so that what else the machine does hits all alike.
         for _ in 0..ROUNDS {
             for (interval, reports) in INTERVALS.iter().zip(&mut all) {
                 let mut run = Command::new(&engine);
@@ -125,16 +125,16 @@ pub fn traces(workspace: &Workspace) -> Result<()> {
     }
     let path = workspace.root.join("bench/traces.md");
     let page = format!(
-        "# What traces cost\n\nWritten by `cargo xtask bench traces`. Time that hashing adds to a unit on the CPU, by how much of it the trace commits to: medians of {ROUNDS} turns, \
-         each of the fastest of {RUNS} runs with and without. All cores share a unit.\n\nMachine: {}.\n\n{table}",
+        "# Overhead of traces\n\nWritten by `cargo xtask bench traces`. Time that hashing adds to a unit on the CPU, by how much of the unit \
+         the trace commits to: medians of {ROUNDS} turns, each of which compares the fastest of {RUNS} runs with and without. All cores work \
+         on one unit.\n\nMachine: {}.\n\n{table}",
         processor()
     );
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     show(&path)
 }
 
-/// Measures the engine on the GPU of this machine, beside PyTorch where the Python that IONET_PYTHON names has it, and writes
-/// `bench/gpu.md`.
+/// Measures the engine on this machine's GPU, compared with PyTorch if the Python in IONET_PYTHON has it, and writes `bench/gpu.md`.
 pub fn gpu(workspace: &Workspace) -> Result<()> {
     setup::ensure_nvrtc(workspace)?;
     let engine = build_engine(workspace)?;
@@ -160,7 +160,7 @@ fn build_engine(workspace: &Workspace) -> Result<PathBuf> {
     build_release(workspace, "engine", "engine-bench")
 }
 
-/// Builds a binary with all optimisations; returns where it is.
+/// Builds a binary with all optimisations; returns its path.
 fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
     let _lock = workspace.take(HOST)?;
     let mut build = workspace.cargo("build");
@@ -170,7 +170,7 @@ fn build_release(workspace: &Workspace, package: &str, name: &str) -> Result<Pat
     keep(workspace, &workspace.host_target().join("release").join(name), name)
 }
 
-/// Builds the program of an integration test with all optimisations; returns where it is.
+/// Builds an integration test with all optimisations; returns the path of its executable.
 fn build_test(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
     let _lock = workspace.take(HOST)?;
     let mut build = workspace.cargo("test");
@@ -195,14 +195,14 @@ fn build_test(workspace: &Workspace, package: &str, name: &str) -> Result<PathBu
     keep(workspace, &built, name)
 }
 
-/// Where a program of that name is, if a line of cargo's JSON says so.
+/// The path of the executable `name`, if this line of cargo's JSON contains it.
 fn executable(line: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let ours = message.pointer("/target/name")?.as_str()? == name;
     message.get("executable")?.as_str().filter(|_| ours).map(PathBuf::from)
 }
 
-/// Copies a program to where the next build leaves it alone.
+/// Copies an executable to where later builds do not replace it.
 fn keep(workspace: &Workspace, built: &Path, name: &str) -> Result<PathBuf> {
     let kept = workspace.bin_dir().join(format!("{name}-release"));
     fs::create_dir_all(workspace.bin_dir())?;
@@ -210,7 +210,7 @@ fn keep(workspace: &Workspace, built: &Path, name: &str) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Times the indexer taking history in and answering, and writes `bench/indexer.md`.
+/// Times how the indexer ingests history and answers queries, and writes `bench/indexer.md`.
 pub fn indexer(workspace: &Workspace) -> Result<()> {
     let bench = build_release(workspace, "indexer", "indexer-bench")?;
     let mut run = Command::new(bench);
@@ -218,16 +218,17 @@ pub fn indexer(workspace: &Workspace) -> Result<()> {
     let rows = step::printed(&mut run)?;
     let cores = available_parallelism().map_or(1, usize::from);
     let text = format!(
-        "# The indexer\n\nOn {cores} cores of a shared machine, into SQLite in a file. Written by `cargo xtask bench indexer`. Answers are timed from when they were due, at a \
-         steady rate over eight connections of the loopback, a seventh each: newest jobs, jobs by status, a page in the middle, jobs of a device, a job with its \
-         events, events of a device, figures of the market.\n\n| what | measured |\n|---|---|\n{rows}"
+        "# The indexer\n\nOn {cores} cores of a shared machine, with SQLite in a file. Written by `cargo xtask bench indexer`. Latencies count \
+         from when each request was due, at a steady rate over eight loopback connections. The requests are, a seventh each: newest jobs, jobs \
+         by status, a page in the middle, jobs of a device, a job with its events, events of a device, figures of the market.\n\n\
+         | what | measured |\n|---|---|\n{rows}"
     );
     let path = workspace.root.join("bench/indexer.md");
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     show(&path)
 }
 
-/// The interpreter of an environment that has what `bench/requirements.txt` pins, which `pip-compile --generate-hashes` makes of
+/// The interpreter of an environment with the packages of `bench/requirements.txt`, which `pip-compile --generate-hashes` generates from
 /// `bench/requirements.in`.
 fn python(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("bench/requirements.txt");
@@ -257,7 +258,7 @@ fn models(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The JSON a benchmark prints as its last line.
+/// Runs a benchmark and parses the last line of its output as JSON.
 fn report(mut command: Command) -> Result<Value> {
     let name = Path::new(command.get_program()).display().to_string();
     let said = step::printed(&mut command)?;
@@ -304,17 +305,17 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn cargo_says_where_a_program_is() {
+    fn the_executable_is_read_from_cargos_json() {
         let line = r#"{"reason":"compiler-artifact","target":{"name":"gpus"},"executable":"/t/gpus-0"}"#;
         assert_eq!(executable(line, "gpus"), Some(PathBuf::from("/t/gpus-0")));
-        // Cargo builds the package's other programs with it.
+        // Cargo also reports the package's other executables.
         assert_eq!(executable(line, "engine-bench"), None);
         assert_eq!(executable(r#"{"target":{"name":"gpus"},"executable":null}"#, "gpus"), None);
         assert_eq!(executable("   Compiling engine", "gpus"), None);
     }
 
     #[test]
-    fn python_makes_the_gpu_page_of_reports() {
+    fn the_gpu_page_is_made_from_reports() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench");
         let mut tests = Command::new("python3");
         let done = tests.args(["-m", "unittest", "test_gpu"]).current_dir(folder).output();

@@ -1,4 +1,4 @@
-//! Long searches for a difference, for a night or a change of arithmetic; shorter ones are ordinary tests.
+//! Fuzzing that takes hours, for nightly runs and after changes of arithmetic. Shorter runs are ordinary tests.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
@@ -11,11 +11,11 @@ use crate::host::EVERYTHING;
 use crate::step;
 use crate::workspace::{HOST, Workspace};
 
-/// Convictions over wide ops of each kind.
+/// Number of convictions over wide ops, for each kind of op.
 const CASES: &str = "200";
 
-/// Compares referee, definition and engine on random elements, then has the program convict over the widest ops; the programs have to be
-/// built before.
+/// Compares referee, definition and engine on random elements, then has the program convict over the widest ops. The programs must have
+/// been built.
 pub fn referee(workspace: &Workspace, elements: u64, seed: Option<u64>) -> Result<()> {
     let mut compare = Command::new(build(workspace)?);
     compare.args(["--elements", &elements.to_string()]);
@@ -25,7 +25,7 @@ pub fn referee(workspace: &Workspace, elements: u64, seed: Option<u64>) -> Resul
     let status = compare.status().context("cannot start fuzz-referee")?;
     ensure!(
         status.success(),
-        "referee, definition and engine do not agree; what differs is above"
+        "referee, definition and engine do not agree; the difference is above"
     );
 
     let _lock = workspace.take(HOST)?;

@@ -1,4 +1,4 @@
-//! Builds what runs on this machine, and the demo.
+//! Builds the host binaries and tests, and starts the demo.
 
 use std::collections::HashSet;
 use std::env::consts::EXE_SUFFIX;
@@ -13,20 +13,20 @@ use anyhow::{Context, Result, ensure};
 use crate::step;
 use crate::workspace::{HOST, Workspace};
 
-/// What every build selects, as cargo compiles a crate once for each set of features a selection leads to: all but xtask,
-/// whose dependency on Anchor's IDL builder would compile Anchor again.
+/// The packages that every build selects: all but xtask, whose dependency on Anchor's IDL builder would compile Anchor again. The selection
+/// must always be the same, as cargo compiles a crate again for each set of features that a selection leads to.
 pub const EVERYTHING: [&str; 3] = ["--workspace", "--exclude", "xtask"];
 
-/// Outputs for dependencies and code that no longer exist pile up: above this the shared target directory is started afresh.
+/// Size in bytes above which the shared target directory is deleted: cargo never removes outputs of old dependencies and code.
 const LARGEST_TARGET: u64 = 25_000_000_000;
 
-/// Builds the host binaries and copies them to `target/bin`: the target directory is shared, so another checkout may replace them.
+/// Builds the host binaries and copies them to `target/bin`, because another checkout may replace those in the shared target directory.
 pub fn build(workspace: &Workspace) -> Result<()> {
     compile(workspace, "workers and tools", &["--bins"])
 }
 
-/// Builds tests and, for those that start them, the host binaries, with the tests' features: in one go, so that no crate of the
-/// workspace is compiled both with and without what tests add to it.
+/// Builds the tests and the host binaries that they start, with the features that tests enable. Both in one build, so that no crate of the
+/// workspace is compiled both with and without those features.
 pub fn build_with_tests(workspace: &Workspace) -> Result<()> {
     prune(workspace)?;
     compile(workspace, "workers, tools and tests", &["--bins", "--tests", "--examples"])
@@ -56,7 +56,7 @@ fn prune(workspace: &Workspace) -> Result<()> {
     let _lock = workspace.take(HOST)?;
     if size(&target, &mut HashSet::new())? > LARGEST_TARGET {
         eprintln!(
-            "{} has grown above {} GB: starting it afresh",
+            "{} is larger than {} GB: deleting it",
             target.display(),
             LARGEST_TARGET / 1_000_000_000
         );
@@ -65,12 +65,12 @@ fn prune(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of the files under `folder`; cargo links many of them twice.
+/// Size of the files under `folder`. Counts hard links once: cargo links many files twice.
 fn size(folder: &Path, seen: &mut HashSet<u64>) -> Result<u64> {
     let mut total = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // A build of another checkout may remove files meanwhile.
+        // A build of another checkout may remove files at the same time.
         let Ok(metadata) = entry.metadata() else { continue };
         if metadata.is_dir() {
             total += size(&entry.path(), seen).unwrap_or(0);
@@ -81,7 +81,8 @@ fn size(folder: &Path, seen: &mut HashSet<u64>) -> Result<u64> {
     Ok(total)
 }
 
-/// Copies `from` over `to` in one move, also while `to` runs. The copy has the original's time, which tells whether it is still one.
+/// Replaces `to` by a copy of `from` atomically, even while `to` is running. The copy keeps the modification time, by which the next call
+/// knows that it is up to date.
 fn replace(from: &Path, to: &Path) -> Result<()> {
     let unchanged = || -> io::Result<bool> {
         let (new, old) = (fs::metadata(from)?, fs::metadata(to)?);
@@ -102,7 +103,7 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
     fs::rename(&unfinished, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Becomes the built demo, with the user's arguments, so that signals reach it; returns only when it cannot be started.
+/// Replaces this process by the demo, with the user's arguments, so that signals reach it; returns only if it cannot be started.
 pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let demo = workspace.bin_dir().join(format!("demo{EXE_SUFFIX}"));
     ensure!(

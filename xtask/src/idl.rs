@@ -1,4 +1,4 @@
-//! The programs' interface descriptions in `idl/*.json`: generated, committed, and checked to be up to date.
+//! The programs' IDLs in `idl/*.json`: generated, committed, and checked to be up to date.
 
 use std::env;
 use std::fs;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::step;
 use crate::workspace::{Program, Workspace, name_libraries_by_hash};
 
-/// Writes the descriptions, or with `check` fails if the committed ones differ.
+/// Writes the IDLs, or with `check` fails if the committed ones differ.
 pub fn run(workspace: &Workspace, check: bool) -> Result<()> {
     let folder = workspace.root.join("idl");
     fs::create_dir_all(&folder)?;
@@ -37,35 +37,35 @@ pub fn run(workspace: &Workspace, check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Anchor compiles a description as a test of the program that prints it. It starts its own cargo, so this runs in a process
-/// whose environment is prepared for that, which also gives the step its log.
+/// Anchor generates an IDL by compiling and running a test of the program. It starts its own cargo, so this runs in a child process whose
+/// environment is prepared for that; the child's output is the log of the step.
 fn generate(workspace: &Workspace, program: &Program) -> Result<String> {
     let output = workspace.root.join(format!("target/idl-{}.json", program.name));
     let mut print = Command::new(env::current_exe()?);
     print.arg("write-idl").arg(&program.name).arg(&output);
     let _lock = workspace.take("idl")?;
-    // A folder of its own: it must not wait for a long build, and its flags share nothing with one.
+    // Its flags share no outputs with other builds, so it gets a target directory of its own and need not wait for them.
     print.env("CARGO_TARGET_DIR", workspace.cache.join("idl"));
-    // The library would pass it on as a literal `+{toolchain}`.
+    // The library would pass it on literally as `+{toolchain}`.
     print.env_remove("RUSTUP_TOOLCHAIN");
     name_libraries_by_hash(&mut print);
     step::run(
         &workspace.root,
         &format!("idl-{}", program.name),
-        &format!("describing program {}", program.name),
+        &format!("generating the IDL of program {}", program.name),
         print,
     )?;
     fs::read_to_string(&output).with_context(|| format!("cannot read {}", output.display()))
 }
 
-/// The prepared process: writes the description of one program to a file.
+/// Runs in the prepared child process: writes the IDL of one program to a file.
 pub fn write(workspace: &Workspace, name: &str, output: &std::path::Path) -> Result<()> {
     let program = workspace
         .programs()
         .into_iter()
         .find(|program| program.name == name)
-        .with_context(|| format!("no program is called {name}"))?;
-    let folder = program.manifest.parent().context("a manifest lies in a folder")?;
+        .with_context(|| format!("there is no program {name}"))?;
+    let folder = program.manifest.parent().context("the manifest has no parent folder")?;
     let arguments = ["--lib", "--ignore-rust-version", "--profile", "xtask"].map(str::to_owned).to_vec();
     let idl = IdlBuilder::new().program_path(folder.to_owned()).cargo_args(arguments).build()?;
     let mut text = serde_json::to_string_pretty(&idl)?;

@@ -1,4 +1,4 @@
-//! The one entry point of this repository: `cargo xtask --help`.
+//! The entry point of this repository: `cargo xtask --help`.
 
 mod anza;
 mod bench;
@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::setup::Scope;
 use crate::workspace::{HOST, Workspace};
 
-/// Sets up this machine, builds, demonstrates and tests the marketplace.
+/// Sets up this machine; builds, demonstrates and tests the marketplace.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -33,16 +33,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what building, the demos and the tests need; each task installs what it misses itself, too
+    /// Install everything that building, the demos and the tests need; other tasks install only what they need themselves
     Setup,
     /// Build the on-chain programs into target/deploy and everything else into target/bin
     Build,
     /// Build only the on-chain programs
     BuildSbf {
-        /// Which ones; all if none is named
+        /// Names of the programs; all if omitted
         programs: Vec<String>,
     },
-    /// Run one real job on a local chain, from photo to payment; with --web a market in the browser; or a scenario: dispute, governance,
+    /// Run one real job on a local chain, from photo to payment; with --web, a market in the browser; or a scenario: dispute, governance,
     /// staking
     #[command(after_help = "`cargo xtask demo -- --help` shows the demo's own options; docs/demos.md explains them.")]
     Demo {
@@ -57,18 +57,18 @@ enum Task {
         #[command(subcommand)]
         what: Bench,
     },
-    /// Search for a difference for as long as it takes
+    /// Search at length for differences between implementations
     Fuzz {
         #[command(subcommand)]
         what: Fuzz,
     },
     /// Generate idl/*.json from the programs
     Idl {
-        /// Only fail if the committed files differ
+        /// Write nothing, but fail if the committed files differ
         #[arg(long)]
         check: bool,
     },
-    /// What to run before a change is handed in: formatting, lints, tests
+    /// Run before handing in a change: formatting, lints, tests
     Ci,
     #[command(hide = true)]
     WriteIdl { program: String, output: PathBuf },
@@ -78,25 +78,25 @@ enum Task {
 enum Bench {
     /// Compute units and lamports of every instruction: bench/cu.md
     Cu,
-    /// The engine's speed and memory beside onnxruntime's: bench/engine.md
+    /// The engine's speed and memory compared with onnxruntime: bench/engine.md
     Engine,
-    /// The engine on this machine's GPU, with the shipped models and larger networks, beside PyTorch if the Python that IONET_PYTHON names
+    /// The engine on this machine's GPU, with the shipped models and larger networks, compared with PyTorch if the Python in IONET_PYTHON
     /// has it: bench/gpu.md
     Gpu,
-    /// How fast the indexer takes history in and answers: bench/indexer.md
+    /// How fast the indexer ingests history and answers queries: bench/indexer.md
     Indexer,
-    /// What hashing adds to a unit on the CPU, by how much of it is committed to: bench/traces.md
+    /// Overhead of hashing on the CPU, by how much of a unit the trace commits to: bench/traces.md
     Traces,
 }
 
 #[derive(Subcommand)]
 enum Fuzz {
-    /// Referee, definition and engine on random elements of every op kind; convictions over ops of 4,096 to 16,384 terms
+    /// Compare referee, definition and engine on random elements of every op kind, and convict over ops of 4,096 to 16,384 terms
     Referee {
-        /// Elements to compare, at least
+        /// Minimum number of elements to compare
         #[arg(long, default_value_t = 1_000_000)]
         elements: u64,
-        /// Seed of the first graph; drawn when not given
+        /// Seed of the first graph [default: random]
         #[arg(long)]
         seed: Option<u64>,
     },
@@ -160,12 +160,12 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
                 let present = setup::succeeds(Command::new("cargo").args([component, "--version"]));
                 ensure!(
                     present,
-                    "this Rust has no cargo {component}: run `rustup component add rustfmt clippy`"
+                    "this Rust installation has no cargo {component}: run `rustup component add rustfmt clippy`"
                 );
             }
             let mut format = workspace.cargo("fmt");
             format.args(["--all", "--check"]);
-            step::run(&workspace.root, "fmt", "checking the formatting", format)?;
+            step::run(&workspace.root, "fmt", "checking formatting", format)?;
             lint(workspace)?;
             test(workspace, &builder)?;
         }
@@ -200,11 +200,11 @@ fn test(workspace: &Workspace, builder: &setup::Builder) -> Result<()> {
     programs::build(workspace, builder, &[])?;
     idl::run(workspace, true)?;
     let postgres = setup::fetch_tools(workspace)?;
-    // The end-to-end tests run binaries as people do, but for the fail points compiled into them.
+    // The end-to-end tests run the same binaries as people do, except that these contain fail points.
     host::build_with_tests(workspace)?;
     web::build(workspace, builder)?;
     let chromium = setup::chromium()?;
-    // Both wait more than they compute, and share nothing but what has been built.
+    // Both mostly wait, and they share only the build outputs.
     let (suites, web) = thread::scope(|scope| {
         let web = scope.spawn(|| web::test(workspace, &chromium));
         (suites::run(workspace, postgres.as_deref()), web.join())

@@ -13,15 +13,15 @@ use crate::setup::Builder;
 use crate::step;
 use crate::workspace::{Program, Workspace, name_libraries_by_hash};
 
-/// The compiler whose standard library can be rebuilt for the programs: Debian's, with its sources installed.
+/// The compiler for the programs: Debian's, with the sources of its standard library installed.
 pub const RUSTC: &str = "/usr/bin/rustc";
 /// The cargo that goes with [`RUSTC`].
 pub const CARGO: &str = "/usr/bin/cargo";
-/// The LLVM [`RUSTC`] is built on; linker and pass have to be built on the same.
+/// The LLVM that [`RUSTC`] is built on; the linker and the pass must be built on the same.
 pub const LLVM: &str = "/usr/lib/llvm-22";
 /// Its version.
 pub const LLVM_MAJOR: u32 = 22;
-/// The linker from LLVM bitcode to sBPF.
+/// Version of `sbpf-linker`, which links LLVM bitcode into sBPF.
 pub const LINKER_VERSION: &str = "0.2.6";
 
 // In `toolchain/`.
@@ -31,18 +31,18 @@ const TARGET: &str = "sbpf.json";
 /// What [`PASS`] compiles to.
 const PLUGIN: &str = "libsbpf_prepare.so";
 
-/// The programs named, or all of them.
+/// The named programs, or all if none is named.
 fn named(workspace: &Workspace, names: &[String]) -> Result<Vec<Program>> {
     let mut programs = workspace.programs();
     if let Some(unknown) = names.iter().find(|name| programs.iter().all(|program| program.name != **name)) {
         let known: Vec<_> = programs.iter().map(|program| program.name.as_str()).collect();
-        bail!("no program is called {unknown}: there are {}", known.join(", "));
+        bail!("there is no program {unknown}; choose from {}", known.join(", "));
     }
     programs.retain(|program| names.is_empty() || names.contains(&program.name));
     Ok(programs)
 }
 
-/// Builds the programs named, or all of them.
+/// Builds the named programs, or all if none is named.
 pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
     fs::create_dir_all(workspace.deploy_dir())?;
     for program in &named(workspace, names)? {
@@ -63,8 +63,8 @@ pub fn build(workspace: &Workspace, builder: &Builder, names: &[String]) -> Resu
     Ok(())
 }
 
-/// Prints what identifies the programs named, or all: what each hashes to, and with what it was built. Only builds by the same tools can be expected
-/// to have the same bytes.
+/// Prints the hashes of the named programs, or of all, and the versions of the tools. Only builds with the same tools can be expected to be
+/// identical.
 pub fn show_hashes(workspace: &Workspace, builder: &Builder, names: &[String]) -> Result<()> {
     let version = |tool: &Path| anyhow::Ok(step::printed(Command::new(tool).arg("--version"))?.trim().to_owned());
     let versions = match builder {
@@ -90,13 +90,13 @@ fn title(program: &Program) -> String {
     format!("building program {}", program.name)
 }
 
-/// Folder of the installed linker; its version is in the name, so a new one is installed beside it.
+/// Folder of the installed linker. The name contains the version, so that another version does not replace it.
 pub fn linker_dir(workspace: &Workspace) -> PathBuf {
     workspace.cache.join(format!("tools/sbpf-linker-{LINKER_VERSION}"))
 }
 
-/// The files of `toolchain/` the compiler is pointed at, with the LLVM pass compiled, in a folder named after their content:
-/// all checkouts with the same files share compiled dependencies, and cargo rebuilds them when a file changes.
+/// Copies the files of `toolchain/` that the compiler uses, with the compiled LLVM pass, to a folder named by a hash of their content:
+/// checkouts with the same files share compiled dependencies, and cargo rebuilds them when a file changes.
 fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
     let source = workspace.root.join("toolchain");
     let files = [PASS, LINK, TARGET].map(|name| source.join(name));
@@ -110,7 +110,7 @@ fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
     if tools.exists() {
         return Ok(tools);
     }
-    // Another checkout may be doing the same: only a finished folder gets the name.
+    // Another checkout may do the same at this time, so the folder gets its name only when it is complete.
     let unfinished = tools.with_extension(format!("unfinished-{}", std::process::id()));
     fs::create_dir_all(&unfinished)?;
     for (name, file) in [PASS, LINK, TARGET].iter().zip(&files) {
@@ -131,7 +131,7 @@ fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
 /// [`CARGO`] with [`RUSTC`], able to rebuild the standard library for another target.
 pub fn rebuilding_cargo() -> Command {
     let mut cargo = Command::new(CARGO);
-    // A rustup or cargo around us must not choose the compiler or its flags.
+    // An outer rustup or cargo must not choose the compiler or its flags.
     for variable in [
         "CARGO",
         "RUSTUP_TOOLCHAIN",
@@ -187,7 +187,7 @@ fn build_with_llvm(workspace: &Workspace, program: &Program, place: &Path) -> Re
     install(&built, place)
 }
 
-/// Flags for everything that ends up in a program; `toolchain/README.md` explains each.
+/// Flags for all code of a program; `toolchain/README.md` explains each.
 fn rust_flags(tools: &Path) -> OsString {
     let flags = [
         format!("-Clinker={}", tools.join(LINK).display()),
@@ -210,7 +210,7 @@ fn rust_flags(tools: &Path) -> OsString {
     flags.join("\x1f").into()
 }
 
-/// Puts a built program in place if it is one the chain can load.
+/// Copies a built program into place, if the chain can load it.
 fn install(built: &Path, place: &Path) -> Result<()> {
     let bytes = fs::read(built).with_context(|| format!("the build left no {}", built.display()))?;
     check_elf(&bytes).with_context(|| format!("{} is not a loadable program", built.display()))?;
@@ -222,11 +222,11 @@ fn install(built: &Path, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A shared ELF object with an entry point; what the link leaves when it stops half-way is an object without one.
+/// Checks that this is a shared ELF object with an entry point: a link that fails half-way leaves an object without one.
 fn check_elf(bytes: &[u8]) -> Result<()> {
     ensure!(bytes.starts_with(b"\x7fELF"), "it is not an ELF file");
     let Some((kind, entry)) = bytes.get(16..18).zip(bytes.get(24..32)) else {
-        bail!("it is cut short")
+        bail!("it is truncated")
     };
     ensure!(kind == 3u16.to_le_bytes(), "it is an intermediate object: the link did not finish");
     ensure!(entry != 0u64.to_le_bytes(), "it has no entry point");
@@ -251,10 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_a_failed_link_leaves() {
+    fn refuses_the_output_of_a_failed_link() {
         let said = |bytes: &[u8]| check_elf(bytes).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(said(b"").contains("not an ELF"));
-        assert!(said(b"\x7fELF").contains("cut short"));
+        assert!(said(b"\x7fELF").contains("truncated"));
         assert!(said(&elf(1, 0)).contains("intermediate object"));
         assert!(said(&elf(3, 0)).contains("no entry point"));
     }

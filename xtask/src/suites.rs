@@ -1,4 +1,4 @@
-//! Runs every test and adds up what the suites report.
+//! Runs all tests and adds up the results.
 
 use std::env;
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::host::EVERYTHING;
 use crate::step;
 use crate::workspace::{HOST, Workspace};
 
-/// What the tests' own runner reads: how many of a suite run at a time.
+/// Variable that tells the test runner how many tests to run in parallel.
 const THREADS: &str = "RUST_TEST_THREADS";
-/// The longest tests wait for a chain more than they compute.
+/// More than one, as the longest tests mostly wait for a chain.
 const TESTS_PER_CORE: usize = 2;
 
 #[derive(Default)]
@@ -20,12 +20,12 @@ struct Tally {
     passed: u64,
     failed: u64,
     ignored: u64,
-    /// Tests that said what this machine lacks, and passed.
+    /// Tests that passed without checking something, because this machine lacks what they need.
     skipped: u64,
 }
 
-/// Runs the tests of the workspace, which have to be built, and the programs too. `postgres` is the folder of PostgreSQL's programs, where
-/// the machine's own are not what to test with.
+/// Runs the tests of the workspace; tests and programs must have been built. `postgres` is the folder of PostgreSQL's programs, if they are
+/// not to be taken from the PATH.
 pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let mut test = workspace.cargo("test");
     test.args(EVERYTHING).arg("--no-fail-fast");
@@ -36,7 +36,7 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         test.env(THREADS, (TESTS_PER_CORE * cores).to_string());
     }
-    // As cargo built the xtask that is running, so its dependencies are there.
+    // With the profile and target directory of the running xtask, so that its dependencies are not compiled again.
     let mut test_xtask = workspace.cargo("test");
     test_xtask
         .env_remove("CARGO_TARGET_DIR")
@@ -72,7 +72,7 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
 impl Tally {
     /// Adds a line like `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.05s`.
     fn read(&mut self, line: &str) {
-        // Written past the capture of output, it may follow the name of a test that is on.
+        // Written past the capture of output, so it may follow the name of a running test.
         if line.contains("skipped: ") {
             self.skipped += 1;
         }

@@ -1,4 +1,4 @@
-//! Where things are, and cargo commands that agree on it.
+//! Paths of this checkout and its cache, and cargo commands that use them.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -9,14 +9,14 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// Target directory of what runs on this machine, within the cache.
+/// Target directory of host code, within the cache.
 pub const HOST: &str = "target";
 
 /// This checkout and the cache it shares with other checkouts of the same user.
 pub struct Workspace {
     /// Folder of the workspace's `Cargo.toml`.
     pub root: PathBuf,
-    /// Compiled dependencies and tools: expensive to make, the same for every checkout.
+    /// Compiled dependencies and tools, which are expensive to build and the same for every checkout.
     pub cache: PathBuf,
     members: Vec<Value>,
 }
@@ -27,16 +27,16 @@ pub struct Program {
     pub name: String,
     /// Its `Cargo.toml`.
     pub manifest: PathBuf,
-    /// `[package.metadata.sbf] inline-threshold`: above LLVM's default a program grows and gets cheaper to run.
+    /// `[package.metadata.sbf] inline-threshold`: above LLVM's default, the program gets larger and cheaper to run.
     pub inline_threshold: Option<u64>,
 }
 
 impl Workspace {
-    /// Finds the checkout this xtask was compiled in and reads its manifests.
+    /// Finds the checkout in which this xtask was compiled and reads its manifests.
     pub fn locate() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("xtask lies outside of a workspace")?
+            .context("xtask is outside of a workspace")?
             .to_path_buf();
         let cache = match env::var_os("IONET_CACHE") {
             Some(path) => std::path::absolute(path).context("IONET_CACHE is not a usable path")?,
@@ -59,12 +59,12 @@ impl Workspace {
         Ok(Self { root, cache, members })
     }
 
-    /// Target directory of everything that runs on this machine.
+    /// Target directory of host code.
     pub fn host_target(&self) -> PathBuf {
         self.cache.join(HOST)
     }
 
-    /// Keeps other checkouts from doing the same in the cache, until what it returns is dropped.
+    /// Locks `name` in the cache, so that other checkouts wait until the returned file is dropped.
     pub fn lock(&self, name: &str) -> Result<File> {
         fs::create_dir_all(&self.cache).with_context(|| format!("cannot create {}", self.cache.display()))?;
         let path = self.cache.join(format!("{name}.lock"));
@@ -76,10 +76,12 @@ impl Workspace {
         Ok(lock)
     }
 
-    /// Takes a target directory of the cache: keeps other checkouts out until its outputs are copied, as cargo's own lock ends with the
-    /// build, and makes sure that cargo takes nothing in it for ours that is another checkout's. Cargo tells crates of the workspace apart
-    /// by their paths within it and believes in times, so that what another checkout compiled last passes for ours where our sources are
-    /// older. Whoever comes next compiles these crates afresh; all others are shared.
+    /// Locks a target directory of the cache and makes it this checkout's. The caller holds the lock until it has copied the outputs, as
+    /// cargo's own lock ends with the build.
+    ///
+    /// Cargo identifies crates of the workspace by their paths within it and judges freshness by time, so it would take what another
+    /// checkout compiled later than our sources changed for ours. Therefore the workspace's crates are compiled again if another checkout
+    /// had the directory last; dependencies are shared.
     pub fn take(&self, target: &str) -> Result<File> {
         let lock = self.lock(target)?;
         let folder = self.cache.join(target);
@@ -97,17 +99,17 @@ impl Workspace {
         self.members.iter().filter_map(|package| package.get("name")?.as_str()).collect()
     }
 
-    /// Built programs, where Anchor's and Solana's tools look for them too.
+    /// Folder of the built programs, where Anchor's and Solana's tools look for them as well.
     pub fn deploy_dir(&self) -> PathBuf {
         self.root.join("target/deploy")
     }
 
-    /// Built host binaries of this checkout.
+    /// Folder of the built host binaries.
     pub fn bin_dir(&self) -> PathBuf {
         self.root.join("target/bin")
     }
 
-    /// The program crates: those that build a `cdylib`.
+    /// The on-chain programs: the crates that build a `cdylib`.
     pub fn programs(&self) -> Vec<Program> {
         self.members
             .iter()
@@ -131,12 +133,12 @@ impl Workspace {
             .collect()
     }
 
-    /// `cargo SUBCOMMAND` for crates that run on this machine.
+    /// `cargo SUBCOMMAND` for host code.
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut command = Command::new(cargo_program());
         command.current_dir(&self.root).arg(subcommand);
         if !matches!(subcommand, "fmt" | "clean") {
-            // Some dependencies state a newer Rust than they need.
+            // Some dependencies declare a newer Rust than they need.
             command.arg("--ignore-rust-version");
         }
         command.env("CARGO_TARGET_DIR", self.host_target());
@@ -144,13 +146,13 @@ impl Workspace {
     }
 }
 
-/// Has cargo compile these packages again in a target directory, wherever in it they are: it removes what cargo knows of them.
+/// Removes cargo's fingerprints of these packages from a target directory, so that cargo compiles them again.
 fn forget(folder: &Path, packages: &[&str]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if folder.ends_with(".fingerprint") {
-            // A hash follows the name.
+            // The names are `PACKAGE-HASH`.
             if name.rsplit_once('-').is_some_and(|(package, _)| packages.contains(&package)) {
                 fs::remove_dir_all(&path)?;
             }
@@ -161,9 +163,9 @@ fn forget(folder: &Path, packages: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Cargo names the library of a path crate that also builds a `cdylib` without a hash, so the variants of a program crate
-/// (as program, as dependency, for the IDL) overwrite each other in a shared target directory
-/// and a later build believes the wrong file to be its own. With this set, every variant has its own file.
+/// Gives every variant of a library its own file. By default cargo omits the hash from the library of a path crate that also builds a
+/// `cdylib`, so that the variants of a program crate (as program, as dependency, for the IDL) overwrite each other in a shared target
+/// directory, and a later build uses the wrong one.
 pub fn name_libraries_by_hash(command: &mut Command) {
     command.env("__CARGO_DEFAULT_LIB_METADATA", "ionet");
 }
