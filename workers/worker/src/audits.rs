@@ -1,14 +1,14 @@
-//! Audits: a device that computes what another one has committed to, is paid when it comes to the same, and shows that it holds the trace.
+//! Audits: this device recomputes a result that another one has committed to, proves that it holds the trace, and is paid if they agree.
 //!
-//! As with jobs, each round reads where the audit stands on chain and takes the one step that follows. Input, roots and nonce are kept on
-//! disk: the rest can be computed again.
+//! As with jobs, each round reads the audit's state on chain and takes the one step that follows from it. Input, roots and nonce are kept
+//! on disk; everything else can be computed again.
 
 use crate::admission::{Task, has_room};
 use crate::job::{Assignment, JobOutcome, LOOK};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on};
 use crate::models::Model;
-use crate::{Result, Worker, reserve};
+use crate::{Error, Result, Worker, reserve};
 use bytes::Bytes;
 use chain::market::audit;
 use chain::market::referee;
@@ -31,32 +31,32 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// An auditor reveals, waits for a slot and posts a dozen transactions before the job is paid, besides computing the units again in which
-/// the drawn chunks lie: shorter windows are left alone.
+/// Shortest challenge window to audit in, besides the time to recompute the units with the drawn chunks: before the job is paid, the
+/// auditor reveals, waits for a slot and posts a dozen transactions.
 const LEAST_WINDOW: Duration = Duration::from_secs(60);
 
-/// Wait before a step is tried again.
+/// Delay before a failed step is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What has been made for an audit so far.
+/// What this process has done for an audit so far.
 #[derive(Default)]
 struct AuditProgress {
     recomputed: Option<Arc<Recomputation>>,
-    /// The drawn chunks, opened: the draw follows from the reveal and stays.
+    /// The openings of the drawn chunks.
     proof: Option<Vec<u8>>,
-    /// Whether its input is here.
+    /// Whether the input was fetched.
     has_input: bool,
-    /// Whether it was said that it cannot be proven any more.
-    unproven: bool,
-    /// Newest slot in which a transaction of ours landed.
+    /// Whether the audit cannot succeed any more. Then the job is only watched until it ends, which frees what is left of the bond.
+    given_up: bool,
+    /// Newest slot in which one of this worker's transactions landed.
     slot: u64,
 }
 
-/// What a second computation comes to, without the outputs, which the worker shows.
+/// A recomputed result, without the outputs, which the audited worker publishes.
 struct Recomputation {
     batch: Batch,
     custody: Vec<CustodyUnit>,
-    /// Its roots, with the nonce.
+    /// Roots of the result, and the nonce of the commitment to it.
     roots: Roots,
 }
 
@@ -66,18 +66,18 @@ impl Recomputation {
     }
 }
 
-/// Where an audit stands: its job and its account, while they are there, and the clocks of that state.
+/// The state of an audit: its job and its account, while they exist, and the clocks of that state.
 type State = (Clocks, Option<Job>, Option<Audit>);
 
 impl Worker {
-    /// Drawn results that this device may audit, with what there is to do, and audits it has in hand.
+    /// Audits that this device has taken and nobody serves, and drawn results that it may audit, with what each takes of the machine.
     pub(crate) async fn find_audits(&self) -> Result<Vec<(Assignment, Option<Task>)>> {
         let mut ours: Vec<(Address, Audit)> = self.chain.find(&audits_of(&self.device)).await?;
         ours.retain(|(_, audit)| !self.is_in_hand(&audit.job));
         let addresses: Vec<Address> = ours.iter().map(|(_, audit)| audit.job).collect();
         let (_, jobs) = self.chain.network().accounts(&addresses).await?;
         let taken = ours.iter().zip(jobs).map(|((_, audit), account)| {
-            // It may be gone: then only the bond is to be freed.
+            // If the job is gone, only the bond is left to free.
             let job = account.and_then(|account| chain::decode::<Job>(&audit.job, &account).ok());
             let task = job.and_then(|job| self.task_left(&job, audit));
             (Assignment::audit(audit.job, audit.job_hash, None), task)
@@ -101,7 +101,7 @@ impl Worker {
         let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
             let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
-            // As much is left over as a job takes.
+            // An audit leaves enough for a job.
             let fee = self.settings.priority_fee;
             let needed = reserve::to_take(&task, &in_hand, fee).saturating_add(reserve::for_answers(fee));
             let fits = view.lamports >= needed && task.fits(&in_hand, view.now.unix);
@@ -116,19 +116,19 @@ impl Worker {
         Ok(found)
     }
 
-    /// What is to be done yet for an audit that is taken, if anything is.
+    /// What an audit in progress still takes of the machine, if anything.
     fn task_left(&self, job: &Job, audit: &Audit) -> Option<Task> {
         let stands = job.job_hash == audit.job_hash && job.status != Status::Convicted;
         let opens = audit.revealed_slot.is_zero() || audit.agrees.get();
         let computes = stands && (job.audit == AuditStage::Taken || job.audit == AuditStage::Sealed && opens);
         let model = self.models.get(&job.model).filter(|_| computes)?;
         let mut task = Task::audit(model, job, job.deadline_at.get());
-        // Its account is there.
+        // The rent of its account is paid.
         task.locks = reserve::for_proof(model, job.units.get());
         Some(task)
     }
 
-    /// Whether an audit pays what the worker asks, can be seen through, and is of somebody else's result.
+    /// Whether an audit pays enough, can be finished in time, and is of a result by an unrelated owner.
     async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View) -> Result<bool> {
         let least = LEAST_WINDOW.saturating_add(model.estimate_seen(CHECKS.into()));
         let window = job.window_seconds.get();
@@ -144,14 +144,14 @@ impl Worker {
         Ok(floor.is_some_and(|floor| per_unit.0 >= floor.min_price) && !view.device.is_linked(&audited))
     }
 
-    /// Serves an audit until it is over, and takes back the rent of a proof that was not in time.
+    /// Serves an audit until it is over, and then recovers the rent of a proof that came too late.
     pub(crate) async fn audit(&self, assignment: Assignment) -> JobOutcome {
         let subject = audit::address(&assignment.address);
         let outcome = self.take_audit_steps(assignment).await;
         match outcome {
             JobOutcome::Audited => match self.sweep(&subject).await {
                 Ok(()) => outcome,
-                // A search takes it up again once the job is gone.
+                // The next search picks it up again.
                 Err(_) => JobOutcome::Left,
             },
             _ => outcome,
@@ -172,14 +172,21 @@ impl Worker {
             let pause = match step {
                 Ok(Break(outcome)) => return outcome,
                 Ok(Continue(pause)) => pause,
+                // It would fail again.
+                Err(error @ (Error::Compute { .. } | Error::UnknownModel { .. })) => {
+                    self.metrics.errors_total.add(1);
+                    self.give_up_audit(&address, &mut progress);
+                    tracing::error!(event = "audit failed", job = %address, %error, "the audit is given up, which costs part of its bond");
+                    LOOK
+                }
                 Err(error) => {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", job = %address, %error, "a step of an audit failed; trying again");
                     RETRY
                 }
             };
-            if progress.recomputed.is_some() {
-                // The machine is free for jobs while the audited worker and the chain have their time.
+            if progress.recomputed.is_some() || progress.given_up {
+                // Jobs may use the machine while the audit waits for the audited worker and the chain.
                 permit = None;
             }
             if self.stop.is_cancelled() && permit.is_none() {
@@ -189,7 +196,14 @@ impl Worker {
         }
     }
 
-    /// Reads it from a state at least as new as `slot`.
+    /// Stops working on an audit that cannot succeed any more, so that new work need not wait for it, nor for its rent.
+    fn give_up_audit(&self, address: &Address, progress: &mut AuditProgress) {
+        progress.given_up = true;
+        self.none_left(address);
+        self.will_lock(address, 0);
+    }
+
+    /// Reads an audit from a state at least as new as `slot`.
     async fn audit_state(&self, address: &Address, hash: &Hash, slot: u64) -> Result<State> {
         let at = audit::address(address);
         let (clocks, accounts) = self.state_since(&[*address, at], slot).await?;
@@ -203,7 +217,7 @@ impl Worker {
         ))
     }
 
-    /// Takes the step that follows; says how the audit ended, when it has, or when to look again.
+    /// Takes the next step. Breaks with the outcome once the audit is over; otherwise returns when to look again.
     async fn audit_step(
         &self,
         address: &Address,
@@ -218,21 +232,24 @@ impl Worker {
                 _ => return self.close_audit(audit).await.map(Break),
             },
             (Some(job), None) if job.audit == AuditStage::Drawn => return self.claim_audit(address, job, progress).await,
-            // It is over, or the node is behind: then the next search finds it.
+            // The audit is over. If the node only lags, the next search finds it.
             (None, None) => return Ok(Break(JobOutcome::Left)),
-            // Somebody else has it, or its time has passed.
+            // Another device took it, or its time has passed.
             _ => return Ok(Break(JobOutcome::Lost)),
         };
+        if job.audit == AuditStage::Taken && job.is_due(*clocks) {
+            tracing::error!(event = "audit missed", job = %address, "the deadline of the audit has passed; part of its bond is lost");
+            return Ok(Break(JobOutcome::Missed));
+        }
+        if progress.given_up {
+            return Ok(Continue(LOOK));
+        }
         if job.audit == AuditStage::Sealed && audit.agrees.get() {
-            // What it locks yet follows from the proof's own account, which is read there.
+            // The rent that it has yet to lock depends on the account of the proof, which is read there.
             return self.prove(address, job, audit, progress).await.map(Continue);
         }
         self.will_lock(address, self.task_left(job, audit).map_or(0, |task| task.locks));
         if job.audit == AuditStage::Taken {
-            if job.is_due(*clocks) {
-                tracing::error!(event = "audit missed", job = %address, "its time has passed; part of its bond is lost");
-                return Ok(Break(JobOutcome::Missed));
-            }
             let Some(recomputed) = self.recomputation(address, job, progress).await? else {
                 return Ok(Continue(Duration::ZERO));
             };
@@ -243,7 +260,7 @@ impl Worker {
             progress.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if job.audit == AuditStage::Sealed && audit.revealed_slot.is_zero() {
-            // Once it has revealed, it has to prove before the draw is forgotten: all that takes long comes first.
+            // Everything slow comes before the reveal: after that, the proof has to be done before the chain forgets the draw.
             let Some(recomputed) = self.recomputation(address, job, progress).await? else {
                 return Ok(Continue(Duration::ZERO));
             };
@@ -260,13 +277,13 @@ impl Worker {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
         } else {
-            // Others are to act.
+            // Another party has to act first.
             return Ok(Continue(LOOK));
         }
         Ok(Continue(Duration::ZERO))
     }
 
-    /// Takes a drawn audit once its input is here and the device is admitted.
+    /// Takes a drawn audit once its input is fetched and the device may claim it.
     async fn claim_audit(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<ControlFlow<JobOutcome, Duration>> {
         if job.is_due(self.chain.clocks().await?) || self.stop.is_cancelled() {
             return Ok(Break(JobOutcome::Left));
@@ -300,7 +317,7 @@ impl Worker {
                     if self.claim_in_doubt(address, &error) {
                         return Ok(Break(JobOutcome::Left));
                     }
-                    // Nothing is at stake yet: somebody was faster, or the device is not fit.
+                    // Another device was faster, or this one may not audit. Nothing is at stake yet.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);
                     return Ok(Break(JobOutcome::Lost));
                 }
@@ -309,21 +326,21 @@ impl Worker {
         Ok(Continue(self.settings.poll))
     }
 
-    /// The second computation of a job, done once; `None` when it is of no use any more.
+    /// The recomputed result, computed on the first call. `None` if it became useless meanwhile.
     async fn recomputation(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<Option<Arc<Recomputation>>> {
         if progress.recomputed.is_none() {
             let recomputed = tokio::select! {
                 biased;
                 recomputed = self.recompute(address, job) => recomputed?,
-                () = self.lapses(address, job, progress.slot) => return Ok(None),
+                () = self.audit_lapses(address, job, progress.slot) => return Ok(None),
             };
             progress.recomputed = Some(Arc::new(recomputed));
         }
         Ok(progress.recomputed.clone())
     }
 
-    /// Completes when what is computed for an audit in hand is of no use any more: its time has passed, or its job is over.
-    async fn lapses(&self, address: &Address, job: &Job, slot: u64) {
+    /// Completes when recomputing a result has become useless: the time for it has passed, or the job is over.
+    async fn audit_lapses(&self, address: &Address, job: &Job, slot: u64) {
         let mut job = *job;
         loop {
             self.pause_until_due(&job).await;
@@ -336,7 +353,7 @@ impl Worker {
                 Err(_) => continue,
             };
             let is_sealed = stands && job.audit != AuditStage::Taken;
-            // Nothing ends before its deadline but by a conviction, whatever a node says.
+            // Whatever a node says, only a conviction ends a job before its deadline.
             if job.status == Status::Convicted || (!is_sealed && job.is_due(clocks)) {
                 return;
             }
@@ -345,7 +362,7 @@ impl Worker {
 
     async fn recompute(&self, address: &Address, job: &Job) -> Result<Recomputation> {
         let model = self.model(job)?.clone();
-        // Nobody knows when it is to be had again: new work does not wait for that.
+        // There is no telling when the input will be available again, so new work does not wait for this.
         let input = self.input(address, job, &model).await;
         let bytes = input.inspect_err(|_| self.none_left(address))?;
         let (party, job_hash, units) = (self.device, job.job_hash, job.units.get());
@@ -380,32 +397,29 @@ impl Worker {
         Ok(Recomputation { batch, custody, roots })
     }
 
-    /// Opens the chunks that the slot after the reveal draws: seals the openings, writes them, has them checked and takes the rent back.
+    /// Takes the next step of the proof, which opens the chunks drawn by the slot after the reveal: seals it, writes it, has it checked and
+    /// recovers the rent. Returns when to look again.
     async fn prove(&self, address: &Address, job: &Job, audit: &Audit, progress: &mut AuditProgress) -> Result<Duration> {
-        if progress.proof.is_none() {
-            match SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) {
-                Seed::NotYet => {}
-                Seed::Known(_, seed) => {
-                    let Some(recomputed) = self.recomputation(address, job, progress).await? else {
-                        return Ok(Duration::ZERO);
-                    };
-                    progress.proof = Some(self.openings(address, job, recomputed, seed).await?);
-                }
-                Seed::Forgotten => {
-                    self.none_left(address);
-                    self.will_lock(address, 0);
-                    if !progress.unproven {
-                        self.sweep(&audit::address(address)).await?;
-                        progress.unproven = true;
-                        tracing::error!(event = "audit unproven", job = %address, "what was drawn is forgotten: part of its bond is lost");
-                    }
-                    return Ok(LOOK);
-                }
+        let seed = match SlotHashes::read(&self.chain).await?.first_after(audit.revealed_slot.get()) {
+            Seed::NotYet => return Ok(self.settings.poll),
+            Seed::Known(_, seed) => seed,
+            Seed::Forgotten => {
+                self.sweep(&audit::address(address)).await?;
+                self.give_up_audit(address, progress);
+                tracing::error!(event = "audit unproven", job = %address, "the chain has forgotten the draw before the proof was done; part of the bond is lost");
+                return Ok(LOOK);
             }
-        }
-        let Some(proof) = &progress.proof else {
-            return Ok(self.settings.poll);
         };
+        let proof = match progress.proof.take() {
+            Some(proof) => proof,
+            None => {
+                let Some(recomputed) = self.recomputation(address, job, progress).await? else {
+                    return Ok(Duration::ZERO);
+                };
+                self.openings(address, job, recomputed, seed).await?
+            }
+        };
+        let proof = &*progress.proof.insert(proof);
         let (key, subject) = (self.key.pubkey(), audit::address(address));
         let seal = protocol::referee::seal(proof, key.as_array(), subject.as_array());
         let evidence = referee::evidence(&key, &seal);
@@ -416,7 +430,7 @@ impl Worker {
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
             progress.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;
-            // Nothing is written in the slot of the seal.
+            // Nothing can be written in the slot of the seal.
             return Ok(if account.is_none() { self.settings.poll } else { Duration::ZERO });
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
@@ -427,7 +441,7 @@ impl Worker {
         Ok(Duration::ZERO)
     }
 
-    /// The drawn chunks, opened in both trees.
+    /// The openings of the drawn chunks, in both trees.
     async fn openings(&self, address: &Address, job: &Job, recomputed: Arc<Recomputation>, seed: Hash) -> Result<Vec<u8>> {
         let model = self.model(job)?.clone();
         let inputs = self.input(address, job, &model).await?;
@@ -448,7 +462,7 @@ impl Worker {
     }
 }
 
-/// Opens the chunks that `seed` draws; `None` when the second computation has no such chunk.
+/// Opens the chunks that `seed` draws. `None` if the recomputed result has no such chunk.
 fn open(
     model: &Model,
     inputs: &Bytes,
@@ -491,7 +505,7 @@ fn open(
     Ok(opened())
 }
 
-/// The output of the op in which each place lies. A unit is computed once, however many lie in it, and the rest of it is not kept.
+/// The op output that contains each place. Computes each unit once, no matter how many places lie in it, and keeps nothing else of it.
 fn drawn_values(model: &Model, inputs: &[u8], places: &[Place]) -> std::result::Result<Vec<Vec<u8>>, engine::Error> {
     let (header, blob) = BatchHeader::parse(inputs)?;
     let mut values = vec![Vec::new(); places.len()];

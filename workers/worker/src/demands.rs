@@ -1,9 +1,10 @@
-//! Answers demands: a part of a revealed result that somebody asks for on the chain must be shown in time, or the bond is lost.
+//! Answering demands: a part of a revealed result that someone asks for on chain must be shown in time, or the bond is lost.
 //!
-//! This runs beside everything else and waits for nothing: as many demands at once as there are. What an answer is made of follows from the
-//! job's input and trace, which the journal keeps until the job has ended, so that neither a crash nor a store can take them away.
+//! All demands are answered at the same time, and independently of all other work. An answer follows from the job's input and trace, which
+//! the journal keeps until the job has ended, so that neither a crash nor a blob store can lose them.
 
 use crate::answer::{self, Piece};
+use crate::job::LOOK;
 use crate::market::{demands_of, pushed};
 use crate::models::Model;
 use crate::transactions::failed_with;
@@ -29,18 +30,18 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// Searches follow each other at least this fast while new demands are not pushed.
+/// Longest interval between searches while the node does not push new demands.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
-/// Waits between tries of an answer.
+/// Waits between attempts at an answer.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Demands as the node pushes them.
 type News = BoxStream<'static, (Address, Account)>;
 
-/// The unit that was asked for last, so that several questions about it compute it once. Units are computed one at a time, for the demand
+/// The unit recomputed last, so that several questions about a unit compute it only once. Units are computed one at a time, for the demand
 /// with the earliest deadline first.
 #[derive(Default)]
 pub(crate) struct Recomputed {
@@ -51,23 +52,23 @@ pub(crate) struct Recomputed {
 /// Deadline and address of a demand that waits for a unit.
 type Turn = (i64, Address);
 
-/// Every op's output of a unit, as it was committed to.
+/// Every op's output of a unit, as committed to.
 struct UnitOf {
     /// JOB.
     job: Hash,
     number: u32,
     values: Vec<Vec<u8>>,
-    /// TENSOR of each, where the trace does not say it.
+    /// The TENSOR of each value, if the trace does not have it.
     tensors: Vec<Hash>,
 }
 
 impl Recomputed {
-    /// The last unit, when it is the one wanted or it is this demand's turn to compute another.
+    /// The last unit, once it is the one wanted, or once it is this demand's turn to compute another.
     async fn take_turn(&self, turn: Turn, is_wanted: impl Fn(&UnitOf) -> bool) -> tokio::sync::MutexGuard<'_, Option<Arc<UnitOf>>> {
         self.waiting().insert(turn);
         let _guard = TurnGuard { of: self, turn };
         loop {
-            // The lock goes round in order of asking, so that who is more urgent has it before this demand has it again.
+            // The lock is fair: a more urgent demand gets it before this one gets it again.
             let unit = self.unit.lock().await;
             if unit.as_deref().is_some_and(&is_wanted) || self.waiting().first() == Some(&turn) {
                 return unit;
@@ -80,7 +81,7 @@ impl Recomputed {
     }
 }
 
-/// Ends a wait, whatever ends it.
+/// Removes a turn when its wait ends, also if it is cancelled.
 struct TurnGuard<'a> {
     of: &'a Recomputed,
     turn: Turn,
@@ -98,25 +99,25 @@ struct Open {
     job: Address,
     facts: Job,
     item: Item,
-    /// Hashes or bytes of an answer that have come.
-    come: u32,
-    /// Unix time until which it can be answered without risk.
+    /// Hashes or bytes of an answer that have arrived.
+    arrived: u32,
+    /// Unix time by which it has to be answered.
     deadline: i64,
 }
 
-/// What one try of an answer leaves to the next.
+/// What one attempt at an answer leaves to the next.
 #[derive(Default)]
 struct AnswerProgress {
-    /// What to send, once that is known: at least one.
+    /// The pieces to send. Empty until they are known.
     pieces: Vec<Piece>,
-    /// Slot of the last transaction that failed, after those that succeeded: what the chain says is read from a state as new.
+    /// Slot of the last failed transaction. The state on chain is read at least as new as this, so that it includes earlier pieces.
     slot: u64,
-    /// What has come is not of this answer, as the program found at the end of it.
+    /// Whether the pieces on chain belong to a different answer, as the program found at its end.
     mismatch: bool,
 }
 
 impl Worker {
-    /// Answers demands for ever: pushed by the node, and found by searches in between.
+    /// Keeps answering demands: pushed by the node, and found by regular searches.
     pub(crate) async fn answer_demands(&self) -> Infallible {
         let (network, filters) = (self.chain.network(), demands_of(&self.device));
         let (mut news, mut outage): (Option<News>, _) = (None, false);
@@ -145,7 +146,7 @@ impl Worker {
                 subscribed = &mut subscribing => {
                     news = pushed("demands", subscribed, &mut outage);
                     if news.is_some() {
-                        // So that no demand falls between the search and the subscription.
+                        // A demand may have been opened between the last search and the subscription.
                         scan.reset_immediately();
                     }
                     Vec::new()
@@ -157,12 +158,12 @@ impl Worker {
                     let found: chain::Result<Vec<(Address, Account)>> = searched;
                     found.unwrap_or_else(|error| {
                         self.metrics.errors_total.add(1);
-                        tracing::warn!(event = "retry", %error, "demands cannot be searched for; trying again");
+                        tracing::warn!(event = "retry", %error, "the search for demands failed; trying again");
                         scan.reset_after(UNPUSHED);
                         Vec::new()
                     })
                 }
-                // The node may be slow to answer: nothing else waits for that.
+                // The node may be slow, so nothing else waits for the search.
                 _ = scan.tick(), if search.is_terminated() => {
                     if news.is_none() && subscribing.is_terminated() {
                         let changes = network.program_changes(&jobs::ID, &filters);
@@ -183,30 +184,36 @@ impl Worker {
             self.metrics.demands_open.set(in_hand.len() as u64);
             self.demands.send_replace(in_hand.len());
             if in_hand.is_empty() {
-                // A unit's values take the space of all its activations.
+                // The values of a unit take as much memory as all its activations.
                 *self.recomputed.unit.lock().await = None;
             }
         }
     }
 
-    /// Answers one demand, however often it takes, until it is answered or its job is over.
+    /// Answers one demand, and retries until it is answered or nobody waits for it any more.
     async fn answer(&self, address: &Address, found: &Account) {
         let seen = Instant::now();
         let (mut retry, mut logged, mut progress) = (RETRY, false, AnswerProgress::default());
         loop {
             let outcome = match self.open_demand(address, found, progress.slot).await {
-                Ok(None) => return,
+                Ok(None) => Ok(None),
                 Ok(Some(open)) => {
                     if !logged {
                         logged = true;
                         tracing::warn!(event = "demanded", job = %open.job, demand = %address, item = ?open.item, deadline = open.deadline);
                     }
-                    self.try_answer(&open, &mut progress).await
+                    self.try_answer(&open, found, &mut progress).await
                 }
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(transactions) => {
+                Ok(None) => {
+                    if logged {
+                        tracing::info!(event = "lapsed", demand = %address, "nobody waits for this answer any more");
+                    }
+                    return;
+                }
+                Ok(Some(transactions)) => {
                     let milliseconds = u64::try_from(seen.elapsed().as_millis()).unwrap_or(u64::MAX);
                     self.metrics.demands_answered_total.add(1);
                     self.metrics.answer_milliseconds_total.add(milliseconds);
@@ -230,10 +237,10 @@ impl Worker {
         }
     }
 
-    /// The demand that was found at this address, by a state at least as new as `slot`, unless there is nothing to answer any more.
+    /// The demand found at this address, in a state at least as new as `slot`. `None` if there is nothing to answer any more.
     async fn open_demand(&self, address: &Address, found: &Account, slot: u64) -> Result<Option<Open>> {
         let found: DemandHeader = chain::decode(address, found)?;
-        // Who pushed it may be ahead of who is asked.
+        // The node that pushed it may be ahead of the one that is asked now.
         let slot = slot.max(found.opened_slot.get());
         let accounts = self.accounts_since(&[*address, found.job], slot).await?;
         let [account, job] = accounts.as_slice() else {
@@ -248,7 +255,7 @@ impl Worker {
         let Some(item) = demand.item().filter(|_| stands) else {
             return Ok(None);
         };
-        let come = match item.kind {
+        let arrived = match item.kind {
             Kind::Chunk => chain::market::demand::come(&account.data),
             _ => demand.streamed.get(),
         };
@@ -257,18 +264,27 @@ impl Worker {
             job: demand.job,
             facts,
             item,
-            come,
+            arrived,
             deadline: demand.deadline_at.get(),
         }))
     }
 
-    /// Sends what is missing of an answer, or all of it, piece by piece; returns the number of transactions.
-    async fn try_answer(&self, open: &Open, progress: &mut AnswerProgress) -> Result<usize> {
+    /// Sends the missing pieces of an answer, or all of them. Returns the number of transactions, or `None` if nobody waits for the answer
+    /// any more.
+    async fn try_answer(&self, open: &Open, found: &Account, progress: &mut AnswerProgress) -> Result<Option<usize>> {
         if progress.pieces.is_empty() {
-            progress.pieces = self.pieces(open).await?;
+            progress.pieces = tokio::select! {
+                biased;
+                pieces = self.pieces(open) => pieces?,
+                () = self.demand_lapses(open, found, progress.slot) => {
+                    // If the trace was being recomputed, that ends here.
+                    self.none_left(&open.job);
+                    return Ok(None);
+                }
+            };
         }
-        let goes_on = |piece: &Piece| piece.offset == open.come && !progress.mismatch;
-        let first = progress.pieces.iter().position(goes_on).unwrap_or(0);
+        let continues = |piece: &Piece| piece.offset == open.arrived && !progress.mismatch;
+        let first = progress.pieces.iter().position(continues).unwrap_or(0);
         let device: staking::Device = self.chain.fetch(&self.device).await?;
         let by = Answerer {
             key: self.key.pubkey(),
@@ -278,10 +294,20 @@ impl Worker {
         let missing = progress.pieces.iter().skip(first).cloned();
         let missing: Vec<Instruction> = missing.map(|piece| piece.instruction(&by, &open.job, open.item)).collect();
         self.chain.send_in_order(&missing, &[&self.key], &self.options).await?;
-        Ok(missing.len())
+        Ok(Some(missing.len()))
     }
 
-    /// What to send.
+    /// Completes once a demand is answered by another process, or its job is over.
+    async fn demand_lapses(&self, open: &Open, found: &Account, slot: u64) {
+        loop {
+            sleep(LOOK.min(self.settings.scan)).await;
+            if let Ok(None) = self.open_demand(&open.address, found, slot).await {
+                return;
+            }
+        }
+    }
+
+    /// The pieces of an answer.
     async fn pieces(&self, open: &Open) -> Result<Vec<Piece>> {
         let Open { job, facts, item, .. } = open;
         let unit = item.unit;
@@ -289,7 +315,7 @@ impl Worker {
         let trace = self.trace(job, facts).await?;
         let trace = TraceBlob::parse(&trace).map_err(|error| model.failed(error))?;
         let traces = || -> Vec<Hash> { trace.traces().collect() };
-        // What a trace of checkpoints does not say takes computing the unit again, like every value.
+        // Values, and hashes that a trace of checkpoints does not have, are only known by recomputing the unit.
         let says_all = trace.checkpoints().are_all();
         let computed = match item.kind {
             Kind::Traces | Kind::Outputs => None,
@@ -321,18 +347,18 @@ impl Worker {
         }
     }
 
-    /// The trace of a revealed job: as kept, from the store, or made again from the input.
+    /// The trace of a revealed job: from disk, from the store, or recomputed from the input.
     async fn trace(&self, address: &Address, job: &Job) -> Result<Bytes> {
-        let right = |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == job.traces);
-        if let Some(blob) = self.journal.kept_trace(address).filter(right) {
+        let is_right = |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == job.traces);
+        if let Some(blob) = self.journal.kept_trace(address).filter(is_right) {
             return Ok(blob);
         }
         if let Ok(blob) = self.output_store()?.get(&job.traces).await
-            && right(&blob)
+            && is_right(&blob)
         {
             return Ok(blob);
         }
-        tracing::warn!(event = "recomputing", job = %address, "its trace is lost; the answer takes as long as the job did");
+        tracing::warn!(event = "recomputing", job = %address, "the trace is lost; the answer will take as long as the job did");
         let computed = self.compute(address, job, &mut None).await?;
         match computed.roots.traces == job.traces {
             true => Ok(computed.trace),
@@ -340,7 +366,7 @@ impl Worker {
         }
     }
 
-    /// Computes the unit that a demand is about again, as it was committed to.
+    /// Recomputes the unit that a demand is about, as committed to.
     async fn unit(&self, open: &Open, model: &Arc<Model>) -> Result<Arc<UnitOf>> {
         let Open { job, facts, .. } = open;
         let (hash, number) = (facts.job_hash, open.item.unit);
@@ -384,16 +410,16 @@ impl Worker {
         Ok(unit)
     }
 
-    /// The input of a job, as kept or from the stores, and kept then.
+    /// The input of a job, from disk or from the stores, which is then kept on disk if possible.
     pub(crate) async fn input(&self, address: &Address, job: &Job, model: &Model) -> Result<Bytes> {
         let (blob, kept) = self.find_input(address, job, model).await?;
         self.tolerate_disk_error(kept);
         Ok(blob)
     }
 
-    /// The same, and whether the disk has it.
+    /// Like [`input`](Self::input), and says whether the input could be kept.
     pub(crate) async fn find_input(&self, address: &Address, job: &Job, model: &Model) -> Result<(Bytes, Result<()>)> {
-        // It may be that of an earlier job at this address.
+        // The file may be of an earlier job at this address.
         if let Some(blob) = self.journal.kept_input(address).filter(|blob| model.is_input(blob, job)) {
             return Ok((blob, Ok(())));
         }
@@ -410,7 +436,7 @@ mod tests {
     use std::cell::RefCell;
 
     #[tokio::test]
-    async fn who_has_the_least_time_left_computes_next() {
+    async fn the_demand_with_the_earliest_deadline_computes_next() {
         let recomputed = Recomputed::default();
         let (turns, order) = (&recomputed, RefCell::new(Vec::new()));
         let held = recomputed.unit.lock().await;
@@ -419,7 +445,7 @@ mod tests {
             order.borrow_mut().push(deadline);
         };
         let mut all = pin!(join_all([300, 30, 200, 100].map(wait)));
-        // A wait that nobody follows any more keeps nobody waiting.
+        // A cancelled wait does not block the others.
         assert!(turns.take_turn((10, Address::default()), |_| false).now_or_never().is_none());
         assert!(all.as_mut().now_or_never().is_none());
         drop(held);

@@ -1,4 +1,4 @@
-//! What the worker has in hand: jobs and audits being served, and those not to be taken up again.
+//! What the worker has in hand: the jobs and audits it serves, and those it must not take up again.
 
 use crate::Worker;
 use crate::admission::Task;
@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What is being served, and what is not to be taken up again.
+/// Jobs and audits in hand, by the address of the job.
 #[derive(Default)]
 pub(crate) struct InHand {
-    /// Being served, and what the machine has to do for it, as far as that is known.
+    /// Those being served, with what they take of the machine, if that is known.
     busy: HashMap<Address, Option<Task>>,
-    /// Whether to err by permit, of those for which that is decided. An error stays when its job has ended: the permit is used then, and a
-    /// node which is behind may not tell.
+    /// Whether to err by permit, for each job for which that is decided. An error stays here after its job has ended: the permit is used up
+    /// then, and a lagging node may not know.
     errs: HashMap<Address, bool>,
-    /// Overdue, committed to by somebody else with this key, or convicted.
+    /// Jobs that are overdue, convicted, or committed to by other software with the same key.
     pub dropped: HashSet<Address>,
 }
 
@@ -38,12 +38,12 @@ impl Worker {
         self.in_hand().busy.contains_key(address)
     }
 
-    /// What the machine has to do for all that is in hand.
+    /// What everything in hand takes of the machine.
     pub(crate) fn tasks(&self) -> Vec<Task> {
         self.in_hand().busy.values().flatten().cloned().collect()
     }
 
-    /// Units left to compute of what is in hand at an address, to be counted down. What is not in hand counts for itself.
+    /// The counter of units left to compute for the job or audit at an address. A counter of its own if it is not in hand.
     pub(crate) fn units_left(&self, address: &Address, task: impl FnOnce() -> Task) -> Arc<AtomicU32> {
         match self.in_hand().busy.get_mut(address) {
             Some(known) => known.get_or_insert_with(task).units_left(),
@@ -51,47 +51,48 @@ impl Worker {
         }
     }
 
-    /// Notes that nothing is left to compute of what is in hand at an address.
+    /// Notes that nothing is left to compute for the job or audit at an address.
     pub(crate) fn none_left(&self, address: &Address) {
         if let Some(Some(task)) = self.in_hand().busy.get(address) {
             task.units_left().store(0, Ordering::Relaxed);
         }
     }
 
-    /// What a computation asks after each unit, which it counts: whether to go on. The answer is yes until the guard is dropped.
+    /// A callback that counts each computed unit and says whether to go on: it does until the guard is dropped.
     pub(crate) fn counting(&self, left: Arc<AtomicU32>) -> (impl Fn() -> bool + use<>, DropGuard) {
         let (metrics, stop) = (self.metrics.clone(), CancellationToken::new());
         let guard = stop.clone().drop_guard();
         let go_on = move || {
             metrics.units_total.add(1);
-            left.fetch_sub(1, Ordering::Relaxed);
+            // A unit under way when the computation is given up finds none left.
+            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             unit_computed();
             !stop.is_cancelled()
         };
         (go_on, guard)
     }
 
-    /// Notes what accounts will lock yet for what is in hand at an address.
+    /// Notes the rent that accounts have yet to lock for the job or audit at an address.
     pub(crate) fn will_lock(&self, address: &Address, lamports: u64) {
         if let Some(Some(task)) = self.in_hand().busy.get_mut(address) {
             task.locks = lamports;
         }
     }
 
-    /// Decides, once, whether to err by permit in a job: only when every one of these others is known not to be an error, and none is that
-    /// a node which is behind does not tell of.
+    /// Decides, once, whether to err by permit in a job: only if every one of `others` is known not to be an error, and there is no error
+    /// here that a lagging node left out of `others`.
     pub(crate) fn decide_to_err(&self, address: &Address, others: &[Address]) -> bool {
         let errs = &mut self.in_hand().errs;
         let free = !errs.values().any(|errs| *errs) && others.iter().all(|other| errs.contains_key(other));
         *errs.entry(*address).or_insert(free)
     }
 
-    /// Notes an error by permit, which another process may have made: before the permit is used, so that none is made after it.
+    /// Notes an error by permit, possibly made by an earlier process, before its permit is used up: so that no other error follows.
     pub(crate) fn note_error(&self, address: &Address) {
         self.in_hand().errs.insert(*address, true);
     }
 
-    /// Takes a job or an audit in hand, unless it is.
+    /// Takes a job or an audit in hand. Returns false if it already is.
     pub(crate) fn start_serving(&self, address: Address, task: Option<Task>) -> bool {
         let mut in_hand = self.in_hand();
         let new = !in_hand.busy.contains_key(&address);
@@ -110,7 +111,7 @@ impl Worker {
             self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
             match outcome {
                 JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),
-                // A refused job comes back with the next search: its input may have been uploaded by then.
+                // A refused job is found again by the next search: its input may have been uploaded by then.
                 JobOutcome::Paid
                 | JobOutcome::Confessed
                 | JobOutcome::Ended

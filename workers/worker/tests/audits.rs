@@ -1,4 +1,4 @@
-//! A worker that audits what another device has committed to.
+//! A worker that audits results of another device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,17 +15,17 @@ use log::hear;
 use solana_signer::Signer;
 use std::time::Duration;
 
-/// What a key has to have for one job and a check-in.
+/// Lamports that a key needs for one job and a check-in.
 const ONE_JOB: u64 = 61_800_000;
 
-/// Completes when a transaction is held back.
-async fn on_its_way(market: &Market) {
+/// Completes once a transaction is in flight.
+async fn in_flight(market: &Market) {
     while market.node.held() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Seals a proof as the market's worker, and writes none of it.
+/// Seals a proof as the market's worker, without writing any of it.
 fn seal_proof(drawn: &Drawn) {
     let (key, subject) = (&drawn.market.supplier.key, audit::address(&drawn.job));
     let seal = protocol::referee::seal(&[1; 100], key.pubkey().as_array(), subject.as_array());
@@ -40,18 +40,18 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
     let worker = market.started().await;
     beside(&worker, async {
         drawn.reaches(AuditStage::Sealed).await;
-        // What it was computed from is kept: the store is not asked again.
+        // The input is kept on disk, so the store is not needed again.
         market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
         market.node.hold();
         drawn.reveal();
         // The auditor's reveal, and the seal of its proof.
         for _ in 0..2 {
-            on_its_way(market).await;
+            in_flight(market).await;
             market.node.release();
             market.node.hold();
         }
-        on_its_way(market).await;
-        // The proof's rent is paid: what one job takes beside a check-in is enough for one.
+        in_flight(market).await;
+        // The rent of the proof is paid, so what one job and a check-in need is enough for another job.
         market.has_lamports(ONE_JOB);
         let next = market.order(2).await;
         while market.node.held() < 2 {
@@ -65,17 +65,17 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
     assert_eq!((drawn.evidence(), market.node.failures()), (0, 0));
 }
 
-/// What is drawn after the reveal is soon forgotten: a worker that was killed computes again before it reveals, and says so when it comes
-/// too late.
+/// The chain soon forgets the draw that follows the reveal. A worker that was killed therefore recomputes before it reveals; one that comes
+/// too late says so.
 #[tokio::test]
-async fn what_takes_long_comes_before_the_draw() {
+async fn slow_work_comes_before_the_draw() {
     let drawn = Drawn::sealed().await;
     let market = &drawn.market;
     drawn.reveal();
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     market.node.hold();
-    beside(&worker, on_its_way(market)).await;
+    beside(&worker, in_flight(market)).await;
     let heard: Vec<String> = std::iter::from_fn(|| events.try_recv().ok()).collect();
     assert!(heard.contains(&"audit computed".to_owned()), "{heard:?}");
     drop(worker);
@@ -89,16 +89,47 @@ async fn what_takes_long_comes_before_the_draw() {
     beside(&worker, async {
         while events.recv().await.unwrap() != "audit unproven" {}
         assert_eq!(drawn.evidence(), 0);
-        // New work does not wait for it, nor for its rent.
+        // New work does not wait for the audit, nor for its rent.
         let next = market.order(2).await;
         market.reaches(&next, Status::Revealed).await;
     })
     .await;
 }
 
-/// What is computed beside the models' times makes them too long. What cannot be computed keeps nobody from work.
+/// The chain may be so busy that the draw is forgotten while its proof is being written.
 #[tokio::test]
-async fn an_audit_in_hand_is_computed_before_times_are_taken_unless_its_input_is_gone() {
+async fn a_proof_whose_draw_is_forgotten_is_given_up() {
+    let drawn = Drawn::sealed().await;
+    let market = &drawn.market;
+    drawn.reveal();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    market.node.hold();
+    beside(&worker, async {
+        // The auditor's reveal, and the seal of its proof.
+        for _ in 0..2 {
+            in_flight(market).await;
+            market.node.release();
+            market.node.hold();
+        }
+        in_flight(market).await;
+        market.node.with(|world| world.pass(0, 600));
+        market.node.release();
+        loop {
+            let event = events.recv().await.unwrap();
+            assert_ne!(event, "retry");
+            if event == "audit unproven" {
+                break;
+            }
+        }
+    })
+    .await;
+    assert_eq!(drawn.evidence(), 0);
+}
+
+/// An audit would falsify the models' times. But one that cannot be computed must not keep the worker from new work.
+#[tokio::test]
+async fn an_audit_in_hand_is_computed_before_the_models_are_timed_unless_its_input_is_gone() {
     let drawn = Drawn::new(tests::terms());
     drawn.claim();
     drawn.market.node.errs(&audit::address(&drawn.job), Wrong::Unreachable, 1);
@@ -113,7 +144,7 @@ async fn an_audit_in_hand_is_computed_before_times_are_taken_unless_its_input_is
         }
     };
     beside(&worker, async {
-        // It cannot be read at first, and then its input cannot be had.
+        // First the audit cannot be read, then its input is not available.
         for _ in 0..2 {
             assert_eq!(told().await, "retry");
         }
@@ -125,17 +156,16 @@ async fn an_audit_in_hand_is_computed_before_times_are_taken_unless_its_input_is
     .await;
 }
 
-/// What an audit was computed from is kept when a node that is behind has it taken for one to claim, or for one to commit to: by the clocks
-/// of the others the time for that has passed.
+/// A lagging node makes an audit look unclaimed, or uncommitted after its deadline by the clocks of other nodes. Its files are kept.
 #[tokio::test]
-async fn an_audit_in_hand_outlives_a_node_that_is_behind() {
+async fn an_audit_in_hand_survives_a_lagging_node() {
     let drawn = Drawn::uploaded(tests::terms()).await;
     let market = &drawn.market;
     let unclaimed = market.node.with(|world| world.clone());
     let worker = market.started().await;
     market.node.hold();
     let uncommitted = beside(&worker, async {
-        on_its_way(market).await;
+        in_flight(market).await;
         market.node.release();
         let uncommitted = market.node.with(|world| world.clone());
         drawn.reaches(AuditStage::Sealed).await;
@@ -145,7 +175,7 @@ async fn an_audit_in_hand_outlives_a_node_that_is_behind() {
     drop(worker);
     market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
     drawn.reveal();
-    // To the search and to the first step.
+    // In the search and in the first step.
     market.node.falls_behind(unclaimed, drawn.job, 2);
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
@@ -165,7 +195,7 @@ async fn an_audit_in_hand_outlives_a_node_that_is_behind() {
     assert_eq!((market.node.effective::<ClaimAudit>(), market.node.failures()), (1, 0));
 }
 
-/// Whoever gives an input to nobody would fine every auditor.
+/// Otherwise a consumer who withholds the input could cost every auditor its bond.
 #[tokio::test]
 async fn an_audit_whose_input_nobody_has_is_left_alone() {
     let drawn = Drawn::new(tests::terms());
@@ -181,7 +211,7 @@ async fn an_audit_whose_input_nobody_has_is_left_alone() {
     assert_eq!(market.node.effective::<ClaimAudit>(), 1);
 }
 
-/// What a proof locks is more than what answers take, and a check-in's evidence comes on top of both.
+/// A proof locks more than answers cost, and the evidence of a check-in comes on top of both.
 #[tokio::test]
 async fn an_audit_that_cannot_be_proven_is_left_alone() {
     let short = JobTerms {
@@ -199,9 +229,9 @@ async fn an_audit_that_cannot_be_proven_is_left_alone() {
     }
 }
 
-/// A proof that a worker left half written when it died, of an audit that is over.
+/// A worker died with a half-written proof, and the audit has ended since.
 #[tokio::test]
-async fn the_rent_of_a_proof_that_was_too_late_comes_back() {
+async fn the_rent_of_a_late_proof_comes_back() {
     let drawn = Drawn::sealed().await;
     let market = &drawn.market;
     seal_proof(&drawn);

@@ -1,24 +1,30 @@
-//! Kills the worker at every step of a job and starts it again on the same folder: the job must be done and paid once, whatever was
-//! lost in between. And has it compute for too long.
+//! Kills the worker at every step of a job and restarts it on the same folder: the job must be done and paid exactly once, whatever was
+//! lost in between. Also stops computations whose result nobody needs any more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 #[path = "common/log.rs"]
 mod log;
 
+use chain::market::demand::Answerer;
 use common::drawn::Drawn;
 use common::{Market, UNITS, beside};
 use fail::FailScenario;
 use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
 use jobs::{AuditStage, Status};
 use log::hear;
+use protocol::batch::unit_leaves;
+use protocol::blob::TraceBlob;
+use protocol::demand::Item;
+use protocol::merkle;
 use solana_address::Address;
+use solana_signer::Signer;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use worker::{Settings, Worker};
 
-/// Every point at which a worker can be stopped, in the order they are passed.
+/// Every point at which a worker can be stopped, in order.
 const POINTS: [&str; 20] = [
     "claim_prepared",
     "claim_recorded",
@@ -42,7 +48,7 @@ const POINTS: [&str; 20] = [
     "settle_settled",
 ];
 
-/// Runs a test with every fail point off, and the steps of its workers, until all that they compute has ended.
+/// Runs a test with all fail points off, given the steps of its workers, and waits until their computations have ended.
 fn with_steps<T, F: Future<Output = T>>(test: impl FnOnce(mpsc::UnboundedReceiver<String>) -> F) -> T {
     let scenario = FailScenario::setup();
     let (steps, _log) = hear("step");
@@ -57,7 +63,7 @@ async fn until(steps: &mut mpsc::UnboundedReceiver<String>, point: &str) {
     while steps.recv().await.unwrap() != point {}
 }
 
-/// Runs a worker until it reaches `point` and kills it there.
+/// Runs a worker and kills it at `point`.
 async fn kill_at(market: &Market, data: &str, point: &str, steps: &mut mpsc::UnboundedReceiver<String>) {
     fail::cfg(point, "return").unwrap();
     let mut settings = market.settings(data);
@@ -68,7 +74,7 @@ async fn kill_at(market: &Market, data: &str, point: &str, steps: &mut mpsc::Unb
     fail::remove(point);
 }
 
-/// The job was done with one claim, one commitment, one reveal and one settlement, no fee was wasted, and the pay is there.
+/// Asserts that there was one claim, commitment, reveal and settlement, that no fee was wasted, and that the job is paid.
 fn assert_done_once(market: &Market, job: &jobs::Job, earned_before: u64, what: &str) {
     let node = &market.node;
     let effects = [
@@ -95,7 +101,7 @@ async fn finish(market: &Market, data: &str, address: &Address) -> jobs::Job {
             let revealed = market.job(address).unwrap_or(job);
             market.node.with(|world| world.wait_for_deadline(address));
             market.closes(address).await;
-            // Its file is dropped when the worker has seen the end.
+            // The worker deletes the files once it has seen the end.
             while !market.journal(data).is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -149,9 +155,9 @@ fn killed_while_settling_it_is_paid_once() {
     }
 }
 
-/// The transaction is on its way when the worker dies, and lands before, or only after, the next one starts.
+/// A transaction is in flight when the worker dies, and lands before or only after the next worker starts.
 #[test]
-fn killed_while_a_transaction_is_on_its_way() {
+fn killed_while_a_transaction_is_in_flight() {
     for (action, early) in [
         ("claim", true),
         ("claim", false),
@@ -180,7 +186,7 @@ fn killed_while_a_transaction_is_on_its_way() {
                 finish(&market, "data", &address).await
             } else {
                 let landing = async {
-                    // The next worker has the job in hand by then.
+                    // By now the next worker has the job in hand.
                     market.node.read_again(&address, 1).await;
                     market.node.release();
                 };
@@ -191,7 +197,7 @@ fn killed_while_a_transaction_is_on_its_way() {
     }
 }
 
-/// The disk of the worker is lost, journal and all: results are computed anew and nonces follow from the key.
+/// The disk of the worker is lost: results are computed again, and nonces are derived from the key.
 #[test]
 fn a_lost_disk_loses_no_job() {
     for point in ["claim_settled", "commit_landed", "commit_settled"] {
@@ -206,7 +212,7 @@ fn a_lost_disk_loses_no_job() {
     }
 }
 
-/// The blob store forgets the output or the trace it had acknowledged, and the disk may have lost it too.
+/// The blob store loses the output or the trace that it had acknowledged, and the disk may have lost it too.
 #[test]
 fn a_lost_output_or_trace_is_stored_again() {
     for (magic, extension, kept) in [
@@ -238,8 +244,8 @@ fn a_lost_output_or_trace_is_stored_again() {
     }
 }
 
-/// The key leaks while a job is in hand, its owner rotates it, and the worker goes on with the new one: alone on a new machine before the
-/// commitment, with what the old one has kept after it.
+/// The key leaks while a job is in hand, its owner rotates it, and the worker continues with the new one: before the commitment on an empty
+/// disk, after it with the files of the old worker.
 #[test]
 fn a_rotated_key_loses_no_job() {
     for (point, data) in [
@@ -263,7 +269,7 @@ fn a_rotated_key_loses_no_job() {
     }
 }
 
-/// Units as they are computed, each held until what comes back beside is dropped.
+/// Blocks computations after each unit, until the returned sender is dropped. The receiver gets an item per computed unit.
 fn held_units() -> (mpsc::UnboundedReceiver<()>, std::sync::mpsc::Sender<()>) {
     let (computed, units) = mpsc::unbounded_channel();
     let (hold, held) = std::sync::mpsc::channel::<()>();
@@ -276,8 +282,8 @@ fn held_units() -> (mpsc::UnboundedReceiver<()>, std::sync::mpsc::Sender<()>) {
     (units, hold)
 }
 
-/// A worker with room for one job or audit.
-async fn narrow(market: &Market) -> Worker {
+/// A worker with one place for jobs and audits.
+async fn with_one_place(market: &Market) -> Worker {
     let settings = Settings {
         parallel_jobs: 1,
         ..market.settings("data")
@@ -285,18 +291,18 @@ async fn narrow(market: &Market) -> Worker {
     market.worker(settings).await.0.unwrap()
 }
 
-/// Nobody pays for a result that comes too late.
+/// A late result is worth nothing.
 #[test]
 fn a_job_is_computed_no_further_once_it_is_late() {
     let mut units = with_steps(|_| async {
         let (mut units, hold) = held_units();
         let market = Market::start();
-        let worker = narrow(&market).await;
+        let worker = with_one_place(&market).await;
         let late = market.order(1).await;
         beside(&worker, async {
             units.recv().await.unwrap();
             market.node.with(|world| world.wait_for_deadline(&late));
-            // There is room for another one at once.
+            // The place is free at once.
             let next = market.order(2).await;
             market.reaches(&next, Status::Assigned).await;
             drop(hold);
@@ -316,7 +322,7 @@ fn an_audit_is_computed_no_further_once_it_is_late() {
         let (mut units, hold) = held_units();
         let drawn = Drawn::uploaded(tests::terms()).await;
         let market = &drawn.market;
-        let worker = narrow(market).await;
+        let worker = with_one_place(market).await;
         let (mut events, _log) = hear("event");
         beside(&worker, async {
             units.recv().await.unwrap();
@@ -332,12 +338,78 @@ fn an_audit_is_computed_no_further_once_it_is_late() {
             (market.job(&drawn.job).unwrap().audit, market.node.failures()),
             (AuditStage::Taken as u8, 0)
         );
-        // It is told of once.
+        // It is logged once.
         assert!(std::iter::from_fn(|| events.try_recv().ok()).all(|event| event != "audit missed"));
         units
     });
     let further = std::iter::from_fn(|| units.try_recv().ok()).count();
     assert_eq!(further, UNITS as usize, "those of the job");
+}
+
+/// An engine that failed once would fail again. The machine is free for other work, and only the bond is left to see to.
+#[test]
+fn an_audit_whose_engine_fails_is_given_up() {
+    with_steps(|_| async {
+        fail::cfg("unit_computed", "panic").unwrap();
+        let drawn = Drawn::uploaded(tests::terms()).await;
+        let market = &drawn.market;
+        let (mut events, _log) = hear("event");
+        let worker = with_one_place(market).await;
+        beside(&worker, async {
+            loop {
+                let event = events.recv().await.unwrap();
+                assert_ne!(event, "retry");
+                if event == "audit failed" {
+                    break;
+                }
+            }
+            fail::remove("unit_computed");
+            let next = market.order(2).await;
+            market.reaches(&next, Status::Revealed).await;
+            market.node.with(|world| world.wait_for_deadline(&drawn.job));
+            while events.recv().await.unwrap() != "audit missed" {}
+        })
+        .await;
+    });
+}
+
+/// Another process with the same key may be faster.
+#[test]
+fn a_lost_trace_is_computed_no_further_once_nobody_waits_for_the_answer() {
+    let mut units = with_steps(|_| async {
+        let market = Market::start();
+        let address = market.order(1).await;
+        beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
+        let traces = market.job(&address).unwrap().traces;
+        let blob = market.store().get(&traces).await.unwrap();
+        // The store still has a blob at its address, so that it is not computed for the store's sake.
+        let stored = market.blob_files().into_iter().find(|file| std::fs::read(file).unwrap() == *blob);
+        std::fs::write(stored.unwrap(), b"rubbish").unwrap();
+        std::fs::remove_file(market.journal_file("data", &address, "trace")).unwrap();
+
+        let (mut units, hold) = held_units();
+        let item = Item::ops(1);
+        market.ask(&address, item);
+        let (mut events, _log) = hear("event");
+        let worker = market.started().await;
+        beside(&worker, async {
+            units.recv().await.unwrap();
+            let trace = TraceBlob::parse(&blob).unwrap();
+            let path = merkle::path(&unit_leaves(0, &trace.traces().collect::<Vec<_>>()), item.unit);
+            let by = Answerer {
+                key: market.supplier.key.pubkey(),
+                device: market.supplier.device,
+                payout: market.supplier.wallet(),
+            };
+            let answer = by.ops(&address, item, 0, trace.unit(item.unit).unwrap().to_vec(), Some(path));
+            market.node.with(|world| world.send(answer, &[&market.supplier.key]));
+            while events.recv().await.unwrap() != "lapsed" {}
+        })
+        .await;
+        drop(hold);
+        units
+    });
+    assert!(units.try_recv().is_err());
 }
 
 #[test]
@@ -364,7 +436,7 @@ fn a_worker_that_has_stopped_computes_no_further() {
     assert!(units.try_recv().is_err());
 }
 
-/// Two machines were given one key: each step takes effect once, and both see the job end.
+/// Two machines share one key: each step takes effect once, and both see the job end.
 #[test]
 fn two_workers_with_one_key_do_it_once() {
     with_steps(|_steps| async move {
