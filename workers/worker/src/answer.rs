@@ -1,6 +1,6 @@
-//! What to send in answer to a demand: pieces that each fit an ordinary transaction, the last one with what leads up to the committed root.
+//! The answer to a demand, cut into pieces that each fit a transaction. The last one carries the path to the committed root.
 //!
-//! Nothing here does any I/O; [`demands`](crate::demands) has the hashes and bytes at hand.
+//! Nothing here does any I/O: [`demands`](crate::demands) provides the hashes and bytes.
 
 use chain::market::demand::{Answerer, BYTES, HASHES};
 use jobs::PageEnd;
@@ -13,16 +13,16 @@ use protocol::trace::op_leaves;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// What is sent in one transaction, and from where on in the answer.
+/// The part of an answer that goes into one transaction, and its offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Hashes or bytes that must have come before.
+    /// Hashes or bytes that must have arrived before.
     pub offset: u32,
-    /// The next ones.
+    /// The hashes or bytes that follow.
     pub content: Content,
 }
 
-/// Hashes or bytes, and what ends the answer.
+/// Hashes or bytes. The last piece also has the end of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// TRACEs or delivered TENSORs of a page of units, and the siblings above the page.
@@ -47,21 +47,21 @@ impl Piece {
     }
 }
 
-/// Page `page` of the units, of which `hashes` holds every TRACE or delivered TENSOR.
+/// Page `page` of the units; `hashes` holds each unit's TRACE or delivered TENSOR.
 pub fn units(hashes: &[Hash], page: u32) -> Vec<Piece> {
     let above = above_page(&unit_leaves(0, hashes), page);
     let room = HASHES.saturating_sub(above.len().saturating_add(1));
     cut(&of_page(hashes, page), HASHES, room, above, Content::Units)
 }
 
-/// The TENSORs of a unit's ops, with every unit's TRACE.
+/// The TENSORs of a unit's ops; `traces` holds each unit's TRACE.
 pub fn ops(traces: &[Hash], unit: u32, tensors: &[Hash]) -> Vec<Piece> {
     let path = merkle::path(&unit_leaves(0, traces), unit);
     let room = HASHES.saturating_sub(path.len().saturating_add(1));
     cut(tensors, HASHES, room, path, Content::Ops)
 }
 
-/// Page `page` of the chunk hashes of op `op`'s output, which has this shape; `tensors` are its unit's.
+/// Page `page` of the chunk hashes of op `op`'s output, which has this shape. `tensors` are the TENSORs of its unit.
 pub fn page(tensors: &[Hash], op: u32, shape: Shape, leaves: &[Hash], page: u32) -> Vec<Piece> {
     let shown = of_page(leaves, page);
     let end = PageEnd {
@@ -74,12 +74,12 @@ pub fn page(tensors: &[Hash], op: u32, shape: Shape, leaves: &[Hash], page: u32)
         },
         path: merkle::path(&op_leaves(tensors), op),
     };
-    // The head and a third list take the place of two hashes.
+    // The head and the length of a third list take the space of two hashes.
     let taken = end.above.len().saturating_add(end.path.len()).saturating_add(2);
     cut(&shown, HASHES, HASHES.saturating_sub(taken), end, Content::Page)
 }
 
-/// Chunk `index` of a value with this number, in codes, and the leaves of all its chunks; `None` beyond its end.
+/// Chunk `index` of the value with this number, given its codes and the leaves of all its chunks. `None` beyond its end.
 pub fn chunk(value_id: u32, shape: Shape, codes: &[u8], leaves: &[Hash], index: u32) -> Option<Vec<Piece>> {
     let preimage = shape.layout().preimage(value_id, index, codes)?;
     let mut path = merkle::path(leaves, index);
@@ -88,8 +88,8 @@ pub fn chunk(value_id: u32, shape: Shape, codes: &[u8], leaves: &[Hash], index: 
     Some(cut(&preimage, BYTES, room, path, Content::Chunk))
 }
 
-/// Cuts a list into pieces of up to `most`. What there is `room` for beside the end goes with it; the others are of one size, give or take
-/// one, since none of them may be short.
+/// Cuts a list into pieces of up to `most`. The last piece takes as many as there is `room` for next to the end; the others are of equal
+/// size, give or take one, because the program refuses short ones.
 fn cut<T: Clone, E>(list: &[T], most: usize, room: usize, end: E, content: impl Fn(Vec<T>, Option<E>) -> Content) -> Vec<Piece> {
     let (mut rest, last) = list.split_at(list.len().saturating_sub(room));
     let mut pieces = Vec::new();
@@ -111,13 +111,13 @@ fn cut<T: Clone, E>(list: &[T], most: usize, room: usize, end: E, content: impl 
     pieces
 }
 
-/// What lies on a page of a list.
+/// The items on a page of a list.
 fn of_page<T: Clone>(list: &[T], page: u32) -> Vec<T> {
     let pages = list.chunks(PAGE as usize);
     pages.into_iter().nth(page as usize).unwrap_or_default().to_vec()
 }
 
-/// Siblings from a page of these leaves up to their root; none when there is no such page.
+/// Siblings on the path from a page of these leaves to their root. Empty if there is no such page.
 fn above_page(leaves: &[Hash], page: u32) -> Vec<Hash> {
     let depth = page_depth(leaves.len() as u32) as usize;
     let path = merkle::path(leaves, page.saturating_mul(PAGE));
@@ -136,10 +136,10 @@ mod tests {
     use protocol::testing::{Rng, Run, honest, random_graph};
     use protocol::trace::Checkpoints;
 
-    /// Bytes of instruction data that are no hashes or bytes of the answer, in a piece without an end.
+    /// Bytes of instruction data besides the hashes or bytes of the answer, in a piece without an end.
     const BARE: usize = 17;
 
-    /// What arrives when the pieces land in order, and the only end, which comes last; every piece fits its transaction.
+    /// What arrives when the pieces land in order, and the end. Asserts that only the last piece has one and that each fits a transaction.
     fn whole(pieces: Vec<Piece>, kind: Kind) -> (Vec<Hash>, Vec<u8>, Content) {
         let (mut hashes, mut bytes, count) = (Vec::new(), Vec::new(), pieces.len());
         let mut end = None;
@@ -177,27 +177,27 @@ mod tests {
         (0..count).map(|index| tagged(Tag::Trace, [&index.to_le_bytes()])).collect()
     }
 
-    /// However many hashes there are, and however little room beside the end, the program takes them in these pieces.
+    /// The program accepts the pieces, for any number of hashes and any room next to the end.
     #[test]
     fn no_piece_between_the_first_and_the_last_is_short() {
         for (length, room) in (0..=PAGE as usize).flat_map(|length| (0..HASHES).map(move |room| (length, room))) {
             let pieces = cut(&vec![[0; 32]; length], HASHES, room, Vec::new(), Content::Ops);
-            let (mut come, count) = (0, pieces.len());
+            let (mut arrived, count) = (0, pieces.len());
             for (at, piece) in (1..).zip(pieces) {
-                assert_eq!(piece.offset as usize, come);
+                assert_eq!(piece.offset as usize, arrived);
                 let Content::Ops(hashes, end) = piece.content else {
                     panic!("{piece:?}")
                 };
                 let taken = match (at == count, end) {
                     (true, Some(_)) => 0..=room,
-                    (false, None) if come == 0 => 1..=HASHES,
+                    (false, None) if arrived == 0 => 1..=HASHES,
                     (false, None) => MIN_PIECE..=HASHES,
                     (_, end) => panic!("{end:?} with piece {at} of {count}"),
                 };
                 assert!(taken.contains(&hashes.len()), "{} of {length} with room for {room}", hashes.len());
-                come += hashes.len();
+                arrived += hashes.len();
             }
-            assert_eq!(come, length);
+            assert_eq!(arrived, length);
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn op_outputs_lead_to_the_traces_however_many_there_are() {
+    fn op_outputs_lead_to_the_traces_for_any_number_of_ops() {
         for n_ops in [1, 24, 26, 27, 60, 1_024] {
             for (count, unit) in [(1, 0), (3, 2), (1_500, 1_200)] {
                 let (mut traces, tensors) = (many(count), many(n_ops));
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// Pages and chunks of every op output of random runs, and of a tensor of more than a page.
+    /// Pages and chunks of every op output of random runs, and of a tensor with more than one page.
     #[test]
     fn pages_and_chunks_lead_to_the_op_outputs() {
         for seed in 0..30 {
@@ -259,7 +259,7 @@ mod tests {
     fn check(tensors: &[Hash], op: u32, id: u32, shape: Shape, codes: &[u8], seed: u64) {
         let leaves = shape.layout().leaves(id, codes);
         let (n_ops, n_chunks) = (tensors.len() as u32, leaves.len() as u32);
-        // The page after the last one is shown by the tensor's root.
+        // For the page after the last one, the answer is the tensor's root.
         for index in 0..=n_chunks.div_ceil(PAGE) {
             let (hashes, _, end) = whole(page(tensors, op, shape, &leaves, index), Kind::Page);
             let Content::Page(_, Some(end)) = end else { panic!("{end:?}") };

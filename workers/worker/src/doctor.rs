@@ -1,5 +1,4 @@
-//! Looks over a worker's setup and says what to do about each problem: all of it for `ionet-worker doctor`, and what can be seen at once at
-//! every start.
+//! Checks of a worker's setup that say how to fix each problem: all of them for `ionet-worker doctor`, and the quick ones at every start.
 
 use crate::disk::free_space;
 use crate::market::{View, demands_of};
@@ -21,7 +20,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Runs all checks; a line each goes to `report`. Later checks are left out when they cannot be made without an earlier one.
+/// Runs all checks and reports a line for each. Skips checks that need an earlier one to have passed.
 pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(String)) -> Result<()> {
     let mut problems = 0;
     let mut say = |what: &str, outcome: std::result::Result<String, String>| match outcome {
@@ -72,8 +71,7 @@ fn names(models: &Models) -> String {
     names.join(", ")
 }
 
-/// Says whether models run on each of the GPUs, or what is missing for it: driver, age of the GPU, compiler, memory. Returns those on which
-/// they do.
+/// Says whether the models run on each GPU, or why not: driver, age of the GPU, compiler, memory. Returns the GPUs on which they do.
 fn check_gpus(
     settings: &Settings,
     models: Option<&Models>,
@@ -81,7 +79,7 @@ fn check_gpus(
 ) -> Vec<Arc<dyn Device>> {
     let opened = match settings.gpu.open() {
         Ok(opened) if opened.is_empty() => {
-            say("GPU", Ok("not wanted (`gpu`), so models run on the CPU".to_owned()));
+            say("GPU", Ok("turned off by `gpu`, so models run on the CPU".to_owned()));
             opened
         }
         Ok(opened) => opened,
@@ -111,22 +109,22 @@ fn check_gpu(device: &Arc<dyn Device>, models: Option<&Models>) -> std::result::
             .engine()
             .attach(device.clone())
             .map_err(|error| format!("{} does not run on it: {error}", model.name))?;
-        // The GPU that came last is this one.
+        // The last resident is this GPU.
         used += model.engine().residents().last().map_or(0, |gpu| gpu.bytes);
     }
     let free = device.free_memory().map_err(|error| error.to_string())?;
     Ok(describe(device.traits(), used, free))
 }
 
-/// A GPU, the bytes that models take of it, and those that are free.
+/// One line about a GPU, the bytes of its memory that the models use, and those that are free.
 fn describe(traits: &Traits, used: u64, free: u64) -> String {
     let older = if traits.wants_newer_compiler() {
-        "; NVRTC of CUDA 12.4 or later would make use of its own tensor cores"
+        "; with NVRTC from CUDA 12.4 or later they would use its newer tensor cores"
     } else {
         ""
     };
     format!(
-        "{} (sm_{}): the models take {} MiB of its memory, {} MiB are free{older}",
+        "{} (sm_{}): the models use {} MiB of its memory, {} MiB are free{older}",
         traits.name,
         traits.arch,
         used >> 20,
@@ -134,7 +132,7 @@ fn describe(traits: &Traits, used: u64, free: u64) -> String {
     )
 }
 
-/// What calls ask for, where this machine can do it.
+/// Whether this machine can do the work that calls ask for.
 fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<String, String> {
     work::check(size, quantity, gpus)?;
     for device in gpus {
@@ -144,7 +142,7 @@ fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result
         );
         if free < needed {
             return Err(format!(
-                "calls ask for work in {} MiB of GPU {}'s memory, but {} MiB are free beside the models; close other programs or serve fewer models",
+                "calls ask for work that needs {} MiB of memory on GPU {}, but the models leave only {} MiB; close other programs or serve fewer models",
                 needed >> 20,
                 device.traits().ordinal,
                 free >> 20
@@ -154,28 +152,28 @@ fn check_work(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result
     Ok(format!("calls ask for 2^{} products of each GPU", size.products().ilog2()))
 }
 
-/// Whether a blob store is there; a folder is not created, as its name may be mistyped.
+/// Whether a blob store answers. Does not create a missing folder, because its name may be mistyped.
 async fn check_place(place: &str) -> std::result::Result<String, String> {
     if let Some(folder) = local_folder(place).filter(|folder| !folder.is_dir()) {
         let folder = folder.display();
-        return Err(format!("there is no folder {folder}; make it, or correct `blobs`"));
+        return Err(format!("there is no folder {folder}; create it, or correct `blobs`"));
     }
     check_store(&BlobStore::open(place).map_err(|error| error.to_string())?).await
 }
 
-/// Says of a blob store that it answers, or why not.
+/// Whether a blob store answers, or why not.
 pub async fn check_store(store: &BlobStore) -> std::result::Result<String, String> {
-    // Nothing has this address; a store that works says so.
+    // No blob has this address, and a working store says so.
     match store.contains(&Hash::default()).await {
         Ok(_) => Ok(format!("{store} answers")),
         Err(blobs::Error::Store { place, reason, .. }) => Err(format!(
-            "{place} does not answer ({reason}); start it, or name another one in `blobs`"
+            "{place} does not answer ({reason}); start it, or use another one in `blobs`"
         )),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Whether there is, or can be, a data folder with room for so many bytes.
+/// Whether the data folder exists or can be created, with room for so many bytes.
 fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
     let near = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
     let probe = near.join(format!(".ionet-doctor-{}", std::process::id()));
@@ -190,18 +188,18 @@ fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
     let folder = folder.display();
     if free < kept {
         return Err(format!(
-            "{folder} has {free} MiB left, and the largest jobs take {kept}; free space, move `data`, or lower `max_blob_mib`"
+            "{folder} has {free} MiB left, and the largest jobs need {kept}; free space, move `data`, or lower `max_blob_mib`"
         ));
     }
     Ok(format!("{folder} can be written to, and has {free} MiB left"))
 }
 
-/// Whether the node pushes what is new.
+/// Whether the node pushes changes.
 async fn check_news(chain: &Chain) -> std::result::Result<String, String> {
     let filters = demands_of(&Address::default());
     let subscribed = chain.network().program_changes(&jobs::ID, &filters).await;
-    let text = |error| format!("{error}; set `ws`, or name another node in `cluster`: jobs and demands are found late");
-    subscribed.map(|_| "the node pushes what is new".to_owned()).map_err(text)
+    let text = |error| format!("{error}; set `ws`, or use another node in `cluster`: otherwise jobs and demands are found late");
+    subscribed.map(|_| "the node pushes new jobs and demands".to_owned()).map_err(text)
 }
 
 async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<String, String> {
@@ -212,10 +210,10 @@ async fn check_models(chain: &Chain, models: &Models) -> std::result::Result<Str
     }
     match (here.join(", "), absent.join(", ")) {
         (_, absent) if here.is_empty() => Err(format!(
-            "{absent} cannot be asked for on this cluster; publish a model with `ionet model publish`, or get the packages of others"
+            "nobody can order {absent} on this cluster, because the model is not published; publish it with `ionet model publish`, or get packages of published models"
         )),
         (here, absent) if absent.is_empty() => Ok(here),
-        (here, absent) => Ok(format!("{here}; not used, because nobody published it here: {absent}")),
+        (here, absent) => Ok(format!("{here}; not published on this cluster, so not used: {absent}")),
     }
 }
 
@@ -227,11 +225,11 @@ async fn check_balance(chain: &Chain, key: &Address, fee: PriorityFee) -> std::r
     let results = lamports.saturating_sub(evidence).checked_div(answers).unwrap_or_default();
     if results == 0 {
         return Err(format!(
-            "{key} has {has} SOL, too little for any job: answers to demands about a result may take {each} at the highest fees, and the evidence of a check-in locks up to {shown} for a moment; send it {fund}"
+            "{key} has {has} SOL, too little for any job: answers to demands about one result may cost {each} at the highest fees, and a check-in locks up to {shown} for a short time; send it {fund}"
         ));
     }
     Ok(format!(
-        "{key} has {has} SOL, which do for {results} results at a time beside a check-in"
+        "{key} has {has} SOL, enough for {results} results at a time and a check-in"
     ))
 }
 
@@ -240,9 +238,9 @@ async fn check_demands(chain: &Chain, device: &Address) -> std::result::Result<S
     let now = chain.now().await.map_err(|error| error.to_string())?.unix;
     let left = open.iter().map(|(_, demand)| demand.deadline_at.get().saturating_sub(now)).min();
     match left {
-        None => Ok("nobody waits for an answer".to_owned()),
+        None => Ok("none is waiting for an answer".to_owned()),
         Some(left) => Err(format!(
-            "{} wait for an answer, the first for {left} more seconds, and silence costs the bond; start the worker at once",
+            "{} are waiting for an answer, the first for {left} more seconds, and silence costs the bond; start the worker at once",
             open.len()
         )),
     }
@@ -274,35 +272,7 @@ async fn check_device(
 
     let hour = emission::number_of(view.now.unix).unwrap_or_default();
     say("work", check_work(view.gpu.work_in(hour), account.quantity, gpus));
-
-    let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
-    let staked = account.own_stake.get().saturating_add(account.co_stake.get());
-    let minimum = account
-        .minimum(&view.staking, &view.gpu, view.now.unix)
-        .map_or(u64::MAX, |minimum| minimum.0);
-    let free = account.own_stake.get().saturating_sub(account.locked_bond.get());
-    say(
-        "stake",
-        if view.gpu.multiplier_x100 == 0 {
-            Err("its GPU model takes no jobs and earns no rewards; `ionet device list-models` lists those that do".to_owned())
-        } else if account.dues > 0 {
-            Err("a slash takes stake that still lies in bonds, as they come free: no new jobs until those in hand have ended".to_owned())
-        } else if staked < minimum {
-            Err(format!(
-                "{} $IO of the required {}; add the rest with `ionet stake add`",
-                io(staked),
-                io(minimum)
-            ))
-        } else if free < view.jobs.min_bond.get() {
-            Err(format!(
-                "{} $IO are free, less than the smallest bond of {}; wait for jobs in progress or stake more",
-                io(free),
-                io(view.jobs.min_bond.get())
-            ))
-        } else {
-            Ok(format!("{} $IO, {} of them free for bonds", io(staked), io(free)))
-        },
-    );
+    say("stake", check_stake(&account, &view));
 
     let left = account
         .registered_at
@@ -320,15 +290,44 @@ async fn check_device(
     say(
         "market",
         if view.jobs.paused.get() {
-            Err("paused: no jobs can be claimed; jobs in progress go on".to_owned())
+            Err("paused: no jobs can be claimed; jobs in progress continue".to_owned())
         } else {
             Ok("open".to_owned())
         },
     );
 }
 
+/// Whether the device has the stake to bond for a job.
+fn check_stake(account: &staking::Device, view: &View) -> std::result::Result<String, String> {
+    let io = |amount: u64| amount as f64 / protocol::units::IO as f64;
+    let staked = account.own_stake.get().saturating_add(account.co_stake.get());
+    let minimum = account
+        .minimum(&view.staking, &view.gpu, view.now.unix)
+        .map_or(u64::MAX, |minimum| minimum.0);
+    let free = account.own_stake.get().saturating_sub(account.locked_bond.get());
+    if view.gpu.multiplier_x100 == 0 {
+        Err("the GPU model of this device takes no jobs and earns no rewards; `ionet device list-models` lists those that do".to_owned())
+    } else if account.dues > 0 {
+        Err("a slash will take stake that is still locked in bonds: no new jobs until the jobs in progress have ended".to_owned())
+    } else if staked < minimum {
+        Err(format!(
+            "{} $IO of the required {}; add the rest with `ionet stake add`",
+            io(staked),
+            io(minimum)
+        ))
+    } else if free < view.jobs.min_bond.get() {
+        Err(format!(
+            "{} $IO are free, less than the smallest bond of {}; wait for jobs in progress to end, or stake more",
+            io(free),
+            io(view.jobs.min_bond.get())
+        ))
+    } else {
+        Ok(format!("{} $IO, {} of them free for bonds", io(staked), io(free)))
+    }
+}
+
 impl Worker {
-    /// Logs what keeps this worker from being paid, as far as it can be seen at once, and is never done.
+    /// Logs problems that keep this worker from being paid and are quick to check. Never completes.
     pub(crate) async fn warn_of_problems(&self) -> Infallible {
         let mut say = |check: &str, outcome: std::result::Result<String, String>| {
             if let Err(problem) = outcome {
@@ -354,7 +353,7 @@ mod tests {
     use engine::cuda::Cores;
 
     #[test]
-    fn a_gpu_that_an_old_compiler_holds_back_is_told() {
+    fn a_gpu_held_back_by_an_old_compiler_is_reported() {
         let gpu = |arch, cores| {
             let traits = Traits {
                 ordinal: 0,
@@ -366,14 +365,14 @@ mod tests {
             };
             describe(&traits, 3 << 20, 5 << 20)
         };
-        let plain = "X (sm_90): the models take 3 MiB of its memory, 5 MiB are free";
+        let plain = "X (sm_90): the models use 3 MiB of its memory, 5 MiB are free";
         assert_eq!(gpu(90, Cores::Group), plain);
         assert!(gpu(90, Cores::Warp).strip_prefix(plain).is_some_and(|more| more.contains("12.4")));
         assert_eq!(gpu(89, Cores::Warp), plain.replace("90", "89"));
     }
 
     #[tokio::test]
-    async fn a_mistyped_folder_is_told_and_not_made() {
+    async fn a_mistyped_folder_is_reported_and_not_created() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("blosb");
         for place in [folder.display().to_string(), format!("file://{}", folder.display())] {
@@ -385,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_folder_that_cannot_be_is_told_and_none_is_made() {
+    fn an_impossible_data_folder_is_reported_and_not_created() {
         let base = tempfile::tempdir().unwrap();
         check_data(&base.path().join("a/b"), 0).unwrap();
         check_data(base.path(), 0).unwrap();

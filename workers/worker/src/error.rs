@@ -1,11 +1,11 @@
-//! Why a worker cannot start or go on, each in one sentence that says what to do next.
+//! Why a worker cannot start or continue, each in one sentence that says what to do next.
 
 use crate::reserve::{FUND, in_sol};
 use daemon::settings::SettingsError;
 use solana_address::Address;
 use std::path::PathBuf;
 
-/// Result of what the worker does.
+/// Result of a worker's operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can go wrong.
@@ -14,10 +14,10 @@ pub enum Error {
     /// A setting is missing, unknown or malformed.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The chain.
+    /// An error of the chain or its node.
     #[error(transparent)]
     Chain(#[from] chain::Error),
-    /// A blob store.
+    /// An error of a blob store.
     #[error(transparent)]
     Blob(#[from] blobs::Error),
     /// A model package is broken.
@@ -36,25 +36,25 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// There is nothing to serve.
-    #[error("there is no model package in {folders}; point `models` at folders that hold model.json, or whose subfolders do")]
+    /// There is no model to serve.
+    #[error("there is no model package in {folders}; point `models` at folders with a model.json, or at folders of such folders")]
     NoModels {
-        /// Where they were sought.
+        /// Folders searched.
         folders: String,
     },
-    /// A package does not reproduce its golden vectors, or not the same everywhere.
+    /// A model does not reproduce its golden vectors, or gives different results on different hardware.
     #[error("{failed} results differ: this machine would compute wrong ones and lose its bonds; do not run a worker on it")]
     Selftest {
-        /// How many.
+        /// Number of wrong results.
         failed: usize,
     },
-    /// A GPU that the settings name.
-    #[error("{gpus} cannot be used, though `gpu` names it, so nothing is known of it; `ionet-worker doctor` says what is missing")]
+    /// A GPU named in the settings cannot be tested.
+    #[error("{gpus} could not be tested, although `gpu` names it; run `ionet-worker doctor` to see what is missing")]
     LeftOut {
-        /// Which.
+        /// Which GPUs.
         gpus: String,
     },
-    /// A package with unreadable golden vectors, or with a list of none.
+    /// The golden vectors of a package are unreadable, or there are none in the file.
     #[error("the golden vectors {} cannot be used ({reason}); fetch the package again", path.display())]
     Golden {
         /// The file.
@@ -62,35 +62,35 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The replicas of a job are for devices of different owners.
-    #[error("another replica of job {job} is computed by this device, or by one of the same owner or payout wallet")]
+    /// The replicas of a job must be computed by devices of different owners.
+    #[error("this device, or one with the same owner or payout wallet, computes another replica of job {job}")]
     Linked {
-        /// The replica that is left to others.
+        /// The replica that was not claimed.
         job: Address,
     },
-    /// Two workers, one data folder.
+    /// Another worker uses the data folder.
     #[error("another worker already runs for this device on {}; stop it first", folder.display())]
     Busy {
         /// The folder.
         folder: PathBuf,
     },
-    /// The data folder.
+    /// The data folder cannot be written to.
     #[error("{} cannot be written ({source}); free space or make it writable, or move `data`", path.display())]
     Disk {
-        /// File or folder concerned.
+        /// The file or folder.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The node answers from a state older than one this worker knows of.
-    #[error("{cluster} is behind: it does not know slot {slot} yet; name another node in `cluster` if that goes on")]
+    /// The node answers from a state older than one this worker has seen.
+    #[error("{cluster} lags behind: it has not reached slot {slot} yet; use another node in `cluster` if this persists")]
     Behind {
         /// The cluster asked.
         cluster: String,
-        /// Slot that has been.
+        /// Slot that the node should have reached.
         slot: u64,
     },
-    /// Nobody registered the device.
+    /// The device is not registered.
     #[error("there is no device {device} on {cluster}; register it with `ionet device register`, or set `device` if its key was rotated")]
     NoDevice {
         /// Its address.
@@ -101,11 +101,11 @@ pub enum Error {
     /// The key is not the device's.
     #[error("{key} is not the hot key of device {device}, which is {expected}; give the right `keypair`")]
     WrongKey {
-        /// Key given.
+        /// The key given.
         key: Address,
         /// The device.
         device: Address,
-        /// Its key.
+        /// Its hot key.
         expected: Address,
     },
     /// The metrics address is taken.
@@ -116,7 +116,7 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The job is on a model this worker does not have.
+    /// The job is on a model that this worker does not have.
     #[error("this worker has no model registered at {model}; add its package to `models`")]
     UnknownModel {
         /// Where the model is registered.
@@ -130,10 +130,10 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// No blob store.
+    /// No blob store is set.
     #[error("no blob store is set; name one in `blobs`")]
     NoStore,
-    /// The engine failed.
+    /// The engine failed to compute.
     #[error("computing with {model} failed ({reason}); run `ionet-worker selftest`")]
     Compute {
         /// Name of the model.
@@ -141,15 +141,15 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
-    /// A check-in would take what answers need.
+    /// A check-in would use up SOL that answers need.
     #[error(
-        "what is to be shown would leave {key} {left} lamports, and answers to demands about the results in hand may take {needed}; send it {} SOL",
+        "the evidence of a check-in would leave {key} {left} lamports, and answers to demands about the results in hand may cost {needed}; send it {} SOL",
         in_sol(FUND)
     )]
     Poor {
         /// The hot key.
         key: Address,
-        /// Lamports it would have left.
+        /// Lamports that would be left.
         left: u64,
         /// Lamports it has to keep.
         needed: u64,
@@ -157,19 +157,19 @@ pub enum Error {
     /// The work that a call asks for failed.
     #[error("the work that a call asks for failed ({0}); the hour does not count unless a later try succeeds in time")]
     Work(String),
-    /// Somebody else committed with this device's key.
-    #[error("job {job} has a commitment to another result than this worker's; check that no other software uses the device's key")]
+    /// Other software has committed to a result with this device's key.
+    #[error("job {job} is committed to another result than this worker's; check that no other software uses the device's key")]
     ForeignCommitment {
         /// The job.
         job: Address,
     },
-    /// The doctor found something.
-    #[error("{0} of the checks found a problem; each line above says what to do")]
+    /// The doctor found problems.
+    #[error("{0} checks found a problem; each line above says what to do")]
     Unwell(usize),
 }
 
 impl Error {
-    /// The process's exit code: 2 for settings, 3 when the chain is out of reach or the wrong one, 1 for everything else.
+    /// The exit code of the process: 2 for wrong settings, 3 if the chain is unreachable or the wrong one, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,

@@ -1,7 +1,7 @@
-//! Points at which tests stop a worker, compiled in with the feature `failpoints` only.
+//! Points at which tests stop a worker. Compiled in only with the feature `failpoints`.
 //!
-//! `FAILPOINTS='commit_recorded=pause'` blocks the process there, ready to be killed; in tests within a process the action `return`
-//! leaves the job asleep for ever, as if the worker had died, until the worker is dropped.
+//! `FAILPOINTS='commit_recorded=pause'` blocks the process at a point, so that it can be killed there. In tests within one process, the
+//! action `return` suspends the job, as if the worker had died, until the worker is dropped.
 
 use solana_address::Address;
 
@@ -21,7 +21,7 @@ pub(crate) async fn failpoint(action: &str, stage: &str, job: &Address) {
 #[cfg(not(feature = "failpoints"))]
 pub(crate) async fn failpoint(_: &str, _: &str, _: &Address) {}
 
-/// Where a unit is computed: there the action `pause` blocks the thread.
+/// Passed after every computed unit. The action `pause` blocks the computing thread.
 #[cfg(feature = "failpoints")]
 pub(crate) fn unit_computed() {
     fail::fail_point!("unit_computed");

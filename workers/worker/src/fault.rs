@@ -1,24 +1,24 @@
-//! A worker that errs on purpose, so that tests and the demo have something to convict.
+//! Deliberate errors, so that tests and the demo have something to convict.
 //!
-//! No flag, variable or line of a config file leads here but the secret of a permit, which only the treasury gives away: otherwise a
-//! program must be written to call [`Worker::with_fault`](crate::Worker::with_fault).
+//! The only setting that leads here is the secret of a permit, which only the treasury hands out. Everything else needs a program that
+//! calls [`Worker::with_fault`](crate::Worker::with_fault).
 
-/// One bit of one element of one op's output, flipped as the op has run. Everything after it is computed, hashed and delivered from
-/// the altered value, so that exactly one element contradicts what it was computed from.
+/// One bit of one element of one op's output, flipped right after the op has run. Everything that follows is computed, hashed and delivered
+/// from the altered value, so exactly one element contradicts its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Unit of the job; one beyond its last leaves the job right.
+    /// Unit of the job. A number beyond the last unit leaves the job correct.
     pub unit: u32,
-    /// Op.
+    /// Index of the op.
     pub op: usize,
-    /// Element of the op's output, modulo their number.
+    /// Element of the op's output, modulo its number of elements.
     pub element: usize,
     /// Bit, modulo eight.
     pub bit: u8,
 }
 
 impl Fault {
-    /// Flips the bit if these are the codes it lies in.
+    /// Flips the bit if these are the codes of its unit and op.
     pub(crate) fn strike(&self, unit: u32, op: usize, codes: &mut [u8]) {
         if (unit, op) != (self.unit, self.op) {
             return;

@@ -1,4 +1,4 @@
-//! The GPUs that models run on, when there are any.
+//! The GPUs that models run on, if there are any.
 
 use crate::metrics::Metrics;
 use crate::{Models, Settings};
@@ -9,16 +9,16 @@ use std::{collections::BTreeMap, path::Path, str::FromStr, sync::Arc};
 /// Which GPUs to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Gpus {
-    /// All there are.
+    /// All GPUs of the machine.
     #[default]
     All,
     /// None.
     Off,
-    /// Those with these numbers, as the driver counts them from 0.
+    /// Those with these numbers, counted from 0 as the driver does.
     Numbers(Vec<usize>),
 }
 
-/// A GPU that was asked for, by its number, and what came of it.
+/// The number of a requested GPU, and the result of opening it.
 pub type Opened = (usize, Result<Arc<dyn Device>, DeviceError>);
 
 impl FromStr for Gpus {
@@ -32,7 +32,7 @@ impl FromStr for Gpus {
                 .split(',')
                 .map(|number| number.trim().parse().map_err(|_| number))
                 .collect::<Result<Vec<usize>, _>>()
-                .map_err(|number| format!("'{number}' is not a GPU's number; give numbers such as 0,2, or `auto` or `none`"))?,
+                .map_err(|number| format!("'{number}' is not the number of a GPU; give numbers such as 0,2, or `auto` or `none`"))?,
         };
         numbers.sort_unstable();
         numbers.dedup();
@@ -41,7 +41,7 @@ impl FromStr for Gpus {
 }
 
 impl Gpus {
-    /// Opens them, each for itself; none when none is wanted. Fails when the driver does, or when it finds no GPU.
+    /// Opens each of them. Fails if the driver does, or if it finds no GPU although some are wanted.
     pub fn open(&self) -> Result<Vec<Opened>, DeviceError> {
         let numbers = match self {
             Self::Off => return Ok(Vec::new()),
@@ -58,7 +58,7 @@ impl Gpus {
         Ok(numbers.into_iter().map(open).collect())
     }
 
-    /// Whether this only says that there is no GPU, where none has to be.
+    /// Whether the error only says that the machine has no GPU, and none is required.
     pub fn absent(&self, error: &DeviceError) -> bool {
         let absent = match error {
             DeviceError::NoDriver => !on_bus(),
@@ -69,17 +69,17 @@ impl Gpus {
     }
 }
 
-/// Whether a card of NVIDIA's is on the bus, for which a driver may be missing. Only Linux tells.
+/// Whether there is an NVIDIA card on the bus, whose driver may be missing. Known only on Linux.
 fn on_bus() -> bool {
     let is = |device: &Path, file: &str, start: &str| std::fs::read_to_string(device.join(file)).is_ok_and(|text| text.starts_with(start));
     let devices = std::fs::read_dir("/sys/bus/pci/devices").into_iter().flatten().flatten();
-    // NVIDIA's number; a display controller.
+    // The vendor NVIDIA, and the class of display controllers.
     devices
         .into_iter()
         .any(|entry| is(&entry.path(), "vendor", "0x10de") && is(&entry.path(), "class", "0x03"))
 }
 
-/// The GPUs that the settings name. What does not work is a warning: the others, and the CPU, compute the same.
+/// Opens the GPUs that the settings name. Those that do not work are only logged, since the others and the CPU compute the same results.
 pub fn open(settings: &Settings) -> Vec<Arc<dyn Device>> {
     let opened = match settings.gpu.open() {
         Ok(opened) => opened,
@@ -88,27 +88,34 @@ pub fn open(settings: &Settings) -> Vec<Arc<dyn Device>> {
             Vec::new()
         }
         Err(error) => {
-            tracing::warn!(event = "gpu", "{error}; models run on the CPU meanwhile");
+            tracing::warn!(
+                event = "gpu",
+                "{error}; models run on the CPU until this is fixed and the worker restarted"
+            );
             Vec::new()
         }
     };
-    let told = |(gpu, device): Opened| match device {
+    let logged = |(gpu, device): Opened| match device {
         Ok(device) => {
             tracing::info!(event = "gpu", gpu, name = device.traits().name);
             Some(device)
         }
         Err(error) => {
-            tracing::warn!(event = "gpu", gpu, "{error}; models run without it meanwhile");
+            tracing::warn!(
+                event = "gpu",
+                gpu,
+                "{error}; models run without this GPU until this is fixed and the worker restarted"
+            );
             None
         }
     };
-    opened.into_iter().filter_map(told).collect()
+    opened.into_iter().filter_map(logged).collect()
 }
 
-/// Puts the models on the GPUs, as far as they fit.
+/// Loads the models onto the GPUs where they fit.
 pub fn attach(settings: &Settings, gpus: &[Arc<dyn Device>], models: &Models) {
     if settings.trace == crate::settings::TraceMode::Full {
-        // Every op's output is wanted here, so it is computed here.
+        // Every op's output is needed in memory, so the CPU computes.
         return;
     }
     for device in gpus {
@@ -120,14 +127,14 @@ pub fn attach(settings: &Settings, gpus: &[Arc<dyn Device>], models: &Models) {
                     event = "gpu",
                     name,
                     model = model.name,
-                    "{error}; this model runs without it meanwhile"
+                    "{error}; this model runs without this GPU until this is fixed and the worker restarted"
                 ),
             }
         }
     }
 }
 
-/// The worker's counters and what each of its GPUs does, as one page.
+/// The metrics page: the worker's counters and those of each GPU.
 pub(crate) struct Counters {
     pub metrics: Arc<Metrics>,
     pub models: Models,
@@ -142,7 +149,7 @@ impl Page for Counters {
     }
 }
 
-/// What one GPU does for all models.
+/// Totals of one GPU over all models.
 #[derive(Default)]
 struct Sums {
     units: u64,
@@ -150,7 +157,7 @@ struct Sums {
     bytes: u64,
 }
 
-/// The page's part on GPUs, from what each holds of each model, or did before it was lost.
+/// The metrics of the GPUs, from their share in each model, including GPUs that were lost.
 fn render(residents: Vec<Resident>, lost: Vec<Resident>) -> String {
     let mut gpus: BTreeMap<(usize, String), Sums> = BTreeMap::new();
     for (gpu, works) in residents
@@ -218,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_counts_for_all_models_and_keeps_its_units_when_it_is_lost() {
+    fn a_gpu_is_counted_over_all_models_and_keeps_its_units_after_a_failure() {
         let gpu = |ordinal, computed| Resident {
             ordinal,
             device: "NVIDIA \"X\"".to_owned(),

@@ -1,9 +1,9 @@
-//! What a worker must remember of a job across a crash, one file a job.
+//! What a worker must remember about a job across a crash, in one file per job.
 //!
-//! One JSON object a line, flushed to the disk before the step it announces. A line torn by a crash is dropped: its step never began. The
-//! chain stays the judge of where the job stands; the file saves computing twice, and keeps the nonce of a commitment, which was made with
-//! the hot key of its day. Beside it lie the job's input, output and trace until the job has ended: a worker that is asked on chain what it
-//! computed must not depend on somebody else's store.
+//! Each line is a JSON object, flushed to disk before the step it announces. A line torn by a crash is dropped: its step never began. The
+//! chain decides where the job stands. The file saves computing the result twice, and keeps the nonce of the commitment, which depends on
+//! the hot key at that time. Next to it lie the job's input, output and trace until the job has ended, because answering a demand must not
+//! depend on anyone else's store.
 
 use crate::disk::free_space;
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A computed result, as it is committed to.
+/// A computed result, in the form that is committed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roots {
     /// Batch root of the traces.
@@ -29,12 +29,12 @@ pub struct Roots {
     /// Batch root of the outputs: the address of their blob.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub outputs: Hash,
-    /// Nonce of the commitment; `None` where an earlier version left it to the hot key, but for errors by permit.
+    /// Nonce of the commitment. `None` in files of earlier versions, which derived it from the hot key except for errors by permit.
     #[serde(default, skip_serializing_if = "Option::is_none", alias = "by_permit")]
     pub nonce: Option<Hash>,
 }
 
-/// A step of a job that is about to be taken, or a result that is there.
+/// A step that is about to be taken, or a result that has been computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -48,33 +48,33 @@ pub enum Step {
     Revealing,
     /// A settlement is about to be sent.
     Settling,
-    /// It is about to be said that the result is wrong by permit.
+    /// A confession that the result is wrong by permit is about to be sent.
     Confessing,
-    /// The permit of a convicted result is about to be opened.
+    /// The opening of the permit of a convicted result is about to be sent.
     Opening,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Line {
-    /// JOB: an address can be used again for another job.
+    /// Hash of the job (JOB): its address may be reused for another one.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     job: Hash,
-    /// Slot in which it was opened.
+    /// Slot in which the job was opened.
     #[serde(default)]
     opened: u64,
     step: Step,
 }
 
-/// Extensions of a job's files: steps, input, output and trace.
+/// Extensions of a job's files.
 const STEPS: &str = "jsonl";
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
 const TRACE: &str = "trace";
 
-/// Bytes that a disk has to take before it is trusted with a job again.
+/// Bytes that a failed disk has to accept before it is trusted with a job again.
 const PROBE: usize = 1 << 20;
 
-/// The folder of all jobs' files. Only the holder of the data folder's lock may use it.
+/// The folder with the files of all jobs. Only the holder of the data folder's lock may use it.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
@@ -87,7 +87,7 @@ impl Journal {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Writes a step of the job at `address` down; once this returns, a crash does not lose it.
+    /// Records a step of the job at `address`. Once this returns, a crash does not lose it.
     pub fn record(&self, address: &Address, job: &Job, step: Step) -> Result<()> {
         let path = self.path(address);
         let failed = |source| disk(&path, source);
@@ -99,11 +99,11 @@ impl Journal {
         let line = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
         let mut options = OpenOptions::new();
         options.create(true).append(true);
-        // Nobody else is to know a nonce before the reveal.
+        // Nobody else may learn a nonce before the reveal.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path).map_err(failed)?;
-        // The leading line break ends a line that a crash has torn.
+        // The leading line break ends a line torn by a crash.
         let written = file.write_all(format!("\n{line}\n").as_bytes()).and_then(|()| file.sync_all());
         written.map_err(failed)?;
         self.sync_folder()
@@ -115,7 +115,7 @@ impl Journal {
         of_job.map(|line| line.step).collect()
     }
 
-    /// Slot in which the last job at `address` was opened, of which there is a step: a state that is older proves nothing about it.
+    /// Slot in which the last job with a recorded step at `address` was opened. An older state of the chain proves nothing about it.
     pub fn opened(&self, address: &Address) -> Option<u64> {
         self.lines(address).into_iter().map(|line| line.opened).max()
     }
@@ -126,7 +126,7 @@ impl Journal {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The job's results, newest first: it may have been computed again under another hot key.
+    /// The results of the job, newest first: it may have been computed again under another hot key.
     pub fn results(&self, address: &Address, hash: &Hash) -> Vec<Roots> {
         let computed = |step| match step {
             Step::Computed(roots) => Some(roots),
@@ -135,12 +135,12 @@ impl Journal {
         self.steps(address, hash).into_iter().rev().filter_map(computed).collect()
     }
 
-    /// Keeps the input of a job; once this returns, a crash does not lose it.
+    /// Keeps the input of a job. Once this returns, a crash does not lose it.
     pub fn keep_input(&self, address: &Address, input: &[u8]) -> Result<()> {
         self.keep(address, INPUT, input)
     }
 
-    /// Keeps the output and the trace, likewise.
+    /// Keeps the output and the trace of a job. Once this returns, a crash does not lose them.
     pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8]) -> Result<()> {
         self.keep(address, OUTPUT, output)?;
         self.keep(address, TRACE, trace)
@@ -151,17 +151,17 @@ impl Journal {
         write_whole(&path, bytes).map_err(|source| disk(&path, source))
     }
 
-    /// The input kept of a job at this address, which may be of an earlier one.
+    /// The input kept for a job at this address, possibly for an earlier one.
     pub fn kept_input(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, INPUT)
     }
 
-    /// The output, likewise.
+    /// The output kept for a job at this address, possibly for an earlier one.
     pub fn kept_output(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, OUTPUT)
     }
 
-    /// The trace, likewise.
+    /// The trace kept for a job at this address, possibly for an earlier one.
     pub fn kept_trace(&self, address: &Address) -> Option<Bytes> {
         self.kept(address, TRACE)
     }
@@ -170,19 +170,19 @@ impl Journal {
         read(&self.path(address).with_extension(kind)).map(Bytes::from)
     }
 
-    /// Bytes that it can still take.
+    /// Free bytes on the disk.
     pub fn free_space(&self) -> Result<u64> {
         free_space(&self.folder)
     }
 
-    /// Whether the disk takes a file: fails if not.
+    /// Fails unless the disk accepts a file.
     pub fn probe(&self) -> Result<()> {
         let path = self.folder.join("probe");
         let probed = write_whole(&path, &[0; PROBE]).and_then(|()| std::fs::remove_file(&path));
         probed.map_err(|source| disk(&path, source))
     }
 
-    /// Drops what is known of a job that has ended.
+    /// Deletes the files of a job that has ended.
     pub fn forget(&self, address: &Address) -> Result<()> {
         let path = self.path(address);
         for kind in [DRAFT, INPUT, OUTPUT, TRACE, STEPS] {
@@ -214,19 +214,19 @@ impl Journal {
         self.folder.join(format!("{address}.{STEPS}"))
     }
 
-    /// A new file is on the disk only when its folder is.
+    /// A new file is safely on disk only once its folder is.
     fn sync_folder(&self) -> Result<()> {
         sync_folder(&self.folder).map_err(|source| disk(&self.folder, source))
     }
 }
 
-/// What a file holds. One that the disk does not give counts as lost: all of it can be had again.
+/// Reads a file. An unreadable file counts as lost, because everything in it can be fetched or computed again.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let bytes = std::fs::read(path);
     if let Err(error) = bytes.as_ref()
         && error.kind() != ErrorKind::NotFound
     {
-        tracing::warn!(event = "unreadable", path = %path.display(), %error, "going on without it");
+        tracing::warn!(event = "unreadable", path = %path.display(), %error, "continuing without this file");
     }
     bytes.ok()
 }
@@ -282,7 +282,7 @@ mod tests {
         let written = std::fs::read(journal.path(&address)).unwrap();
         for cut in 0..=written.len() {
             std::fs::write(journal.path(&address), &written[..cut]).unwrap();
-            // A line counts with its last brace; the break after it is spare.
+            // A line is complete with its last brace, even without the line break after it.
             let whole = ends.iter().skip(1).filter(|end| cut + 1 >= **end).count();
             assert_eq!(journal.steps(&address, &hash), all[..whole], "cut at {cut}");
             journal.record(&address, &job(hash), Step::Revealing).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_disk_does_not_give_counts_as_lost() {
+    fn unreadable_files_count_as_lost() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();

@@ -1,12 +1,19 @@
-//! The supplier's daemon: finds jobs its models can do, claims them, computes, commits, reveals and waits for the pay.
+//! The supplier's daemon: finds jobs for its models, claims them, computes, commits, reveals and waits to be paid.
 //!
-//! The chain says where a job stands and the next step follows from that alone, so a worker that was killed goes on where the chain is.
-//! What the chain cannot tell is on disk: the transactions that may be on their way ([`chain::Pending`]) and the roots of results
-//! already computed ([`journal`]).
+//! The chain says where a job stands, and the next step follows from that alone, so a killed worker resumes from the state on chain. On
+//! disk is what the chain cannot tell: the transactions that may be in flight ([`chain::Pending`]) and the results already computed
+//! ([`journal`]).
 //!
-//! [`Worker`] is the loop, `job` the life of one job, `demands` shows on chain what is asked for, in the pieces that [`answer`] cuts,
-//! `presence` answers beacons, `permit` errs where the treasury says, `disk` goes on without one, `admission` decides what to take,
-//! `reserve` what SOL that takes, `gpu` where models run, `doctor` says what is wrong with a setup, `bench` what the machine is worth.
+//! | about | modules |
+//! |---|---|
+//! | the main loop | [`Worker`], `in_hand`, `metrics` |
+//! | which work to take | `scout`, `admission`, `reserve` (SOL to keep) |
+//! | one job | `job`, `permit` (deliberate errors) |
+//! | audits of other devices | `audits` |
+//! | demands about results | `demands`, [`answer`] (the pieces of an answer) |
+//! | hours of rewards | `presence`, `work` |
+//! | the chain, the disk, the GPUs | [`market`], `transactions`, [`journal`], `disk`, [`gpu`], `models` |
+//! | commands | [`doctor`], `selftest`, `bench` |
 
 mod admission;
 pub mod answer;

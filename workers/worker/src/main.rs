@@ -7,10 +7,10 @@ use std::{io::Write, process::ExitCode};
 use worker::settings::{Compute, Options};
 use worker::{Bench, Error, Models, Result, Worker, doctor};
 
-/// Claims jobs of the GPU market, computes them, commits, reveals and is paid
+/// Claims jobs on the GPU market, computes them, commits, reveals and gets paid
 ///
-/// Every setting is a flag, an environment variable or a line of the config file, in this order of precedence.
-/// Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach or the wrong one.
+/// Every setting can be a flag, an environment variable or a line in the config file, in this order of precedence.
+/// Exit codes: 0 stopped cleanly, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong cluster.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -24,13 +24,13 @@ struct Cli {
 enum Command {
     /// Serve jobs until stopped (the default)
     Run,
-    /// Check the setup and say what to do about each problem
+    /// Check the setup and say how to fix each problem
     Doctor,
-    /// Measure this machine: speed of every model on its CPU and on each of its GPUs, and what a unit has to cost
+    /// Measure this machine: how fast each model runs on the CPU and on each GPU, and what to charge per unit
     ///
-    /// Needs --models and nothing else. Every op's output is hashed as in a job.
+    /// Needs only --models. Every op's output is hashed, as in a job.
     Bench(Bench),
-    /// Check that this machine reproduces the golden vectors of every model, on its CPU and on each of its GPUs
+    /// Check that this machine reproduces the golden vectors of every model, on the CPU and on each GPU
     Selftest,
 }
 
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 async fn act(cli: Cli) -> Result<()> {
     let settings = || cli.options.clone().resolve();
     let print = |line: String| {
-        // Nobody reads any more: the exit code still tells.
+        // If standard output is closed, the exit code still says how it went.
         let _ = writeln!(std::io::stdout(), "{line}");
     };
     match cli.command.unwrap_or(Command::Run) {

@@ -1,4 +1,4 @@
-//! What the worker reads of the chain: the rules in force, its own device, and the jobs that concern it.
+//! Reading the chain: the rules in force, the worker's own device, and the jobs that concern it.
 
 use crate::models::Models;
 use crate::{Error, Result, Worker, reserve};
@@ -16,7 +16,7 @@ use staking::{Device, GpuModel};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Everything a decision about a job depends on, read at one moment.
+/// Everything that a decision about a job depends on, read in one request.
 #[derive(Clone, Copy)]
 pub(crate) struct View {
     pub now: Moment,
@@ -24,13 +24,13 @@ pub(crate) struct View {
     pub staking: staking::StakingConfig,
     pub device: Device,
     pub gpu: GpuModel,
-    /// What the hot key has for fees and rents, with what its evidence locks and gives back.
+    /// Lamports of the hot key, including the rent that its evidence will return.
     pub lamports: u64,
 }
 
 impl View {
-    /// Reads it in one question. `key` is the device's hot key, `gpu` its GPU model, which never changes, `evidence` what the key may have
-    /// sealed for a check-in.
+    /// Reads everything in one request. `key` is the device's hot key, `gpu` its GPU model, which never changes, and `evidence` the account
+    /// that the key may have sealed for a check-in.
     pub async fn read(chain: &Chain, device: &Address, key: &Address, gpu: u16, evidence: Option<Address>) -> Result<Self> {
         let (jobs, staking, gpu) = (market::job::config(), market::stake::config(), market::stake::gpu_model(gpu));
         let known = [CLOCK, jobs, staking, *device, gpu, *key];
@@ -41,7 +41,7 @@ impl View {
             found.and_then(|(_, account)| account.as_ref()).ok_or_else(|| chain.missing(wanted))
         };
         let lamports = |account: Option<&Account>| account.map_or(0, |account| account.lamports);
-        // Anybody can send it more, and SOL to where it was, from which nothing returns.
+        // Anyone can send it more SOL, or send SOL to its address after it was closed; neither comes back.
         let evidence = evidence.as_ref().and_then(|evidence| chain::made(find(evidence).ok()));
         let sealed = lamports(evidence).min(reserve::EVIDENCE_LAMPORTS);
         Ok(Self {
@@ -56,7 +56,7 @@ impl View {
 }
 
 impl Worker {
-    /// What decisions about new work depend on.
+    /// What decisions about new work depend on, as of now.
     pub(crate) async fn view(&self) -> Result<View> {
         let evidence = *self.evidence.lock();
         View::read(&self.chain, &self.device, &self.key.pubkey(), self.gpu, evidence).await
@@ -75,8 +75,8 @@ impl Worker {
         Ok((clocks, chain::decode_if_any(address, account)?))
     }
 
-    /// Reads accounts from a state at least as new as `slot`, with its clocks: what is late by those stays late, while those of another
-    /// machine may be ahead of it.
+    /// Reads accounts from a state at least as new as `slot`, with the clocks of that same state. What is late by those is really late;
+    /// clocks read separately may be ahead of the accounts.
     pub(crate) async fn state_since(&self, addresses: &[Address], slot: u64) -> Result<(Clocks, Vec<Option<Account>>)> {
         let mut accounts = self.accounts_since(&[addresses, &CLOCKS].concat(), slot).await?;
         let clocks = sysvar::clocks(&accounts.split_off(addresses.len().min(accounts.len())));
@@ -98,7 +98,7 @@ impl Worker {
     }
 }
 
-/// A node may answer from behind; it is asked this often for a state as new as one's own transaction.
+/// Attempts, and the delay between them, to get a state as new as a given slot from a node that may lag.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// Length of the discriminator before an account's fields.
@@ -107,7 +107,7 @@ const FIELDS: usize = 8;
 /// Changes of jobs as the node pushes them; `None` once a subscription has ended.
 pub type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
 
-/// Has jobs on these models that reach `status` pushed.
+/// Subscribes to jobs on these models that reach `status`.
 pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result<News> {
     let mut all = SelectAll::new();
     for (model, _) in models.iter() {
@@ -119,7 +119,7 @@ pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result
     Ok(all)
 }
 
-/// What was subscribed to. That nothing is pushed is told once in an `outage`.
+/// The subscription, if it succeeded. A failure is logged once per `outage`.
 pub(crate) fn pushed<T>(what: &str, subscribed: Result<T>, outage: &mut bool) -> Option<T> {
     match subscribed {
         Ok(news) => {
@@ -128,14 +128,14 @@ pub(crate) fn pushed<T>(what: &str, subscribed: Result<T>, outage: &mut bool) ->
         }
         Err(error) => {
             if !std::mem::replace(outage, true) {
-                tracing::warn!(event = "unpushed", what, %error, "nothing new is pushed: it is searched for every two seconds; see `ws`");
+                tracing::warn!(event = "unpushed", what, %error, "the node pushes no changes, so the worker searches every two seconds; see `ws`");
             }
             None
         }
     }
 }
 
-/// Passes jobs on a model that stand there.
+/// Matches jobs on a model that have this status.
 pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
     vec![
         Filter::Bytes(FIELDS + core::mem::offset_of!(Job, model), model.as_ref().to_vec()),
@@ -143,12 +143,12 @@ pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
     ]
 }
 
-/// Passes jobs that a device has taken.
+/// Matches jobs that a device has taken.
 pub(crate) fn taken_by(device: &Address) -> Vec<Filter> {
     vec![Filter::Bytes(FIELDS + core::mem::offset_of!(Job, device), device.as_ref().to_vec())]
 }
 
-/// Passes demands that wait for an answer of a device.
+/// Matches demands that wait for an answer from a device.
 pub fn demands_of(device: &Address) -> Vec<Filter> {
     vec![
         Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()),
@@ -157,7 +157,7 @@ pub fn demands_of(device: &Address) -> Vec<Filter> {
     ]
 }
 
-/// Passes evidence by a key about a subject.
+/// Matches evidence that a key has sealed about a subject.
 pub(crate) fn evidence_by(challenger: &Address, subject: &Address) -> Vec<Filter> {
     vec![
         Filter::Bytes(
@@ -168,7 +168,7 @@ pub(crate) fn evidence_by(challenger: &Address, subject: &Address) -> Vec<Filter
     ]
 }
 
-/// Passes committed results on a model that wait for an auditor.
+/// Matches committed results on a model that wait for an auditor.
 pub(crate) fn drawn_on(model: &Address) -> Vec<Filter> {
     let mut filters = jobs_on(model, Status::Committed);
     filters.push(Filter::Bytes(
@@ -178,7 +178,7 @@ pub(crate) fn drawn_on(model: &Address) -> Vec<Filter> {
     filters
 }
 
-/// Passes audits that a device has taken.
+/// Matches audits that a device has taken.
 pub(crate) fn audits_of(device: &Address) -> Vec<Filter> {
     vec![Filter::Bytes(
         FIELDS + core::mem::offset_of!(Audit, device),

@@ -22,31 +22,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Times of models that are in doubt are taken again no sooner than this.
+/// Shortest interval after which models are timed again.
 pub const MEASURED_FOR: Duration = Duration::from_secs(600);
 
 /// A model ready to run.
 pub struct Model {
-    /// Name and version, for people.
+    /// Name and version.
     pub name: String,
     /// MODEL.
     pub hash: Hash,
-    /// Where its package lies.
+    /// Folder of its package.
     pub folder: PathBuf,
     engine: Engine,
     answering: Engine,
-    /// How long units take where the engine runs.
+    /// How long units take on the GPUs, or on the CPU if there are none.
     times: Times,
-    /// The same where every value is looked at.
+    /// How long units take on the CPU with every intermediate value visible.
     seen_times: Times,
-    /// Nanoseconds that computing a unit with every value kept takes, as last measured.
+    /// Nanoseconds it takes to compute a unit and keep every value, as last measured.
     answer_time: AtomicU64,
-    /// How many of the engine's losses have been warned of.
+    /// How many of the engine's lost GPUs have been logged.
     losses_told: AtomicUsize,
 }
 
 impl Model {
-    /// Loads the package in `folder`. `threads` 0 means one per core.
+    /// Loads the package in `folder`. 0 `threads` means one per core.
     pub fn load(folder: &Path, threads: usize) -> Result<Self> {
         let failed = |source| Error::Model {
             folder: folder.to_owned(),
@@ -68,7 +68,7 @@ impl Model {
         })
     }
 
-    /// The error of a computation that failed.
+    /// The error of a failed computation.
     pub(crate) fn failed(&self, reason: impl std::fmt::Display) -> Error {
         Error::Compute {
             model: self.name.clone(),
@@ -81,28 +81,28 @@ impl Model {
         &self.engine
     }
 
-    /// The engine that answers are computed by: beside the other, which jobs and audits may keep busy for longer than an answer may take.
+    /// A second engine for answers, because jobs and audits may keep the first one busy for longer than an answer may take.
     pub(crate) fn answering(&self) -> &Engine {
         &self.answering
     }
 
-    /// Header of the inputs blob of a job of `units`, which also tells its size.
+    /// Header of the inputs blob of a job of so many units. It also gives the size of the blob.
     pub fn inputs(&self, units: u32) -> Option<BatchHeader> {
         BatchHeader::inputs(units, &self.engine.package().input_shapes()).ok()
     }
 
-    /// Header of its outputs blob.
+    /// Header of the outputs blob.
     pub fn outputs(&self, units: u32) -> Option<BatchHeader> {
         let package = self.engine.package();
         BatchHeader::outputs(units, package.output_id(), package.output_shape()).ok()
     }
 
-    /// Bytes of its trace blob.
+    /// Size of the trace blob in bytes.
     pub fn trace_bytes(&self, units: u32) -> u64 {
         TraceBlob::bytes(self.engine.package().checkpoints(), units)
     }
 
-    /// Number and shape of an op's output.
+    /// Value number and shape of an op's output.
     pub fn op_output(&self, op: usize) -> (u32, Shape) {
         let package = self.engine.package();
         let shape = package.ops.get(op).map(|op| op.descriptor.output).unwrap_or_default();
@@ -110,13 +110,13 @@ impl Model {
         (package.inputs.len().saturating_add(op) as u32, shape)
     }
 
-    /// The tensor blob of an op's output.
+    /// The tensor blob that holds an op's output.
     pub fn tensor_blob(&self, op: usize, codes: &[u8]) -> std::result::Result<Vec<u8>, BatchError> {
         let (id, shape) = self.op_output(op);
         TensorBlob::new(id, shape, codes).map(|blob| blob.encode())
     }
 
-    /// Fetches the input of a job from the first store that has it, and checks that it is what the job and the model say.
+    /// Fetches the input of a job from the first store that has it, and checks it against the job and the model.
     pub async fn fetch(&self, stores: &[BlobStore], job: &Job) -> Result<Bytes> {
         let expected = self.inputs_of(job)?;
         let mut last = None;
@@ -132,7 +132,7 @@ impl Model {
         Err(last.map_or(Error::NoStore, Error::Blob))
     }
 
-    /// Whether these bytes are the input of a job.
+    /// Whether these bytes are the input of the job.
     pub fn is_input(&self, bytes: &[u8], job: &Job) -> bool {
         let checked = self.inputs_of(job).and_then(|expected| check_input(bytes, &expected));
         checked.is_ok() && root_of_blob(bytes).is_ok_and(|root| root == job.inputs)
@@ -146,14 +146,14 @@ impl Model {
         })
     }
 
-    /// Runs every unit of an inputs blob, on the GPUs if there are any, and takes the time, as long as `go_on` says so after each. A GPU that
-    /// fails is left for good, with one warning.
+    /// Runs every unit of an inputs blob, on the GPUs if there are any, and times the run. Asks `go_on` after each unit whether to
+    /// continue. Logs each GPU that has failed, once; it is not used again.
     pub fn run(&self, inputs: &[u8], go_on: impl Fn() -> bool + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
         let outcome = self.times.of(self.engine.full_batch(), || self.engine.run_batch(inputs, go_on));
         let losses = self.engine.losses();
         let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
         if losses.len() > told && self.engine.residents().is_empty() {
-            // It began on a GPU and ended on the CPU, which takes no longer than when every value is looked at.
+            // From now on the CPU computes, which takes at most as long as with every value visible.
             self.times.raise_to(&self.seen_times);
         }
         for Loss { gpu, error } in losses.iter().skip(told) {
@@ -162,13 +162,13 @@ impl Model {
                 gpu = gpu.ordinal,
                 name = gpu.device,
                 model = self.name,
-                "{error}; from now on this model runs without it, until the worker is started again"
+                "{error}; this model runs without that GPU until the worker is restarted"
             );
         }
         outcome
     }
 
-    /// The same on the CPU, which shows `see` every op's output as [`Engine::run_batch_seen`] does.
+    /// Like [`run`](Self::run), but on the CPU, and passes every op's output to `see`, like [`Engine::run_batch_seen`].
     pub fn run_seen(
         &self,
         inputs: &[u8],
@@ -179,7 +179,7 @@ impl Model {
             .of(self.threads(), || self.engine.run_batch_seen(inputs, go_on, see))
     }
 
-    /// The inputs blob of so many units, all zeros.
+    /// An inputs blob of so many units, all zeros.
     fn zeros(&self, units: u32) -> Option<Vec<u8>> {
         let header = self.inputs(units)?;
         let mut blob = header.encode().to_vec();
@@ -192,14 +192,14 @@ impl Model {
         u32::try_from(self.engine.threads()).unwrap_or(u32::MAX)
     }
 
-    /// Takes times of this machine: of one unit, and of as many as the GPUs take at once, or one a thread; the same of one a thread with
-    /// every value looked at; and of one as for an answer.
+    /// Times the model on this machine: one unit, and as many as the GPUs take at once or one per thread; then one unit and one per thread
+    /// with every value visible; and one unit as for an answer.
     pub fn measure(&self) -> std::result::Result<(), engine::Error> {
         let blobs = [1, self.engine.full_batch(), self.threads()].map(|units| self.zeros(units));
         let [Some(one), Some(full), Some(busy)] = blobs else {
             return Ok(());
         };
-        // The first run warms caches and pages up.
+        // The first run warms up caches and pages.
         for blob in [&full, &full, &one] {
             self.run(blob, || true)?;
         }
@@ -215,39 +215,40 @@ impl Model {
         Ok(())
     }
 
-    /// How long it takes to answer for so many units, of which each is computed again on the CPU, as last measured.
+    /// How long it takes to recompute so many units for answers, as last measured.
     pub fn time_to_answer(&self, units: u8) -> Duration {
         Duration::from_nanos(self.answer_time.load(Ordering::Relaxed).saturating_mul(units.into()))
     }
 
-    /// How long `units` take, as last measured.
+    /// How long so many units take, as last measured.
     pub fn estimate(&self, units: u32) -> Duration {
         self.times.estimate(units)
     }
 
-    /// How long they take on the CPU with every value looked at, as last measured.
+    /// How long so many units take on the CPU with every value visible, as last measured.
     pub fn estimate_seen(&self, units: u32) -> Duration {
         self.seen_times.estimate(units)
     }
 
-    /// Multiply-accumulates a second, as last measured.
+    /// Multiply-accumulates per second, as last measured.
     pub fn speed(&self) -> f64 {
         let nanoseconds = self.times.busy.load(Ordering::Relaxed).max(1) as f64;
         self.engine.package().facts.macs as f64 / nanoseconds * 1e9
     }
 }
 
-/// Nanoseconds that units take, as last measured. A machine that does several at once takes longer for one than for one of many.
+/// Nanoseconds per unit, as last measured. Hardware that computes several units at once takes longer for a single one.
 #[derive(Default)]
 struct Times {
     /// One unit alone.
     alone: AtomicU64,
-    /// One of as many as keep the machine busy.
+    /// Per unit, with as many units as keep the machine busy.
     busy: AtomicU64,
 }
 
 impl Times {
-    /// Runs a batch and notes what a unit took, if it was one alone, or if there were the `full` number that keeps the machine busy.
+    /// Runs a batch and times it. Updates the time per unit if the batch is a single unit, or at least the `full` number that keeps the
+    /// machine busy.
     fn of(
         &self,
         full: u32,
@@ -267,14 +268,14 @@ impl Times {
         Ok((batch, elapsed))
     }
 
-    /// How long so many units take: one, and what each further one adds.
+    /// How long so many units take: the time of a single one, plus what each further one adds.
     fn estimate(&self, units: u32) -> Duration {
         let [alone, busy] = [&self.alone, &self.busy].map(|time| time.load(Ordering::Relaxed));
         let further = units.checked_sub(1).map(|further| busy.saturating_mul(further.into()));
         Duration::from_nanos(further.map_or(0, |further| alone.saturating_add(further)))
     }
 
-    /// As long as these, at least.
+    /// Raises both times to those of `other`, if they are shorter.
     fn raise_to(&self, other: &Self) {
         for (time, other) in [(&self.alone, &other.alone), (&self.busy, &other.busy)] {
             time.fetch_max(other.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -291,7 +292,7 @@ fn nanoseconds(time: Duration) -> u64 {
 pub struct Models(BTreeMap<Address, Arc<Model>>);
 
 impl Models {
-    /// Loads every package in `folders`: a folder is a package or holds some.
+    /// Loads every package in `folders`. A folder either is a package or contains packages.
     pub fn load(folders: &[PathBuf], threads: usize) -> Result<Self> {
         let mut models = BTreeMap::new();
         for folder in folders {
@@ -307,7 +308,7 @@ impl Models {
         Ok(Self(models))
     }
 
-    /// Takes the times of all, beside everything else.
+    /// Times all models, on a thread of its own.
     pub async fn measure(&self) -> Result<()> {
         for (address, model) in self.iter() {
             let measuring = model.clone();
@@ -333,7 +334,7 @@ impl Models {
     }
 }
 
-/// The store has checked that the bytes are those of the address; here they are checked against the job.
+/// Checks a blob against the job. The store has already checked it against its address.
 fn check_input(bytes: &[u8], expected: &BatchHeader) -> Result<()> {
     let refuse = |reason: String| Error::WrongInput {
         job_units: expected.units(),
@@ -345,7 +346,7 @@ fn check_input(bytes: &[u8], expected: &BatchHeader) -> Result<()> {
     }
     if header != *expected {
         return Err(refuse(format!(
-            "it holds {} units of other shapes or number than the job says",
+            "it holds {} units, and their number or shape is not what the job says",
             header.units()
         )));
     }
@@ -374,7 +375,7 @@ fn packages(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 impl Model {
-    /// Has it take so long for a unit where it runs, for one whose every value is looked at, and for one that is asked about.
+    /// Pretends that a unit takes this long: computed, computed with every value visible, and recomputed for an answer.
     pub(crate) fn takes(&self, unit: Duration, seen: Duration, answer: Duration) {
         for (times, taken) in [(&self.times, unit), (&self.seen_times, seen)] {
             times.alone.store(nanoseconds(taken), Ordering::Relaxed);
@@ -399,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn once_no_gpu_is_left_the_cpu_counts() {
+    fn once_no_gpu_is_left_the_times_are_those_of_the_cpu() {
         let hour = Duration::from_secs(3_600);
         let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
         let lost = DeviceError::Lost("unplugged".to_owned());
@@ -407,14 +408,14 @@ mod tests {
         model.takes(Duration::ZERO, hour, hour);
         model.run(&model.zeros(1).unwrap(), || true).unwrap();
         assert_eq!(model.estimate(1), hour);
-        // Until it has been seen to take less.
+        // Until a run has taken less.
         model.run(&model.zeros(1).unwrap(), || true).unwrap();
         assert!(model.estimate(1) < hour);
     }
 
-    /// Of a few GPUs one unit takes one, for as long as on that alone.
+    /// A single unit uses one GPU and takes as long as on that GPU alone, even if there are several.
     #[test]
-    fn one_unit_takes_longer_than_one_of_many() {
+    fn a_single_unit_takes_longer_than_one_of_many() {
         let pass = Duration::from_millis(100);
         let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
         for ordinal in 0..4 {

@@ -1,8 +1,9 @@
-//! Errors by permit: a device of the treasury's errs in jobs that its secret draws, so that checking results pays (`protocol::permit`).
+//! Errors by permit: a device of the treasury errs on purpose in jobs that its secret draws, so that checking results pays
+//! (`protocol::permit`).
 //!
-//! The worker computes such a job with one bit flipped, seals it with a nonce of the secret's, and waits. A challenger who convicts it wins
-//! the jackpot, and the permit is opened; when nobody has by the second half of the window, the worker says so itself and the consumer is
-//! refunded.
+//! The worker computes such a job with one bit flipped, commits to it with a nonce derived from the secret, and waits. If a challenger
+//! convicts the result, it wins the jackpot and the worker opens the permit. If nobody has by the second half of the window, the worker
+//! confesses and the consumer is refunded.
 
 use crate::job::{JobOutcome, RETRY};
 use crate::journal::Step;
@@ -20,7 +21,7 @@ use solana_signer::Signer;
 use std::time::Duration;
 
 impl Worker {
-    /// The error to make in a job, if its result is or is to be one by permit. Of one that is committed to and lost, that is a guess.
+    /// The error to make in a job, if its result is or will be wrong by permit. A guess if the job is committed and its result was lost.
     pub(crate) async fn forced_fault(&self, address: &Address, job: &Job, checkpoints: Checkpoints) -> Result<Option<Fault>> {
         let Some(secret) = self.secret else { return Ok(None) };
         let errs = if job.traces == Hash::default() {
@@ -31,12 +32,12 @@ impl Worker {
         Ok(errs.then(|| fault(&permit::place(&secret, &job.job_hash), job.units.get(), checkpoints)))
     }
 
-    /// The nonce of an error by permit.
+    /// The nonce of the commitment to an error by permit.
     pub(crate) fn forced_nonce(&self, job: &Job) -> Option<Hash> {
         self.secret.map(|secret| permit::nonce(&secret, &job.job_hash))
     }
 
-    /// Whether a revealed result of this device was committed to as an error by permit.
+    /// Whether a revealed result of this device is an error by permit, judging by its commitment.
     pub(crate) fn is_forced(&self, job: &Job) -> bool {
         let party = self.device.as_array();
         let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
@@ -44,11 +45,11 @@ impl Worker {
         job.device == self.device && self.forced_nonce(job).is_some_and(of)
     }
 
-    /// Whether to err in a job: the permit covers it, and no other error is on its way, for which the permit would then be used up.
+    /// Whether to err in a job: the permit covers it, and no other error is in progress that will use the permit up.
     async fn may_err(&self, secret: &Hash, address: &Address, job: &Job) -> Result<bool> {
-        // Every claim has landed before this: of two processes at least one sees the job of the other.
+        // Both claims have landed before this, so of two processes at least one sees the job of the other.
         let mut others: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
-        // The permit after them, as one of those that are gone may have used it, and not as it was before this job was claimed.
+        // Read after them, since a job that has ended may have used the permit, and no older than the claim of this job.
         let permit_at = at::address(&self.device);
         let Some(permit) = self.account_since::<Permit>(&permit_at, job.since_slot.get()).await? else {
             return Ok(false);
@@ -58,7 +59,7 @@ impl Worker {
         if permit::seal(self.device.as_array(), secret) != permit.seal || !draws(job) {
             return Ok(false);
         }
-        // What the others are now says nothing of what was decided then.
+        // The decision was made when the job was computed, and the other jobs may have changed since.
         if job.status != Status::Assigned {
             return Ok(true);
         }
@@ -67,24 +68,24 @@ impl Worker {
         Ok(self.decide_to_err(address, &others))
     }
 
-    /// Opens the permit of a convicted error.
+    /// Instructions that open the permit of a convicted error.
     pub(crate) fn opening(&self, address: &Address) -> Vec<Instruction> {
         self.secret.iter().map(|secret| at::open(address, &self.device, *secret)).collect()
     }
 
-    /// Says that a result nobody has convicted is an error.
+    /// Instructions that confess an error which nobody has convicted.
     pub(crate) async fn confession(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
         let Some(secret) = self.secret else { return Ok(Vec::new()) };
         let (parties, _) = chain::job_parties(&self.chain, address, job).await?;
         Ok(vec![at::confess(&self.key.pubkey(), &parties, secret)])
     }
 
-    /// Confesses, once the challengers' time has passed, that a result is an error by permit; returns when to try again until that is done.
+    /// Confesses an error by permit once the challengers' time has passed. Returns when to try again, or `None` when it is done.
     pub(crate) async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
         let config: jobs::Config = self.chain.fetch(&instructions::config()).await?;
         let wait = job.confession_wait(config.question_seconds.get(), self.chain.clocks().await?);
         if wait != Some(0) {
-            tracing::debug!(event = "waiting", job = %address, "challengers come first");
+            tracing::debug!(event = "waiting", job = %address, "challengers still have time to find the error");
             let wait = wait.map_or(self.settings.scan, |seconds| Duration::from_secs(seconds.into()));
             return Ok(Some(wait.min(self.settings.scan)));
         }
@@ -94,7 +95,7 @@ impl Worker {
         Ok(None)
     }
 
-    /// Opens the permit of a convicted error, as long as that can be.
+    /// Opens the permit of a convicted error, and retries for as long as that is possible.
     pub(crate) async fn open_permit(&self, address: &Address, job: &Job) -> JobOutcome {
         let mut retry = RETRY;
         loop {
@@ -105,8 +106,8 @@ impl Worker {
                     return JobOutcome::Convicted;
                 }
                 Err(error) => {
-                    tracing::warn!(event = "retry", job = %address, %error, "the permit is not open yet");
-                    // Once the challenger is paid there is nothing to take back. A machine from before the conviction does not know of that.
+                    tracing::warn!(event = "retry", job = %address, %error, "the permit could not be opened; trying again");
+                    // Once the challenger is paid, the bond is gone. Only a state from after the conviction can show that.
                     let now = self.account_since::<Job>(address, job.since_slot.get()).await;
                     if now.is_ok_and(|now| now.is_none_or(|now| now.job_hash != job.job_hash)) {
                         return JobOutcome::Convicted;
@@ -118,7 +119,7 @@ impl Worker {
     }
 }
 
-/// The element that these bytes choose: of a checkpoint, since what follows from another might come out right.
+/// The element that these bytes choose. It lies in a checkpoint: an error in another op might not show in the trace.
 fn fault(place: &Hash, units: u32, checkpoints: Checkpoints) -> Fault {
     let [a, b, c, bit] = [0, 8, 16, 24].map(|from| {
         let bytes = place.get(from..).and_then(|rest| rest.first_chunk::<8>());

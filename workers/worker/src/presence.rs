@@ -1,8 +1,8 @@
-//! Presence: answers to the beacons that call this device, with the work they ask for, and its check-in to every hour, with a part of that
-//! work.
+//! Presence: answering the beacons that call this device, with the work they ask for, and checking in to every hour, with a part of that
+//! work as evidence.
 //!
-//! Nothing of it is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses what comes twice.
-//! Work is done again to show a part of it.
+//! Nothing is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses duplicates. The work is
+//! done a second time for the evidence.
 
 use crate::{Error, Result, Worker, market, reserve};
 use ::referee::EvidenceHeader;
@@ -21,64 +21,64 @@ use std::slice::from_ref;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Looks follow each other at least this fast: a call waits for a minute.
+/// Longest interval between two looks for calls, which wait for a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Seconds of the next hour in which a check-in waits for the jobs in hand before it does its work beside them; then no beacon is due for
-/// some minutes.
+/// Seconds into the next hour for which a check-in waits for jobs in hand. After that it does its work in parallel with them; no beacon is
+/// due for some minutes then.
 const PATIENCE: i64 = 2_450;
 
-/// Seconds to rest after work that failed: it would fail again.
-const REST: i64 = 300;
+/// Seconds to pause after failed work, which would fail again.
+const FAILED: i64 = 300;
 
-/// Seconds to rest after a check-in that was refused, twice as many after each further one up to the last: a node may be behind, or a tally
-/// opened late, and a device that misses an hour begins anew.
+/// First and last backoff in seconds after a refused check-in, doubled each time: the node may lag, or a tally may be opened late, and a
+/// device that misses an hour starts over.
 const REFUSED: (i64, i64) = (30, 480);
 
-/// About a slot.
+/// About the length of a slot.
 const SLOT: Duration = Duration::from_millis(400);
 
-/// What is remembered from look to look of the hour that is over, to which a check-in is open.
+/// What is remembered between looks, about the last full hour, to which the device may check in now.
 #[derive(Default)]
 struct Memory {
     /// The hour's number.
     hour: u32,
-    /// Whether evidence that stayed behind has been dropped: of a check-in to an earlier hour, or of a worker before this one.
+    /// Whether leftover evidence was closed: of a check-in to an earlier hour, or of an earlier process.
     swept: bool,
-    /// No work and no check-in before this time.
-    rests_until: i64,
-    /// How long to rest after the next refusal.
-    rest: i64,
-    /// Evidence made of the work.
-    made: Option<Vec<u8>>,
+    /// Unix time before which nothing is attempted.
+    paused_until: i64,
+    /// Backoff in seconds after the next refusal.
+    backoff: i64,
+    /// Evidence of the work, once it is done.
+    evidence: Option<Vec<u8>>,
 }
 
 impl Worker {
-    /// Answers calls and checks in for ever.
-    pub(crate) async fn be_present(&self) -> Infallible {
+    /// Keeps answering calls and checking in.
+    pub(crate) async fn keep_presence(&self) -> Infallible {
         let mut memory = Memory::default();
         loop {
-            if let Err(error) = self.look_present(&mut memory).await {
+            if let Err(error) = self.look_for_calls(&mut memory).await {
                 self.metrics.errors_total.add(1);
-                tracing::warn!(event = "retry", %error, "no look for beacons, or no answer; trying again");
+                tracing::warn!(event = "retry", %error, "could not look for calls or answer them; trying again");
             }
             sleep(LOOK.min(self.settings.scan)).await;
         }
     }
 
-    async fn look_present(&self, memory: &mut Memory) -> Result<()> {
+    async fn look_for_calls(&self, memory: &mut Memory) -> Result<()> {
         let now = self.chain.now().await?.unix;
         let on = emission::start_of(now);
         let over = emission::number(on.saturating_sub(BLOCK_SECONDS)).unwrap_or_default();
         if memory.hour != over {
             *memory = Memory {
                 hour: over,
-                rest: REFUSED.0,
+                backoff: REFUSED.0,
                 ..Memory::default()
             };
         }
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
-        // A call does not wait as long as a check-in does.
+        // The current hour first: a call cannot wait as long as a check-in.
         for hour in [on, on.saturating_sub(BLOCK_SECONDS)] {
             let block: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour)).await?;
             let (Some(block), Some(number)) = (block, emission::number(hour)) else {
@@ -96,38 +96,39 @@ impl Worker {
             }
             let device: Device = self.chain.fetch(&self.device).await?;
             let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
-            if open && now >= memory.rests_until {
+            if open && now >= memory.paused_until {
                 let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
-                // What has to be shown is drawn five minutes into the next hour; without a draw in its first half presence alone counts.
+                // The next hour draws, five minutes in, which part of the work to show. Without a draw in its first half, no evidence is
+                // needed.
                 let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device, now) else {
                     continue;
                 };
                 if let Some((asked, draw)) = drawn
-                    && memory.made.is_none()
+                    && memory.evidence.is_none()
                 {
                     match self.do_work(asked, Some(draw), now < on.saturating_add(PATIENCE)).await {
                         Ok(None) => continue,
-                        Ok(Some(done)) => memory.made = Some(work::evidence(&done.roots, &draw, &done.openings)),
+                        Ok(Some(done)) => memory.evidence = Some(work::evidence(&done.roots, &draw, &done.openings)),
                         Err(error) => {
                             self.absent(hour, &error);
-                            memory.rests_until = now.saturating_add(REST);
+                            memory.paused_until = now.saturating_add(FAILED);
                             continue;
                         }
                     }
                 }
-                let evidence = memory.made.as_deref().filter(|_| drawn.is_some());
+                let evidence = memory.evidence.as_deref().filter(|_| drawn.is_some());
                 match self.check_in(hour, block.shard(&self.device), evidence).await {
-                    // What was shown stays for the next try.
+                    // The evidence stays on chain for the next attempt.
                     Err(error) if is_refusal(&error) => {
                         self.absent(hour, &error);
-                        memory.rests_until = now.saturating_add(memory.rest);
-                        memory.rest = memory.rest.saturating_mul(2).min(REFUSED.1);
+                        memory.paused_until = now.saturating_add(memory.backoff);
+                        memory.backoff = memory.backoff.saturating_mul(2).min(REFUSED.1);
                     }
                     done => done?,
                 }
             }
         }
-        // No call waits for it.
+        // Last, so that no call waits for it.
         if !memory.swept {
             self.sweep(&self.device).await?;
             memory.swept = true;
@@ -135,13 +136,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Answers a call: with its work, or as a device at work for a job.
+    /// Answers a call with its work, or without if the device has a job.
     async fn answer_call(&self, hour: i64, index: u8, asked: Asked) -> Result<()> {
         let hired = async || Ok::<_, Error>(!self.chain.fetch::<Device>(&self.device).await?.open_jobs.is_zero());
         let mut done = None;
         if !hired().await? {
             done = self.do_work(asked, None, true).await?;
-            // What came in between is a job, which the work would hold up, or an audit, which is no excuse.
+            // The work gave way to a job, which excuses the device, or to an audit, which does not.
             if done.is_none() && !hired().await? {
                 done = self.do_work(asked, None, false).await?;
             }
@@ -153,14 +154,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Checks in, by this evidence, whose rent comes back.
+    /// Checks in with this evidence, whose rent returns.
     async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<()> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
         let account = seal.map(|seal| referee::evidence(&key, &seal));
         *self.evidence.lock() = account;
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
-            self.show(evidence, seal).await?;
+            self.write_evidence(evidence, seal).await?;
         }
         let check_in = reward::check_in(&key, &self.device, self.gpu, hour, shard, account);
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
@@ -170,8 +171,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Puts evidence on chain, or what is missing of it.
-    async fn show(&self, evidence: &[u8], seal: &Hash) -> Result<()> {
+    /// Writes the evidence, or what is missing of it, on chain.
+    async fn write_evidence(&self, evidence: &[u8], seal: &Hash) -> Result<()> {
         let key = self.key.pubkey();
         let mut slot = 0;
         loop {
@@ -192,7 +193,7 @@ impl Worker {
         }
     }
 
-    /// Whether sealing evidence, which locks its rent, leaves what answers to demands may take.
+    /// Fails if the rent of the evidence would use up lamports that answers to demands may need.
     async fn check_rent(&self, sealing: &Instruction) -> Result<()> {
         let key = self.key.pubkey();
         let preview = self.chain.preview(&key, from_ref(sealing), &[key], &self.options).await?;
@@ -204,7 +205,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Drops evidence about a subject that nothing took: its rent comes back.
+    /// Closes leftover evidence about a subject, whose rent returns.
     pub(crate) async fn sweep(&self, subject: &Address) -> Result<()> {
         let key = self.key.pubkey();
         for (_, left) in self.chain.find::<EvidenceHeader>(&market::evidence_by(&key, subject)).await? {
@@ -215,13 +216,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Says why an hour may not count.
+    /// Logs why an hour may not count.
     fn absent(&self, hour: i64, error: &Error) {
         tracing::warn!(event = "absent", hour, %error, "this hour may not count");
     }
 }
 
-/// Whether a check-in failed for a reason that takes time to pass.
+/// Whether a check-in was refused, which may take time to change.
 fn is_refusal(error: &Error) -> bool {
     match error {
         Error::Chain(error) => error.is_failure(),

@@ -1,4 +1,4 @@
-//! The search for work: open jobs that fit, jobs and audits left by an earlier run, and audits to take.
+//! The search for work: open jobs that fit, audits to take, and whatever an earlier run left in progress.
 
 use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::job::{Assignment, ClaimPlan};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Searches follow each other at least this fast while new jobs are not pushed.
+/// Longest interval between searches while the node does not push new jobs.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
 /// Open jobs on models this worker has.
@@ -29,12 +29,12 @@ struct Posting {
     mint: Option<Address>,
     seed: Seed,
     last_reason: Option<Reason>,
-    /// Not worth another look before the next search.
+    /// Not worth considering again before the next search.
     hopeless: bool,
 }
 
 impl Worker {
-    /// Finds work for ever: pushed by the node, and by searches in between, since nodes lose subscriptions without saying so.
+    /// Keeps finding work: pushed by the node, and by regular searches, because nodes lose subscriptions silently.
     pub(crate) async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
         let mut board = Board::new();
         let (mut news, mut outage): (Option<News>, _) = (None, false);
@@ -60,7 +60,7 @@ impl Worker {
                 subscribed = &mut subscribing => {
                     news = pushed("jobs", subscribed, &mut outage);
                     if news.is_some() {
-                        // So that no job falls between the search and the subscription.
+                        // A job may have been opened between the last search and the subscription.
                         scan.reset_immediately();
                     }
                     Ok(())
@@ -73,7 +73,7 @@ impl Worker {
                         }
                         scan.reset_after(UNPUSHED.min(self.settings.scan));
                     }
-                    match self.search(&mut board, &found).and_then(|()| self.doubt_times(&mut taken)).await {
+                    match self.search(&mut board, &found).and_then(|()| self.measure_again(&mut taken)).await {
                         Ok(()) => self.choose(&mut board, &found).await,
                         Err(error) => Err(error),
                     }
@@ -82,14 +82,14 @@ impl Worker {
             };
             if let Err(error) = result {
                 self.metrics.errors_total.add(1);
-                tracing::warn!(event = "retry", %error, "jobs cannot be searched for; trying again");
+                tracing::warn!(event = "retry", %error, "the search for jobs failed; trying again");
                 scan.reset_after(UNPUSHED);
                 look.reset_after(UNPUSHED);
             }
         }
     }
 
-    /// Reads the whole market: jobs of this device that nobody serves are taken up again, open ones go on the board.
+    /// Reads the whole market: resumes this device's jobs and audits, and puts open jobs on the board.
     async fn search(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
         let ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         for (address, job) in &ours {
@@ -134,12 +134,12 @@ impl Worker {
         if self.disk_fails() {
             return Ok(());
         }
-        // What is left of jobs that ended while this worker was away. A search that does not show a job proves nothing.
+        // Files of jobs that ended while this worker was away. That a search does not list a job proves nothing.
         let known = |address: &Address| self.is_in_hand(address) || ours.iter().any(|(ours, _)| ours == address);
         let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
         let (seen, accounts) = self.chain.network().accounts(&left).await?;
         for (address, account) in left.iter().zip(accounts) {
-            // Of a job without a step nothing was sent.
+            // For a job without a recorded step, nothing was sent.
             if chain::made(account.as_ref()).is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
                 self.sweep(&market::audit::address(address)).await?;
                 self.journal.forget(address)?;
@@ -148,7 +148,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Decides about every open job, oldest first.
+    /// Decides about every open job, the oldest first.
     async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
         board.retain(|address, _| !self.is_in_hand(address));
         let mut waiting: Vec<(Address, &mut Posting)> = board
@@ -197,7 +197,7 @@ impl Worker {
             };
             match assess(&offer, &view, &limits) {
                 Verdict::Take { slot, floor } => {
-                    // All places are taken: the job stays on the board.
+                    // No place is free: the job stays on the board.
                     let Ok(permit) = self.places.clone().try_acquire_owned() else {
                         break;
                     };
@@ -216,14 +216,14 @@ impl Worker {
         Ok(())
     }
 
-    /// What an open job pays in; `None` when its escrow cannot be read, most likely because the job has ended.
+    /// The mint that an open job pays in. `None` if its escrow cannot be read, most likely because the job has ended.
     async fn mint(&self, address: &Address, posting: &mut Posting) -> Option<Address> {
         if posting.mint.is_none() {
             match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
                 Ok(escrow) => posting.mint = Some(escrow.mint),
                 Err(error) => {
-                    // If it has not ended, the next search shows it again.
-                    tracing::debug!(job = %address, %error, "its escrow cannot be read");
+                    // If the job has not ended, the next search finds it again.
+                    tracing::debug!(job = %address, %error, "the escrow cannot be read");
                     posting.hopeless = true;
                 }
             }
@@ -231,7 +231,7 @@ impl Worker {
         posting.mint
     }
 
-    /// Leaves an open job alone, until the next search if it is hopeless, and says why when that is new.
+    /// Leaves an open job alone, until the next search if it is hopeless. Logs the reason if it is new.
     fn pass_over(&self, address: &Address, posting: &mut Posting, reason: Reason, hopeless: bool) {
         posting.hopeless = hopeless;
         self.slow.fetch_or(reason == Reason::Slow, Ordering::Relaxed);
@@ -244,7 +244,7 @@ impl Worker {
                 tracing::info!(event = "refused", job = %address, %reason);
             }
             Reason::Poor => tracing::error!(event = "poor", job = %address, %reason),
-            // Every job passes through these within seconds.
+            // Every job goes through these within seconds.
             Reason::Seed | Reason::Turn => tracing::debug!(event = "waiting", job = %address, %reason),
             _ => tracing::info!(event = "waiting", job = %address, %reason),
         }
@@ -252,7 +252,7 @@ impl Worker {
 }
 
 fn enqueue(found: &mpsc::UnboundedSender<Assignment>, assignment: Assignment) {
-    // The receiver lives as long as the scout.
+    // The receiver lives as long as the scout does.
     let _ = found.send(assignment);
 }
 

@@ -1,4 +1,4 @@
-//! Checks on this machine that each model computes what its package says it must.
+//! Checks that each model computes on this machine what its package says.
 
 use crate::gpu::Gpus;
 use crate::{Error, Model, Models, Result};
@@ -8,10 +8,10 @@ use protocol::hash::Hash;
 use serde::Deserialize;
 use std::{path::Path, sync::Arc};
 
-/// First input of case `n` is number `n · STRIDE` of the rule's sequence.
+/// The inputs of case `n` start at number `n · STRIDE` of the sequence.
 const STRIDE: u64 = 1_000_003;
 
-/// Cases for a package without golden vectors.
+/// Number of cases for a package without golden vectors.
 const CASES: u64 = 3;
 
 #[derive(Deserialize)]
@@ -25,14 +25,14 @@ struct Vector {
     output_sha256: String,
 }
 
-/// An input by the rule, and the output it has to give, where the package says so.
+/// The number of a case, and the hash of its output if the package has it.
 struct Case {
     number: u64,
     output_sha256: Option<String>,
 }
 
-/// Runs the golden vectors of every model on the CPU, and on each of the GPUs that are asked for; one line each goes to `report`. A
-/// package without golden vectors is tested for giving the same everywhere. Fails as well when a GPU that is named cannot be tested.
+/// Runs the golden vectors of every model on the CPU and on each of the GPUs, and reports a line for each. For a package without golden
+/// vectors, the results have to agree everywhere. Also fails if a GPU that is named cannot be tested.
 pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
     let (mut devices, mut left_out) = (Vec::new(), Vec::new());
     match gpus.open() {
@@ -41,7 +41,7 @@ pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) ->
                 match device {
                     Ok(device) => devices.push(device),
                     Err(error) => {
-                        report(format!("GPU {ordinal} is left out: {error}"));
+                        report(format!("GPU {ordinal} cannot be tested: {error}"));
                         left_out.push(format!("GPU {ordinal}"));
                     }
                 }
@@ -85,7 +85,7 @@ fn compare(models: &Models, devices: &[Arc<dyn Device>], mut report: impl FnMut(
     if failed > 0 { Err(Error::Selftest { failed }) } else { Ok(()) }
 }
 
-/// How a model's cases came out.
+/// The results of a model's cases.
 struct Outcome {
     golden: bool,
     differ: usize,
@@ -105,8 +105,8 @@ impl Outcome {
     }
 }
 
-/// Runs the cases, each alone and then over and over as many as the place takes at once, like a job's units; `traces`, where there are
-/// any, have to come out too.
+/// Runs each case alone, and then the cases repeated to fill a batch, like the units of a job. If `traces` is not empty, the results have
+/// to match it as well.
 fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Outcome, engine::Error> {
     let engine = model.engine();
     let (mut blob, mut differ, mut own) = (Vec::new(), vec![false; cases.len()], Vec::new());
@@ -114,7 +114,7 @@ fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Ou
         let inputs = inputs(engine.package(), case.number);
         let slices: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let (output, trace) = on_gpu(engine, 1, || engine.run_traced(&slices))?;
-        // The vectors are over two's complement; codes have the sign bit flipped.
+        // The vectors are in two's complement; codes have the sign bit flipped.
         let signed: Vec<u8> = output.iter().map(|code| code ^ 0x80).collect();
         let sha256 = hex::encode(solana_sha256_hasher::hash(&signed).to_bytes());
         let is_golden = case.output_sha256.as_ref().is_none_or(|expected| *expected == sha256);
@@ -144,7 +144,7 @@ fn run(model: &Model, cases: &[Case], traces: &[Hash]) -> std::result::Result<Ou
     })
 }
 
-/// The package's golden vectors, at least one. Without the file, cases whose outputs can only be compared with each other.
+/// The golden vectors of the package, at least one. Without the file, cases whose outputs can only be compared between hardware.
 fn cases(path: &Path) -> Result<Vec<Case>> {
     let failed = |reason: String| Error::Golden {
         path: path.to_owned(),
@@ -163,7 +163,7 @@ fn cases(path: &Path) -> Result<Vec<Case>> {
     };
     let Golden { vectors } = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
     if vectors.is_empty() {
-        return Err(failed("there are none in it".to_owned()));
+        return Err(failed("the file has none".to_owned()));
     }
     let case = |vector: Vector| Case {
         number: vector.case,
@@ -172,8 +172,8 @@ fn cases(path: &Path) -> Result<Vec<Case>> {
     Ok(vectors.into_iter().map(case).collect())
 }
 
-/// Inputs by the rule in golden.json: element i of all inputs together is the top byte of `(i + case·1000003)·2654435761 mod 2^32`,
-/// which is a code already.
+/// The inputs of a case, by the rule in golden.json: element i of all inputs together is the top byte of
+/// `(i + case·1000003)·2654435761 mod 2^32`, taken as a code.
 fn inputs(package: &engine::Package, case: u64) -> Vec<Vec<u8>> {
     let mut next = case.wrapping_mul(STRIDE);
     let mut fill = |count: u32| {
@@ -197,7 +197,7 @@ pub(crate) mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    /// A GPU that computes nothing at all and takes its time over that, or fails as soon as it is to.
+    /// A GPU that computes nothing and takes its time over it, or fails at once.
     struct Broken {
         traits: Traits,
         pass: Duration,
@@ -263,7 +263,7 @@ pub(crate) mod tests {
         fake(ordinal, Duration::ZERO, error)
     }
 
-    /// A GPU of which each pass takes so long.
+    /// A GPU whose passes take this long.
     pub(crate) fn taking(ordinal: usize, pass: Duration) -> Arc<dyn Device> {
         fake(ordinal, pass, None)
     }
@@ -295,7 +295,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_gpu_that_is_named_has_to_be_there() {
+    fn a_named_gpu_must_exist() {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
         let models = Models::load(&[folder], 2).unwrap();
         let test = |gpus: Gpus| selftest(&models, &gpus, |_| ());
@@ -305,7 +305,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn without_golden_vectors_results_are_compared_and_a_list_of_none_is_an_error() {
+    fn without_golden_vectors_results_are_compared_but_an_empty_list_is_an_error() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale");
         let folder = tempfile::tempdir().unwrap();
         for file in ["model.json", "tensors.safetensors"] {
@@ -326,7 +326,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_gpu_has_to_give_the_bits_itself() {
+    fn each_gpu_must_compute_the_bits_itself() {
         let (outcome, lines) = run_on(&[]);
         assert!(outcome.is_ok() && lines.len() == 1, "{lines:?}");
         let total = lines.first().and_then(|line| line.split(' ').nth(2)).unwrap().to_owned();
@@ -342,7 +342,7 @@ pub(crate) mod tests {
             assert!(lines.iter().any(|line| line.ends_with(&said)), "{lines:?}");
         }
 
-        // The CPU goes on for it, with the right bits.
+        // If the GPU fails, the CPU takes over and would give the right bits.
         for error in [DeviceError::Lost("unplugged".to_owned()), DeviceError::NoMemoryForDriver] {
             let (outcome, lines) = run_on(&[failing(0, Some(error.clone()))]);
             let said = outcome.unwrap_err().to_string();

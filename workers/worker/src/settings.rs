@@ -1,4 +1,4 @@
-//! Settings: flags over environment over a TOML file over defaults.
+//! Settings: a flag overrides the environment, which overrides the TOML file, which overrides the default.
 
 use crate::Result;
 use crate::gpu::Gpus;
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
+/// All settings, as given. Each field defines its flag, its environment variable and its key in the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -26,16 +26,16 @@ pub struct Options {
     /// Solana cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
     #[arg(long, global = true, env = "IONET_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
-    /// WebSocket URL, when it does not follow from the RPC URL
+    /// WebSocket URL, if it does not follow from the RPC URL
     #[arg(long, global = true, env = "IONET_WS", value_name = "URL", hide_env_values = true)]
     pub ws: Option<String>,
-    /// Hot key of the device; pays for transactions, cannot move stake
+    /// Hot key of the device; it pays for transactions and cannot move stake
     #[arg(long, global = true, env = "IONET_KEYPAIR", value_name = "FILE")]
     pub keypair: Option<PathBuf>,
     /// Address of the device [default: the one registered with the hot key]
     #[arg(long, global = true, env = "IONET_DEVICE", value_name = "ADDRESS")]
     pub device: Option<String>,
-    /// Blob stores: folders or URLs. Inputs are read from the first that has them, outputs go to the first
+    /// Blob stores: folders or URLs. Inputs are read from the first store that has them, outputs go to the first one
     #[arg(
         long,
         global = true,
@@ -45,88 +45,88 @@ pub struct Options {
         hide_env_values = true
     )]
     pub blobs: Vec<String>,
-    /// Folders with model packages, or with folders of them
+    /// Model packages, or folders that contain them
     #[arg(long, global = true, env = "IONET_MODELS", value_name = "FOLDER", value_delimiter = ',')]
     pub models: Vec<PathBuf>,
-    /// Mints accepted and the least base units per unit of work, as MINT:PRICE; `io` is the market's own mint [default: io:1]
+    /// Accepted mints and the minimum price per unit of work in base units, as MINT:PRICE; `io` is the market's own mint [default: io:1]
     #[arg(long, global = true, env = "IONET_ACCEPT", value_name = "MINT:PRICE", value_delimiter = ',')]
     pub accept: Vec<String>,
     /// Folder for the journal [default: ~/.local/share/ionet-worker]
     #[arg(long, global = true, env = "IONET_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// Threads that compute; 0 is one per core [default: 0]
+    /// Threads to compute on; 0 means one per core [default: 0]
     #[arg(long, global = true, env = "IONET_THREADS", value_name = "N")]
     pub threads: Option<usize>,
-    /// GPUs to compute on: their numbers, as 0,2, or `auto` for all there are, or `none` [default: auto]
+    /// GPUs to compute on: numbers such as 0,2, or `auto` for all, or `none` [default: auto]
     #[arg(long, global = true, env = "IONET_GPU", value_name = "GPUS")]
     pub gpu: Option<String>,
-    /// Jobs in hand at once, from fetching the input to revealing the result [default: 2]
+    /// Number of jobs to fetch, compute and commit at the same time [default: 2]
     #[arg(long, global = true, env = "IONET_PARALLEL_JOBS", value_name = "N")]
     pub parallel_jobs: Option<usize>,
-    /// Largest input or output taken on, in MiB [default: 64]
+    /// Largest input, output or trace to accept, in MiB [default: 64]
     #[arg(long, global = true, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
     pub max_blob_mib: Option<u64>,
-    /// Longest time that a bond may stay locked after the worker's own part: the challenge window, and what other replicas or an auditor may
-    /// take before it [default: 3600]
+    /// Longest time in seconds that a bond may stay locked after the worker has done its part: the challenge window, and before it the time
+    /// that other replicas or an auditor may take [default: 3600]
     #[arg(long, global = true, env = "IONET_MAX_WINDOW_SECONDS", value_name = "S")]
     pub max_window_seconds: Option<u32>,
-    /// Largest bond of a job, as a multiple of what the market asks for one of its price [default: 10]
+    /// Largest bond to accept, as a multiple of what the market asks for a job of the same price [default: 10]
     #[arg(long, global = true, env = "IONET_MAX_BOND", value_name = "TIMES")]
     pub max_bond: Option<u32>,
-    /// Least price of a place in a block, in millionths of a lamport per compute unit; beyond it goes what others pay [default: 0]
+    /// Minimum priority fee, in micro-lamports per compute unit; the worker pays more if others do [default: 0]
     #[arg(long, global = true, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
-    /// Most to pay for one, however much others pay and however often a transaction expires [default: 1000000]
+    /// Maximum priority fee, whatever others pay and however often a transaction expires [default: 1000000]
     #[arg(long, global = true, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
     pub max_priority_fee: Option<u64>,
-    /// Milliseconds between looks at the chain's clock while a job is waited for [default: 400]
+    /// Milliseconds between reads of the chain's clock while waiting to claim a job [default: 400]
     #[arg(long, global = true, env = "IONET_POLL_MS", value_name = "MS")]
     pub poll_ms: Option<u64>,
-    /// Seconds between full searches for jobs; new ones are pushed in between [default: 30]
+    /// Seconds between full searches for jobs; in between, the node pushes new ones [default: 30]
     #[arg(long, global = true, env = "IONET_SCAN_SECONDS", value_name = "S")]
     pub scan_seconds: Option<u64>,
-    /// Settle own jobs when nobody else does so for the bounty [default: true]
+    /// Settle own jobs if nobody else does it for the bounty [default: true]
     #[arg(long, global = true, env = "IONET_CRANK", value_name = "BOOL")]
     pub crank: Option<bool>,
-    /// Seconds that others have for it after the challenge window [default: 30]
+    /// Seconds to leave that to others after the challenge window [default: 30]
     #[arg(long, global = true, env = "IONET_CRANK_GRACE_SECONDS", value_name = "S")]
     pub crank_grace_seconds: Option<u64>,
-    /// What to show of the work besides the outputs: `roots`, the hashes that its traces commit to, or `full`, every op's output too, which
-    /// spares questions on the chain and takes many times the space [default: roots]
+    /// What to upload besides the outputs: `roots`, the hashes that the traces commit to, or `full`, every op's output as well, which saves
+    /// questions on chain and takes many times the space [default: roots]
     #[arg(long, global = true, env = "IONET_TRACE", value_name = "WHAT", hide_possible_values = true)]
     pub trace: Option<TraceMode>,
-    /// Keypair file whose secret half is that of the device's permit to err; for devices of the treasury's, see `ionet permit`
+    /// Keypair file with the secret of the device's permit to err; only for devices of the treasury, see `ionet permit`
     #[arg(long, global = true, env = "IONET_PERMIT", value_name = "FILE")]
     pub permit: Option<PathBuf>,
-    /// Seconds that jobs in hand have to be revealed, and demands to be answered, after a stop is asked for; the rest goes on at the next
-    /// start [default: 60]
+    /// Seconds to go on revealing jobs and answering demands after a stop is requested; what is left continues at the next start
+    /// [default: 60]
     #[arg(long, global = true, env = "IONET_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
     /// Serve Prometheus metrics at http://ADDRESS/metrics
     #[arg(long, global = true, env = "IONET_METRICS", value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-    /// How to log, to standard error; RUST_LOG filters [default: human]
+    /// Log format, on standard error; RUST_LOG sets the filter [default: human]
     #[arg(long, global = true, env = "IONET_LOG", value_name = "FORMAT")]
     pub log: Option<LogFormat>,
 }
 
-/// What a worker shows of its work besides the outputs. The chain holds the root of it either way.
+/// What a worker uploads besides the outputs. The chain holds the root of the trace either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceMode {
-    /// The TENSOR of every checkpoint of every unit, as one blob.
+    /// The TENSORs of all checkpoints of all units, in one blob.
     #[default]
     Roots,
-    /// Every op's output too, each as a blob at its TENSOR.
+    /// Every op's output as well, each as a blob at its TENSOR.
     Full,
 }
 
-/// A mint that is accepted as pay.
+/// A mint that is accepted as payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept {
     /// The mint; `None` is the market's own, $IO.
     pub mint: Option<Address>,
-    /// Least price of a unit of work, in base units.
+    /// Minimum price of a unit of work, in base units.
     pub min_price: u64,
 }
 
@@ -145,66 +145,66 @@ impl FromStr for Accept {
     }
 }
 
-/// The settings that computing alone needs.
+/// The settings needed to compute without a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compute {
-    /// Folders with model packages.
+    /// Model packages, or folders that contain them.
     pub models: Vec<PathBuf>,
-    /// Threads that compute; 0 is one per core.
+    /// Threads to compute on; 0 means one per core.
     pub threads: usize,
     /// GPUs to compute on.
     pub gpu: Gpus,
 }
 
-/// Settings in force.
+/// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The chain.
     pub cluster: Cluster,
     /// File of the device's hot key.
     pub keypair: PathBuf,
-    /// The device, when it is not the one registered with that key.
+    /// The device, if it is not the one registered with that key.
     pub device: Option<Address>,
     /// Blob stores.
     pub blobs: Vec<String>,
-    /// Folders with model packages.
+    /// Model packages, or folders that contain them.
     pub models: Vec<PathBuf>,
-    /// Accepted pay.
+    /// Accepted mints and minimum prices.
     pub accept: Vec<Accept>,
     /// Folder for the journal.
     pub data: PathBuf,
-    /// Threads that compute.
+    /// Threads to compute on; 0 means one per core.
     pub threads: usize,
     /// GPUs to compute on.
     pub gpu: Gpus,
-    /// Jobs in hand at once.
+    /// Number of jobs to fetch, compute and commit at the same time.
     pub parallel_jobs: usize,
     /// Largest blob, in bytes.
     pub max_blob: u64,
-    /// Longest time that a bond may stay locked after the worker's own part, in seconds.
+    /// Longest time that a bond may stay locked after the worker has done its part, in seconds.
     pub max_window: u32,
-    /// Largest bond, as a multiple of what the market asks for a job of that price.
+    /// Largest bond, as a multiple of what the market asks for a job of the same price.
     pub max_bond: u32,
-    /// Price of a place in the block.
+    /// Bounds of the priority fee.
     pub priority_fee: PriorityFee,
-    /// Time between looks at the chain's clock.
+    /// Time between reads of the chain's clock.
     pub poll: Duration,
     /// Time between full searches.
     pub scan: Duration,
-    /// How long after the window to settle one's own jobs; `None` leaves it to others.
+    /// How long after the challenge window to settle own jobs. `None` leaves it to others.
     pub crank_after: Option<Duration>,
-    /// What to show of the work.
+    /// What to upload besides the outputs.
     pub trace: TraceMode,
-    /// Keypair file with the secret of a permit to err.
+    /// Keypair file with the secret of the device's permit to err.
     pub permit: Option<PathBuf>,
-    /// Time for jobs in hand and demands after a stop is asked for.
+    /// Time for jobs in hand and demands after a stop is requested.
     pub drain: Duration,
     /// Where to serve metrics.
     pub metrics: Option<SocketAddr>,
 }
 
 impl Options {
-    /// The settings in force: what the flags and the environment leave open comes from the file, if there is one, or else is the default.
+    /// The settings in force: from the flags and the environment, else from the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
         let options = self.over_file()?;
         let set = [
@@ -223,7 +223,7 @@ impl Options {
             cluster.ws = ws;
         }
         let device = options.device.map(|text| {
-            let refuse = |_| SettingsError::wrong("device", format!("'{text}' is no address"));
+            let refuse = |_| SettingsError::wrong("device", format!("'{text}' is not an address"));
             text.parse().map_err(refuse)
         });
         let accept = either(options.accept, vec!["io:1".to_owned()]);
@@ -234,7 +234,7 @@ impl Options {
         }
         let max_bond = options.max_bond.unwrap_or(10);
         if max_bond == 0 {
-            let reason = "no job asks for less than 1 times what the market asks for";
+            let reason = "every job has at least the bond that the market asks for, so give at least 1";
             return Err(SettingsError::wrong("max_bond", reason).into());
         }
         let crank = options.crank.unwrap_or(true);
@@ -265,7 +265,7 @@ impl Options {
         })
     }
 
-    /// What is needed to compute, all else left open.
+    /// The settings needed to compute; ignores all others.
     pub fn compute(self) -> Result<Compute> {
         self.over_file()?.to_compute()
     }
@@ -285,7 +285,7 @@ impl Options {
         })
     }
 
-    /// These settings, with those left open as in the file, if there is one.
+    /// These settings, completed from the file if there is one.
     fn over_file(self) -> Result<Self> {
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         Ok(Self {
@@ -318,14 +318,14 @@ impl Options {
         })
     }
 
-    /// How to log: needed before the rest, to report what is wrong with the rest.
+    /// The log format, which is needed before the other settings to report what is wrong with them.
     pub fn log_format(&self) -> LogFormat {
         let file = || read(self.config.as_deref()?).ok()?.log;
         self.log.or_else(file).unwrap_or_default()
     }
 }
 
-/// Reads the file; paths in it count from its folder.
+/// Reads the file. Relative paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
     let mut options: Options = read_toml(path)?;
     let paths = options
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn computing_needs_models_alone() {
+    fn computing_needs_only_models() {
         let parse = |flags: &[&str]| Cli::try_parse_from(["worker"].iter().chain(flags)).unwrap().options.compute();
         let given = Compute {
             models: vec![PathBuf::from("m")],
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_missing_is_told_at_once() {
+    fn all_missing_settings_are_named_at_once() {
         let error = resolve("blobs = ['b']\n", &[]).unwrap_err();
         let wanted = "worker.toml lacks `keypair` (--keypair or IONET_KEYPAIR), `models` (--models or IONET_MODELS); set";
         assert!(error.to_string().contains(wanted), "{error}");

@@ -1,4 +1,4 @@
-//! Transactions that neither a crash nor a silent node makes the worker lose or repeat.
+//! Sending transactions so that neither a crash nor an unresponsive node loses or repeats one.
 
 use crate::failpoint::failpoint;
 use crate::journal::Step;
@@ -33,7 +33,7 @@ impl Worker {
             {
                 Ok(Outcome::Confirmed(receipt)) => return Ok(receipt),
                 Ok(_) => {}
-                // The look at the chain before this step said that it is due.
+                // The chain was read before this step, and the step is due.
                 Err(error) if error.is_disk() => self.disk_failed(&error),
                 Err(error) => return Err(error),
             }
@@ -42,9 +42,9 @@ impl Worker {
         failpoint(action, "prepared", address).await;
         let written = self.journal.record(address, job, step);
         match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
-            // Nothing is at stake yet.
+            // Nothing is at stake before the claim.
             Err(error) if step == Step::Claiming => return Err(error),
-            // After a crash it may be sent once more, which the program refuses for a fee.
+            // After a crash it may be sent again, which the program refuses and which costs a fee.
             written => self.tolerate_disk_error(written),
         }
         failpoint(action, "recorded", address).await;
@@ -57,14 +57,13 @@ impl Worker {
         Ok(outcome.confirmed()?)
     }
 
-    /// Learns the fate of transactions that nobody waits for, for ever: an earlier run's, and those of which nobody said in time whether
-    /// they landed.
+    /// Keeps resolving transactions that no other task waits for: those of an earlier run, and those that were not confirmed in time.
     pub(crate) async fn resolve(&self) -> Infallible {
         let mut left = self.pending.unsettled();
         loop {
             join_all(left.iter().map(|intent| self.resolve_one(intent))).await;
             let known = self.pending.unsettled();
-            // Whoever sends one waits for it no longer than this.
+            // After this long, no sender waits for its transaction any more.
             sleep(self.options.timeout).await;
             left = self.pending.unsettled();
             left.retain(|intent| known.contains(intent));
@@ -78,13 +77,15 @@ impl Worker {
             Ok(Outcome::Failed(_)) => "failed",
             Ok(outcome) if outcome.is_final() => "expired",
             Ok(_) => "unknown",
-            Err(error) => return tracing::warn!(event = "retry", purpose, %signature, %error, "its fate is not known yet"),
+            Err(error) => {
+                return tracing::warn!(event = "retry", purpose, %signature, %error, "could not find out whether the transaction landed; trying again");
+            }
         };
         tracing::info!(event = "resolved", purpose, %signature, fate);
     }
 }
 
-/// Whether a transaction failed with this code of the jobs program.
+/// Whether a transaction failed with this error of the jobs program.
 pub(crate) fn failed_with(error: &Error, code: JobsError) -> bool {
     let Error::Chain(error) = error else { return false };
     match (error.failure(), ProgramError::from(code)) {

@@ -1,4 +1,4 @@
-//! The work that calls ask for, on the worker's GPUs.
+//! The work that calls ask for, done on the worker's GPUs.
 
 use crate::{Error, Result, Worker};
 use chain::market::reward::Asked;
@@ -9,44 +9,44 @@ use protocol::work::{Draw, Opening, Size};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Products that a CPU does within the time for an answer: a GPU model that asks for more needs the GPU.
+/// Most products that a CPU can compute within the time for an answer. GPU models that ask for more need the GPU.
 const MOST_ON_CPU: u64 = 1 << 42;
 
-/// Why a machine with these GPUs cannot do what calls ask of each of so many.
+/// Checks that a machine with these GPUs can do what calls ask of `quantity` GPUs, and says why not.
 pub(crate) fn check(size: Size, quantity: u8, gpus: &[Arc<dyn Device>]) -> std::result::Result<(), String> {
     if !gpus.is_empty() && gpus.len() < quantity.into() {
         return Err(format!(
-            "the device is registered with {quantity} GPUs, but the worker uses {}; see `gpu`, or register what there is",
+            "the device is registered with {quantity} GPUs, but the worker uses {}; check `gpu`, or register the actual number",
             gpus.len()
         ));
     }
     if gpus.is_empty() && size.products().saturating_mul(quantity.into()) > MOST_ON_CPU {
         return Err(format!(
-            "calls ask for 2^{} products of each GPU, more than a CPU does in time; run where the device's GPUs are, or register its real model",
+            "calls ask for 2^{} products of each GPU, more than a CPU can do in time; run the worker where the device's GPUs are, or register its actual model",
             size.products().ilog2()
         ));
     }
     Ok(())
 }
 
-/// What a device did for a call.
+/// The work that a device did for a call.
 pub(crate) struct Done {
-    /// Roots of each GPU's layers.
+    /// Roots of the layers, for each GPU.
     pub roots: Vec<Vec<Hash>>,
-    /// Openings of what was drawn.
+    /// Openings of the drawn parts.
     pub openings: Vec<Opening>,
 }
 
 impl Worker {
-    /// Does what a call asks for: each GPU's part on one of the worker's GPUs, side by side, or on the CPU where it has none. `None` when
-    /// it `waits` for jobs and one is or comes in hand.
-    pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, waits: bool) -> Result<Option<Done>> {
-        if waits && self.is_busy() {
+    /// Does the work of a call: the parts of the device's GPUs in parallel on the worker's GPUs, or on the CPU if it has none. With
+    /// `yields`, gives way to jobs: returns `None` if one is in hand or comes in.
+    pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, yields: bool) -> Result<Option<Done>> {
+        if yields && self.is_busy() {
             return Ok(None);
         }
         let gpus = self.gpus.clone();
         let stop = CancellationToken::new();
-        // The work ends as well when nobody waits for it any more.
+        // Dropping this future stops the work too.
         let _guard = stop.clone().drop_guard();
         let doing = tokio::task::spawn_blocking({
             let stop = stop.clone();
@@ -54,7 +54,7 @@ impl Worker {
         });
         tokio::pin!(doing);
         loop {
-            if waits && self.is_busy() {
+            if yields && self.is_busy() {
                 stop.cancel();
             }
             tokio::select! {
@@ -84,7 +84,7 @@ fn on_all(gpus: &[Arc<dyn Device>], asked: Asked, draw: Option<Draw>, go_on: &(d
                 .zip(gpus)
                 .map(|(gpu, device)| scope.spawn(move || one(gpu, Some(&**device))))
                 .collect();
-            let ended = |_| Err(Error::Work("its thread ended".to_owned()));
+            let ended = |_| Err(Error::Work("its thread panicked".to_owned()));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
         })
     };

@@ -1,4 +1,4 @@
-//! The loop: finds jobs, serves them side by side, and stops in order.
+//! The main loop: finds jobs, serves them concurrently, and stops cleanly.
 
 use crate::admission::Task;
 use crate::demands::Recomputed;
@@ -37,7 +37,7 @@ use tokio::sync::{Semaphore, SetOnce, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Time to ask, at the end, what is still at stake.
+/// Time limit for reading what is still at stake when the worker stops.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// A supplier's worker for one device.
@@ -60,16 +60,16 @@ pub struct Worker {
     pub(crate) silent: bool,
     pub(crate) secret: Option<Hash>,
     pub(crate) recomputed: Recomputed,
-    /// Demands that wait for an answer of this worker.
+    /// Number of demands that wait for an answer from this worker.
     pub(crate) demands: watch::Sender<usize>,
-    /// What an earlier run left is in hand.
+    /// Set once everything that an earlier run left is in hand.
     pub(crate) resumed: SetOnce<()>,
-    /// The models' times are taken.
+    /// Set once all models are timed.
     measured: SetOnce<()>,
-    /// Something was refused for the times that were taken.
+    /// Whether work was refused as too slow.
     pub(crate) slow: AtomicBool,
     pub(crate) disk_fails: AtomicBool,
-    /// Evidence of the last check-in: its rent comes back.
+    /// Evidence account of the last check-in, whose rent will return.
     pub(crate) evidence: Mutex<Option<Address>>,
     payouts: Mutex<HashSet<Address>>,
     pub(crate) in_hand: Mutex<InHand>,
@@ -77,8 +77,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Checks everything and takes over the data folder. Once `stop` is cancelled, no job is taken on.
-    // Boxed, so that what it does is compiled once, here, and not in every program that starts a worker.
+    /// Checks the settings, the chain and the models, and locks the data folder. Cancelling `stop` stops the worker cleanly.
+    // Boxed, so that it is compiled once, here, and not in every program that starts a worker.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
     }
@@ -149,7 +149,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The same worker erring on purpose, in every job it does: it will lose its bonds. For tests and the demo.
+    /// Makes the worker err on purpose in every job, so that it loses its bonds. For tests and the demo.
     pub fn with_fault(self, fault: Fault) -> Self {
         tracing::warn!(event = "faulty", ?fault, "this worker errs on purpose");
         Self {
@@ -158,10 +158,9 @@ impl Worker {
         }
     }
 
-    /// The same worker showing nothing, neither in a store nor in answer to demands: it will lose its bonds to challengers. For tests and
-    /// the demo.
+    /// Makes the worker upload nothing and answer no demands, so that it loses its bonds to challengers. For tests and the demo.
     pub fn silenced(self) -> Self {
-        tracing::warn!(event = "silent", "this worker shows nothing on purpose");
+        tracing::warn!(event = "silent", "this worker uploads and answers nothing, on purpose");
         Self { silent: true, ..self }
     }
 
@@ -170,14 +169,14 @@ impl Worker {
         self.device
     }
 
-    /// Serves jobs, answers demands and beacons until stopped, then gives answers and the jobs in hand time to be sent and revealed. Fails
-    /// when a model does.
+    /// Serves jobs and answers demands and beacons until stopped, then leaves time to finish answers and to reveal the jobs in hand. Fails
+    /// if a model cannot be timed.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         let work = async {
             tokio::select! {
                 biased;
                 never = self.answer_demands() => match never {},
-                never = self.be_present() => match never {},
+                never = self.keep_presence() => match never {},
                 never = self.warn_of_problems() => match never {},
                 never = self.resolve() => match never {},
                 Err(error) = self.measure() => Err(error),
@@ -188,7 +187,7 @@ impl Worker {
     }
 
     async fn serve_jobs(&self) {
-        // Nothing is in hand, whatever an earlier call left.
+        // An earlier call may have left something in hand.
         *self.in_hand() = InHand::default();
         let (sender, mut found) = mpsc::unbounded_channel();
         let mut scout = pin!(self.scout(sender));
@@ -202,7 +201,7 @@ impl Worker {
                 self.serve(assignment).await
             };
             let outcome = match outcome {
-                // What was sent before may have landed, whatever comes of another try: the chain tells.
+                // A transaction sent earlier may have landed, even if this attempt failed: the chain decides.
                 JobOutcome::Refused | JobOutcome::Lost if begun => JobOutcome::Left,
                 outcome => outcome,
             };
@@ -223,7 +222,7 @@ impl Worker {
             while let Some((address, outcome)) = serving.next().await {
                 self.finish_serving(&address, outcome);
             }
-            // They are answered beside this. The sender lives as long as the worker.
+            // Another task answers them. The sender lives as long as the worker.
             let _ = demands.wait_for(|open| *open == 0).await;
         };
         let complete = timeout(self.settings.drain, drain).await.is_ok();
@@ -233,14 +232,14 @@ impl Worker {
                 complete,
                 at_stake,
                 until,
-                "bonds of jobs and audits are at stake: start the worker again at once, since lateness and silence cost them"
+                "bonds of jobs and audits are at stake, and late steps or unanswered demands lose them: start the worker again at once"
             ),
             _ => tracing::info!(event = "stopped", complete),
         }
     }
 
-    /// How many jobs and audits the device has bonds in, and the last unix time at which something is due of them, as far as that is known:
-    /// a replica waits for the others.
+    /// Number of jobs and audits that hold bonds of the device, and the latest unix time at which one of them is due. Leaves out replicas
+    /// that wait for others, as their deadlines are not known yet.
     async fn exposed(&self) -> Result<(usize, Option<i64>)> {
         let mut ours: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         ours.retain(|(_, job)| job.status != Status::Convicted);
@@ -250,8 +249,8 @@ impl Worker {
         Ok((ours.len().saturating_add(audits.len()), until))
     }
 
-    /// Takes the models' times, without which no new work is chosen: once what an earlier run left is computed, which does not wait for
-    /// that, and beside which times would be taken wrong.
+    /// Times all models, which has to be done before new work is chosen. Waits until everything that an earlier run left is computed: those
+    /// jobs cannot wait, and would falsify the measurement.
     async fn measure(&self) -> Result<()> {
         if !self.measured.initialized() {
             self.resumed.wait().await;
@@ -265,8 +264,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes the times again when they keep an idle machine from work: they may be those of runs beside others.
-    pub(crate) async fn doubt_times(&self, taken: &mut Instant) -> Result<()> {
+    /// Times the models again if the machine is idle because work was refused as too slow: the last times may be of runs that competed for
+    /// it.
+    pub(crate) async fn measure_again(&self, taken: &mut Instant) -> Result<()> {
         let idle = self.measured.initialized() && !self.is_busy();
         if idle && taken.elapsed() >= MEASURED_FOR && self.slow.swap(false, Ordering::Relaxed) {
             *taken = Instant::now();
@@ -275,17 +275,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether new work may be chosen.
+    /// Whether the worker may take new work.
     pub(crate) fn is_fit(&self) -> bool {
         self.measured.initialized() && !self.disk_fails()
     }
 
-    /// Whether it looks at every value of a job: to show it, or to err, be it in few of them.
+    /// Whether jobs are run with every intermediate value visible: to upload it, or to alter it on purpose.
     pub(crate) fn observes_ops(&self) -> bool {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
     }
 
-    /// Sees to it that the payout wallet has a token account of `mint`: a job cannot be settled without.
+    /// Creates the token account of the payout wallet for `mint` if it is missing: without it a job cannot be settled.
     pub(crate) async fn ensure_payout(&self, mint: &Address) -> Result<()> {
         let device: Device = self.chain.fetch(&self.device).await?;
         let account = market::token_account(&device.payout, mint);
@@ -302,7 +302,7 @@ impl Worker {
     }
 }
 
-/// The device, if it is registered and `key` is its hot key.
+/// Reads the device. Fails unless it is registered and `key` is its hot key.
 pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) -> Result<Device> {
     let cluster = chain.network().url().to_owned();
     let account: Device = chain.try_fetch(device).await?.ok_or(Error::NoDevice { device: *device, cluster })?;

@@ -1,5 +1,4 @@
-//! A worker that is asked for parts of its results: it answers whatever is asked, at once, and whatever became of its process and its
-//! store.
+//! Demands for parts of a worker's results: it answers all of them at once, even after crashes and with a broken store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -29,13 +28,13 @@ use worker::{Fault, Settings, Worker};
 /// Transactions of an answer with a full page of hashes.
 const PIECES: usize = 41;
 
-/// Every part of a result, in the order in which they can be asked for: no more than eight at a time.
+/// Every part of a result, in the order in which they can be demanded, at most eight at a time.
 fn parts() -> Vec<Vec<Item>> {
     let units = || 0..UNITS;
     let tops = [Item::traces(0), Item::outputs(0)];
     vec![
         units().map(Item::ops).collect(),
-        // The second page lies beyond the end.
+        // The second page is beyond the end.
         tops.into_iter()
             .chain(units().flat_map(|unit| [0, 1].map(|page| Item::page(unit, 0, page))))
             .collect(),
@@ -43,7 +42,7 @@ fn parts() -> Vec<Vec<Item>> {
     ]
 }
 
-/// Asks for everything, as much at a time as may be asked.
+/// Demands everything, as much at a time as is allowed.
 async fn ask_for_all(market: &Market, job: &Address) -> usize {
     let mut count = 0;
     for items in parts() {
@@ -54,7 +53,7 @@ async fn ask_for_all(market: &Market, job: &Address) -> usize {
     count
 }
 
-fn nothing_is_served(market: &Market) {
+fn empty_the_store(market: &Market) {
     for file in market.blob_files() {
         std::fs::remove_file(file).unwrap();
     }
@@ -75,11 +74,11 @@ async fn revealed(market: &Market, worker: &Worker) -> Address {
 }
 
 #[tokio::test]
-async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_served() {
+async fn eight_demands_at_once_are_answered_for_their_fees_without_a_store() {
     let market = Market::start();
     let worker = market.started().await;
     let address = revealed(&market, &worker).await;
-    nothing_is_served(&market);
+    empty_the_store(&market);
     let (before, earned) = (payout_lamports(&market), market.earned());
     let count = beside(&worker, ask_for_all(&market, &address)).await;
     assert_eq!(count, 14);
@@ -97,9 +96,9 @@ async fn eight_demands_at_once_are_answered_for_their_fees_though_nothing_is_ser
     assert!(market.earned() > earned, "and the job is paid");
 }
 
-/// Where its traces are of checkpoints, a worker computes a unit again to say what lies between, and is bound by that.
+/// If its traces only hold checkpoints, a worker recomputes a unit to show the ops in between, and is bound by what it shows.
 #[tokio::test]
-async fn what_lies_between_checkpoints_is_computed_again_when_it_is_asked_for() {
+async fn ops_between_checkpoints_are_recomputed_on_demand() {
     let market = Market::of_checkpoints();
     let worker = market.started().await;
     let address = revealed(&market, &worker).await;
@@ -107,7 +106,7 @@ async fn what_lies_between_checkpoints_is_computed_again_when_it_is_asked_for() 
     let trace = trace.into_iter().find(|bytes| bytes.starts_with(b"IOT1")).unwrap();
     let trace = TraceBlob::parse(&trace).unwrap();
     assert_eq!(trace.checkpoints(), Checkpoints::new(4, 2));
-    nothing_is_served(&market);
+    empty_the_store(&market);
     beside(&worker, async {
         let ops = market.ask(&address, Item::ops(1));
         let units = market.ask(&address, Item::traces(0));
@@ -121,7 +120,7 @@ async fn what_lies_between_checkpoints_is_computed_again_when_it_is_asked_for() 
     assert_eq!(market.node.failures(), 0, "no transaction was sent in vain");
 }
 
-/// What was computed by a worker that is gone is answered by the next one: from what it keeps, or from the store when that is lost.
+/// The next worker answers for the results of a killed one: from the journal, or from the store if that is lost.
 #[tokio::test]
 async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
     for lost in ["store", "journal", "traces"] {
@@ -134,7 +133,7 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
         let wiped: Vec<_> = match lost {
             "store" => market.blob_files(),
             "journal" => market.journal("data"),
-            // The trace can be made again from the input, which each of them has.
+            // The trace can be recomputed from the input, which both have.
             _ => {
                 let is_trace = |file: &std::path::PathBuf| {
                     let bytes = std::fs::read(file).unwrap();
@@ -167,9 +166,9 @@ fn answerer(market: &Market) -> Answerer {
     }
 }
 
-/// What an earlier process sent of an answer is no obstacle, whatever it was.
+/// Whatever part of an answer an earlier process sent, the next one copes with it.
 #[tokio::test]
-async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
+async fn an_answer_that_was_begun_is_continued_or_started_over() {
     for begun in [&b"rubbish"[..], &[1; HASHES * 32]] {
         let market = Market::start();
         let worker = market.started().await;
@@ -192,7 +191,7 @@ async fn an_answer_that_was_begun_is_gone_on_with_or_started_over() {
     }
 }
 
-/// A result whose page of units takes [`PIECES`], and the demand for that.
+/// A result whose page of units takes [`PIECES`], and a demand for that page.
 async fn ask_for_a_full_page(market: &Market, worker: &Worker) -> (Address, Address) {
     let terms = JobTerms {
         inputs: market.upload(PAGE, 1).await,
@@ -206,9 +205,9 @@ async fn ask_for_a_full_page(market: &Market, worker: &Worker) -> (Address, Addr
     (address, market.ask(&address, Item::traces(0)))
 }
 
-/// What failed is sent again, and nothing else, though the node knows nothing yet of what came before.
+/// Only the failed piece is sent again, even if the node does not know the earlier ones yet.
 #[tokio::test]
-async fn an_answer_goes_on_after_a_piece_that_failed() {
+async fn an_answer_continues_after_a_failed_piece() {
     let market = Market::start();
     let worker = market.started().await;
     let (_, demand) = ask_for_a_full_page(&market, &worker).await;
@@ -217,13 +216,10 @@ async fn an_answer_goes_on_after_a_piece_that_failed() {
     assert_eq!(market.node.effective::<AnswerUnits>(), PIECES);
     assert_eq!(market.node.failures(), 1);
     let most = market.node.most_units_asked::<AnswerUnits>();
-    assert!(
-        (15_000..=30_000).contains(&most),
-        "{most}: what the hot key has to keep counts on it"
-    );
+    assert!((15_000..=30_000).contains(&most), "{most}: the reserve of the hot key relies on it");
 }
 
-/// A stop leaves time for it.
+/// A stop leaves time for the rest of an answer.
 #[tokio::test]
 async fn a_stop_waits_for_the_end_of_an_answer() {
     let market = Market::start();
@@ -241,9 +237,9 @@ async fn a_stop_waits_for_the_end_of_an_answer() {
     assert!(market.demand(&demand).unwrap().answered.get());
 }
 
-/// The next process answers at once, whatever the last one left.
+/// The next process answers at once, even if the last one left a transaction in flight.
 #[tokio::test]
-async fn an_answer_does_not_wait_for_what_was_on_its_way() {
+async fn an_answer_does_not_wait_for_a_transaction_in_flight() {
     let market = Market::start();
     let worker = market.started().await;
     let address = revealed(&market, &worker).await;
@@ -263,7 +259,7 @@ async fn an_answer_does_not_wait_for_what_was_on_its_way() {
     assert_eq!(market.job(&next).unwrap().status, Status::Open);
 }
 
-/// That what has come is of another answer shows at the end.
+/// Only at the end does it show that the pieces on chain belong to a different answer.
 #[tokio::test]
 async fn an_answer_starts_over_when_the_program_refuses_its_end() {
     let market = Market::start();
@@ -277,9 +273,9 @@ async fn an_answer_starts_over_when_the_program_refuses_its_end() {
     assert_eq!(market.node.failures(), 1);
 }
 
-/// A node that does not answer a search keeps nobody from answering demands that are known.
+/// A search that hangs does not delay answers to known demands.
 #[tokio::test]
-async fn an_answer_goes_on_while_a_search_hangs() {
+async fn an_answer_continues_while_a_search_hangs() {
     let market = Market::start();
     let worker = market.started().await;
     let address = revealed(&market, &worker).await;
@@ -298,7 +294,7 @@ async fn an_answer_goes_on_while_a_search_hangs() {
     .await;
 }
 
-/// Nor does a node that pushes nothing, of which it tells once of jobs and once of demands.
+/// Nor does a node without subscriptions, which is logged once for jobs and once for demands.
 #[tokio::test]
 async fn an_answer_does_not_wait_for_a_subscription() {
     for hang in [true, false] {
@@ -322,7 +318,7 @@ async fn an_answer_does_not_wait_for_a_subscription() {
     }
 }
 
-/// A store without blobs, which takes its time over whatever it is given, and tells of it.
+/// A store without blobs, on which uploads hang, and a notification of each upload.
 async fn slow_store() -> (String, Arc<Notify>) {
     let given = Arc::new(Notify::new());
     let telling = given.clone();
@@ -337,14 +333,14 @@ async fn slow_store() -> (String, Arc<Notify>) {
     (url, given)
 }
 
-/// Whatever keeps the threads busy that compute jobs.
+/// Answers do not use the threads that compute jobs.
 #[tokio::test]
 async fn an_answer_does_not_wait_for_a_job() {
     let market = Market::start();
     let worker = market.started().await;
     let address = revealed(&market, &worker).await;
     drop(worker);
-    // What is revealed waits for the store, and so does every op's output.
+    // The revealed result waits for the store, and so does every op's output of the next job.
     let (slow, given) = slow_store().await;
     let mut settings = Settings {
         trace: TraceMode::Full,
@@ -365,7 +361,7 @@ async fn an_answer_does_not_wait_for_a_job() {
     .await;
 }
 
-/// A lie is answered for as it was told: its chunk leads to what was committed to, which convicts.
+/// A wrong result is answered for as it was committed to, so that its chunk convicts it.
 #[tokio::test]
 async fn a_liar_answers_with_its_lie() {
     let market = Market::start();
@@ -376,13 +372,13 @@ async fn a_liar_answers_with_its_lie() {
         bit: 3,
     });
     let address = revealed(&market, &worker).await;
-    nothing_is_served(&market);
+    empty_the_store(&market);
     beside(&worker, ask_for_all(&market, &address)).await;
     assert_eq!(market.node.failures(), 0);
 }
 
 #[tokio::test]
-async fn a_worker_told_to_show_nothing_stores_nothing_and_stays_silent() {
+async fn a_silenced_worker_stores_nothing_and_answers_nothing() {
     let market = Market::start();
     let worker = market.started().await.silenced();
     let address = revealed(&market, &worker).await;
@@ -390,7 +386,7 @@ async fn a_worker_told_to_show_nothing_stores_nothing_and_stays_silent() {
     beside(&worker, async {
         let demand = market.ask(&address, Item::ops(0));
         let asked = market.now();
-        // As many slots as an answer took above, a hundred times over.
+        // A hundred times as many slots as an answer takes above.
         while market.now().slot < asked.slot + 100 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -1,4 +1,4 @@
-//! A device of the treasury's that errs where its permit says, and says so when nobody finds it.
+//! A device of the treasury that errs as its permit allows, and confesses if nobody finds the error.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -18,7 +18,7 @@ use solana_address::Address;
 use std::time::Duration;
 use worker::Worker;
 
-/// Whether a revealed result was committed to as an error.
+/// Whether a revealed result was committed to as an error by permit.
 fn is_forced(job: &Job) -> bool {
     let party = job.device.as_array();
     let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
@@ -72,7 +72,7 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
     assert_eq!((free(&market), market.node.failures()), (before, 0));
     assert_eq!(market.permit().seal, [0; 32], "one permit, one error");
-    // The next job is done right, though a node that is behind has the permit sealed.
+    // The next job is computed correctly, although a lagging node shows the permit unused.
     market.node.falls_behind(past, permit_of(&market), 1);
     let next = revealed(&market, &worker, 2).await;
     assert!(!is_forced(&market.job(&next).unwrap()) && !market.node.is_behind());
@@ -85,11 +85,11 @@ async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
     let permit = permit_of(&market);
     let settings = market.permitted("data", 10_000);
     let first = revealed(&market, &market.worker(settings.clone()).await.0.unwrap(), 1).await;
-    // The next process has decided nothing about it.
+    // The next process has not decided anything about the first job.
     let worker = market.worker(settings).await.0.unwrap();
     let next = beside(&worker, async {
         market.node.with(|world| world.wait(140));
-        // Whether to err is not decided while the permit cannot be read.
+        // The worker cannot decide whether to err while the permit cannot be read.
         market.node.errs(&permit, Wrong::Unreachable, usize::MAX);
         let next = market.order(2).await;
         market.reaches(&next, Status::Assigned).await;
@@ -108,9 +108,9 @@ async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
     assert_eq!((market.node.effective::<Confess>(), market.node.failures()), (1, 0));
 }
 
-/// Whatever became of its process and its journal, a worker neither errs without leave nor forgets that it has erred.
+/// Even without its journal, a restarted worker neither errs without a permit nor forgets that it has erred.
 #[tokio::test]
-async fn killed_between_commitment_and_confession_it_goes_on() {
+async fn killed_between_commitment_and_confession_it_continues() {
     for wiped in [false, true] {
         let market = Market::start();
         let settings = market.permitted("data", 10_000);
@@ -129,7 +129,7 @@ async fn killed_between_commitment_and_confession_it_goes_on() {
             beside(&worker, market.reaches(&address, Status::Revealed)).await;
         }
         assert!(is_forced(&market.job(&address).unwrap()));
-        // Somebody asks: the device answers, and goes on waiting for the next question.
+        // Someone asks. The device answers and goes on waiting for the next question.
         market.ask(&address, Item::ops(0));
         market.node.with(|world| world.wait(150));
         let worker = market.worker(settings).await.0.unwrap();
@@ -143,7 +143,7 @@ async fn killed_between_commitment_and_confession_it_goes_on() {
     }
 }
 
-/// Jobs in hand side by side are covered by one permit together. A worker that has lost its disk finds out which of them is wrong.
+/// A permit covers only one of several jobs in hand. A worker that has lost its disk finds out which of them is wrong.
 #[tokio::test]
 async fn of_two_jobs_at_once_one_is_wrong() {
     let market = Market::start();
@@ -179,17 +179,17 @@ async fn of_two_jobs_at_once_one_is_wrong() {
 }
 
 #[tokio::test]
-async fn one_error_at_a_time_and_none_without_leave() {
+async fn one_error_at_a_time_and_none_without_a_permit() {
     let market = Market::start();
     let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
     let first = revealed(&market, &worker, 1).await;
-    // Drawn too, but the permit covers one.
+    // Drawn as well, but the permit covers only one.
     let second = revealed(&market, &worker, 2).await;
     let forced = [first, second].map(|job| is_forced(&market.job(&job).unwrap()));
     assert_eq!(forced, [true, false]);
     drop(worker);
 
-    // A secret without a permit on the chain is none.
+    // A secret without a permit on chain is useless.
     let market = Market::start();
     let mut settings = market.permitted("data", 1);
     let worker = market.worker(settings.clone()).await.0.unwrap();
@@ -202,7 +202,7 @@ async fn one_error_at_a_time_and_none_without_leave() {
     let worker = market.worker(settings).await.0.unwrap();
     let foreign = revealed(&market, &worker, 2).await;
     assert!(!is_forced(&market.job(&foreign).unwrap()));
-    // Nor are lamports where a permit was.
+    // So are lamports at the address of a closed permit.
     market.node.with(|world| {
         world.plant(permit_of(&market), Account::default());
         world.give_sol(&permit_of(&market), 890_880);

@@ -1,4 +1,4 @@
-//! A worker that is there: it answers calls with the work they ask for, and shows what is drawn of it.
+//! A worker that keeps its presence: it answers calls with the work they ask for, and checks in with the part that is drawn.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -20,10 +20,10 @@ use tests::{GPU, RULES, World, gpu_spec};
 
 const HOUR: i64 = 3_600;
 
-/// What a key has to have for one job and a check-in. Answers about five results would leave of it less than the evidence here locks.
+/// Lamports that a key needs for one job and a check-in. Answers about five results would leave less of it than the evidence locks here.
 const ONE_JOB: u64 = 61_800_000;
 
-/// Everybody is called at every beacon.
+/// Every beacon calls all devices.
 const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
 
 fn number(hour: i64) -> u32 {
@@ -36,7 +36,7 @@ async fn until(market: &Market, holds: impl Fn(&World) -> bool) {
     }
 }
 
-/// Begins an hour, with a beacon that calls everybody.
+/// Begins an hour, with a beacon that calls all devices.
 fn begin(world: &mut World) -> i64 {
     let now = world.hour();
     world.go_to_second(now, HOUR);
@@ -47,7 +47,7 @@ fn begin(world: &mut World) -> i64 {
 }
 
 #[tokio::test]
-async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
+async fn answers_a_call_with_its_work_and_checks_in_with_the_drawn_part() {
     let market = Market::start();
     let worker = market.started().await;
     let device = worker.device();
@@ -62,14 +62,14 @@ async fn answers_a_call_with_its_work_and_shows_what_is_drawn() {
         until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
     })
     .await;
-    // The rent of what was shown is back.
+    // The rent of the evidence is back.
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
     assert_eq!(market.node.failures(), 0);
 }
 
-/// Answers about results in hand come before hours of rewards, and those before what is not taken yet, however much of it there is.
+/// Answers about results in hand come before hours of rewards, and those before any new work.
 #[tokio::test]
-async fn shows_nothing_that_takes_what_answers_need() {
+async fn writes_no_evidence_with_lamports_that_answers_need() {
     let market = Market::start();
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
@@ -94,11 +94,11 @@ async fn shows_nothing_that_takes_what_answers_need() {
         }
         let is_revealed = |job: &Job| job.status == Status::Revealed;
         until(&market, |world| world.books().jobs.values().any(is_revealed)).await;
-        // As much as answers may take, and less than the rent besides.
+        // Enough for the answers, but not for the rent as well.
         market.has_lamports(12_000_000);
         market.node.with(|world| {
             world.draw(hour);
-            // A check-in waits no longer for the job.
+            // The check-in does not wait for the job any longer.
             world.go_to_second(hour + HOUR, 2_460);
         });
         loop {
@@ -114,7 +114,7 @@ async fn shows_nothing_that_takes_what_answers_need() {
     assert!(market.node.with(|world| world.accounts_of(&::referee::ID)).is_empty());
 }
 
-/// One refusal costs no hour: here the device's tally is opened late. Nor does it cost work: the rent of what waits is no SOL spent.
+/// A refusal costs no hour: here the device's tally is opened late. Nor does it cost work: the rent of the waiting evidence counts as SOL.
 #[tokio::test]
 async fn checks_in_again_after_it_was_refused() {
     let market = Market::start();
@@ -134,7 +134,7 @@ async fn checks_in_again_after_it_was_refused() {
     beside(&worker, async {
         until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
         market.node.with(|world| world.draw(hour));
-        // What the first try leaves is dropped with what an earlier worker may have left.
+        // The evidence of the first attempt is closed, together with whatever an earlier worker may have left.
         for _ in 0..2 {
             while events.recv().await.unwrap() != "absent" {}
         }
@@ -144,7 +144,7 @@ async fn checks_in_again_after_it_was_refused() {
         market.has_lamports(ONE_JOB - locked);
         let address = market.order(1).await;
         market.reaches(&address, Status::Revealed).await;
-        // Nor is what somebody sends to it SOL to answer with.
+        // SOL that somebody sends to the evidence account does not count.
         let (sealed, _) = sealed[0];
         market.node.with(|world| world.give_sol(&sealed, 1_000_000_000));
         market.has_lamports(ONE_JOB - 50_000_000);
@@ -157,7 +157,7 @@ async fn checks_in_again_after_it_was_refused() {
             world.send(reward::open_tally(&payer, hour, shard), &[]);
         });
         until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
-        // Nothing returns of what is sent to where it was.
+        // SOL sent to its address after it was closed does not return.
         market.reaches(&next, Status::Revealed).await;
         market.has_lamports(3 * (ONE_JOB - 50_000_000));
         market.node.with(|world| world.give_sol(&sealed, 50_000_000));
@@ -170,7 +170,7 @@ async fn checks_in_again_after_it_was_refused() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// F7: a device at work for a job answers without work, here of a size that nobody could do in time.
+/// A device with a job answers without work (F7), which is too large here for anyone to do in time.
 #[tokio::test]
 async fn answers_a_call_without_work_while_it_has_a_job() {
     let market = Market::start();
@@ -197,10 +197,9 @@ async fn answers_a_call_without_work_while_it_has_a_job() {
     .await;
 }
 
-/// What a worker showed of its work before it died is dropped by the next one; evidence about anything else, such as a job it audits, is
-/// not.
+/// A worker closes the evidence that an earlier one left of a check-in, but not evidence about anything else, such as a job it audits.
 #[tokio::test]
-async fn drops_what_was_left_of_a_check_in() {
+async fn closes_leftover_evidence_of_a_check_in() {
     let market = Market::start();
     let worker = market.started().await;
     let (device, key) = (worker.device(), market.supplier.key.clone());

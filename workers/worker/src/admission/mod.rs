@@ -22,26 +22,26 @@ use protocol::{audit, math, sortition};
 use solana_address::Address;
 use std::sync::Arc;
 
-/// A worker prepares this many slots before its turn, which leaves time to fetch the input.
+/// Slots before its turn at which the worker starts to prepare, to leave time for fetching the input.
 const LEAD: u64 = 10;
 
 /// What to do about an open job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Take it, from this slot on, for no less than this price per unit.
+    /// Take it, from this slot on, for at least this price per unit.
     Take {
-        /// First slot at which the claim is admitted.
+        /// First slot in which the device may claim it.
         slot: u64,
         /// Price floor.
         floor: u64,
     },
     /// Look again later.
     Later(Reason),
-    /// It will not fit unless the worker changes.
+    /// It does not fit, unless the worker or its settings change.
     Never(Reason),
 }
 
-/// What is known of an open job.
+/// An open job, and what is known about it.
 pub(crate) struct Offer<'a> {
     pub address: &'a Address,
     pub job: &'a Job,
@@ -50,24 +50,24 @@ pub(crate) struct Offer<'a> {
     pub seed: Seed,
 }
 
-/// What a worker is willing and able to do.
+/// What the worker is willing and able to do.
 pub(crate) struct Limits<'a> {
     pub accept: &'a [Accept],
     pub max_blob: u64,
-    /// Bytes that can be kept.
+    /// Free bytes on the disk.
     pub free_space: u64,
     pub max_window: u32,
     pub max_bond: u32,
     pub priority_fee: PriorityFee,
-    /// Whether it looks at every value of a job, which takes the CPU.
+    /// Whether jobs are run with every intermediate value visible, which needs the CPU.
     pub observes_ops: bool,
-    /// What is in hand already and shares the machine.
+    /// Everything in hand already, which shares the machine.
     pub in_hand: &'a [Task],
     pub device: &'a Address,
 }
 
-/// Whether the bond of a job at this price per unit is at most so many times what the market asks for one of that price alone: without
-/// value at risk, for which nothing is paid.
+/// Whether a job's bond at this price per unit is at most `times` what the market asks for a job of that price. That leaves out the value
+/// at risk, for which the consumer pays nothing.
 fn in_proportion(job: &Job, price: u64, config: &Config, times: u32) -> bool {
     let plain = Job {
         bond: config.min_bond,
@@ -78,10 +78,10 @@ fn in_proportion(job: &Job, price: u64, config: &Config, times: u32) -> bool {
     matches!(bonds, [Some(bond), Some(usual)] if bond <= usual.saturating_mul(times.into()))
 }
 
-/// Seconds that the bond may stay locked after the worker's own part: other replicas may be taken and computed as late as the terms allow, and
-/// an auditor may come as late as the market does and take as long as the worker may.
+/// Seconds for which the bond may stay locked after the worker has done its part: other replicas may be taken and computed as late as the
+/// terms allow, and an auditor may come as late as the market allows and take as long as the worker may.
 fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
-    // Only what neither the market nor the consumer audits at all is never drawn, however many clean jobs stand behind the device.
+    // A result may be drawn, even for a device with a long clean record, unless neither the market nor the consumer asks for any audits.
     let is_drawable = [config.audit_jobs, config.audit_floor_bps, job.audit_bps]
         .iter()
         .any(|rate| !rate.is_zero());
@@ -94,8 +94,8 @@ fn locked_seconds(job: &Job, config: &Config, now: i64) -> i64 {
     others.saturating_add(job.window_seconds.get().into())
 }
 
-/// The price per unit at which as much is left on average, once auditors are paid, as `floor` leaves of a job whose consumer asks for no
-/// audits of its own: those that the market draws are a cost of every job. Rounded up.
+/// The price per unit that leaves as much on average, after auditors are paid, as `floor` does for a job without extra audits. Audits that
+/// the market draws are a cost of every job; those that the consumer adds are not. Rounded up.
 fn with_audits(floor: u64, job: &Job, view: &View) -> u64 {
     let config = &view.jobs;
     let [least, share, extra] = [config.audit_floor_bps, config.audit_share_bps, job.audit_bps].map(|bps| Bps::saturating(bps.get()));
@@ -110,18 +110,18 @@ fn with_audits(floor: u64, job: &Job, view: &View) -> u64 {
     math::mul_div_ceil(floor, elsewhere, here).unwrap_or(u64::MAX)
 }
 
-/// Bytes of the blobs of so many units: inputs, outputs and trace.
+/// Sizes in bytes of the blobs of a job of so many units: inputs, outputs and trace.
 pub fn blob_sizes(model: &Model, units: u32) -> [u64; 3] {
     let bytes = |header: Option<BatchHeader>| header.map_or(u64::MAX, |header| header.blob_bytes());
     [bytes(model.inputs(units)), bytes(model.outputs(units)), model.trace_bytes(units)]
 }
 
-/// Whether no blob of a job of so many units is too large.
+/// Whether all blobs of a job of so many units fit `max_blob`.
 pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
     blob_sizes(model, units).into_iter().all(|bytes| bytes <= max_blob)
 }
 
-/// Decides about a job by the rules the programs will apply, and by the worker's own.
+/// Decides about a job by the rules that the programs will apply and by the worker's own.
 pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     let Offer {
         address,

@@ -6,15 +6,15 @@ use std::fmt;
 /// Why a job is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Somebody has it.
+    /// Another device has it.
     Taken,
-    /// Its offer has run out.
+    /// Its offer has expired.
     Expired,
     /// The market is paused.
     Paused,
     /// It asks for another GPU.
     Gpu,
-    /// It asks for more memory a GPU.
+    /// It asks for more memory per GPU.
     Memory,
     /// It asks for a faster GPU.
     Multiplier,
@@ -22,17 +22,17 @@ pub enum Reason {
     Experience,
     /// Its mint is not accepted.
     Mint,
-    /// Even its highest price is below the floor, which is the higher the more audits the consumer asks for.
+    /// Even its highest price is below the floor, which rises with the audits that the consumer asks for.
     Price,
     /// Its price has not risen to that floor yet.
     Auction,
     /// Its inputs, outputs or trace are too large.
     Size,
-    /// The disk has no room to keep them.
+    /// The disk has no room for them.
     Disk,
-    /// It would not be done in time.
+    /// It, or a job in hand, would not be finished in time.
     Slow,
-    /// Demands about its result might not be answered in time, which costs the bond.
+    /// Demands about its result might not be answered in time, which would cost the bond.
     Answers,
     /// Its bond would be locked for too long.
     Window,
@@ -44,7 +44,7 @@ pub enum Reason {
     Poor,
     /// Its seed is not known yet.
     Seed,
-    /// The device's turn has not come.
+    /// The device's turn to claim has not come yet.
     Turn,
 }
 
@@ -59,28 +59,25 @@ impl fmt::Display for Reason {
             Self::Multiplier => "it asks for a faster GPU",
             Self::Experience => "it asks for more jobs done",
             Self::Mint => "it pays in a mint not listed in `accept`",
-            Self::Price => "its highest price, less what the audits that its consumer asks for may cost, is below the floor in `accept`",
-            Self::Auction => {
-                "its price, less what the audits that its consumer asks for may cost, has not reached the floor in `accept` yet"
-            }
+            Self::Price => "its highest price, less the cost of the audits its consumer asks for, is below the floor in `accept`",
+            Self::Auction => "its price, less the cost of the audits its consumer asks for, has not reached the floor in `accept` yet",
             Self::Size => "its inputs, outputs or trace exceed `max_blob_mib`",
-            Self::Disk => "the disk has too little space to keep its inputs, outputs and trace; free some, or move `data`",
-            Self::Slow => "this machine would not finish it, or what it has in hand, in time",
+            Self::Disk => "the disk has too little space for its inputs, outputs and trace; free some, or move `data`",
+            Self::Slow => "this machine would not finish it, or a job it has in hand, in time",
             Self::Answers => {
-                "this machine's CPU might not answer eight questions about each result, those in hand included, in half a minute"
+                "this machine's CPU might need more than half a minute to answer eight questions about each result, including those in hand"
             }
             Self::Window => "its bond might stay locked for longer than `max_window_seconds`",
-            Self::Disproportion => "its bond is more than `max_bond` times what the market asks for one of its price",
-            Self::Bond => "the device may not bond for it: too little free stake, on probation, retired, or a slash waits for its bonds",
+            Self::Disproportion => "its bond is more than `max_bond` times what the market asks for a job of this price",
+            Self::Bond => {
+                "the device cannot bond for it: it has too little free stake, is on probation or retired, or owes stake to a slash"
+            }
             Self::Poor => {
                 let fund = reserve::in_sol(reserve::FUND);
-                return write!(
-                    f,
-                    "the hot key has too little SOL to see a job through beside a check-in; send it {fund} SOL"
-                );
+                return write!(f, "the hot key has too little SOL for a job and a check-in; send it {fund} SOL");
             }
             Self::Seed => "its seed is not known yet",
-            Self::Turn => "the device's turn has not come",
+            Self::Turn => "the device's turn to claim has not come yet",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a job or an audit in hand takes of the machine.
+//! What a job or an audit takes of the machine, and whether that fits next to everything in hand.
 
 use crate::models::Model;
 use crate::reserve;
@@ -8,30 +8,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Seconds that transactions take between computing and the deadline.
+/// Seconds left for transactions between the computation and the deadline.
 const OVERHEAD: i64 = 3;
 
-/// Seconds of an answer's that its transactions take: a full page of 1,024 hashes goes in 41, one after the other.
+/// Seconds of an answer that go to its transactions: a full page of 1,024 hashes takes 41, one after the other.
 const SENDING: u32 = 17;
 
-/// A job or an audit in hand, as the machine has to do with it.
+/// A job or an audit, as a load on the machine.
 #[derive(Clone)]
 pub(crate) struct Task {
     model: Arc<Model>,
-    /// Units that are still to be computed.
+    /// Units left to compute.
     left: Arc<AtomicU32>,
-    /// Unix time by which they have to be.
+    /// Unix time by which they have to be computed.
     due: i64,
-    /// Whether every value is looked at.
+    /// Whether it runs with every intermediate value visible.
     observes_ops: bool,
-    /// Whether the result may be asked about.
+    /// Whether demands about the result have to be answered.
     answers: bool,
-    /// Lamports that accounts of its own will lock yet.
+    /// Lamports of rent that its accounts have yet to lock.
     pub locks: u64,
 }
 
 impl Task {
-    /// A job of which so many units are left, to be committed by unix time `deadline`.
+    /// A job with so many units left, to be committed by unix time `deadline`.
     pub fn job(model: &Arc<Model>, left: u32, deadline: i64, observes_ops: bool) -> Self {
         Self {
             model: model.clone(),
@@ -43,7 +43,7 @@ impl Task {
         }
     }
 
-    /// The audit of a job, likewise.
+    /// The audit of a job, to be committed by unix time `deadline`.
     pub fn audit(model: &Arc<Model>, job: &Job, deadline: i64) -> Self {
         Self {
             model: model.clone(),
@@ -60,12 +60,12 @@ impl Task {
         !self.answers
     }
 
-    /// Whether it is computed.
+    /// Whether nothing is left to compute.
     pub fn is_done(&self) -> bool {
         self.left.load(Ordering::Relaxed) == 0
     }
 
-    /// Units that are still to be computed, to be counted down.
+    /// The counter of units left to compute.
     pub fn units_left(&self) -> Arc<AtomicU32> {
         self.left.clone()
     }
@@ -82,8 +82,8 @@ impl Task {
         self.observes_ops || self.model.engine().residents().is_empty()
     }
 
-    /// Whether it would be computed in time, and so would everything in hand that takes the same place, in whatever order that happens and
-    /// if it took twice as long as estimated.
+    /// Whether it and everything in hand that computes on the same hardware would be finished in time, in any order and even if all took
+    /// twice as long as estimated.
     pub fn fits(&self, in_hand: &[Self], now: i64) -> bool {
         let beside = |task: &&Self| !task.time().is_zero() && task.takes_cpu() == self.takes_cpu();
         let sharing = || in_hand.iter().filter(beside).chain([self]);
@@ -92,8 +92,8 @@ impl Task {
         sharing().all(|task| work.saturating_mul(2) <= left(task))
     }
 
-    /// Whether its result and those in hand can be answered for, if all questions that may be open at a time about each come at once and
-    /// find no time left on the workers' clocks. Jobs that are computed meanwhile may take half of the CPU.
+    /// Whether demands about its result and those in hand can be answered in time in the worst case: every question that may be open about
+    /// each comes at once, and the worker's clocks are used up. Jobs computed meanwhile may take half of the CPU.
     pub fn can_answer(&self, in_hand: &[Self]) -> bool {
         let asked = in_hand.iter().filter(|task| task.answers).chain([self]);
         let work = asked.fold(Duration::ZERO, |sum, task| sum.saturating_add(task.model.time_to_answer(MAX_OPEN)));

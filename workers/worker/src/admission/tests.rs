@@ -7,23 +7,23 @@ use std::time::Duration;
 
 const MINT: Address = Address::new_from_array([7; 32]);
 const NOW: i64 = 1_000;
-/// What answers about a result take at most, at 30,000 compute units for a lamport each.
+/// Most lamports that answers about a result take, at 30,000 compute units for a lamport each.
 const ANSWERS: u64 = 8 * 42 * (5_000 + 30_000);
-/// What a key has to have for one result, a check-in besides.
+/// Lamports that a key needs for one result and a check-in.
 const LEAST: u64 = ANSWERS + 50_000_000;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The upscale model, with these times for a unit.
+/// The upscale model, taking these times for a unit.
 fn model(unit: Duration, seen: Duration, answer: Duration) -> Arc<Model> {
     let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
     model.takes(unit, seen, answer);
     Arc::new(model)
 }
 
-/// A job and what it is judged by.
+/// A job and everything the decision about it depends on.
 struct Case {
     job: Job,
     view: View,
@@ -36,7 +36,7 @@ struct Case {
     in_hand: Vec<Task>,
 }
 
-/// One that is taken at once.
+/// A job that is taken at once.
 fn taken() -> Case {
     let mut view = View {
         now: Moment { unix: NOW, slot: 500 },
@@ -112,7 +112,7 @@ impl Case {
 }
 
 #[test]
-fn every_reason_is_given_for_what_it_says() {
+fn each_reason_is_given_when_it_applies() {
     use Verdict::{Later, Never};
     let model = model(seconds(1), seconds(1), Duration::ZERO);
     assert_eq!(taken().verdict(&model), Verdict::Take { slot: 0, floor: 10 });
@@ -171,8 +171,7 @@ fn every_reason_is_given_for_what_it_says() {
     for (expected, case) in cases {
         assert_eq!(case.verdict(&model), expected);
     }
-    // What the price may not be yet, it is at the end of the auction; any GPU will do where none is named; and a worker prepares before
-    // its turn.
+    // The price reaches the floor at the end of the auction; any GPU will do if none is named; and a worker prepares before its turn.
     let patient = change(|case| {
         case.accept = vec![Accept {
             mint: Some(MINT),
@@ -184,10 +183,11 @@ fn every_reason_is_given_for_what_it_says() {
     });
     assert_eq!(patient.verdict(&model), Verdict::Take { slot: 660, floor: 20 });
 }
+
 #[test]
-fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
+fn a_bond_must_be_in_proportion_to_the_price_and_locked_for_a_limited_time() {
     let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    // One unit at one base unit, for a week of the whole stake.
+    // One unit at one base unit, which would lock the whole stake for a week.
     let mut trap = taken();
     (trap.job.units, trap.job.start_price, trap.job.max_price) = (1.into(), 1.into(), 1.into());
     trap.accept = vec![Accept { mint: None, min_price: 1 }];
@@ -196,7 +196,8 @@ fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
     trap.job.window_seconds = 60.into();
     assert_eq!(trap.verdict(&model), Verdict::Never(Reason::Disproportion));
 
-    // Ten times what one lie in twenty asks for at 40 base units, and at 80: what is too much now may be right later.
+    // If one result in twenty is watched, the bond is more than ten times what the market asks at 40 base units, but not at 80: the price
+    // rises to that.
     let mut dear = taken();
     dear.view.jobs.watch_bps = 500.into();
     dear.job.bond = 17_330.into();
@@ -204,7 +205,7 @@ fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
     dear.view.now.unix += 60;
     assert_eq!(dear.verdict(&model), Verdict::Take { slot: 0, floor: 10 });
 
-    // Another replica may be taken when the offer ends, and then take as long as it may.
+    // Another replica may be taken just before the offer ends, and then take all of its time.
     let mut replica = taken();
     (replica.job.replicas, replica.job.window_seconds) = (2, 60.into());
     replica.job.run_seconds = (3_600 - 60 - 100).into();
@@ -212,7 +213,7 @@ fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
     replica.job.run_seconds = (3_600 - 60 - 99).into();
     assert_eq!(replica.verdict(&model), Verdict::Never(Reason::Window));
 
-    // An auditor may be awaited for a minute, whoever asks for audits, and then takes as long as the worker may.
+    // An auditor has a minute to come, no matter who asks for audits, and then as much time as the worker.
     let draws: [fn(&mut Case); 3] = [
         |case| case.view.jobs.audit_jobs = 1.into(),
         |case| case.view.jobs.audit_floor_bps = 1.into(),
@@ -230,7 +231,7 @@ fn a_bond_is_locked_for_a_time_and_a_price_that_are_worth_it() {
 }
 
 #[test]
-fn audits_that_a_consumer_asks_for_are_paid_for_by_it() {
+fn a_consumer_pays_for_the_audits_it_asks_for() {
     use Verdict::{Later, Never, Take};
     let model = model(Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let verdict = |min_price: u64, with: fn(&mut Case)| {
@@ -252,14 +253,14 @@ fn audits_that_a_consumer_asks_for_are_paid_for_by_it() {
         Never(Reason::Price),
     ];
     assert_eq!(verdicts, expected);
-    // Where the market audits half of all results, as much is left of six here as of two elsewhere.
+    // If the market audits half of all results, a price of six leaves as much here as two elsewhere.
     assert_eq!(
         verdict(2, |case| case.view.jobs.audit_floor_bps = 5_000.into()),
         Take { slot: 0, floor: 6 }
     );
     // Rounded up: two in 1 - 0.8 * 0.1.
     assert_eq!(verdict(2, |case| case.job.audit_bps = 1_000.into()), Take { slot: 0, floor: 3 });
-    // A device on probation is audited whoever asks: that is its own cost, even where auditors get everything.
+    // A device on probation is audited anyway. That is its own cost, even if auditors get everything.
     let probation = |case: &mut Case| case.view.jobs.audit_jobs = 20.into();
     assert_eq!(verdict(10, probation), Take { slot: 0, floor: 10 });
     let greedy = |case: &mut Case| case.view.jobs.audit_share_bps = 10_000.into();
@@ -272,11 +273,11 @@ fn audits_that_a_consumer_asks_for_are_paid_for_by_it() {
 }
 
 #[test]
-fn answers_are_counted_on_half_a_minute_for_everything_in_hand() {
+fn answers_about_everything_in_hand_must_fit_half_a_minute() {
     use Verdict::{Later, Never, Take};
     let slow = model(Duration::ZERO, Duration::ZERO, seconds(5));
     assert_eq!(taken().verdict(&slow), Never(Reason::Answers));
-    // Two jobs of sixteen units asked for, each taking twice as long: 12.8 of 13 seconds.
+    // Two jobs, sixteen questions, each taking twice as long as estimated: 12.8 of 13 seconds.
     let model = model(Duration::ZERO, Duration::ZERO, Duration::from_millis(400));
     let case = |jobs: usize, audits: usize| {
         let mut case = taken();
@@ -292,7 +293,7 @@ fn answers_are_counted_on_half_a_minute_for_everything_in_hand() {
     );
 }
 
-/// All that is in hand may be asked about, too, audits lock what they show, and an hour of rewards comes before what is new.
+/// Results in hand may be asked about too, audits lock rent for their proof, and an hour of rewards comes before new work.
 #[test]
 fn a_key_pays_for_everything_in_hand() {
     use Verdict::{Later, Take};
@@ -304,7 +305,7 @@ fn a_key_pays_for_everything_in_hand() {
         case.verdict(&model)
     };
     let new = Task::audit(&model, &taken().job, NOW);
-    // Three chunks below 14 levels in each tree: over 4 units, 9 checkpoints and 172 chunks. It grows with the job.
+    // Three chunks with 14 levels above them in each tree: 4 units, 9 checkpoints and 172 chunks. The proof grows with the job.
     let proof = reserve::for_proof(&model, 4);
     assert_eq!(proof, 6_960 * (128 + 140 + 5_888));
     assert_eq!(reserve::for_proof(&model, 1_024) - proof, 6_960 * 8 * 192);
@@ -321,13 +322,13 @@ fn a_key_pays_for_everything_in_hand() {
         assert_eq!(verdict(jobs, &audits, needed - 1), Later(Reason::Poor));
         assert_eq!(verdict(jobs, &audits, needed), Take { slot: 0, floor: 10 });
     }
-    // What the documentation says of a key that was just registered.
+    // What the documentation says about a newly registered key.
     let taken = (0..).take_while(|jobs| verdict(*jobs, &[], reserve::FUND) != Later(Reason::Poor));
     assert_eq!(taken.count(), 8);
 }
 
 #[test]
-fn work_in_hand_is_added_up_where_it_is_done() {
+fn work_in_hand_adds_up_per_hardware() {
     use Verdict::{Later, Never, Take};
     let model = model(seconds(1), seconds(1), Duration::ZERO);
     let mut case = taken();
@@ -344,11 +345,11 @@ fn work_in_hand_is_added_up_where_it_is_done() {
     assert_eq!(verdict(&[task(3_600, 1 << 20)]), slow, "an hour's work comes first");
     assert_eq!(verdict(&[task(26, 1 << 20)]), take, "twice 27 seconds");
     assert_eq!(verdict(&[task(14, 1 << 20), task(14, 1 << 20)]), slow, "twice 29 seconds");
-    assert_eq!(verdict(&[task(5, 14)]), slow, "what was taken would be late");
+    assert_eq!(verdict(&[task(5, 14)]), slow, "the job in hand would be late");
     assert_eq!(verdict(&[task(5, 15)]), take);
     assert_eq!(verdict(&[task(0, 0)]), take, "computed");
 
-    // Where every value is looked at the CPU counts, however fast a GPU is.
+    // With every value visible the job runs on the CPU, no matter how fast a GPU is.
     model.takes(Duration::ZERO, seconds(30), Duration::ZERO);
     assert!(!Task::audit(&model, &job, NOW + 60).fits(&[], NOW));
     case.in_hand = Vec::new();

@@ -1,59 +1,59 @@
-//! One network in one place, timed as a worker runs it.
+//! Timing one network in one place, the way a worker runs it.
 
 use engine::bench::{Times, batch, on_gpu, unit};
 use engine::{Engine, Error};
 use serde::Serialize;
 use std::time::Duration;
 
-/// Runs of anything, however long they take.
+/// Fewest runs of each kind, however long they take.
 const LEAST: usize = 3;
 
-/// A network in a place.
+/// The measurement of a network in one place.
 #[derive(Debug, Serialize)]
 pub struct Measurement {
     /// `cpu`, `gpu0` and so on, or `gpus` for all together.
     pub place: String,
     /// Name and version.
     pub network: String,
-    /// Whether it is one of the models given, and not one made up to be timed.
+    /// Whether it is one of the given models, not a synthetic one.
     pub shipped: bool,
-    /// What came out.
+    /// The results.
     #[serde(flatten)]
     pub figures: Figures,
 }
 
-/// Figures of a network in a place. Times are of whole runs, copies to and from a GPU and the hashing of every op's output included, as
+/// Figures of a network in one place. Times are of whole runs, including copies to and from a GPU and the hashing of every op's output, as
 /// in a job.
 #[derive(Debug, Serialize)]
 pub struct Figures {
-    /// Multiply-accumulates of a unit.
+    /// Multiply-accumulates per unit.
     pub macs_per_unit: u64,
     /// One unit alone.
     pub unit_ms: Latency,
-    /// Units that keep the place busy: as many as its GPUs take at once, or one a thread.
+    /// Units that keep the place busy: as many as its GPUs take at once, or one per thread.
     pub batch_units: u32,
-    /// Such a batch.
+    /// A batch of that many units.
     pub batch_ms: Latency,
-    /// Of full batches, by the median.
+    /// Of full batches, from the median time.
     pub units_per_second: f64,
-    /// Two operations per multiply-accumulate, in 10^12 a second, of full batches.
+    /// 10^12 operations per second in full batches, counting two per multiply-accumulate.
     pub tops: f64,
-    /// What hashing adds, by the medians: to a unit on the CPU, to a pass without copies on a GPU. `null` for several GPUs.
+    /// What hashing adds to the median time: of a unit on the CPU, or of a pass without copies on a GPU. `null` for several GPUs.
     pub trace_overhead_percent: Option<f64>,
-    /// Of GPUs, what the network holds; of the CPU, activations of a full batch.
+    /// On GPUs, the memory that the network holds; on the CPU, the activations of a full batch.
     pub memory_bytes: u64,
 }
 
-/// Percentiles of so many runs, in milliseconds.
+/// Percentiles of the run times, in milliseconds.
 #[derive(Debug, Serialize)]
 pub struct Latency {
-    /// Runs that were timed.
+    /// Number of timed runs.
     pub runs: usize,
     /// The median.
     pub p50: f64,
-    /// What 95 % of the runs did not exceed; `null` of fewer than 20.
+    /// 95th percentile; `null` for fewer than 20 runs.
     pub p95: Option<f64>,
-    /// What 99 % of the runs did not exceed; `null` of fewer than 100.
+    /// 99th percentile; `null` for fewer than 100 runs.
     pub p99: Option<f64>,
 }
 
@@ -68,7 +68,7 @@ impl From<&Times> for Latency {
     }
 }
 
-/// Measures in about so much time, or longer where three runs of each kind take longer.
+/// Measures for about this long, or until there are three runs of each kind.
 pub(super) fn measure(engine: &Engine, budget: Duration) -> Result<Figures, Error> {
     let package = engine.package();
     let inputs = unit(package);
@@ -115,7 +115,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn the_cpu_is_not_timed_for_gpus_without_memory() -> Result<(), Box<dyn std::error::Error>> {
+    fn the_cpu_is_not_timed_in_place_of_gpus_without_memory() -> Result<(), Box<dyn std::error::Error>> {
         let engine = Engine::new(Arc::new(engine::bench::gemm(64)?), 1)?;
         assert!(measure(&engine, Duration::ZERO).is_ok());
         for ordinal in [0, 1] {

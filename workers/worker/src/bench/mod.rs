@@ -1,4 +1,4 @@
-//! `ionet-worker bench`: what this machine does with the models, and what follows from that for a supplier.
+//! `ionet-worker bench`: how fast this machine runs the models, and what to register it as and charge.
 
 mod measure;
 mod price;
@@ -21,16 +21,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What to measure and how to show it.
+/// Options of `ionet-worker bench`.
 #[derive(Args, Clone, Debug)]
 pub struct Bench {
-    /// Form of the report on standard output; progress goes to standard error
+    /// Format of the report on standard output; progress goes to standard error
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
-    /// Seconds for each network on the CPU and on each GPU; more give percentiles of more runs
+    /// Seconds for each network on the CPU and on each GPU; a longer run gives more percentiles
     #[arg(long, value_name = "S", default_value = "4", value_parser = seconds)]
     seconds: f64,
-    /// Target income of an hour at full load, in $IO before the market's fee: prices per unit follow from it
+    /// Target income per hour at full load, in $IO before the market's fee; prices per unit follow from it
     #[arg(long, value_name = "IO_PER_HOUR", default_value = "1")]
     income: Income,
 }
@@ -39,7 +39,7 @@ pub struct Bench {
 enum Output {
     /// For people
     Table,
-    /// One object, for programs
+    /// One JSON object, for programs
     Json,
 }
 
@@ -53,7 +53,7 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 }
 
 impl Bench {
-    /// Measures and shows. Needs neither chain nor keys.
+    /// Measures and prints the report. Needs neither chain nor keys.
     pub fn run(&self, compute: &Compute, print: impl FnOnce(String)) -> Result<()> {
         let report = self.measure(compute, |what| eprintln!("measuring {what}"))?;
         print(match self.output {
@@ -91,7 +91,7 @@ impl Bench {
         }
         let gpus = devices.iter().map(|device| bench.gpu(device)).collect::<Result<_>>()?;
         let Run { measurements, skipped, .. } = bench;
-        // A worker computes where the last measurement of a model was taken: on all its GPUs, on its only one, or on the CPU.
+        // The last measurement of a model is where a worker computes: on all GPUs, on the only one, or on the CPU.
         let prices = models.iter().filter_map(|model| {
             let last = measurements.iter().rfind(|of: &&Measurement| of.network == model.name)?;
             Price::of(last, self.income)
@@ -110,7 +110,7 @@ impl Bench {
     }
 }
 
-/// The GPUs there are; those that cannot be used are noted.
+/// Opens the GPUs, and notes those that cannot be used in `skipped`.
 fn open(compute: &Compute, skipped: &mut Vec<Skipped>) -> Vec<Arc<dyn Device>> {
     let mut skip = |place: String, error: engine::cuda::DeviceError| {
         skipped.push(Skipped {
@@ -133,7 +133,7 @@ fn open(compute: &Compute, skipped: &mut Vec<Skipped>) -> Vec<Arc<dyn Device>> {
     devices
 }
 
-/// Measurements under way.
+/// A benchmark in progress.
 struct Run<'a, P> {
     devices: &'a [Arc<dyn Device>],
     budget: Duration,
@@ -143,7 +143,7 @@ struct Run<'a, P> {
 }
 
 impl<P: Fn(&str)> Run<'_, P> {
-    /// Measures a network on the CPU, on each GPU, and on all of them together.
+    /// Measures a network on the CPU, on each GPU, and on all GPUs together.
     fn network(&mut self, name: &str, shipped: bool, engine: &Engine) {
         self.place("cpu", name, shipped, engine, &[]);
         for device in self.devices {
@@ -155,7 +155,7 @@ impl<P: Fn(&str)> Run<'_, P> {
         }
     }
 
-    /// What to register a GPU as, and how long the work takes that calls then ask for.
+    /// What to register a GPU as, and how long the work of a call then takes.
     fn gpu(&mut self, device: &Arc<dyn Device>) -> Result<Gpu> {
         let mut gpu = Gpu::of(device.traits())?;
         let size = gpu.row.as_ref().and_then(|row| {
@@ -178,6 +178,7 @@ impl<P: Fn(&str)> Run<'_, P> {
         Ok(gpu)
     }
 
+    /// Measures a network in one place.
     fn place(&mut self, place: &str, network: &str, shipped: bool, engine: &Engine, devices: &[Arc<dyn Device>]) {
         (self.progress)(&format!("{network} on {place}"));
         let attached = devices.iter().try_for_each(|device| engine.attach(device.clone()));

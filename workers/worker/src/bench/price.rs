@@ -1,11 +1,11 @@
-//! What a unit has to cost for an hour at full load to bring what the supplier wants.
+//! The price per unit at which an hour at full load earns a target income.
 
 use super::measure::Measurement;
 use protocol::units::IO;
 use serde::Serialize;
 use std::str::FromStr;
 
-/// $IO an hour, in base units.
+/// Target income per hour, in base units of $IO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Income(u64);
 
@@ -21,32 +21,32 @@ impl FromStr for Income {
     fn from_str(text: &str) -> Result<Self, String> {
         let io: f64 = text.parse().map_err(|_| format!("'{text}' is not an amount of $IO"))?;
         let units = io * IO as f64;
-        // Up to here every whole number is a float of its own.
+        // Up to here, floats represent every whole number exactly.
         if (1.0..=(1u64 << 53) as f64).contains(&units) {
             Ok(Self(units.ceil() as u64))
         } else {
-            Err("give between 0.00000001 and 90,000,000 $IO an hour".to_owned())
+            Err("give between 0.00000001 and 90,000,000 $IO per hour".to_owned())
         }
     }
 }
 
-/// A price for a model.
+/// A suggested price for a model.
 #[derive(Debug, Serialize)]
 pub struct Price {
     /// Name and version.
     pub model: String,
     /// Where its units were measured.
     pub place: String,
-    /// Units a second there.
+    /// Units per second there.
     pub units_per_second: f64,
-    /// $IO a unit.
+    /// $IO per unit.
     pub io_per_unit: f64,
     /// The same in base units, as `accept` takes it.
     pub base_units_per_unit: u64,
 }
 
 impl Price {
-    /// The price at which what was measured brings so much; none when nothing was.
+    /// The price at which the measured speed earns the income. `None` if the speed is zero.
     pub(super) fn of(measured: &Measurement, income: Income) -> Option<Self> {
         let units_per_second = measured.figures.units_per_second;
         let base_units_per_unit = per_unit(income, units_per_second)?;
@@ -60,7 +60,7 @@ impl Price {
     }
 }
 
-/// Base units a unit, rounded up: never less than the income asked for. None without a speed.
+/// Base units per unit, rounded up so that the income is reached. `None` without a speed.
 fn per_unit(income: Income, units_per_second: f64) -> Option<u64> {
     let price = (income.0 as f64 / (units_per_second * 3600.0)).ceil();
     (price.is_finite() && price >= 1.0).then_some(price as u64)
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_brings_the_income_and_no_base_unit_less_would() {
+    fn a_price_earns_the_income_and_one_base_unit_less_would_not() {
         let price = |income: &str, speed| per_unit(income.parse().unwrap(), speed);
         assert_eq!(price("1", 1.0), Some(27_778), "10^8 / 3,600, rounded up");
         assert_eq!(price("3.6", 100.0), Some(1_000), "exactly");

@@ -1,4 +1,4 @@
-//! What was found, for people and for programs.
+//! The report of a benchmark, as text and as JSON.
 
 use super::measure::{Latency, Measurement};
 use super::price::Price;
@@ -9,22 +9,22 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// All that a run found. Field names are stable.
+/// Everything that a benchmark found. Field names are stable.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Of this program.
+    /// Version of this program.
     pub version: &'static str,
-    /// Instructions that the CPU computes with.
+    /// Instruction set that the CPU computes with.
     pub backend: String,
     /// Threads that the CPU computes on.
     pub threads: usize,
-    /// Seconds given to each network in each place.
+    /// Seconds spent on each network in each place.
     pub seconds: f64,
-    /// What an hour at full load is to bring.
+    /// Target income per hour at full load.
     pub income_io_per_hour: f64,
     /// GPUs in use.
     pub gpus: Vec<Gpu>,
-    /// Network by network; of each the CPU first, then each GPU, then all together.
+    /// Network by network: first the CPU, then each GPU, then all GPUs together.
     pub measurements: Vec<Measurement>,
     /// A price for each model.
     pub prices: Vec<Price>,
@@ -32,20 +32,20 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
 }
 
-/// A GPU and the row of the published table that it is.
+/// A GPU, and its row in the published table.
 #[derive(Debug, Serialize)]
 pub struct Gpu {
-    /// Its number, as the driver counts.
+    /// Its number, as the driver counts from 0.
     pub ordinal: usize,
     /// Its name, as the driver gives it.
     pub name: String,
-    /// All of its memory.
+    /// Its total memory.
     pub memory_bytes: u64,
-    /// What to register it as.
+    /// The row to register it as.
     pub row: Option<Row>,
     /// Why there is no such row.
     pub no_row: Option<String>,
-    /// Seconds that the work took which calls ask of that row; `null` without a row, or where it failed.
+    /// Seconds that the work of a call took, for that row; `null` without a row, or if the work failed.
     pub call_seconds: Option<f64>,
 }
 
@@ -56,15 +56,15 @@ pub struct Row {
     pub id: u16,
     /// Its name, as `ionet device register --gpu` takes it.
     pub name: String,
-    /// What rewards are multiplied by.
+    /// Reward multiplier.
     pub multiplier: f64,
-    /// Memory it promises, in GiB.
+    /// Memory that the row promises, in GiB.
     pub vram_gb: u16,
-    /// What a call asks for: logarithms to base 2 of a line's elements, a tensor's bytes and the layers.
+    /// Size of the work of a call: base-2 logarithms of the elements per line, the bytes per tensor and the number of layers.
     pub work: [u8; 3],
 }
 
-/// What could not be measured.
+/// A measurement that failed.
 #[derive(Debug, Serialize)]
 pub struct Skipped {
     /// Where.
@@ -76,7 +76,7 @@ pub struct Skipped {
 }
 
 impl Gpu {
-    /// What the table says of a GPU.
+    /// Looks a GPU up in the table.
     pub(super) fn of(traits: &Traits) -> Result<Self> {
         let table = migrations::published_gpu_models().map_err(|error| SettingsError(error.to_string()))?;
         let (row, no_row) = match migrations::gpu_model_of(&table, &traits.name, traits.memory) {
@@ -112,37 +112,59 @@ impl fmt::Display for Report {
             }
         }
         for place in places {
-            writeln!(f, "{}\n", self.title(place))?;
-            let of_place = || self.measurements.iter().filter(|of| of.place == place);
-            let times = of_place().flat_map(|Measurement { network, figures, .. }| {
-                let row = |name: &str, units: u32, of: &Latency| {
-                    let [p50, p95, p99] = [Some(of.p50), of.p95, of.p99].map(|time| time.map_or("–".to_owned(), milliseconds));
-                    [name.to_owned(), units.to_string(), p50, p95, p99, of.runs.to_string()]
-                };
-                [row(network, 1, &figures.unit_ms), row("", figures.batch_units, &figures.batch_ms)]
-            });
-            writeln!(f, "{}", table(["", "units", "p50", "p95", "p99", "runs"], times.collect()))?;
-            let rates = of_place().map(|Measurement { network, figures, .. }| {
-                let hashing = figures.trace_overhead_percent.map(|percent| format!("{percent:+.1} %"));
-                [
-                    network.clone(),
-                    figure(figures.units_per_second),
-                    figure(figures.tops),
-                    hashing.unwrap_or_default(),
-                    format!("{:.1} MiB", figures.memory_bytes as f64 / 1_048_576.0),
-                ]
-            });
-            writeln!(f, "{}", table(["", "units/s", "int8 TOPS", "hashing", "memory"], rates.collect()))?;
+            self.write_place(place, f)?;
         }
         writeln!(
             f,
             "Times are of one unit and of a full batch, and include hashing and copies, as in a job; units/s and TOPS are of full batches. \
-             – stands for percentiles of too few runs: --seconds asks for more."
+             – means too few runs for this percentile: raise --seconds to get it."
         )?;
         for Skipped { place, network, reason } in &self.skipped {
             let what = network.as_ref().map_or(String::new(), |network| format!("{network} on "));
             writeln!(f, "Not measured: {what}{place} ({reason}).")?;
         }
+        self.write_gpus(f)?;
+        self.write_prices(f)
+    }
+}
+
+impl Report {
+    /// Times and rates of every network in one place.
+    fn write_place(&self, place: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.title(place))?;
+        let of_place = || self.measurements.iter().filter(|of| of.place == place);
+        let times = of_place().flat_map(|Measurement { network, figures, .. }| {
+            let row = |name: &str, units: u32, of: &Latency| {
+                let [p50, p95, p99] = [Some(of.p50), of.p95, of.p99].map(|time| time.map_or("–".to_owned(), milliseconds));
+                [name.to_owned(), units.to_string(), p50, p95, p99, of.runs.to_string()]
+            };
+            [row(network, 1, &figures.unit_ms), row("", figures.batch_units, &figures.batch_ms)]
+        });
+        writeln!(f, "{}", table(["", "units", "p50", "p95", "p99", "runs"], times.collect()))?;
+        let rates = of_place().map(|Measurement { network, figures, .. }| {
+            let hashing = figures.trace_overhead_percent.map(|percent| format!("{percent:+.1} %"));
+            [
+                network.clone(),
+                figure(figures.units_per_second),
+                figure(figures.tops),
+                hashing.unwrap_or_default(),
+                format!("{:.1} MiB", figures.memory_bytes as f64 / 1_048_576.0),
+            ]
+        });
+        writeln!(f, "{}", table(["", "units/s", "int8 TOPS", "hashing", "memory"], rates.collect()))
+    }
+
+    fn title(&self, place: &str) -> String {
+        let gpu = self.gpus.iter().find(|gpu| format!("gpu{}", gpu.ordinal) == place);
+        match gpu {
+            Some(gpu) => format!("GPU {} ({})", gpu.ordinal, gpu.name),
+            None if place == "cpu" => format!("CPU ({}, {} threads)", self.backend, self.threads),
+            None => "All GPUs".to_owned(),
+        }
+    }
+
+    /// What to register the GPUs as, and how long the work of a call takes on each.
+    fn write_gpus(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows: BTreeMap<u16, (&Row, Vec<&Gpu>)> = BTreeMap::new();
         for gpu in &self.gpus {
             match (&gpu.row, &gpu.no_row) {
@@ -171,24 +193,28 @@ impl fmt::Display for Report {
             if let Some(seconds) = gpu.call_seconds {
                 writeln!(
                     f,
-                    "GPU {}: the work of a call took {} s, and has to be answered within a minute.",
+                    "GPU {}: the work of a call took {} s; the time limit is a minute.",
                     gpu.ordinal,
                     figure(seconds)
                 )?;
             }
         }
+        Ok(())
+    }
+
+    fn write_prices(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.prices.is_empty() {
             return Ok(());
         }
         writeln!(
             f,
-            "\nPrices for {} $IO an hour at full load, before the market's fee (--income):\n",
+            "\nPrices for {} $IO per hour at full load, before the market's fee (--income):\n",
             self.income_io_per_hour
         )?;
         let rows = self.prices.iter().map(|price| {
             [
                 price.model.clone(),
-                format!("{:.8} $IO a unit", price.io_per_unit),
+                format!("{:.8} $IO per unit", price.io_per_unit),
                 format!("io:{}", price.base_units_per_unit),
                 format!("at {} units/s on {}", figure(price.units_per_second), price.place),
             ]
@@ -197,23 +223,12 @@ impl fmt::Display for Report {
         let highest = self.prices.iter().map(|price| price.base_units_per_unit).max().unwrap_or(0);
         write!(
             f,
-            "\n`accept` is one floor for all models of a worker, so set accept = [\"io:{highest}\"], or serve fewer models and ask less."
+            "\n`accept` is one floor for all models of a worker: set accept = [\"io:{highest}\"], or serve fewer models and charge less."
         )
     }
 }
 
-impl Report {
-    fn title(&self, place: &str) -> String {
-        let gpu = self.gpus.iter().find(|gpu| format!("gpu{}", gpu.ordinal) == place);
-        match gpu {
-            Some(gpu) => format!("GPU {} ({})", gpu.ordinal, gpu.name),
-            None if place == "cpu" => format!("CPU ({}, {} threads)", self.backend, self.threads),
-            None => "All GPUs".to_owned(),
-        }
-    }
-}
-
-/// Three digits, or all before the point.
+/// A number with three significant digits, or with all digits before the point.
 fn figure(value: f64) -> String {
     let digits = match value {
         value if value >= 100.0 => 0,
@@ -228,7 +243,7 @@ fn milliseconds(value: f64) -> String {
     format!("{} ms", figure(value))
 }
 
-/// Columns as wide as they need, the first to the left and the others to the right; no head where all of it is empty.
+/// A table with the first column aligned left and the others right. Without a head if all its cells are empty.
 fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     let head = head.map(str::to_owned);
     let lines: Vec<&[String; N]> = std::iter::once(&head)
@@ -297,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_everything_to_people_and_to_programs() {
+    fn a_report_says_everything_as_text_and_as_json() {
         let places = ["cpu", "gpu0", "gpu2", "gpu3", "gpus"];
         let measurements: Vec<Measurement> = places
             .into_iter()
@@ -338,8 +353,8 @@ mod tests {
             "Not measured: gpu1 (it is too old).",
             "GPU 3: no row of the table is a NVIDIA GeForce RTX 5090, so it cannot be registered",
             "Register GPU 0 (NVIDIA GeForce RTX 4090) and GPU 2 (NVIDIA GeForce RTX 4090) as row 9 of the table, multiplier 1.25: ionet device register --gpu \"RTX 4090\" --quantity 2",
-            "GPU 0: the work of a call took 6.79 s, and has to be answered within a minute.",
-            "upscale 1.0.0  0.00000093 $IO a unit  io:93  at 300 units/s on gpus",
+            "GPU 0: the work of a call took 6.79 s; the time limit is a minute.",
+            "upscale 1.0.0  0.00000093 $IO per unit  io:93  at 300 units/s on gpus",
             "accept = [\"io:93\"]",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -1,4 +1,4 @@
-//! Claiming an open job.
+//! The claim of an open job.
 
 use super::ClaimPlan;
 use super::JobOutcome;
@@ -14,7 +14,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use tokio::time::sleep;
 
 impl Worker {
-    /// Claims an open job; one that is refused leaves, as nothing is at stake yet: another look at the market decides whether to try again.
+    /// Claims an open job. After a refusal the job is let go, since nothing is at stake yet; the next search decides whether to try again.
     pub(super) async fn try_claim(
         &self,
         address: &Address,
@@ -37,23 +37,23 @@ impl Worker {
         }
     }
 
-    /// Takes note of why a claim failed; whether nobody said what became of it: then it may have landed, and nothing of it is to be dropped.
+    /// Handles a failed claim. Returns whether it may have landed after all, in which case nothing kept for the job may be dropped.
     pub(crate) fn claim_in_doubt(&self, address: &Address, error: &Error) -> bool {
         if error.is_disk() {
             self.disk_failed(error);
         }
         let in_doubt = matches!(error, Error::Chain(cause) if cause.uncertain().is_some_and(|uncertain| !uncertain.expired));
         if in_doubt {
-            tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search tells");
+            tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search will show whether it did");
         }
         in_doubt
     }
 
-    /// Claims an open job once its input is here and checked; `None` when the worker is to stop.
+    /// Claims an open job once its input is fetched and checked. `None` if the worker is stopping.
     async fn claim(&self, address: &Address, job: &Job, claim: &ClaimPlan, input: &mut Option<Bytes>) -> Result<Option<Receipt>> {
         let model = self.model(job)?;
         let (bytes, kept) = self.find_input(address, job, model).await?;
-        // A disk that does not take it is not trusted with what follows.
+        // A disk that cannot store the input is not trusted with the rest of the job.
         kept?;
         *input = Some(bytes);
         self.ensure_payout(&claim.mint).await?;

@@ -14,14 +14,14 @@ use solana_signer::Signer;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::atomic::Ordering;
 
-/// Domain of the nonces, so that the key signs nothing else by them.
+/// Domain separator of the nonces.
 const NONCE: &[u8] = b"ionet worker nonce 1";
 
-/// Seconds before the deadline of a reveal at which it no longer waits for the store: what its transactions take when blocks are full.
+/// Seconds before its deadline at which a reveal stops waiting for the upload: what its transactions take when blocks are full.
 const STORED_BY: i64 = 30;
 
 impl Worker {
-    /// Computes the result unless it is there, and commits to it; says the same as [`Worker::step`].
+    /// Computes the result if necessary, and commits to it. Returns what [`Worker::step`] does.
     pub(super) async fn commit(
         &self,
         address: &Address,
@@ -41,7 +41,8 @@ impl Worker {
         Ok(Continue(Some(receipt.slot)))
     }
 
-    /// Opens the commitment, after what comes first, once the result is stored or time runs out; says the same as [`Worker::step`].
+    /// Sends the `first` instructions and opens the commitment, once the result is stored or time runs out. Returns what [`Worker::step`]
+    /// does.
     pub(super) async fn reveal(
         &self,
         address: &Address,
@@ -59,17 +60,17 @@ impl Worker {
         }
         if !progress.stored.initialized() {
             if !first.is_empty() {
-                // The time for the reveal starts, and what is drawn by is not forgotten meanwhile.
+                // These cannot wait for the upload: the hash that draws audits would be forgotten. They start the time for the reveal.
                 let what = if job.awaits_siblings() { "call" } else { "draw" };
                 let receipt = self.send(what, Step::Revealing, address, job, &first).await?;
                 return Ok(Continue(Some(receipt.slot)));
             }
             let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
-            // A worker that stops may not be back in time.
+            // A worker that is stopping may not be back in time.
             if left > STORED_BY && !self.stop.is_cancelled() {
                 return Ok(Continue(None));
             }
-            tracing::warn!(event = "unstored", job = %address, "revealed before a store has the result, which is tried on");
+            tracing::warn!(event = "unstored", job = %address, "revealing before the result is stored; the upload goes on");
         }
         let (nonce, _) = self.seal(job, &roots);
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
@@ -89,8 +90,8 @@ impl Worker {
         (nonce, trace::commit(&result, party, &nonce))
     }
 
-    /// The nonce of a right result. It follows from key and job, so that a lost disk does not lose it; the journal has it too, since the
-    /// key may be rotated before the reveal.
+    /// The nonce of a correct result. It is derived from the key and the job, so that losing the disk does not lose it; the journal has it
+    /// too, because the key may be rotated before the reveal.
     pub(crate) fn nonce(&self, job: &Job) -> Hash {
         solana_sha256_hasher::hashv(&[NONCE, self.key.secret_bytes(), &job.job_hash]).to_bytes()
     }

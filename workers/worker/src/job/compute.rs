@@ -20,24 +20,25 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Op outputs that wait to be stored while the next ones are computed, at most 16 MiB each.
+/// Op outputs that may wait for their upload while the next ones are computed, at most 16 MiB each.
 const TENSORS_IN_FLIGHT: usize = 4;
 
-/// Time that storing one of them may take, as computing waits for it.
+/// Time limit for uploading an op output, because the computation waits for it.
 const TENSOR_STORED: Duration = Duration::from_secs(30);
 
-/// A result as it was computed.
+/// A computed result.
 #[derive(Clone)]
 pub(crate) struct Computed {
     pub roots: Roots,
     pub output: Bytes,
     pub trace: Bytes,
-    /// Whether the disk has it.
+    /// Whether it is on disk.
     pub kept: bool,
 }
 
 impl Worker {
-    /// The result that `fits`, as this process or an earlier one has it, or computed now; how the job left, when it does meanwhile.
+    /// The result that `fits`: the one this process or an earlier one computed, or else computed now. Breaks with the outcome if the job
+    /// ends meanwhile.
     pub(super) async fn result(
         &self,
         address: &Address,
@@ -57,14 +58,14 @@ impl Worker {
             if self.secret.is_none() || fits(&computed.roots) {
                 return Ok(computed);
             }
-            // What was committed to is no error.
+            // The commitment is to the right result, not to an error by permit.
             let input = self.input(address, job, self.model(job)?).await?;
             self.compute_with(address, job, input, None).await
         };
         let computed = tokio::select! {
             biased;
             computed = computing => computed?,
-            outcome = self.leaves(address, job, progress) => return Ok(Break(outcome)),
+            outcome = self.job_ends(address, job, progress) => return Ok(Break(outcome)),
         };
         let roots = progress.set_result(job, computed.roots, Some(computed).filter(|computed| !computed.kept));
         Ok(Continue(roots))
@@ -81,7 +82,7 @@ impl Worker {
         self.compute_with(address, job, bytes, forced).await
     }
 
-    /// The same with this error by permit, or none.
+    /// Like [`compute`](Self::compute), with the given error by permit.
     async fn compute_with(&self, address: &Address, job: &Job, input: Bytes, forced: Option<Fault>) -> Result<Computed> {
         let model = self.model(job)?;
         let batch = self.run_model(address, job, model, input, forced.or(self.fault)).await?;
@@ -89,7 +90,7 @@ impl Worker {
         self.record_result(address, job, model, batch, nonce).await
     }
 
-    /// Runs the model over all units of a job, and stores every op's output where that is wanted.
+    /// Runs the model over all units of a job, and uploads every op's output if `trace = "full"`.
     async fn run_model(&self, address: &Address, job: &Job, model: &Arc<Model>, input: Bytes, fault: Option<Fault>) -> Result<Batch> {
         let store = self.output_store()?;
         let full = self.settings.trace == TraceMode::Full && !self.silent;
@@ -105,7 +106,7 @@ impl Worker {
                     fault.strike(unit, op, codes);
                 }
                 if full && let Ok(blob) = running.tensor_blob(op, codes) {
-                    // When the store has failed nobody listens any more.
+                    // Fails once an upload has failed, after which no others are made.
                     let _ = sender.blocking_send(Bytes::from(blob));
                 }
             };
@@ -115,19 +116,19 @@ impl Worker {
                 running.run(&input, go_on)
             }
         });
-        let showing = async move {
+        let uploading = async move {
             while let Some(blob) = tensors.recv().await {
-                // What is not shown can be asked for; a deadline does not wait.
+                // An op output that is not uploaded can still be demanded, while the deadline does not wait.
                 let reason = match timeout(TENSOR_STORED, store.put(blob)).await {
                     Ok(Ok(_)) => continue,
                     Ok(Err(error)) => error.to_string(),
                     Err(late) => late.to_string(),
                 };
-                tracing::warn!(event = "unstored", job = %address, reason, "the rest of the op outputs is not stored");
+                tracing::warn!(event = "unstored", job = %address, reason, "no more op outputs of this job are uploaded");
                 break;
             }
         };
-        let (computed, ()) = tokio::join!(computing, showing);
+        let (computed, ()) = tokio::join!(computing, uploading);
         let computed = computed.map_err(|error| model.failed(error))?;
         let (batch, elapsed) = computed.map_err(|error| model.failed(error))?;
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -138,8 +139,7 @@ impl Worker {
         Ok(batch)
     }
 
-    /// Keeps a result, if the disk takes it: what was computed can be asked for as long as the bond is at stake, and a store may fail. Neither
-    /// must take computing it again.
+    /// Keeps a result on disk, if possible: neither a demand nor a failed upload should make the worker compute it again.
     async fn record_result(&self, address: &Address, job: &Job, model: &Model, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
         let roots = Roots {
             traces: batch.traces_root,

@@ -1,8 +1,8 @@
-//! The life of one job in a worker's hands.
+//! The life of one job, from its claim to its settlement.
 //!
-//! Each round reads where the job stands on chain and takes the one step that follows. A step that fails is tried again as long as the
-//! chain says there is time. Nothing here depends on what happened before the process started. The result is stored beside the steps: the
-//! chain needs no store, and answers need only what is kept here.
+//! Each round reads the job's state on chain and takes the one step that follows from it. A failed step is retried for as long as the chain
+//! leaves time for it. Nothing here depends on what happened before the process started. Uploading the result runs in parallel with the
+//! steps: the chain needs no blob store, and demands are answered from what is kept on disk.
 
 mod claim;
 mod commitment;
@@ -19,7 +19,7 @@ use compute::Computed;
 use daemon::Backoff;
 use jobs::{Job, Status};
 use protocol::hash::Hash;
-use replicas::Before;
+use replicas::BeforeReveal;
 use solana_address::Address;
 use std::{
     ops::ControlFlow::{self, Break, Continue},
@@ -34,30 +34,30 @@ use store::JobResult;
 use tokio::sync::{OwnedSemaphorePermit, SetOnce};
 use tokio::time::sleep;
 
-/// Waits between tries of a step.
+/// Waits between attempts at a step.
 pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
-/// How long a result is still stored that was paid for before it was.
+/// How long to keep uploading a result after its job has ended.
 const STORED_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Wait before another look at a job that others are to act on, or whose result is being stored.
+/// Delay before a job is read again, while the worker waits for another party or for an upload.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
 
-/// A job to be served, or another device's to be audited.
+/// A job to serve, or another device's job to audit.
 pub(crate) struct Assignment {
     pub address: Address,
-    /// JOB: the address can be used again.
+    /// Hash of the job (JOB): its address may be reused for another one.
     pub hash: Hash,
-    /// Whether it is another device's.
+    /// Whether it is to be audited.
     pub audit: bool,
-    /// For an open job: when and for what to claim it.
+    /// How to claim it, if it is still open.
     pub claim: Option<ClaimPlan>,
-    /// A place among the jobs in hand; those found in progress get one when they need it.
+    /// A place among `parallel_jobs`. Jobs found in progress get one when they need it.
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Assignment {
-    /// A job of this device's, or one that it is to claim.
+    /// A job that this device has claimed, or is going to claim.
     pub fn job(address: Address, hash: Hash, claim: Option<ClaimPlan>, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             address,
@@ -83,62 +83,61 @@ impl Assignment {
 /// How to claim a job.
 #[derive(Clone, Copy)]
 pub(crate) struct ClaimPlan {
-    /// First slot at which the device is admitted.
+    /// First slot in which the device may claim it.
     pub slot: u64,
-    /// Least price per unit.
+    /// Minimum price per unit.
     pub floor: u64,
-    /// What it pays in.
+    /// Mint that it pays in.
     pub mint: Address,
 }
 
-/// How a job left a worker's hands.
+/// Why the worker no longer serves a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobOutcome {
     /// Settled.
     Paid,
-    /// Another device has it, or nobody: it was cancelled or has expired.
+    /// Another device took it, or it was cancelled or expired.
     Lost,
-    /// Not claimed: its input is not to be had or not what the job says, or the claim was refused.
+    /// Not claimed: its input is missing or wrong, or the claim was refused.
     Refused,
     /// The deadline passed.
     Missed,
     /// Its result was proved wrong.
     Convicted,
-    /// It was wrong by permit, nobody found it, and the consumer is refunded.
+    /// It was wrong by permit, nobody found the error, and the consumer is refunded.
     Confessed,
-    /// It has ended and nobody says how.
+    /// It has ended, and the node does not say how.
     Ended,
     /// An audit is over, paid or not, and its bond is free.
     Audited,
-    /// Let go for now, as the worker stops, or the node does not have it or does not say whose it is; a search, now or at the next start,
-    /// takes it up again.
+    /// Let go for now, because the worker stops or the node does not know the job or its owner. A later search picks it up again.
     Left,
 }
 
-/// What a job's steps share with what goes on beside them.
+/// What a job's steps share with the task that stores its result.
 #[derive(Default)]
 struct JobProgress {
     result: SetOnce<JobResult>,
-    /// Whether nothing is left to do about storing it.
+    /// Set once the result is stored, or is not going to be.
     stored: SetOnce<()>,
-    /// Whether its reveal has landed. Replicas that agree are paid so soon that nobody may see them revealed.
+    /// Whether its reveal has landed. Replicas that agree are paid so soon that the job may never be seen in that state.
     revealed: AtomicBool,
-    /// Newest slot in which a transaction of ours landed.
+    /// Newest slot in which one of this worker's transactions landed.
     slot: AtomicU64,
 }
 
 impl JobProgress {
-    /// The result that will be stored; the first one stays.
+    /// Sets the result to store, unless there is one already.
     fn set_result(&self, job: &Job, roots: Roots, unkept: Option<Computed>) -> Roots {
         let result = JobResult { job: *job, roots, unkept };
-        // It follows from the job, so another one is the same.
+        // The result follows from the job, so a second one is the same.
         let _ = self.result.set(result);
         roots
     }
 }
 
 impl Worker {
-    /// Serves a job until it leaves this worker's hands.
+    /// Serves a job until it is over or let go.
     pub(crate) async fn serve(&self, assignment: Assignment) -> JobOutcome {
         let (address, progress) = (assignment.address, JobProgress::default());
         let mut storing = pin!(self.store_result(&address, &progress));
@@ -147,7 +146,7 @@ impl Worker {
             outcome = self.take_steps(assignment, &progress) => outcome,
             never = &mut storing => match never {},
         };
-        // Whoever has paid for it shall have it, and what is let go as the worker stops may not be taken up again in time.
+        // The consumer has paid for the result. And if the worker stops now, it may not be back in time to upload it.
         let owed = match outcome {
             JobOutcome::Paid | JobOutcome::Ended => true,
             JobOutcome::Left => self.stop.is_cancelled(),
@@ -168,7 +167,7 @@ impl Worker {
 
     async fn take_steps(&self, mut assignment: Assignment, progress: &JobProgress) -> JobOutcome {
         let address = assignment.address;
-        // What was found may be out of date, and costs nothing yet.
+        // What the search found may be out of date. Letting the job go costs nothing yet.
         let mut job = match self.account_since::<Job>(&address, 0).await {
             Ok(Some(job)) if job.job_hash == assignment.hash => job,
             _ => return JobOutcome::Left,
@@ -182,7 +181,7 @@ impl Worker {
                     retry.reset();
                 }
                 Ok(Continue(None)) => {
-                    // The machine is free meanwhile.
+                    // Other jobs may use the machine meanwhile.
                     assignment.permit = None;
                     let stored = progress.stored.initialized();
                     tokio::select! {
@@ -207,8 +206,8 @@ impl Worker {
         }
     }
 
-    /// Takes the step that follows; says how the job left, when it has, or the slot in which its transaction landed, or `None` when others
-    /// are to act first.
+    /// Takes the next step. Breaks with the outcome once the job is over; otherwise returns the slot in which a transaction landed, or
+    /// `None` if another party has to act first.
     async fn step(
         &self,
         job: &Job,
@@ -226,17 +225,17 @@ impl Worker {
                 return self.commit(address, job, progress, input).await;
             }
             (Some(Status::Committed), _) => {
-                // Others may take their time, and the disk has it.
+                // The other parties may take a while, and the input is on disk.
                 *input = None;
                 match self.before_reveal(address, job).await? {
-                    Before::Along(first) => return self.reveal(address, job, progress, first).await,
-                    Before::Alone(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
-                    Before::Wait => None,
+                    BeforeReveal::Include(first) => return self.reveal(address, job, progress, first).await,
+                    BeforeReveal::Draw(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
+                    BeforeReveal::Wait => None,
                 }
             }
             (Some(Status::Revealed), _) => {
                 drop((assignment.permit.take(), input.take()));
-                // The chain says what to store.
+                // The chain now says which result to store.
                 let (traces, outputs, nonce) = (job.traces, job.outputs, None);
                 progress.set_result(job, Roots { traces, outputs, nonce }, None);
                 return Ok(Break(self.await_pay(address, job).await));
@@ -247,7 +246,8 @@ impl Worker {
         Ok(Continue(landed))
     }
 
-    /// Reads a job again, from a state that knows what landed of ours, however often that takes; says how it left, when it has.
+    /// Reads a job again, from a state that includes this worker's own transactions, and retries until that succeeds. Breaks with the
+    /// outcome once the job is over.
     async fn reread(&self, address: &Address, job: &Job, progress: &JobProgress) -> ControlFlow<JobOutcome, Job> {
         let (slot, revealed) = (progress.slot.load(Ordering::Relaxed), progress.revealed.load(Ordering::Relaxed));
         let mut retry = RETRY;
@@ -261,7 +261,7 @@ impl Worker {
                     return Break(JobOutcome::Lost);
                 }
                 Ok((_, None)) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
-                // The deadline came with a transaction whose effect was not seen. If it is still there, the next search finds it.
+                // A transaction whose effect was never seen has set its deadline. If the job still exists, the next search finds it.
                 Ok((_, None)) if job.status == Status::Open || job.awaits_siblings() => return Break(JobOutcome::Left),
                 Ok((clocks, None)) if job.is_due(clocks) => {
                     return Break(match revealed {
@@ -282,8 +282,8 @@ impl Worker {
         Continue(job)
     }
 
-    /// Completes when a job leaves while something is computed for it; says how.
-    async fn leaves(&self, address: &Address, job: &Job, progress: &JobProgress) -> JobOutcome {
+    /// Completes with the outcome when a job ends while its result is being computed.
+    async fn job_ends(&self, address: &Address, job: &Job, progress: &JobProgress) -> JobOutcome {
         let mut job = *job;
         loop {
             self.pause_until_due(&job).await;
@@ -294,8 +294,8 @@ impl Worker {
         }
     }
 
-    /// Waits while a job's deadline is ahead, before which nothing that is computed for it is in vain, but for no longer than a search
-    /// waits: the chain's clock may run faster than ours.
+    /// Waits for a job's deadline, before which its computation cannot be in vain, but no longer than the search interval: the chain's
+    /// clock may run faster than the local one.
     pub(crate) async fn pause_until_due(&self, job: &Job) {
         let now = self.chain.now().await;
         let left = now.map_or(0, |now| job.deadline().seconds_past(now));

@@ -1,4 +1,5 @@
-//! Results that others compute too: what a claim must know of the other replicas, and what comes between a commitment and its reveal.
+//! Jobs that other devices compute too, as replicas or as auditors: what a claim must say about the other replicas, and what has to happen
+//! between a commitment and its reveal.
 
 use crate::{Error, Result, Worker};
 use chain::JobEnd;
@@ -10,18 +11,18 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::Device;
 
-/// What comes before a reveal.
-pub(crate) enum Before {
-    /// These go with it; often none.
-    Along(Vec<Instruction>),
-    /// This goes alone: an audit is drawn.
-    Alone(Instruction),
-    /// Nothing now: others are to act.
+/// What has to happen before a reveal.
+pub(crate) enum BeforeReveal {
+    /// Nothing, or these instructions in the same transaction.
+    Include(Vec<Instruction>),
+    /// The draw of an audit, in a transaction of its own.
+    Draw(Instruction),
+    /// Another party has to act first.
     Wait,
 }
 
 impl Worker {
-    /// The claim of a job, or of a replica that no linked device computes.
+    /// The claim of a job. Fails for a replica if this device or a linked one has another replica.
     pub(crate) async fn claiming(&self, address: &Address, job: &Job, floor: u64) -> Result<Instruction> {
         let key = self.key.pubkey();
         if job.replicas == 1 {
@@ -40,7 +41,7 @@ impl Worker {
                     return Err(Error::Linked { job: *address });
                 }
             }
-            // Any account will do where no device is.
+            // Any account will do for a replica without a device.
             others.push((sibling, taker.unwrap_or(jobs::ID)));
         }
         Ok(instructions::claim_replica(
@@ -70,35 +71,35 @@ impl Worker {
     }
 
     /// What a committed job needs before its reveal.
-    pub(crate) async fn before_reveal(&self, address: &Address, job: &Job) -> Result<Before> {
+    pub(crate) async fn before_reveal(&self, address: &Address, job: &Job) -> Result<BeforeReveal> {
         if job.awaits_siblings() {
             return self.call_reveals(job).await;
         }
         if job.audit_bps.is_zero() || job.replicas > 1 {
-            return Ok(Before::Along(Vec::new()));
+            return Ok(BeforeReveal::Include(Vec::new()));
         }
         let overdue = job.is_due(self.chain.clocks().await?);
         Ok(if job.audit == AuditStage::Undrawn {
             let hashes = SlotHashes::read(&self.chain).await?;
             let drawing = audit::draw(address);
             match hashes.first_after(job.draws_after()) {
-                Seed::NotYet => Before::Wait,
-                Seed::Known(_, seed) if !job.is_drawn(address, &seed) => Before::Along(vec![drawing]),
-                Seed::Known(..) | Seed::Forgotten => Before::Alone(drawing),
+                Seed::NotYet => BeforeReveal::Wait,
+                Seed::Known(_, seed) if !job.is_drawn(address, &seed) => BeforeReveal::Include(vec![drawing]),
+                Seed::Known(..) | Seed::Forgotten => BeforeReveal::Draw(drawing),
             }
         } else if job.audit == AuditStage::Drawn && overdue {
-            Before::Along(vec![audit::skip(address)])
+            BeforeReveal::Include(vec![audit::skip(address)])
         } else if job.audit == AuditStage::Taken && overdue {
-            Before::Along(vec![audit::timeout(&self.chain.fetch(&audit::address(address)).await?)])
+            BeforeReveal::Include(vec![audit::timeout(&self.chain.fetch(&audit::address(address)).await?)])
         } else if job.awaits_auditor() {
-            Before::Wait
+            BeforeReveal::Wait
         } else {
-            Before::Along(Vec::new())
+            BeforeReveal::Include(Vec::new())
         })
     }
 
-    /// Replicas that have all committed are called; one that is overdue is ended first, since nobody else may.
-    async fn call_reveals(&self, job: &Job) -> Result<Before> {
+    /// Calls the reveals once all replicas have committed. Ends overdue replicas first, since nobody else might.
+    async fn call_reveals(&self, job: &Job) -> Result<BeforeReveal> {
         let siblings = self.siblings(job).await?;
         let clocks = self.chain.clocks().await?;
         let mut first = Vec::new();
@@ -110,15 +111,15 @@ impl Worker {
                     first.extend(self.ending(address, other).await?);
                     replicas.push((*address, false));
                 }
-                Some(other) if other.status != Status::Committed => return Ok(Before::Wait),
+                Some(other) if other.status != Status::Committed => return Ok(BeforeReveal::Wait),
                 living => replicas.push((*address, living.is_some())),
             }
         }
         first.push(instructions::call_reveals(&replicas));
-        Ok(Before::Along(first))
+        Ok(BeforeReveal::Include(first))
     }
 
-    /// Ends a replica that nobody took, or whose worker is late.
+    /// Instructions that end a replica which nobody took, or whose worker is late.
     async fn ending(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
         let key = self.key.pubkey();
         let end = match Status::from_code(job.status) {

@@ -1,4 +1,4 @@
-//! The wait for a revealed job's pay, and how the job ended.
+//! Settling a revealed job, and finding out how it ended.
 
 use super::JobOutcome;
 use crate::journal::Step;
@@ -16,14 +16,14 @@ use solana_signer::Signer;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Wait before it is seen to again that a job is settled.
+/// Delay before trying to settle a job again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(8);
 
-/// Transactions about a job, the newest first, among which its end is looked for.
+/// Number of recent transactions about a job to search for the one that ended it.
 const LOOKED_THROUGH: usize = 64;
 
 impl Worker {
-    /// Waits until the job is settled, and settles it when nobody else does.
+    /// Waits until the job is settled, and settles it if nobody else does.
     pub(super) async fn await_pay(&self, address: &Address, job: &Job) -> JobOutcome {
         let mut job = *job;
         let revealed = job.since_slot.get();
@@ -38,17 +38,17 @@ impl Worker {
                 biased;
                 () = self.stop.cancelled() => return JobOutcome::Left,
                 state = states.next() => {
-                    // The runtime shuts down.
+                    // The runtime is shutting down.
                     let Some(state) = state else { return JobOutcome::Left };
-                    // A machine that is behind: what is kept of the job goes by no such word.
-                    let past = state.slot < revealed;
+                    // A node that lags behind the reveal cannot say that the job is over.
+                    let stale = state.slot < revealed;
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
                     match same.filter(|now| now.job_hash == job.job_hash) {
                         Some(now) if now.status == Status::Convicted => return self.convicted(address, &now).await,
-                        // Answers, other replicas and auditors move what is to come.
+                        // Answers, other replicas and auditors move the deadline.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
-                        None if past => return JobOutcome::Left,
-                        // Only replicas that agree are paid before the deadline. If it is still there, the next search finds it.
+                        None if stale => return JobOutcome::Left,
+                        // Only replicas that agree are paid before the deadline. If the job still exists, the next search finds it.
                         None if job.replicas == 1 && !self.is_overdue(&job).await => return JobOutcome::Left,
                         None => return self.ended(address, &job).await,
                     }
@@ -62,7 +62,7 @@ impl Worker {
                         Ok(Some(pause)) => pause,
                         Ok(None) => return JobOutcome::Confessed,
                         Err(error) => {
-                            tracing::info!(event = "retry", job = %address, %error, "not settled yet");
+                            tracing::info!(event = "retry", job = %address, %error, "the job could not be settled; trying again");
                             SETTLE_AGAIN
                         }
                     };
@@ -71,14 +71,14 @@ impl Worker {
         }
     }
 
-    /// Settles the job when its window and the grace for others have passed; says when to try again.
+    /// Settles the job once its window and the grace period for others have passed. Returns when to try again.
     async fn try_settle(&self, address: &Address, job: &Job) -> Result<Duration> {
         let deadline = job.deadline();
         let grace = self.settings.crank_after.unwrap_or_default();
         let now = self.chain.now().await?;
         let seconds = u64::try_from(deadline.unix.saturating_sub(now.unix)).unwrap_or(0);
         if seconds > 0 {
-            // The chain's clock may run faster than ours.
+            // The chain's clock may run faster than the local one.
             return Ok(Duration::from_secs(seconds).saturating_add(grace).min(self.settings.scan));
         }
         if !now.reached(deadline.after(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX))) {
@@ -90,24 +90,24 @@ impl Worker {
         Ok(SETTLE_AGAIN)
     }
 
-    /// The job has ended with its result revealed: paid, or convicted and awarded before anybody here saw that.
+    /// Finds out how a job with a revealed result ended: it was paid, or convicted and awarded before this worker saw it.
     pub(super) async fn ended(&self, address: &Address, job: &Job) -> JobOutcome {
         match self.is_paid(address).await {
             Ok(Some(true)) => self.paid(address, job).await,
             Ok(Some(false)) => self.convicted(address, job).await,
             unknown => {
                 let reason = unknown.err().map(|error| error.to_string());
-                tracing::info!(event = "ended", job = %address, reason, "the node does not say whether it was paid");
+                tracing::info!(event = "ended", job = %address, reason, "the job has ended, and the node does not say whether it was paid");
                 JobOutcome::Ended
             }
         }
     }
 
-    /// Whether the last that was done to a job is that it was paid; `None` when the node does not remember.
+    /// Whether the transaction that ended a job paid it. `None` if the node does not remember that transaction.
     async fn is_paid(&self, address: &Address) -> Result<Option<bool>> {
         let network = &**self.chain.network();
         let ask = move |signature| async move { network.instructions(&signature).await };
-        // Anybody can name an address in useless transactions.
+        // Anyone can mention an address in unrelated transactions.
         let mut past = chain::past_each(network, address, ask).take(LOOKED_THROUGH);
         while let Some(instructions) = past.next().await.transpose()? {
             let ours = instructions.into_iter().flatten();
@@ -123,11 +123,11 @@ impl Worker {
         Ok(None)
     }
 
-    /// The job was settled.
+    /// Logs what the job paid.
     async fn paid(&self, address: &Address, job: &Job) -> JobOutcome {
         let quote = job.quote_at(Amount(job.price.get())).ok();
         let supplier_gets = quote.map_or(Amount::default(), |quote| quote.supplier_gets);
-        // An auditor's share is its own.
+        // The auditor's share comes out of the pay.
         let audit = match job.audit == AuditStage::Proven {
             true => self.chain.try_fetch::<Audit>(&audit::address(address)).await.ok().flatten(),
             false => None,
@@ -149,7 +149,7 @@ impl Worker {
         JobOutcome::Convicted
     }
 
-    /// Whether the deadline of a job has passed, as far as the node knows.
+    /// Whether a job's deadline has passed, as far as the node knows.
     async fn is_overdue(&self, job: &Job) -> bool {
         self.chain.clocks().await.is_ok_and(|clocks| job.is_due(clocks))
     }

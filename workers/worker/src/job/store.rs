@@ -1,4 +1,4 @@
-//! Storing a job's result where its consumer and challengers look for it.
+//! Uploading a job's result to the blob store.
 
 use super::{Computed, JobProgress, RETRY};
 use crate::failpoint::failpoint;
@@ -11,16 +11,16 @@ use protocol::hash::Hash;
 use solana_address::Address;
 use std::convert::Infallible;
 
-/// A job's result, for what goes on beside its steps.
+/// A job's result, as the upload needs it.
 pub(super) struct JobResult {
     pub job: Job,
     pub roots: Roots,
-    /// Itself, where the disk did not take it.
+    /// The result itself, if it could not be written to disk.
     pub unkept: Option<Computed>,
 }
 
 impl Worker {
-    /// Has what is made stored, however often that takes.
+    /// Stores the result once there is one, and retries until that succeeds.
     pub(super) async fn store_result(&self, address: &Address, progress: &JobProgress) -> Infallible {
         let result = progress.result.wait().await;
         let (mut at_hand, mut retry) = (result.unkept.clone(), RETRY);
@@ -28,16 +28,16 @@ impl Worker {
             && let Err(error) = self.try_store_result(address, result, &mut at_hand).await
         {
             self.metrics.errors_total.add(1);
-            tracing::warn!(event = "retry", job = %address, %error, "the result is not stored; trying again");
+            tracing::warn!(event = "retry", job = %address, %error, "the result could not be stored; trying again");
             retry.wait().await;
         }
         drop(at_hand);
-        // It is set here alone.
+        // Nothing else sets it.
         let _ = progress.stored.set(());
         std::future::pending().await
     }
 
-    /// Sees to it that the store has output and trace: from what is at hand, as kept, or computed again when they are lost.
+    /// Makes sure that the store has output and trace: from memory, from disk, or by computing them again if they are lost.
     async fn try_store_result(&self, address: &Address, result: &JobResult, at_hand: &mut Option<Computed>) -> Result<()> {
         let store = self.output_store()?;
         type Kept = fn(&Journal, &Address) -> Option<Bytes>;
@@ -71,7 +71,7 @@ impl Worker {
     }
 }
 
-/// Stores what was kept of a result; false when it is lost or damaged.
+/// Stores a blob from the journal. Returns false if it is lost or damaged.
 async fn put(store: &BlobStore, kept: Option<Bytes>, root: &Hash) -> Result<bool> {
     let Some(blob) = kept else { return Ok(false) };
     match store.put_at(root, blob, "the journal").await {

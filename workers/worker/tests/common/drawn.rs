@@ -1,4 +1,4 @@
-//! A result that is drawn for an audit.
+//! A market with a result that is drawn for an audit.
 
 use super::{Market, UNITS, beside};
 use chain::market::audit;
@@ -10,7 +10,7 @@ use solana_signer::Signer;
 use std::time::Duration;
 use tests::{GPU, Work, Worker};
 
-/// Another device's result that is drawn, of a run whose input the market's store may have.
+/// A drawn result of another device.
 pub struct Drawn {
     pub market: Market,
     pub other: Worker,
@@ -19,7 +19,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// One whose input nobody has.
+    /// A result whose input no store has.
     pub fn new(terms: JobTerms) -> Self {
         let market = Market::start();
         let run = Run::new(&tests::tiny_graph(), &Rng::new(7), UNITS, &honest);
@@ -42,14 +42,14 @@ impl Drawn {
         Self { market, other, job, run }
     }
 
-    /// One whose input the store has.
+    /// A result whose input is in the store.
     pub async fn uploaded(terms: JobTerms) -> Self {
         let drawn = Self::new(terms);
         drawn.upload().await;
         drawn
     }
 
-    /// One that the market's worker had sealed when it died.
+    /// A result whose audit the market's worker had sealed when it died.
     pub async fn sealed() -> Self {
         let drawn = Self::uploaded(tests::terms()).await;
         let worker = drawn.market.started().await;
@@ -57,7 +57,7 @@ impl Drawn {
         drawn
     }
 
-    /// Has the store take the input.
+    /// Uploads the input.
     pub async fn upload(&self) {
         let header = BatchHeader::inputs(UNITS, &[tests::tiny_model().0]).unwrap();
         let inputs = self.run.units.iter().map(|unit| unit[0].as_slice());
@@ -65,7 +65,7 @@ impl Drawn {
         assert_eq!(self.market.store().put(blob.into()).await.unwrap(), self.run.claim.inputs);
     }
 
-    /// Has the market's device take the audit.
+    /// Claims the audit for the market's device.
     pub fn claim(&self) {
         let by = &self.market.supplier;
         self.market.node.with(|world| {
@@ -75,20 +75,20 @@ impl Drawn {
         });
     }
 
-    /// Has the audited device reveal.
+    /// Reveals the result.
     pub fn reveal(&self) {
         let reveal = tests::revealing(&self.other, &self.job, Work::of(&self.run));
         self.market.node.with(|world| world.send(reveal, &[&self.other.key]));
     }
 
-    /// Completes when the audit stands there.
+    /// Completes once the audit is in this stage.
     pub async fn reaches(&self, stage: AuditStage) {
         while self.market.job(&self.job).unwrap().audit != stage as u8 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Accounts of evidence.
+    /// Number of evidence accounts.
     pub fn evidence(&self) -> usize {
         self.market.node.with(|world| world.accounts_of(&referee::ID).len())
     }

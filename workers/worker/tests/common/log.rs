@@ -1,4 +1,4 @@
-//! What a worker logs, for tests that wait for it.
+//! The events that a worker logs, for tests that wait for them.
 
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
@@ -6,9 +6,9 @@ use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
-/// Hears the values of one field of all events of this thread, until the guard is dropped.
+/// Receives the values of one field from all events of this thread, until the guard is dropped.
 pub fn hear(field: &'static str) -> (mpsc::UnboundedReceiver<String>, DefaultGuard) {
-    // Without one, an event that a thread nobody hears comes to first may stay off for good. All tests but the first have it already.
+    // Without a global subscriber, an event first reached by a thread without one may stay disabled. Fails in all tests but the first.
     let _ = set_global_default(registry());
     let (sender, heard) = mpsc::unbounded_channel();
     (heard, set_default(registry().with(Hears(field, sender))))

@@ -26,10 +26,10 @@ use tests::{Consumer, World};
 use tokio_util::sync::CancellationToken;
 use worker::{Result, Settings, Worker};
 
-/// A slot of the test's chain.
+/// Length of a slot on the test's chain.
 const SLOT: Duration = Duration::from_millis(10);
 
-/// Slots to a second: the nominal 2.5, as a fraction.
+/// Slots per second of the chain's clock.
 const SECOND: u64 = 5;
 
 /// A market with one device, one consumer and one model, in a folder of its own.
@@ -38,14 +38,14 @@ pub struct Market {
     pub folder: tempfile::TempDir,
     pub consumer: Consumer,
     pub supplier: tests::Worker,
-    /// Somebody who watches, with some SOL.
+    /// A challenger with some SOL.
     pub challenger: Arc<solana_keypair::Keypair>,
     pub mint: Address,
-    /// Ends the clock with the market.
+    /// Stops the clock when the market is dropped.
     _clock: AbortOnDrop,
 }
 
-/// A task that ends with this value.
+/// A task that is aborted when this value is dropped.
 pub struct AbortOnDrop(pub tokio::task::JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -58,13 +58,13 @@ impl Drop for AbortOnDrop {
 pub const UNITS: u32 = 3;
 
 impl Market {
-    /// Starts one with the kit's model. Must be called within a runtime: its clock is a task.
+    /// A market with the kit's model. Must be called within a runtime: its clock is a task.
     pub fn start() -> Self {
         Self::of(&tests::tiny_graph())
     }
 
-    /// Starts one with a model that doubles the image of the kit's model three times more, and whose traces are of the second op and the
-    /// last.
+    /// A market with a model that doubles the image of the kit's model three more times, and whose traces hold only the second and the last
+    /// op.
     pub fn of_checkpoints() -> Self {
         let mut graph = tests::tiny_graph();
         for id in 1..4u16 {
@@ -82,7 +82,7 @@ impl Market {
         Self::of(&graph)
     }
 
-    /// Starts one with a model of enlargements, each of the one before.
+    /// A market with a model whose ops each enlarge the previous output.
     fn of(graph: &Graph) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World::new();
@@ -147,8 +147,8 @@ impl Market {
         }
     }
 
-    /// Gives the device leave to err in this share of its jobs, for a jackpot of 70 $IO; the settings of its worker, with its data in
-    /// `data`.
+    /// Issues the device a permit to err in this share of its jobs, with a jackpot of 70 $IO. Returns the settings of its worker, with its
+    /// data in `data`.
     pub fn permitted(&self, data: &str, rate_bps: u16) -> Settings {
         let (secret, device, io) = ([0x5E; 32], self.supplier.device, self.mint);
         self.node.with(|world| {
@@ -178,7 +178,7 @@ impl Market {
         self.worker(self.settings("data")).await.0.unwrap()
     }
 
-    /// The worker, stopped by the token.
+    /// The worker with these settings, and the token that stops it.
     pub async fn worker(&self, settings: Settings) -> (Result<Worker>, CancellationToken) {
         let stop = CancellationToken::new();
         (Worker::start(settings, self.chain(), stop.clone()).await, stop)
@@ -189,7 +189,7 @@ impl Market {
         BlobStore::open(&self.folder.path().join("blobs").display().to_string()).unwrap()
     }
 
-    /// Uploads a job's input.
+    /// Uploads an input for a job.
     pub async fn upload(&self, units: u32, seed: u8) -> Hash {
         let header = BatchHeader::inputs(units, &[tests::tiny_model().0]).unwrap();
         let mut blob = header.encode().to_vec();
@@ -197,7 +197,7 @@ impl Market {
         self.store().put(blob.into()).await.unwrap()
     }
 
-    /// Opens a job and tells subscribers.
+    /// Opens a job and notifies subscribers.
     pub fn open(&self, id: u64, terms: JobTerms) -> Address {
         let (address, account) = self.node.with(|world| {
             let address = world.open(&self.consumer, id, terms);
@@ -207,12 +207,12 @@ impl Market {
         address
     }
 
-    /// Uploads an input and opens a job on it.
+    /// Uploads an input and opens a job for it.
     pub async fn order(&self, id: u64) -> Address {
         self.order_of(id, UNITS).await
     }
 
-    /// The same of so many units.
+    /// Like `order`, for so many units.
     pub async fn order_of(&self, id: u64, units: u32) -> Address {
         let inputs = self.upload(units, id as u8).await;
         self.open(
@@ -225,7 +225,7 @@ impl Market {
         )
     }
 
-    /// Leaves the device's hot key so many lamports.
+    /// Sets the lamports of the device's hot key.
     pub fn has_lamports(&self, lamports: u64) {
         self.node.with(|world| {
             let key = self.supplier.key.pubkey();
@@ -237,7 +237,7 @@ impl Market {
         });
     }
 
-    /// Asks for a part of a job's result and tells subscribers.
+    /// Demands a part of a job's result and notifies subscribers.
     pub fn ask(&self, job: &Address, item: Item) -> Address {
         let (address, account) = self.node.with(|world| {
             let address = world.ask(&self.challenger, job, item);
@@ -252,7 +252,7 @@ impl Market {
         self.node.with(|world| world.books().demands.get(address).copied())
     }
 
-    /// Completes when the demands are answered.
+    /// Completes once the demands are answered.
     pub async fn answered(&self, demands: &[Address]) {
         for demand in demands {
             while !self.demand(demand).unwrap().answered.get() {
@@ -266,14 +266,14 @@ impl Market {
         self.node.with(|world| world.books().jobs.get(address).copied())
     }
 
-    /// Completes when the job stands there.
+    /// Completes once the job has this status.
     pub async fn reaches(&self, address: &Address, status: Status) {
         while self.job(address).is_none_or(|job| job.status != status as u8) {
             tokio::time::sleep(SLOT).await;
         }
     }
 
-    /// Completes when the job is closed.
+    /// Completes once the job is closed.
     pub async fn closes(&self, address: &Address) {
         while self.job(address).is_some() {
             tokio::time::sleep(SLOT).await;
@@ -293,17 +293,17 @@ impl Market {
         });
     }
 
-    /// The $IO of the supplier's payout wallet.
+    /// The $IO that the supplier's payout wallet holds.
     pub fn earned(&self) -> u64 {
         self.node.with(|world| world.balance(&self.supplier.tokens))
     }
 
-    /// Files of the worker's journal.
+    /// The files of the worker's journal.
     pub fn journal(&self, data: &str) -> Vec<PathBuf> {
         files(&self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs"))
     }
 
-    /// Whether the worker's journal can be read and written.
+    /// Makes the worker's journal readable and writable, or not.
     pub fn disk_works(&self, data: &str, works: bool) {
         let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
         let (jobs, away) = (folder.join("jobs"), folder.join("away"));
@@ -316,13 +316,13 @@ impl Market {
         }
     }
 
-    /// What the worker's journal keeps of a job.
+    /// A file of a job in the worker's journal.
     pub fn journal_file(&self, data: &str, job: &Address, extension: &str) -> PathBuf {
         let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
         folder.join("jobs").join(format!("{job}.{extension}"))
     }
 
-    /// Gives a supplier's device another hot key, in this file.
+    /// Rotates the hot key of a supplier's device, and writes the new one to this file.
     pub fn rotate_key(&self, supplier: &tests::Worker, file: &str) -> Arc<solana_keypair::Keypair> {
         let key = Arc::new(solana_keypair::Keypair::new());
         let rotate = market::stake::rotate_device_key(&supplier.wallet(), &supplier.device, &key.pubkey());
@@ -337,12 +337,12 @@ impl Market {
         key
     }
 
-    /// Files of blobs.
+    /// The files of the blob store.
     pub fn blob_files(&self) -> Vec<PathBuf> {
         files(&self.folder.path().join("blobs"))
     }
 
-    /// Now, by the chain's clocks.
+    /// The time by the chain's clocks.
     pub fn now(&self) -> Moment {
         self.node.with(|world| world.now())
     }
@@ -352,7 +352,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Enlargements as a package.
+/// Saves a model of enlargements as a package.
 fn save_package(folder: &Path, graph: &Graph) {
     let op = |index: usize| json!({"op": "upsample", "name": format!("{index}"), "inputs": [name(index)], "factor": 2});
     fn name(value: usize) -> String {
@@ -366,11 +366,11 @@ fn save_package(folder: &Path, graph: &Graph) {
     });
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
-    // A safetensors file of no tensors: the length of its header, and the header.
+    // A safetensors file without tensors: the length of its header, and an empty header.
     std::fs::write(folder.join("tensors.safetensors"), b"\x02\0\0\0\0\0\0\0{}").unwrap();
 }
 
-/// Runs `work` beside the worker, which must outlive it.
+/// Runs `work` concurrently with the worker, which must not end before it.
 pub async fn beside<T>(worker: &Worker, work: impl Future<Output = T>) -> T {
     tokio::select! {
         biased;

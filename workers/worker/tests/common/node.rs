@@ -1,4 +1,4 @@
-//! The market's node: the programs in LiteSVM, and everything that can go wrong between them and a worker.
+//! The node of the market: the programs in LiteSVM, and everything that can go wrong between them and a worker.
 
 use super::SLOT;
 use anchor_lang::Discriminator;
@@ -22,7 +22,7 @@ use tests::World;
 use tokio::sync::broadcast;
 use worker::market::jobs_on;
 
-/// A node over a world in memory.
+/// A node with its chain in memory.
 pub struct Node {
     state: Mutex<State>,
     news: broadcast::Sender<(Address, Account)>,
@@ -39,49 +39,49 @@ struct State {
     /// Successful instructions of our programs, by discriminator.
     effects: HashMap<[u8; 8], usize>,
     failures: usize,
-    /// How often each account was read.
+    /// Number of reads of each account.
     reads: HashMap<Address, usize>,
-    /// Transactions that are on their way, while they are held back.
+    /// Transactions in flight, while they are held back.
     held: Option<VecDeque<VersionedTransaction>>,
     /// Transactions that never land.
     lost: Vec<VersionedTransaction>,
     /// See [`Node::stumble`]: how many more transactions succeed.
     stumbling: Option<(usize, Behind)>,
     behind: Option<Behind>,
-    /// Searches for demands that are never answered, where none is any more.
+    /// Number of searches for demands that hang, once all searches do.
     hanging: Option<usize>,
     /// See [`Node::stop_news`].
     mute: Option<bool>,
-    /// How often open jobs on the market's model were searched for.
+    /// Number of searches for open jobs on the market's model.
     searches: usize,
-    /// What is said of accounts instead of the truth, and how many times more.
+    /// Accounts that are misreported: how, and how many times more.
     wrong: HashMap<Address, (Wrong, usize)>,
 }
 
-/// What a node shows that has fallen behind.
+/// The state that a lagging node shows.
 struct Behind {
     world: World,
-    /// Of this account.
+    /// Account that it is shown for.
     address: Address,
-    /// To so many reads.
+    /// Number of reads that it is shown to.
     reads: usize,
 }
 
-/// What a node that lags or errs says of an account.
+/// How a node misreports an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// That it cannot say.
+    /// Reading it fails.
     Unreachable,
-    /// That there is none, as of so many slots ago.
+    /// It does not exist, in a state from this many slots ago.
     Absent(u64),
-    /// Nothing when asked for all accounts of a program.
+    /// It is missing among the accounts of its program.
     Unlisted,
-    /// Neither, as of before it was opened.
+    /// Both, in a state from before it was created.
     Behind,
 }
 
 impl Node {
-    /// A node over this world, at which these keys may sign.
+    /// A node over this world, with the keys that may sign.
     pub fn new(world: World, keys: Vec<Arc<solana_keypair::Keypair>>) -> Self {
         let state = State {
             world,
@@ -116,22 +116,22 @@ impl Node {
         self.state.lock().unwrap()
     }
 
-    /// Acts on the world.
+    /// Accesses the world.
     pub fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         act(&mut self.state().world)
     }
 
-    /// Keeps transactions on their way until released.
+    /// Holds transactions in flight until they are released.
     pub fn hold(&self) {
         self.state().held = Some(VecDeque::new());
     }
 
-    /// Number of different transactions on their way.
+    /// Number of different transactions in flight.
     pub fn held(&self) -> usize {
         self.state().held.as_ref().map_or(0, VecDeque::len)
     }
 
-    /// Lets what is on its way land.
+    /// Lets the transactions in flight land.
     pub fn release(&self) {
         let mut state = self.state();
         for transaction in state.held.take().unwrap_or_default() {
@@ -139,15 +139,15 @@ impl Node {
         }
     }
 
-    /// Loses what is on its way, however often it is sent again, and holds nothing back any more.
+    /// Loses the transactions in flight, even if they are sent again, and stops holding others.
     pub fn lose(&self) {
         let mut state = self.state();
         let held = state.held.take().unwrap_or_default();
         state.lost.extend(held);
     }
 
-    /// Lets `count` more transactions succeed and fails the next one. The node then falls behind: it shows the account at `address` three
-    /// times as it is now.
+    /// Lets `count` more transactions succeed and the next one fail. After that the node lags: to the next three reads it shows the account
+    /// at `address` as it is now.
     pub fn stumble(&self, count: usize, address: Address) {
         let mut state = self.state();
         let world = state.world.clone();
@@ -155,56 +155,56 @@ impl Node {
         state.stumbling = Some((count, Behind { world, address, reads }));
     }
 
-    /// Shows the account at `address` so many times as it is in this world.
+    /// Shows the account at `address` as it is in this world, to so many reads.
     pub fn falls_behind(&self, world: World, address: Address, reads: usize) {
         self.state().behind = Some(Behind { world, address, reads });
     }
 
-    /// Whether it still will.
+    /// Whether some of those reads are left.
     pub fn is_behind(&self) -> bool {
         self.state().behind.as_ref().is_some_and(|behind| behind.reads > 0)
     }
 
-    /// Answers no search any more.
+    /// Makes all searches hang.
     pub fn stop_searches(&self) {
         self.state().hanging = Some(0);
     }
 
-    /// Completes when a search for demands hangs.
+    /// Completes once a search for demands hangs.
     pub async fn search_hangs(&self) {
         while self.state().hanging.is_none_or(|hanging| hanging == 0) {
             tokio::time::sleep(SLOT).await;
         }
     }
 
-    /// Pushes nothing: leaves subscriptions without an answer, or refuses them.
+    /// Pushes no changes: makes subscriptions hang, or refuses them.
     pub fn stop_news(&self, hang: bool) {
         self.state().mute = Some(hang);
     }
 
-    /// How often open jobs on the market's model were searched for.
+    /// Number of searches for open jobs on the market's model.
     pub fn searches(&self) -> usize {
         self.state().searches
     }
 
-    /// Completes when they were so often.
+    /// Completes once there were so many searches.
     pub async fn searched(&self, times: usize) {
         while self.searches() < times {
             tokio::time::sleep(SLOT).await;
         }
     }
 
-    /// Says something wrong about an account so many times.
+    /// Misreports an account so many times.
     pub fn errs(&self, address: &Address, wrong: Wrong, times: usize) {
         self.state().wrong.insert(*address, (wrong, times));
     }
 
-    /// How often it still will.
+    /// How many more times it is misreported.
     pub fn will_err(&self, address: &Address) -> usize {
         self.state().wrong.get(address).map_or(0, |(_, times)| *times)
     }
 
-    /// Most compute units that a transaction with an instruction of this kind asked for.
+    /// Most compute units that a transaction with this instruction requested.
     pub fn most_units_asked<I: Discriminator>(&self) -> u32 {
         let asked = |transaction: &VersionedTransaction| {
             let data: Vec<&[u8]> = transaction.message.instructions().iter().map(|one| one.data.as_slice()).collect();
@@ -216,12 +216,12 @@ impl Node {
         self.state().order.iter().filter_map(asked).max().unwrap_or(0)
     }
 
-    /// Lets another key sign.
+    /// Adds a key that may sign.
     pub fn admit(&self, key: Arc<solana_keypair::Keypair>) {
         self.state().keys.push(key);
     }
 
-    /// How often an instruction of our programs took effect.
+    /// How often this instruction of our programs took effect.
     pub fn effective<I: Discriminator>(&self) -> usize {
         let discriminator: [u8; 8] = I::DISCRIMINATOR.try_into().unwrap();
         self.state().effects.get(&discriminator).copied().unwrap_or(0)
@@ -232,7 +232,7 @@ impl Node {
         self.state().effects.values().sum()
     }
 
-    /// Completes when an account has been read so many times more.
+    /// Completes once an account has been read so many more times.
     pub async fn read_again(&self, address: &Address, times: usize) {
         let reads = || self.state().reads.get(address).copied().unwrap_or(0);
         let enough = reads() + times;
@@ -241,7 +241,7 @@ impl Node {
         }
     }
 
-    /// Transactions that were paid for and did nothing.
+    /// Transactions that failed and still cost a fee.
     pub fn failures(&self) -> usize {
         self.state().failures
     }
@@ -250,7 +250,7 @@ impl Node {
 impl State {
     fn run(world: &mut World, keys: &[Arc<solana_keypair::Keypair>], transaction: &VersionedTransaction) -> Landed {
         let instructions = instructions(transaction);
-        // Whoever only pays the fee signs nothing here: the kit pays it.
+        // The fee payer need not sign here, because the kit pays the fee.
         let signers = instructions.iter().flat_map(|instruction| &instruction.accounts);
         let signs = |key: &Address| signers.clone().any(|meta| meta.is_signer && meta.pubkey == *key);
         let signing: Vec<_> = keys.iter().filter(|key| signs(&key.pubkey())).map(Arc::as_ref).collect();
@@ -276,7 +276,7 @@ impl State {
         }
     }
 
-    /// Whether this transaction is the one to fail.
+    /// Whether this transaction is the one that should fail.
     fn stumbles(&mut self) -> bool {
         match self.stumbling.take() {
             Some((0, behind)) => {
@@ -291,7 +291,7 @@ impl State {
         }
     }
 
-    /// The world as the node shows these accounts of it.
+    /// The state that the node shows for these accounts.
     fn shown(&mut self, addresses: &[Address]) -> &World {
         match &mut self.behind {
             Some(behind) if behind.reads > 0 && addresses.contains(&behind.address) => {
@@ -302,7 +302,7 @@ impl State {
         }
     }
 
-    /// What to say instead of the truth, if it is of that kind.
+    /// How to misreport an account, if in a way of this kind.
     fn wrong(&mut self, address: &Address, kind: impl Fn(Wrong) -> bool) -> Option<Wrong> {
         let (wrong, times) = self.wrong.get_mut(address).filter(|(wrong, times)| kind(*wrong) && *times > 0)?;
         *times -= 1;
@@ -340,7 +340,7 @@ impl State {
     }
 }
 
-/// The instructions of a transaction, without those about compute budgets.
+/// The instructions of a transaction, except those about the compute budget.
 fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
     let message = &transaction.message;
     let keys = message.static_account_keys();
@@ -422,7 +422,7 @@ impl Network for Node {
 
     async fn history(&self, address: &Address, before: Option<&Signature>, _: u64) -> chain::Result<Vec<(u64, Signature)>> {
         if before.is_some() {
-            // Everything fits one page.
+            // The whole history fits one page.
             return Ok(Vec::new());
         }
         let state = self.state();
@@ -444,7 +444,7 @@ impl Network for Node {
     }
 
     async fn signature_seen(&self, _: &Signature) -> chain::Result<BoxFuture<'static, bool>> {
-        // Announced once it may have landed; the client looks for itself.
+        // Fires when the transaction may have landed; the client checks.
         Ok(tokio::time::sleep(SLOT).map(|()| true).boxed())
     }
 

@@ -1,4 +1,4 @@
-//! Nodes that lag, err or forget, and transactions of which nobody says what became.
+//! Nodes that lag, fail or forget, and transactions whose fate is unknown.
 
 use crate::common::node::Wrong;
 use crate::common::{Market, beside};
@@ -8,7 +8,7 @@ use jobs::Status;
 use jobs::instruction::ClaimJob;
 use std::time::Duration;
 
-/// A restart of the cluster gives it all of its time again.
+/// After a restart of the cluster, the job has all of its time again.
 #[tokio::test]
 async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {
     let market = Market::start();
@@ -20,12 +20,12 @@ async fn a_job_whose_deadline_a_restart_moved_is_not_missed() {
         let slot = world.now().slot;
         world.restarted_in(slot);
     });
-    // Its commitment fails at first, so that there is a look at the time.
+    // Its first commitment fails, so that the worker checks the time.
     market.node.stumble(0, address);
     beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
 }
 
-/// A node that is behind does not know of the commitment, the time for which has passed by the clocks of the others.
+/// A lagging node does not know the commitment, while by the clocks of other nodes the time to commit has passed.
 #[tokio::test]
 async fn a_job_committed_to_in_time_is_not_missed() {
     let market = Market::start();
@@ -36,7 +36,7 @@ async fn a_job_committed_to_in_time_is_not_missed() {
     });
     beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
     market.node.with(|world| world.wait(tests::terms().run_seconds));
-    // To the first step and after it.
+    // In the first step and after it.
     market.node.falls_behind(past, address, 2);
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
@@ -55,10 +55,10 @@ async fn a_job_committed_to_in_time_is_not_missed() {
 }
 
 #[tokio::test]
-async fn the_wait_for_pay_outlives_a_machine_that_is_behind() {
+async fn the_wait_for_pay_survives_a_lagging_node() {
     let market = Market::start();
     let past = market.node.with(|world| world.clone());
-    // Longer ago than an answer that is only late.
+    // Longer ago than a slow response.
     market.node.with(|world| world.pass(0, 200));
     let address = market.order(1).await;
     market.node.stop_news(false);
@@ -76,7 +76,7 @@ async fn the_wait_for_pay_outlives_a_machine_that_is_behind() {
     .await;
 }
 
-/// Jobs that were claimed do not end before their deadline, whatever a node says.
+/// Whatever a node says, a claimed job does not end before its deadline.
 #[tokio::test]
 async fn a_job_that_a_node_does_not_have_is_not_missed() {
     let market = Market::start();
@@ -93,7 +93,7 @@ async fn a_job_that_a_node_does_not_have_is_not_missed() {
         market.node.release();
         market.node.hold();
         on_its_way().await;
-        // From the commitment on.
+        // The read after the commitment.
         market.node.errs(&address, Wrong::Absent(0), 1);
         market.node.release();
         market.reaches(&address, Status::Revealed).await;
@@ -102,17 +102,16 @@ async fn a_job_that_a_node_does_not_have_is_not_missed() {
     assert_eq!((market.node.will_err(&address), market.node.failures()), (0, 0));
 }
 
-/// What a job was computed from must be there when somebody asks about it, so it goes only when the job has. The last of these nodes is one
-/// that is behind.
+/// The files of a job must be there if somebody asks about it, so they are deleted only once the job has ended.
 #[tokio::test]
-async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
+async fn the_files_of_a_job_survive_a_node_that_errs() {
     for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0), Wrong::Behind] {
         let market = Market::start();
         let address = market.order(1).await;
         beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
         let kept = market.journal("data");
         assert_eq!(kept.len(), 4, "steps, input, output and trace: {kept:?}");
-        // Who is behind is asked twice.
+        // A lagging node is asked twice.
         market.node.errs(&address, wrong, if wrong == Wrong::Behind { 2 } else { 1 });
         let worker = market.started().await;
         // The first search ends before the next one finds the job.
@@ -124,7 +123,7 @@ async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
         };
         beside(&worker, resumed).await;
         assert_eq!(market.journal("data").len(), 4, "{wrong:?}");
-        // It ends while the worker is away, and anybody can send lamports to where it was.
+        // The job ends while the worker is down, and anyone can send lamports to its address.
         drop(worker);
         market.settle(&address);
         market.node.with(|world| world.give_sol(&address, 890_880));
@@ -132,7 +131,7 @@ async fn what_is_kept_of_a_job_outlives_a_node_that_errs() {
     }
 }
 
-/// Of a claim that expired it is known that it did nothing.
+/// An expired claim certainly did nothing.
 #[tokio::test]
 async fn a_claim_that_expired_is_no_claim_in_doubt() {
     let market = Market::start();
@@ -158,9 +157,9 @@ async fn a_claim_that_expired_is_no_claim_in_doubt() {
     .await;
 }
 
-/// Of a claim that may have landed nothing goes when another try fails.
+/// If a claim may have landed, a failed second attempt deletes nothing.
 #[tokio::test]
-async fn a_claim_in_doubt_is_not_forgotten_at_the_next_try() {
+async fn a_claim_in_doubt_is_not_forgotten_by_the_next_attempt() {
     let market = Market::start();
     let address = market.order(1).await;
     market.node.hold();
@@ -175,7 +174,7 @@ async fn a_claim_in_doubt_is_not_forgotten_at_the_next_try() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     beside(&worker, async {
-        // Nobody but the worker has the input any more.
+        // Only the worker has the input now.
         market.blob_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
         while events.recv().await.unwrap() != "refused" {}
         assert_eq!(market.node.will_err(&payout), 0, "refused for another reason");

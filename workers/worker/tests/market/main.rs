@@ -1,4 +1,4 @@
-//! A worker among consumers, rivals and rubbish.
+//! A worker on a market with consumers, rivals, bad nodes and bad stores.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../common/mod.rs"]
@@ -13,12 +13,13 @@ mod storage;
 use common::Market;
 use std::time::Duration;
 
+/// Settles a job and completes once the worker has forgotten it.
 async fn settled(market: &Market, address: &solana_address::Address) {
     market.settle(address);
     emptied(market).await;
 }
 
-/// Completes when nothing is kept of any job.
+/// Completes once the journal is empty.
 async fn emptied(market: &Market) {
     while !market.journal("data").is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,4 +1,4 @@
-//! Jobs from offer to pay, among consumers and rivals.
+//! Jobs from the offer to the payment, with consumers and rivals.
 
 use crate::common::{Market, UNITS, beside};
 use crate::log::hear;
@@ -16,7 +16,7 @@ use worker::{Fault, Settings};
 #[tokio::test]
 async fn a_job_is_found_done_and_paid() {
     let market = Market::start();
-    // Lamports where the payout account is to be are none.
+    // Lamports at the address of the payout account do not make it exist.
     let (owner, tokens) = (&market.supplier.owner, &market.supplier.tokens);
     market.node.with(|world| {
         let all = chain::market::stake::stake(&owner.pubkey(), &market.supplier.device, tokens, world.balance(tokens));
@@ -24,7 +24,7 @@ async fn a_job_is_found_done_and_paid() {
         world.plant(*tokens, Account::default());
         world.give_sol(tokens, 890_880);
     });
-    // After the search that follows the subscription nothing but a push finds it.
+    // After the search that follows the subscription, only a push can find the job.
     let settings = Settings {
         scan: Duration::from_secs(3_600),
         ..market.settings("data")
@@ -58,10 +58,10 @@ async fn a_job_is_found_done_and_paid() {
     assert_eq!(market.earned() - before, quote.supplier_gets.0);
 }
 
-/// With `trace = "full"` every op's output is to be had at its TENSOR; a faulty worker shows and delivers what it computed from the flipped
+/// With `trace = "full"`, every op's output is stored at its TENSOR. A faulty worker stores and delivers what it computed from the flipped
 /// bit.
 #[tokio::test]
-async fn a_full_trace_shows_every_value_also_of_a_faulty_worker() {
+async fn a_full_trace_stores_every_value_even_of_a_faulty_worker() {
     for fault in [
         None,
         Some(Fault {
@@ -127,7 +127,7 @@ async fn more_jobs_than_places_are_all_done() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_left_alone_and_the_next_job_is_served() {
+async fn jobs_that_do_not_fit_are_left_alone_and_the_next_is_served() {
     let market = Market::start();
     let inputs = market.upload(UNITS, 0).await;
     let good = JobTerms {
@@ -187,11 +187,11 @@ async fn what_does_not_fit_is_left_alone_and_the_next_job_is_served() {
     let mut settings = market.settings("data");
     settings.accept = vec!["io:10".parse().unwrap()];
     let worker = market.worker(settings).await.0.unwrap();
-    // It is known from an earlier job at this address.
+    // The journal has an input of an earlier job at this address.
     let (_, longer) = bad.iter().find(|(what, _)| *what == "units the input does not have").unwrap();
     std::fs::copy(&market.blob_files()[0], market.journal_file("data", longer, "input")).unwrap();
     beside(&worker, async {
-        // Twice, so that the rubbish has been looked at in between.
+        // Twice, so that the others have been considered in between.
         for id in [1, 2] {
             let address = market.order(id).await;
             market.reaches(&address, Status::Revealed).await;
@@ -234,13 +234,13 @@ async fn a_blob_that_lies_is_refused_until_it_is_right() {
 async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     let market = Market::start();
     let late = market.order(1).await;
-    // Taken by a run of the worker that ended before it could commit: a commit already on disk would rightly be sent again.
+    // Claimed by a run of the worker that ended before it could commit: a commit already on disk would rightly be sent again.
     market.node.with(|world| {
         world.open_doors();
         world.send(world.claiming(&market.supplier, &late, 0), &[&market.supplier.key]);
         world.wait_for_deadline(&late);
     });
-    // With room for one job, the next is served only once the late one is dropped.
+    // With one place, the next job is served only once the late one is dropped.
     let settings = Settings {
         parallel_jobs: 1,
         ..market.settings("data")
@@ -256,9 +256,9 @@ async fn a_job_whose_deadline_passed_is_dropped_and_the_next_is_served() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// A time to commit passes while a machine takes the times of its models.
+/// The time to commit goes on while a machine times its models.
 #[tokio::test]
-async fn what_is_in_hand_is_computed_before_times_are_taken() {
+async fn a_job_in_hand_is_computed_before_the_models_are_timed() {
     let market = Market::start();
     let address = market.order(1).await;
     market.node.with(|world| {
@@ -278,9 +278,9 @@ async fn what_is_in_hand_is_computed_before_times_are_taken() {
     assert_eq!(beside(&worker, both).await, ["computed", "model"]);
 }
 
-/// That a job is gone does not say that it was paid: the last transaction about it does.
+/// Whether a job that is gone was paid follows from the last transaction about it.
 #[tokio::test]
-async fn a_job_that_is_gone_is_told_by_how_it_ended() {
+async fn a_job_that_is_gone_is_logged_with_how_it_ended() {
     for (own, told) in [(true, "paid"), (false, "ended")] {
         let market = Market::start();
         let address = market.order(1).await;
@@ -294,7 +294,7 @@ async fn a_job_that_is_gone_is_told_by_how_it_ended() {
             market.reaches(&address, Status::Revealed).await;
             match own {
                 true => market.node.with(|world| world.wait_for_deadline(&address)),
-                // The node does not remember what it has not sent.
+                // The node's history lacks this settlement.
                 false => market.settle(&address),
             }
             loop {
@@ -386,7 +386,7 @@ async fn an_orderly_stop_reveals_what_is_in_hand_and_takes_nothing_new() {
     stop.cancel();
     let second = market.order(2).await;
     let (mut at_stake, log) = hear("at_stake");
-    // What is in hand was dropped with the first run; this one has nothing to wait for.
+    // The jobs in hand were dropped with the first run, so this one has nothing to wait for.
     worker.run().await.unwrap();
     drop(log);
     assert_eq!(at_stake.recv().await.unwrap(), "1", "a job that is not committed yet");

@@ -1,4 +1,4 @@
-//! Setups that are wrong, and how the worker and its doctor say so.
+//! Wrong setups, and how the worker and its doctor report them.
 
 use crate::common::{Market, beside};
 use crate::log::hear;
@@ -8,9 +8,9 @@ use solana_signer::Signer;
 use worker::{Error, Settings};
 
 #[tokio::test]
-async fn what_keeps_it_from_work_is_told_at_the_start() {
+async fn problems_are_logged_at_the_start() {
     let market = Market::start();
-    // Bound, so that nobody else takes the port, and not listened on.
+    // Bound, so that nothing else takes the port, but not listening.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut settings = market.settings("data");
@@ -25,9 +25,9 @@ async fn what_keeps_it_from_work_is_told_at_the_start() {
     .await;
 }
 
-/// Nothing else tells of it before a demand comes.
+/// Otherwise nobody would notice until a demand comes.
 #[tokio::test]
-async fn a_job_in_hand_whose_model_is_gone_is_told() {
+async fn a_job_in_hand_whose_model_is_gone_is_reported() {
     let market = Market::start();
     let address = market.order(1).await;
     beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
@@ -112,7 +112,7 @@ async fn a_wrong_setup_is_one_sentence() {
 #[tokio::test]
 async fn the_doctor_names_each_problem() {
     let market = Market::start();
-    // Makes its folder, which the doctor does not.
+    // Creates the folder of the store, which the doctor does not.
     market.store();
     let mut lines = Vec::new();
     worker::doctor::examine(&market.settings("data"), &market.chain(), |line| lines.push(line))
@@ -141,7 +141,7 @@ async fn the_doctor_names_each_problem() {
         );
     }
 
-    // What `ionet device register` gives a key is no problem; a third of it does not answer for a job beside a check-in.
+    // What `ionet device register` gives a key is enough; a third of it is too little for a job and a check-in.
     for (lamports, verdict, says, problems) in [
         (worker::FUND, "ok", "8 results", 2),
         (worker::FUND / 3, "problem", "send it 0.15", 3),

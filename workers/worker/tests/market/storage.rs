@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use worker::{Fault, Settings};
 
-/// A server of the market's blobs that refuses so many uploads, and its URL.
+/// A server for the market's blob store that refuses so many uploads, and its URL.
 async fn refusing(market: &Market, refusals: &Arc<AtomicUsize>) -> (AbortOnDrop, String) {
     let refusals = refusals.clone();
     let refuse = move |request: Request, next: Next| {
         let refused = request.method() == Method::PUT && refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
         async move {
             match refused {
-                // Not one of the failures for which the client itself tries again.
+                // The client does not retry this failure itself.
                 true => StatusCode::FORBIDDEN.into_response(),
                 false => next.run(request).await,
             }
@@ -34,7 +34,7 @@ async fn refusing(market: &Market, refusals: &Arc<AtomicUsize>) -> (AbortOnDrop,
     (AbortOnDrop(serving), url)
 }
 
-/// A store that refuses is asked again; nothing is computed again for it.
+/// A refused upload is retried without computing anything again.
 #[tokio::test]
 async fn a_failed_upload_costs_no_second_computation() {
     let market = Market::start();
@@ -61,7 +61,7 @@ async fn a_failed_upload_costs_no_second_computation() {
     assert_eq!(computed, 1);
 }
 
-/// Settings of a worker whose store refuses everything, until the refusals are set to none.
+/// Settings of a worker whose store refuses all uploads, until the counter of refusals is set to zero.
 async fn storeless(market: &Market) -> (Settings, Arc<AtomicUsize>, AbortOnDrop) {
     let refusals = Arc::new(AtomicUsize::new(usize::MAX));
     let (server, url) = refusing(market, &refusals).await;
@@ -72,7 +72,7 @@ async fn storeless(market: &Market) -> (Settings, Arc<AtomicUsize>, AbortOnDrop)
     (settings, refusals, server)
 }
 
-/// The store takes blobs again, which has the input alone, and gets traces and outputs.
+/// Lets the store, which only has the input, accept blobs again, and completes once it has traces and outputs.
 async fn is_stored(market: &Market, refusals: &AtomicUsize) {
     assert_eq!(market.blob_files().len(), 1, "the consumer's input");
     refusals.store(0, Relaxed);
@@ -81,7 +81,7 @@ async fn is_stored(market: &Market, refusals: &AtomicUsize) {
     }
 }
 
-/// The chain does not wait for a store: what none has by the time for the reveal is revealed, and stored when one takes it.
+/// The chain does not wait for a store: a result that is not stored in time is revealed anyway, and stored later.
 #[tokio::test]
 async fn a_store_that_is_down_costs_no_deadline() {
     let market = Market::start();
@@ -96,9 +96,9 @@ async fn a_store_that_is_down_costs_no_deadline() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// Whoever has paid has the result, though it is stored only afterwards.
+/// A consumer who has paid gets the result, even if it is stored only afterwards.
 #[tokio::test]
-async fn what_is_paid_for_before_it_is_stored_is_stored() {
+async fn a_result_paid_for_before_it_is_stored_is_still_stored() {
     let market = Market::start();
     let address = market.order(1).await;
     let (settings, refusals, _server) = storeless(&market).await;
@@ -109,7 +109,7 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
         market.node.with(|world| world.wait_for_deadline(&address));
         market.settle(&address);
         market.closes(&address).await;
-        // The node has not seen who settled it.
+        // The node's history lacks the settlement.
         while events.recv().await.unwrap() != "ended" {}
         is_stored(&market, &refusals).await;
     })
@@ -117,7 +117,7 @@ async fn what_is_paid_for_before_it_is_stored_is_stored() {
     assert_eq!(market.node.failures(), 0);
 }
 
-/// A result that was lost and cannot be computed again, as it was another, is not said to be stored.
+/// If a lost result cannot be recomputed, because the committed one was different, nothing is stored in its place.
 #[tokio::test]
 async fn nothing_else_is_stored_in_a_results_place() {
     let market = Market::start();
@@ -136,7 +136,7 @@ async fn nothing_else_is_stored_in_a_results_place() {
             std::fs::remove_file(blob).unwrap();
         }
     }
-    let worker = market.worker(market.settings("anew")).await.0.unwrap();
+    let worker = market.worker(market.settings("new")).await.0.unwrap();
     let (mut errors, _log) = hear("error");
     beside(&worker, async {
         while !errors.recv().await.unwrap().contains("another result than this worker's") {}
@@ -145,7 +145,7 @@ async fn nothing_else_is_stored_in_a_results_place() {
     assert_eq!(market.blob_files().len(), 1, "the consumer's input");
 }
 
-/// A worker that stops does not wait for a store: it may not be back by the time for the reveal.
+/// A worker that is stopping does not wait for a store: it may not be back in time for the reveal.
 #[tokio::test]
 async fn a_worker_that_stops_reveals_what_is_not_stored() {
     let market = Market::start();
@@ -167,7 +167,7 @@ async fn a_worker_that_stops_reveals_what_is_not_stored() {
     assert_eq!(market.blob_files().len(), 3, "stored before it stopped");
 }
 
-/// What is at stake goes on without a disk; only new work waits until it is back.
+/// Jobs in hand continue without a disk. Only new work waits until it is back.
 #[tokio::test]
 async fn a_disk_that_fails_costs_no_bond() {
     let market = Market::start();
