@@ -168,11 +168,12 @@ fn bindgen(workspace: &Workspace) -> Result<PathBuf> {
     if !program.exists() {
         eprintln!("missing: wasm-bindgen {version} — it writes the JavaScript bindings of the engine");
         let mut install = workspace.cargo("install");
-        // The version pins the source: crates.io never replaces a published version, cargo checks the download against the checksum in its
-        // index, and `--locked` takes the dependencies, with their checksums, from the lock file in the package.
+        // The version pins the program's source: crates.io never replaces a published version, and cargo checks the download against the
+        // checksum in the index. Dependencies are the newest compatible ones. `--locked` would pin them too, but the lock file in package
+        // 0.2.130 names a version of webpki-roots that the index does not have.
         install
             .env_remove("CARGO_TARGET_DIR")
-            .args(["wasm-bindgen-cli", "--version", &version, "--locked", "--root"])
+            .args(["wasm-bindgen-cli", "--version", &version, "--root"])
             .arg(&root);
         step::run(&workspace.root, "wasm-bindgen-cli", "compiling wasm-bindgen", install)?;
     }
