@@ -1,4 +1,4 @@
-//! A device: its account here, its transitions by subject in the files beside it.
+//! A device's account. Its transitions are in one file for each subject.
 
 mod bond;
 mod costake;
