@@ -30,8 +30,8 @@ pub fn of_job(price: Amount, value_at_risk: Amount, watch: Bps, replicas: u8) ->
     if replicas < 2 {
         return Some(alone);
     }
-    let beside = required(price, value_at_risk, detection(Bps::default(), Bps::default(), replicas))?;
-    Some(alone.max(beside).max(price.checked_times(REPLICA_MULTIPLE)?))
+    let agreeing = required(price, value_at_risk, detection(Bps::default(), Bps::default(), replicas))?;
+    Some(alone.max(agreeing).max(price.checked_times(REPLICA_MULTIPLE)?))
 }
 
 /// The smallest bond with which honesty pays more than lying. `None` when it does not fit 64 bits, or when nobody would detect a lie.

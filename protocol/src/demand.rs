@@ -193,9 +193,9 @@ pub fn root_of_page(n_chunks: u32, page: u32, page_root: &Hash, above: &[Hash]) 
     if chunk_page_len(n_chunks, page) > 0 {
         let root = merkle::root_from_path(*page_root, page, levels_above(n_chunks), above)?;
         let pages = n_chunks.div_ceil(PAGE);
-        let is_right = |(level, beside): (u32, &Hash)| {
+        let is_right = |(level, sibling): (u32, &Hash)| {
             let first = ((page >> level) ^ 1) << level;
-            first < pages || *beside == merkle::empty(PAGE_DEPTH + level)
+            first < pages || *sibling == merkle::empty(PAGE_DEPTH + level)
         };
         return (0..).zip(above).all(is_right).then_some(root);
     }

@@ -1,4 +1,4 @@
-//! What a consumer pays for a job and its supplier earns (rules I2, I3, I16).
+//! What a consumer pays for a job and what its supplier earns (rules I2, I3, I16).
 
 use crate::units::{Amount, Bps};
 

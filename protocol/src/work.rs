@@ -536,8 +536,8 @@ mod tests {
             prop_assert!(!passes(size, &liar, &draw, &liar.show(&draw)));
             // Honest evidence does not lead to the liar's answer.
             prop_assert!(!passes(size, &liar, &draw, &honest.show(&draw)));
-            let beside = Draw { place: draw.place ^ 1, ..draw };
-            prop_assert!(passes(size, &liar, &beside, &liar.show(&beside)));
+            let neighbour = Draw { place: draw.place ^ 1, ..draw };
+            prop_assert!(passes(size, &liar, &neighbour, &liar.show(&neighbour)));
         }
 
         #[test]

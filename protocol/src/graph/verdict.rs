@@ -17,7 +17,7 @@ const CHUNK: u64 = 950;
 const _: () = assert!(MAX_VERDICT_UNITS * CHUNK_BYTES as u64 / CHUNK <= MAX_EVIDENCE_BYTES as u64);
 
 /// Upper bound on the compute units that judging one element takes on chain, verified by `tests/tests/verdicts.rs`. The op must pass the
-/// other checks of [`check_op`] with these input shapes.
+/// other checks of [`check_op`](super::check_op) with these input shapes.
 pub fn verdict_units(op: &OpDescriptor, inputs: &[Shape]) -> u64 {
     // Parsing, the descriptor and its path, the output's chunk and its paths, the roots above, in a graph of 1,024 ops and a job of 2^20
     // units.

@@ -17,7 +17,7 @@ pub struct ClosePosition {
 }
 
 /// - fails for anyone but the holder until the offer has ended, and while the position has shares; its exits continue
-/// - returns the rent to the holder, whoever calls
+/// - always returns the rent to the holder
 pub fn close_position(ctx: &mut Context<ClosePosition>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_leaver(accounts.caller.address(), &accounts.position.holder)?;

@@ -88,7 +88,7 @@ pub struct Device {
     pub last_hour: PodU32,
     /// The first hour of the current run of check-ins without a gap.
     pub streak_hour: PodU32,
-    /// The last hour in which a call was answered.
+    /// The last hour from which a call was answered.
     pub answers_hour: PodU32,
     /// Calls answered in `answers_hour`: bit i stands for beacon i.
     pub answers: PodU16,
@@ -120,7 +120,7 @@ pub struct Device {
     pub raised_at: [PodI64; 4],
     /// Own stake just before each time in `raised_at`, in $IO base units.
     pub aged: [PodU64; 4],
-    /// Stake set aside by slashes whose appeal period is not over, in $IO base units.
+    /// Stake set aside by open slashes, in $IO base units.
     pub escrowed: PodU64,
     /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
