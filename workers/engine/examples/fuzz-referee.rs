@@ -10,13 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Compares the referee, the protocol's definition and the engine on random elements of random graphs.
+/// Compare the referee, the protocol's definition and the engine on random elements of random graphs
 #[derive(Parser)]
 struct Args {
-    /// Elements to compare, at least.
+    /// Least number of elements to compare
     #[arg(long, default_value_t = 1_000_000)]
     elements: u64,
-    /// Seed of the first graph, the next one's is one more; drawn when not given.
+    /// Seed of the first graph, incremented for each further graph; random by default
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! The instruction sets the engine can use. All give the same bits; they differ in speed only.
+//! The CPU instruction sets that the engine can use. All produce the same bits; they differ only in speed.
 
 use crate::kernels::{self, Kernels};
 
@@ -29,7 +29,7 @@ impl Backend {
         Self::available().last().copied().unwrap_or(Self::Portable)
     }
 
-    /// Its kernels, if this CPU can run them.
+    /// The backend's kernels, if this CPU can run them.
     pub(crate) fn kernels(self) -> Option<&'static Kernels> {
         match self {
             Self::Portable => Some(&kernels::portable::KERNELS),
@@ -60,7 +60,7 @@ impl std::fmt::Display for Backend {
     }
 }
 
-/// A name that is not a backend's.
+/// The error for an unknown backend name.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("there is no backend `{0}`; choose one of portable, avx2, avx-vnni and avx512-vnni")]
 pub struct UnknownBackend(String);

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a package or an input, each as one sentence.
+//! The engine's error type.
 
 use crate::package::MAX_BAND;
 use protocol::batch::BatchError;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("cannot read {path}: {source}; a model package is a folder with model.json and tensors.safetensors")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} has {bytes} bytes, more than the {limit} a model package may have there; check that the folder is a model package")]
+    #[error("{path} has {bytes} bytes, but the limit for this file is {limit}; check that the folder is a model package")]
     TooLarge { path: PathBuf, bytes: u64, limit: u64 },
     #[error("model.json is not a valid model: {0}")]
     Manifest(serde_json::Error),
@@ -23,7 +23,7 @@ pub enum Error {
     InputCount(usize),
     #[error("a graph has 1 to 1024 ops, but model.json lists {0}")]
     OpCount(usize),
-    #[error("model.json has a checkpoint every {interval} ops: say 1, or fewer than the {ops} that the graph has")]
+    #[error("checkpoint_interval in model.json is {interval}; it must be 1, or less than the graph's {ops} ops")]
     Interval { interval: u32, ops: u32 },
     #[error("input `{name}`: the shape {dims:?} has a zero side or more than 2^24 elements")]
     InputShape { name: String, dims: [u16; 3] },
@@ -38,7 +38,7 @@ pub enum Error {
     #[error("op `{op}` with inputs {inputs}: {reason}")]
     Op { op: String, inputs: String, reason: GraphError },
     #[error(
-        "op `{op}` spans {elements} elements of padded input with one row of windows, more than {}; pad or dilate less",
+        "op `{op}`: one row of windows spans {elements} elements of padded input, more than {}; reduce its padding or dilation",
         MAX_BAND
     )]
     Band { op: String, elements: u64 },
@@ -51,11 +51,11 @@ pub enum Error {
         found: String,
         expected: String,
     },
-    #[error("op `{op}` names the tensor `{tensor}` again; give every op, and each of its fields, a tensor of its own")]
+    #[error("op `{op}` uses the tensor `{tensor}`, which is already in use; give every field of every op its own tensor")]
     SharedTensor { op: String, tensor: String },
-    #[error("op `{op}`: the weights `{tensor}` hold −128 at element {index}; weights must lie within −127 to 127")]
+    #[error("op `{op}`: the weights `{tensor}` are −128 at element {index}; weights must be within −127 to 127")]
     Weight { op: String, tensor: String, index: usize },
-    #[error("op `{op}`: the bias `{tensor}` of channel {channel} is {value}, but must lie below 2^30 in magnitude")]
+    #[error("op `{op}`: the bias `{tensor}` of channel {channel} is {value}, but its magnitude must be below 2^30")]
     Bias {
         op: String,
         tensor: String,
@@ -76,21 +76,21 @@ pub enum Error {
         threads: usize,
         source: rayon::ThreadPoolBuildError,
     },
-    #[error("this CPU has no {0}; let the engine choose its backend")]
+    #[error("this CPU does not support the backend {0}; let the engine choose one")]
     Backend(crate::Backend),
     #[error(transparent)]
     Device(#[from] crate::cuda::DeviceError),
     #[cfg(not(target_family = "wasm"))]
     #[error(
-        "work of this size needs {needed} bytes of memory, but {free} are free; close other programs or register the device for smaller work"
+        "work of this size needs {needed} bytes of memory, but {free} are free; close other programs or register the device for less work"
     )]
     WorkMemory { needed: u64, free: u64 },
-    #[error("the GPU takes no pass of {units} units, only powers of two that there is memory for; ask for {most}")]
+    #[error("the GPU cannot run passes of {units} units, only powers of two that fit its memory; ask for {most}")]
     PassUnits { units: u32, most: u32 },
-    #[error("the work was stopped before its end")]
+    #[error("the work was stopped before it was done")]
     Stopped,
     #[cfg(not(target_family = "wasm"))]
-    #[error("the system gives no random numbers ({0}), without which a GPU's results cannot be checked; run where it does")]
+    #[error("the system has no random numbers ({0}), so a GPU's results cannot be checked; run on a system that has them")]
     Random(getrandom::Error),
     #[error("the model takes {expected} inputs, but {found} were given")]
     UnitInputs { expected: usize, found: usize },
@@ -98,8 +98,8 @@ pub enum Error {
     UnitBytes { name: String, expected: usize, found: usize },
     #[error("the inputs blob is invalid: {0}; fetch it again")]
     Batch(#[from] BatchError),
-    #[error("the inputs blob carries {found}, but the model takes {expected}; check that job and model belong together")]
+    #[error("the inputs blob holds {found}, but the model takes {expected}; check that the job is for this model")]
     BatchShapes { expected: String, found: String },
-    #[error("{0} is not fit for computing; this is a fault of the engine, please report it with the model")]
+    #[error("internal error of the engine ({0}); please report it with the model")]
     Internal(&'static str),
 }

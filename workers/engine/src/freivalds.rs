@@ -1,11 +1,12 @@
-//! Whether a product of matrices is right, for far less than it costs to compute it.
+//! Freivalds' check: verifies a matrix product at a fraction of the cost of computing it.
 //!
-//! Freivalds: if C = A·Bᵀ, then C·r = A·(Bᵀ·r) for every vector r. Here r is random modulo the prime p = 2^61 − 1, so both sides take
-//! m·(k + n) + n·k steps instead of m·n·k. If any sum is wrong, by less than p, the sides differ unless one element of r has a certain
-//! value; none is likelier than 2^−60. So a wrong product passes at most once in 2^60 times, whichever and however many sums are wrong.
+//! If C = A·Bᵀ, then C·r = A·(Bᵀ·r) for every vector r. Here r is random modulo the prime p = 2^61 − 1, and the check takes
+//! m·(k + n) + n·k steps instead of m·n·k. If any sum is wrong by less than p, the two sides differ unless one element of r has one
+//! particular value, whose probability is at most 2^−60. So a wrong product passes with probability at most 2^−60, no matter which sums are
+//! wrong, or how many.
 //!
-//! That holds only for an r that the party that computed C could not know, so it comes from the operating system, anew each time. It is a
-//! detector of broken hardware, no verdict that others could check.
+//! This holds only if whoever computed C could not know r, so every check draws a fresh r from the operating system. The check detects
+//! broken hardware; it proves nothing to others.
 
 use crate::error::Error;
 use protocol::tensor::from_code;
@@ -14,8 +15,8 @@ use rayon::prelude::*;
 /// The prime p.
 const P: i128 = (1 << 61) - 1;
 
-/// Whether `c`, m × n, holds the sums of products of the rows of `a`, m × k, and `b`, n × k, both in codes; all of them line by line. Wrong
-/// sums pass at most once in 2^60 times, right ones always. The only error is that the system has no random numbers.
+/// Whether `c` (m × n) is the product of the rows of `a` (m × k) and of `b` (n × k), which are in codes. All are row-major. Right sums
+/// always pass; wrong ones pass with probability at most 2^−60. Fails only if the system has no random numbers.
 pub fn agrees(a: &[u8], b: &[u8], c: &[i32], k: usize) -> Result<bool, Error> {
     let k = k.max(1);
     let n = b.len() / k;
@@ -54,12 +55,12 @@ fn term(code: u8, factor: i64) -> i128 {
     i128::from(from_code(code)) * i128::from(factor)
 }
 
-/// Within 0 … p − 1.
+/// The residue modulo p, in 0 … p − 1.
 fn residue(sum: i128) -> i64 {
     sum.rem_euclid(P) as i64
 }
 
-/// Random numbers of 61 bits. Modulo p each is uniform, but for zero, which p itself is too.
+/// Random 61-bit numbers. Modulo p they are uniform, except that zero is twice as likely as the others: p is zero too.
 fn vector(length: usize) -> Result<Vec<i64>, Error> {
     let mut bytes = vec![0; length * 8];
     getrandom::fill(&mut bytes).map_err(Error::Random)?;
@@ -98,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Errors that add up to nothing, in a row, a column or everywhere.
+    /// Errors whose sum is zero over a row, a column or the whole matrix.
     #[test]
     fn errors_do_not_cancel() {
         let (a, b) = (vec![200; 4 * 8], vec![3; 4 * 8]);
@@ -132,7 +133,6 @@ mod tests {
         }
     }
 
-    /// Each vector is another.
     #[test]
     fn vectors_are_fresh() {
         let (one, other) = (vector(64).unwrap(), vector(64).unwrap());

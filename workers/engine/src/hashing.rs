@@ -1,4 +1,4 @@
-//! Tensor hashes on the threads of the pool at hand.
+//! Tensor hashes, on the threads of the current pool.
 
 use protocol::hash::Hash;
 use protocol::merkle;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// Chunks that one task hashes: about 30 µs of work.
 const CHUNKS_PER_TASK: usize = 64;
 
-/// TENSOR of an activation held as codes.
+/// TENSOR of an activation, given as codes.
 pub(crate) fn activation(shape: Shape, id: u32, codes: &[u8], threads: usize) -> Hash {
     if threads == 1 {
         return shape.layout().hash(id, codes);

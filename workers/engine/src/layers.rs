@@ -1,8 +1,8 @@
-//! Ops made ready to run: constants packed for the kernels, bounds worked out, and the output cut into bands of rows.
+//! Ops that are ready to run on the CPU: constants packed for the kernels, bounds precomputed, outputs cut into bands of rows.
 
 use crate::error::Error;
 use crate::kernels::{Kernels, Packing, PairwiseKernel, PerChannel, Product, Round, max_rows, pairwise, round_for};
-use crate::package::Op;
+use crate::package::{Constants, Op};
 use crate::window::{Rows, Window};
 use protocol::ops::OpKind;
 use protocol::requantise::{Channel, Requantise};
@@ -10,26 +10,26 @@ use protocol::tensor::{Shape, from_code, to_code};
 use rayon::prelude::*;
 use std::cell::RefCell;
 
-/// Work below which waking another thread costs more than it saves.
+/// Ops with fewer multiply-accumulates run on one thread: waking another would cost more than it saves.
 const MIN_PARALLEL_MACS: u64 = 1 << 17;
 
-/// Padded input that a band works on, so that it stays in a core's own cache.
+/// Bytes of padded input per band, so that it stays in a core's own cache.
 const BAND_BYTES: usize = 256 << 10;
 
 thread_local! {
-    /// Padded rows of the band at hand.
+    /// Padded input rows of the current band.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What runs a layer.
+/// The CPU resources that a layer runs on.
 #[derive(Clone, Copy)]
 pub(crate) struct Cpu {
     pub kernels: &'static Kernels,
-    /// Threads of the pool that one unit may use.
+    /// Threads that one unit may use.
     pub threads: usize,
 }
 
-/// An op ready to run.
+/// An op that is ready to run.
 pub(crate) struct Layer {
     kind: Kind,
     inputs: Vec<Shape>,
@@ -66,12 +66,11 @@ enum Kind {
     MaxPool(Window),
 }
 
-impl Layer {
-    /// Packs an op of a checked package.
-    pub(crate) fn new(op: &Op, kernels: &Kernels) -> Self {
+impl Kind {
+    fn new(op: &Op, kernels: &Kernels) -> Self {
         let output = op.descriptor.output;
         let a = op.inputs.first().copied().unwrap_or_default();
-        let kind = match op.descriptor.kind {
+        match op.descriptor.kind {
             OpKind::Conv2d {
                 kernel,
                 stride,
@@ -86,28 +85,10 @@ impl Layer {
                 if op.is_depthwise() {
                     Kind::Depthwise(PerChannel::conv(window, &op.constants.weights, &op.constants.channels, requantise))
                 } else {
-                    let round = round_for(&op.constants.weights, &op.constants.channels, requantise);
-                    Kind::Product(Product::new(
-                        window,
-                        groups.into(),
-                        &op.constants.weights,
-                        &op.constants.channels,
-                        round,
-                        kernels,
-                    ))
+                    Self::product(op, window, groups.into(), requantise, kernels)
                 }
             }
-            OpKind::Matmul { requantise, .. } => {
-                let round = round_for(&op.constants.weights, &op.constants.channels, requantise);
-                Kind::Product(Product::new(
-                    Window::pixels(a),
-                    1,
-                    &op.constants.weights,
-                    &op.constants.channels,
-                    round,
-                    kernels,
-                ))
-            }
+            OpKind::Matmul { requantise, .. } => Self::product(op, Window::pixels(a), 1, requantise, kernels),
             OpKind::MatmulAct {
                 a_zero_point,
                 b_zero_point,
@@ -143,18 +124,12 @@ impl Layer {
                 multiplier,
                 round: Round::new(requantise, 255 * 255 * u64::from(multiplier.unsigned_abs())),
             },
-            OpKind::Table8 { .. } => {
-                let mut table = Box::new([0; 256]);
-                for (code, value) in table.iter_mut().zip(&op.constants.table) {
-                    *code = to_code(*value);
-                }
-                Kind::Table8(table)
-            }
+            OpKind::Table8 { .. } => Self::table8(op),
             OpKind::Concat => Kind::Concat,
             OpKind::Upsample { factor } => Kind::Upsample { factor: factor.into() },
             OpKind::DepthToSpace { block } => Kind::DepthToSpace { block: block.into() },
             OpKind::MaxPool { kernel, stride, padding } => {
-                // Outside reads as −128, which no maximum over a window with at least one element can show.
+                // Pad with −128: every window has at least one real element, so padding never changes a maximum.
                 Kind::MaxPool(Window::new(a, output, kernel, stride, padding, [1, 1], to_code(i8::MIN)))
             }
             OpKind::AvgPool {
@@ -168,16 +143,36 @@ impl Layer {
                 let window = Window::new(a, output, kernel, stride, padding, [1, 1], to_code(input_zero_point));
                 Kind::Depthwise(PerChannel::average(window, input_zero_point, multiplier, requantise))
             }
-        };
+        }
+    }
+
+    fn product(op: &Op, window: Window, groups: usize, requantise: Requantise, kernels: &Kernels) -> Self {
+        let Constants { weights, channels, .. } = &op.constants;
+        let round = round_for(weights, channels, requantise);
+        Self::Product(Product::new(window, groups, weights, channels, round, kernels))
+    }
+
+    fn table8(op: &Op) -> Self {
+        let mut table = Box::new([0; 256]);
+        for (code, value) in table.iter_mut().zip(&op.constants.table) {
+            *code = to_code(*value);
+        }
+        Self::Table8(table)
+    }
+}
+
+impl Layer {
+    /// Packs an op of a checked package.
+    pub(crate) fn new(op: &Op, kernels: &Kernels) -> Self {
         Self {
-            kind,
+            kind: Kind::new(op, kernels),
             inputs: op.inputs.clone(),
-            output,
+            output: op.descriptor.output,
             parallel: op.facts.macs >= MIN_PARALLEL_MACS,
         }
     }
 
-    /// Computes the op on codes. Inputs and output have [`SLACK`](crate::window::SLACK) bytes after their elements.
+    /// Computes the op on codes. Inputs and output are followed by [`SLACK`](crate::window::SLACK) bytes.
     pub(crate) fn run(&self, inputs: &[&[u8]], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let [a, rest @ ..] = inputs else {
             return Err(Error::Internal("an op without inputs"));
@@ -214,52 +209,67 @@ impl Layer {
             } => self.pairs(|kernels| kernels.mul, cpu, a, rest, output, *zero_points, [*multiplier, 0], round),
             Kind::Table8(table) => self.bands(output, w * c, usize::MAX, cpu, |first, band| {
                 for (to, from) in band.iter_mut().zip(a.get(first * w * c..).unwrap_or(&[])) {
-                    // A byte always has its entry among 256.
+                    // The table has an entry for every byte.
                     *to = table.get(usize::from(*from)).copied().unwrap_or(0);
                 }
                 Ok(())
             }),
-            Kind::Concat => self.bands(output, w * c, usize::MAX, cpu, |first, band| {
-                let mut at = 0;
-                for (shape, input) in self.inputs.iter().zip(inputs) {
-                    let width = usize::from(shape.c);
-                    let pixels = input.get(first * w * width..).unwrap_or(&[]).chunks_exact(width);
-                    for (to, from) in band.chunks_exact_mut(c).zip(pixels) {
-                        if let Some(to) = to.get_mut(at..at + width) {
-                            to.copy_from_slice(from);
-                        }
-                    }
-                    at += width;
-                }
-                Ok(())
-            }),
-            Kind::Upsample { factor } => self.bands(output, factor * w * c, usize::MAX, cpu, |first, band| {
-                let sources = a.chunks_exact(w / factor * c).skip(first);
-                for (rows, from) in band.chunks_exact_mut(factor * w * c).zip(sources) {
-                    let (row, copies) = rows.split_at_mut(w * c);
-                    for (to, pixel) in row.chunks_exact_mut(factor * c).zip(from.chunks_exact(c)) {
-                        to.chunks_exact_mut(c).for_each(|to| to.copy_from_slice(pixel));
-                    }
-                    copies.chunks_exact_mut(w * c).for_each(|copy| copy.copy_from_slice(row));
-                }
-                Ok(())
-            }),
-            Kind::DepthToSpace { block } => self.bands(output, block * w * c, usize::MAX, cpu, |first, band| {
-                let sources = a.chunks_exact(w * block * c).skip(first);
-                for (rows, from) in band.chunks_exact_mut(block * w * c).zip(sources) {
-                    for (p, row) in rows.chunks_exact_mut(w * c).enumerate() {
-                        // Within a pixel, the codes of one output row's `block` pixels lie together.
-                        for (to, pixel) in row.chunks_exact_mut(block * c).zip(from.chunks_exact(block * block * c)) {
-                            to.copy_from_slice(pixel.get(p * block * c..(p + 1) * block * c).unwrap_or(&[]));
-                        }
-                    }
-                }
-                Ok(())
-            }),
+            Kind::Concat => self.concat(inputs, output, cpu),
+            Kind::Upsample { factor } => self.upsample(*factor, a, output, cpu),
+            Kind::DepthToSpace { block } => self.depth_to_space(*block, a, output, cpu),
         }
     }
 
-    /// Cuts the output into bands of whole rows and runs them, in parallel when that pays.
+    fn concat(&self, inputs: &[&[u8]], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
+        let [w, c] = [self.output.w, self.output.c].map(usize::from);
+        self.bands(output, w * c, usize::MAX, cpu, |first, band| {
+            let mut at = 0;
+            for (shape, input) in self.inputs.iter().zip(inputs) {
+                let width = usize::from(shape.c);
+                let pixels = input.get(first * w * width..).unwrap_or(&[]).chunks_exact(width);
+                for (to, from) in band.chunks_exact_mut(c).zip(pixels) {
+                    if let Some(to) = to.get_mut(at..at + width) {
+                        to.copy_from_slice(from);
+                    }
+                }
+                at += width;
+            }
+            Ok(())
+        })
+    }
+
+    fn upsample(&self, factor: usize, input: &[u8], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
+        let [w, c] = [self.output.w, self.output.c].map(usize::from);
+        self.bands(output, factor * w * c, usize::MAX, cpu, |first, band| {
+            let sources = input.chunks_exact(w / factor * c).skip(first);
+            for (rows, from) in band.chunks_exact_mut(factor * w * c).zip(sources) {
+                let (row, copies) = rows.split_at_mut(w * c);
+                for (to, pixel) in row.chunks_exact_mut(factor * c).zip(from.chunks_exact(c)) {
+                    to.chunks_exact_mut(c).for_each(|to| to.copy_from_slice(pixel));
+                }
+                copies.chunks_exact_mut(w * c).for_each(|copy| copy.copy_from_slice(row));
+            }
+            Ok(())
+        })
+    }
+
+    fn depth_to_space(&self, block: usize, input: &[u8], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
+        let [w, c] = [self.output.w, self.output.c].map(usize::from);
+        self.bands(output, block * w * c, usize::MAX, cpu, |first, band| {
+            let sources = input.chunks_exact(w * block * c).skip(first);
+            for (rows, from) in band.chunks_exact_mut(block * w * c).zip(sources) {
+                for (p, row) in rows.chunks_exact_mut(w * c).enumerate() {
+                    // Within an input pixel, the codes of one output row's `block` pixels are adjacent.
+                    for (to, pixel) in row.chunks_exact_mut(block * c).zip(from.chunks_exact(block * block * c)) {
+                        to.copy_from_slice(pixel.get(p * block * c..(p + 1) * block * c).unwrap_or(&[]));
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Cuts the output into bands of whole rows and runs `band` on each, in parallel if the op is large enough.
     fn bands(
         &self,
         output: &mut [u8],
@@ -286,7 +296,7 @@ impl Layer {
         }
     }
 
-    /// Bands of an op with a window: the closure gets the first output row, the padded input and the band.
+    /// Runs an op with a window in bands. The closure gets the first output row, the padded input and the band.
     fn windows(
         &self,
         window: &Window,
@@ -306,7 +316,7 @@ impl Layer {
         })
     }
 
-    /// Bands of a product. `row_sums` holds one correction per output pixel, or nothing.
+    /// Runs a product in bands. `row_sums` has one correction per output pixel, or is empty.
     fn products(&self, product: &Product, row_sums: &[i32], input: &[u8], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let channels = usize::from(self.output.c);
         self.windows(&product.window, cpu.kernels.packing, input, output, cpu, |first, rows, band| {
@@ -315,7 +325,7 @@ impl Layer {
         })
     }
 
-    /// A product whose weights are an activation, packed on the spot: Σ (a − za)(b − zb) = Σ ab − za·Σb − zb·Σa + K·za·zb.
+    /// A product of two activations. Packs `b` as weights: Σ (a − za)(b − zb) = Σ ab − za·Σb − zb·Σa + K·za·zb.
     fn dynamic(
         &self,
         a: &[u8],
@@ -345,7 +355,7 @@ impl Layer {
         let rows = match zb {
             0 => Vec::new(),
             _ => {
-                // Σa of the plain values, whatever the packing adds: the bias already takes that out.
+                // Σa over the values themselves: the bias already removes the offset that the packing adds.
                 let sum = |codes: &[u8]| codes.iter().map(|code| i32::from(from_code(*code))).sum::<i32>();
                 a.chunks_exact(k)
                     .take(first.w.into())
@@ -356,6 +366,7 @@ impl Layer {
         Ok((Product::new(Window::pixels(first), 1, &weights, &channels, round, kernels), rows))
     }
 
+    /// Runs an element-wise op of two operands in bands.
     #[allow(clippy::too_many_arguments, reason = "a private helper of two call sites")]
     fn pairs(
         &self,
@@ -371,7 +382,7 @@ impl Layer {
         let b = *rest.first().ok_or(Error::Internal("the inputs of an element-wise op"))?;
         let pixel = usize::from(self.output.c);
         let row = usize::from(self.output.w) * pixel;
-        // A second operand of one pixel is repeated; otherwise a band is one long row.
+        // A second operand of one pixel is repeated for every pixel. Otherwise a band is treated as one long row.
         let repeated = self.inputs.get(1) != self.inputs.first();
         self.bands(output, row, usize::MAX, cpu, |first, band| {
             let a = a.get(first * row..).unwrap_or(&[]);

@@ -1,12 +1,12 @@
-//! Runs integer model packages on the CPU, bit for bit as `protocol::ops` defines them, and hashes what it computed.
+//! Runs integer model packages on CPUs and GPUs, bit for bit as `protocol::ops` defines them, and hashes the results.
 //!
-//! [`Package::load`] reads and checks a package; [`Engine`] packs its constants for the CPU at hand and runs units. Whatever the
-//! instruction set, number of threads or batch, the bytes are the same: that is what a worker is held to.
+//! [`Package::load`] reads and checks a package. [`Engine`] packs its constants for this CPU and runs units. The output bytes do not depend
+//! on the instruction set, the number of threads, the batch size or the GPU: a worker is slashed if they differ.
 //!
-//! [`work`] does what calls ask for instead of units.
+//! [`work`] computes proofs of work for calls, which are not tied to a model.
 //!
-//! Inside: `window` lays out what an output pixel reads, `layers` prepares each op and cuts it into bands, `kernels` holds the inner
-//! loops and all that is `unsafe`.
+//! The CPU code: `window` lays out the input that an output pixel reads, `layers` prepares each op and cuts it into bands, and `kernels`
+//! holds the inner loops with all their `unsafe` code. The GPU code is in [`cuda`].
 
 mod backend;
 pub mod bench;

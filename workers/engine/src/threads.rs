@@ -1,8 +1,8 @@
-//! The threads that an engine computes on.
+//! The engine's thread pool.
 
 use crate::error::Error;
 
-/// A pool of threads; in a browser, which gives a program one thread, just that.
+/// A pool of threads. In a browser, where a program has a single thread, just that thread.
 pub(crate) struct Threads {
     #[cfg(not(target_family = "wasm"))]
     pool: rayon::ThreadPool,
@@ -10,7 +10,7 @@ pub(crate) struct Threads {
 
 #[cfg(not(target_family = "wasm"))]
 impl Threads {
-    /// So many threads; 0 means one per core.
+    /// Starts `count` threads; 0 means one per core.
     pub fn new(count: usize) -> Result<Self, Error> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(count)
@@ -19,12 +19,12 @@ impl Threads {
         Ok(Self { pool })
     }
 
-    /// How many there are.
+    /// Number of threads.
     pub fn count(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// Runs `work` on them.
+    /// Runs `work` on the pool.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }

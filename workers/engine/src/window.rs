@@ -1,42 +1,42 @@
-//! Sliding windows: where the taps of an output pixel lie in memory, once the rows it needs have been padded.
+//! Sliding windows: pads the input rows that an output pixel needs, and locates its taps in them.
 
 use crate::kernels::Packing;
 use protocol::tensor::Shape;
 
-/// Bytes past the end of every activation buffer. Dot products step by four bytes and may read up to three beyond a row; what they
-/// read there meets zero weights.
+/// Extra bytes at the end of every activation buffer. Dot products step by four bytes and may read up to three bytes past a row; those
+/// bytes are multiplied by zero weights.
 pub(crate) const SLACK: usize = 64;
 
-/// Pixels per row when an op that looks at single pixels is cut into rows of its own. A multiple of the common tile widths.
+/// Pixels per row when an op on single pixels is cut into artificial rows. A multiple of the common tile widths.
 const FLAT_ROW: usize = 48;
 
-/// A window sliding over an input, row by row of the output.
+/// A window that slides over an input, row by row of the output.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     /// Rows, columns and channels of the input.
     pub input: [usize; 3],
-    /// Elements of the input: fewer than the sides say when the last row is short, as in a flat window.
+    /// Elements of the input. Fewer than the product of the sides if the last row is short, as in a flattened window.
     pub elements: usize,
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     /// Top, left, bottom, right.
     pub padding: [usize; 4],
     pub dilation: [usize; 2],
-    /// Code of the elements outside the input.
+    /// Code for elements outside the input.
     pub pad: u8,
     /// Pixels in an output row.
     pub out_width: usize,
 }
 
-/// Rows of input, padded and widened as the kernels want them.
+/// Input rows, padded and widened for the kernels.
 pub(crate) struct Rows<'a> {
     pub bytes: &'a [u8],
-    /// Bytes from one output row's base to the next.
+    /// Bytes from the base of one output row to the next.
     pub step: usize,
 }
 
 impl Window {
-    /// A window with the parameters of the specification.
+    /// A window with the parameters from the specification.
     pub(crate) fn new(input: Shape, output: Shape, kernel: [u8; 2], stride: [u8; 2], padding: [u8; 4], dilation: [u8; 2], pad: u8) -> Self {
         let input = [input.h, input.w, input.c].map(usize::from);
         Self {
@@ -52,12 +52,13 @@ impl Window {
         .flattened()
     }
 
-    /// The pixels of an input one by one.
+    /// A window of a single pixel.
     pub(crate) fn pixels(input: Shape) -> Self {
         Self::new(input, input, [1, 1], [1, 1], [0; 4], [1, 1], 0)
     }
 
-    /// Where every output pixel depends on one input pixel in the same place, rows mean nothing: cut them to a convenient width.
+    /// If every output pixel depends only on the input pixel in the same place, row boundaries do not matter: cut rows of a convenient
+    /// width.
     fn flattened(mut self) -> Self {
         if self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0; 4] {
             let [h, w, c] = self.input;
@@ -69,7 +70,7 @@ impl Window {
         self
     }
 
-    /// Whether rows can be read where they are.
+    /// Whether rows can be read in place.
     fn in_place(&self, packing: Packing) -> bool {
         packing == Packing::Quads && self.padding == [0; 4]
     }
@@ -81,26 +82,26 @@ impl Window {
         (left + w + right) * c
     }
 
-    /// Bytes from the base of an output pixel to the tap `[ky, kx]`.
+    /// Offset in bytes of the tap `[ky, kx]` from the base of an output pixel.
     pub(crate) fn tap(&self, [ky, kx]: [usize; 2], packing: Packing) -> usize {
         let [dy, dx] = self.dilation;
         let [_, _, c] = self.input;
         (ky * dy * self.row() + kx * dx * c) * packing.element_bytes()
     }
 
-    /// Bytes from one output pixel's base to the next.
+    /// Bytes from the base of one output pixel to the next.
     pub(crate) fn pixel_step(&self, packing: Packing) -> usize {
         let ([_, _, c], [_, sx]) = (self.input, self.stride);
         sx * c * packing.element_bytes()
     }
 
-    /// Bytes of padded input behind one output row, to choose how many rows to take at a time.
+    /// Bytes of padded input per output row, for choosing how many rows to process at a time.
     pub(crate) fn bytes_per_row(&self, packing: Packing) -> usize {
         self.row() * self.stride[0] * packing.element_bytes()
     }
 
-    /// The input under output rows `first .. first + rows`: in place if possible, else copied to `scratch`. Row 0 of the result is
-    /// the base of output row `first`. `input` has [`SLACK`] bytes after its elements, and so has the result.
+    /// The input of output rows `first .. first + rows`: in place if possible, else copied to `scratch`. Row 0 of the result is the base of
+    /// output row `first`. Both `input` and the result are followed by [`SLACK`] bytes.
     pub(crate) fn rows<'a>(&self, input: &'a [u8], first: usize, rows: usize, packing: Packing, scratch: &'a mut Vec<u8>) -> Rows<'a> {
         let ([h, w, c], [sy, _], [kh, _], [dy, _]) = (self.input, self.stride, self.kernel, self.dilation);
         let [top, left, ..] = self.padding;

@@ -1,6 +1,6 @@
-//! Work of a call ([`protocol::work`]) on a GPU or on the CPU, bit for bit.
+//! The work of a call ([`protocol::work`]), bit for bit as defined, on a GPU or on the CPU.
 //!
-//! Tensors come and go: two are kept at a time, and of each the root and what a draw wants to see.
+//! Only two tensors are in memory at a time. Of each, only the root and the opening for the draw are kept.
 
 mod cpu;
 
@@ -13,7 +13,8 @@ use protocol::merkle;
 use protocol::work::{self, CHUNK, Draw, Opening, Size};
 use rayon::prelude::*;
 
-/// Bytes of a block: what a GPU's block of threads hashes, and what is read back of a tensor for an opening. A line lies within one.
+/// Bytes of a block: the part of a tensor that one thread block hashes on a GPU, and that is read back for an opening. A line never crosses
+/// a block boundary.
 pub(crate) const BLOCK: usize = 256 * CHUNK;
 
 /// One GPU's part of the answer to a call.
@@ -21,15 +22,16 @@ pub(crate) const BLOCK: usize = 256 * CHUNK;
 pub struct Worked {
     /// Root of each layer's tensor.
     pub layers: Vec<Hash>,
-    /// With a draw, what [`protocol::work::evidence`] takes: the drawn chunk's opening and, but in the first layer, that of the line it
-    /// follows from.
+    /// The openings for [`protocol::work::evidence`], if there was a draw: that of the drawn chunk and, except in the first layer, that of
+    /// the line from which the drawn element follows.
     pub openings: Vec<Opening>,
 }
 
-/// Does the work of `size` that comes from `seed`, on a GPU or, without one, on the CPU: its best backend and all cores. `draw` is one that
-/// [`Draw::new`] gave for this size and GPU. Between layers `go_on` is asked, which may wait; its no ends the work with [`Error::Stopped`].
+/// Does the work of `size` for `seed`, on a GPU or, if `device` is `None`, on all cores of the CPU with its best backend. `draw` must be
+/// from [`Draw::new`] for the same size and GPU. `go_on` is called between layers and may block; when it returns false, the work ends with
+/// [`Error::Stopped`].
 ///
-/// Two tensors have to fit memory. Of one layer's product a part is checked on the CPU.
+/// Two tensors have to fit into memory. On a GPU, the CPU checks part of one layer's product.
 pub fn run(
     device: Option<&dyn Device>,
     size: Size,
@@ -48,17 +50,17 @@ pub fn run(
     Ok(kept.worked())
 }
 
-/// Bytes of a GPU's memory that [`run`] takes.
+/// Bytes of GPU memory that [`run`] needs.
 pub fn gpu_memory(size: Size) -> u64 {
     cuda::work_memory(size)
 }
 
-/// What is kept of the tensors.
+/// The parts of tensors that are kept.
 pub(crate) struct Kept<'a> {
     size: Size,
     draw: Option<&'a Draw>,
     layers: Vec<Hash>,
-    /// Of a line and of a chunk, in the order in which their layers come.
+    /// The openings of a line and of a chunk, in the order of their layers.
     openings: Vec<Opening>,
 }
 
@@ -72,7 +74,7 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Takes the next layer's tensor, given its root; `open` reads a block of it, by its number, and the roots of all its blocks.
+    /// Records the next layer's tensor, given its root. `open` reads one block of the tensor, and the roots of all its blocks.
     pub(crate) fn tensor(&mut self, root: Hash, open: impl FnOnce(u64) -> Result<(Vec<u8>, Vec<Hash>), Error>) -> Result<(), Error> {
         let layer = self.layers.len();
         self.layers.push(root);
@@ -103,12 +105,12 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Codes of all weights of a layer, column by column, on the threads at hand.
+/// Codes of all weights of a layer, column by column, computed on the threads of the current pool.
 pub(crate) fn weights(size: Size, seed: &Hash, layer: u8) -> Vec<u8> {
     let width = size.width();
     let mut codes = vec![0; width * width];
     let columns = codes.par_chunks_exact_mut(width).enumerate();
-    // A line has at most 2^12 elements, which is how many columns there are.
+    // There are as many columns as elements in a line: at most 2^12.
     columns.for_each(|(column, line)| line.copy_from_slice(&work::weights(size, seed, layer, column as u16)));
     codes
 }

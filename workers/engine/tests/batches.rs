@@ -1,4 +1,4 @@
-//! Batches and traces: what a worker commits to is what the protocol defines.
+//! Batches and traces: a worker commits to what the protocol defines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -83,10 +83,10 @@ fn values_are_what_the_trace_hashes() {
     }
 }
 
-/// One value is replaced: everything before it stays, it is hashed as given, and everything after it is the reference's own evaluation
-/// of the values there are. In a batch only the unit concerned changes.
+/// An observer replaces one value. Everything before it stays, the new value is hashed, and everything after it matches the reference
+/// evaluated from the new value. In a batch, only that unit changes.
 #[test]
-fn what_is_put_in_the_place_of_a_value_is_gone_on_from() {
+fn a_replaced_value_is_hashed_and_used_by_later_ops() {
     for seed in 200..260 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let package = Arc::new(random_graph(&mut rng, 5, 60_000).of_checkpoints(&mut rng).package().unwrap());
@@ -192,7 +192,7 @@ fn inputs_that_do_not_fit_the_model_are_refused() {
     );
     other[4] = 1;
     let text = message(engine.run_batch(&other, || true));
-    assert!(text.contains("carries outputs"), "{text}");
+    assert!(text.contains("holds outputs"), "{text}");
 
     assert!(matches!(engine.run(&[]), Err(Error::UnitInputs { .. })));
     let short: Vec<&[u8]> = package.inputs.iter().map(|_| &[][..]).collect();
@@ -201,12 +201,12 @@ fn inputs_that_do_not_fit_the_model_are_refused() {
 }
 
 #[test]
-fn a_batch_ends_where_nobody_wants_the_rest() {
+fn a_stopped_batch_ends_early() {
     const UNITS: u32 = 8;
     let mut rng = fastrand::Rng::with_seed(300);
     let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());
     let blob = random_batch(&mut rng, &package, UNITS);
-    // With more threads than units these share each.
+    // With more threads than units, the threads share each unit.
     for (threads, at_once) in [(1, 1), (3, 3), (16, 1)] {
         let engine = Engine::new(package.clone(), threads).unwrap();
         let asked = AtomicU32::new(0);
@@ -217,9 +217,9 @@ fn a_batch_ends_where_nobody_wants_the_rest() {
     }
 }
 
-/// A batch may keep its threads for longer than an answer can wait.
+/// A batch may occupy its threads for longer than an answer can wait.
 #[test]
-fn what_runs_beside_a_batch_does_not_wait_for_it() {
+fn an_engine_beside_a_batch_does_not_wait_for_it() {
     const THREADS: usize = 2;
     let mut rng = fastrand::Rng::with_seed(400);
     let package = Arc::new(random_graph(&mut rng, 3, 60_000).package().unwrap());

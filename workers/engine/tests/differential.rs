@@ -1,4 +1,4 @@
-//! Random graphs and extremes on every backend of this CPU against the protocol's reference, op by op, bit for bit.
+//! Compares every backend of this CPU with the protocol's reference, op by op and bit for bit, on random graphs and extreme values.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -9,7 +9,7 @@ use engine::{Backend, Engine};
 use protocol::hash::Hash;
 use std::sync::Arc;
 
-/// Seed of the first case; override to repeat one that failed.
+/// Seed of the first case. Can be overridden to repeat a failure.
 fn first_seed() -> u64 {
     std::env::var("ENGINE_FUZZ_SEED").map_or(1, |seed| seed.parse().expect("ENGINE_FUZZ_SEED is a number"))
 }
@@ -48,7 +48,7 @@ fn compare(draft: &Draft, inputs: &[Vec<i8>], threads: usize, what: &str) {
         }
         assert_eq!(trace.hash, checkpoints.trace(&expected), "{what} on {backend}");
         assert_eq!(output, codes(values.last().unwrap()), "{what} on {backend}");
-        // Buffers that held other values must not shine through.
+        // Reused buffers must not leak their old values.
         assert_eq!(engine.run(&given).unwrap(), output, "{what} on {backend}, second run");
     }
 }
@@ -76,7 +76,7 @@ fn graphs_large_enough_for_threads() {
 }
 
 #[test]
-fn ends_of_what_is_allowed() {
+fn extremes_of_the_specification() {
     for Extreme { draft, inputs, what } in extremes() {
         compare(&draft, &inputs, 1, &what);
     }

@@ -1,4 +1,4 @@
-//! The referee, the protocol's definition and the engine agree on random elements; `cargo xtask fuzz referee` tries a million.
+//! The referee, the protocol's definition and the engine agree on random elements. `cargo xtask fuzz referee` compares a million.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

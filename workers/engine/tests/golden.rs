@@ -1,4 +1,4 @@
-//! The shipped models against the golden vectors that their numpy reference wrote.
+//! Compares the shipped models with the golden vectors from their numpy reference.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use engine::{Backend, Engine, Package};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 fn sha256(codes: &[u8]) -> String {
-    // The vectors hash plain two's complement bytes.
+    // The golden hashes are over two's complement bytes.
     let plain: Vec<u8> = codes.iter().map(|code| from_code(*code) as u8).collect();
     Sha256::digest(plain).iter().map(|byte| format!("{byte:02x}")).collect()
 }

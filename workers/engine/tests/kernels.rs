@@ -1,4 +1,4 @@
-//! Every kernel compiles for the GPUs that are in use, to machine code and without a GPU.
+//! Every kernel compiles to machine code for all supported GPUs. This needs NVRTC, but no GPU.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use engine::cuda::{Compiler, DeviceError, kernels_of};
@@ -8,13 +8,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Pascal, which has no tensor cores, Turing, both kinds of Ampere, Ada, Hopper and both kinds of Blackwell.
+/// Pascal (without tensor cores), Turing, both kinds of Ampere, Ada, Hopper and both kinds of Blackwell.
 const ARCHS: [u32; 8] = [61, 75, 80, 86, 89, 90, 100, 120];
 
-/// Registers of a multiprocessor.
+/// Registers per multiprocessor.
 const REGISTERS: u32 = 1 << 16;
 
-/// Whether an NVRTC compiles for them: CUDA 13 has left Pascal behind, and Blackwell came with 12.8.
+/// Whether an NVRTC can compile for an architecture: CUDA 13 dropped Pascal, and CUDA 12.8 added Blackwell.
 fn knows(compiler: &Compiler, arch: u32) -> bool {
     match arch {
         ..75 => compiler.version().0 < 13,
@@ -23,7 +23,7 @@ fn knows(compiler: &Compiler, arch: u32) -> bool {
     }
 }
 
-/// NVRTC, unless this machine has none: then the test says that it is skipped, past the capture of its output.
+/// NVRTC. `None` if this machine has none; the test is then reported as skipped, bypassing the capture of its output.
 #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
 fn compiler() -> Option<Compiler> {
     match Compiler::find() {
@@ -36,7 +36,7 @@ fn compiler() -> Option<Compiler> {
     }
 }
 
-/// Registers that a thread of each kernel takes, by what the compiler said; blocks get them by eight.
+/// Registers per thread of each kernel, from the compiler's log, rounded up to the hardware's multiples of eight.
 fn registers(log: &str) -> HashMap<&str, u32> {
     let mut kernel = "";
     let mut found = HashMap::new();
@@ -68,19 +68,19 @@ fn every_kernel_compiles(compiler: &Compiler, arch: u32) {
     for kernel in kernels_of(compiler.cores(arch)) {
         assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
     }
-    // CUDA 12 says that it will.
+    // CUDA 12 warns that it will drop old architectures.
     let foretold = |line: &str| arch < 75 && line.contains("deprecated");
     let warned = log.lines().any(|line| line.contains("warning") && !foretold(line));
     assert!(!warned, "sm_{arch}: {log}");
-    // Of products on Hopper, that they wait for each other.
+    // The compiler reports when it has to serialise Hopper's products.
     assert!(!log.contains("serialized"), "sm_{arch}: {log}");
-    // Registers that do not suffice end up in slow memory.
+    // Spilled registers are in local memory, which is slow.
     let spilled: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
         .collect();
     assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
-    // Of the registers of a multiprocessor, two square tiles have half each, and three blocks of hashes what Hopper's large ones leave.
+    // A multiprocessor's registers suffice for two square tiles, and on Hopper for three hashing blocks next to a large tile.
     let registers = registers(&log);
     let of = |kernel: &str| registers.get(kernel).copied().unwrap_or(0);
     for kernel in kernels_of(compiler.cores(arch)) {
@@ -95,7 +95,7 @@ fn every_kernel_compiles(compiler: &Compiler, arch: u32) {
     println!("sm_{arch}: {} bytes by NVRTC {:?}", image.len(), compiler.version());
 }
 
-/// Builds a C library; `name` is what others that look for it call it, too.
+/// Builds a C library. `name` is also its soname, by which others find it.
 fn library(folder: &Path, name: &str, text: &str) -> PathBuf {
     let (source, library) = (folder.join(format!("{name}.c")), folder.join(name));
     std::fs::write(&source, text).unwrap();
@@ -107,9 +107,9 @@ fn library(folder: &Path, name: &str, text: &str) -> PathBuf {
     library
 }
 
-/// Whatever other library of the same functions is loaded by then.
+/// The requested library is used, even if another one with the same functions is loaded.
 #[test]
-fn the_library_that_is_asked_for_is_used() {
+fn the_requested_library_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let build = |name: &str, text: &str| library(folder.path(), &format!("{name}.so"), text);
     let rest = [
@@ -132,7 +132,7 @@ fn the_library_that_is_asked_for_is_used() {
         let other = Compiler::load(library).map_err(|error| error.to_string());
         assert_eq!(other.map(|other| other.version()), Ok((version, 7)));
     }
-    // Of several the newest that goes with the driver.
+    // Of several libraries, the newest one that the driver supports is used.
     for (driver, version) in [(99, 99), (98, 98), (100, 99), (96, 99)] {
         let paths = libraries.iter().map(PathBuf::as_path).chain([Path::new("/nowhere/libnvrtc.so")]);
         let found = Compiler::newest(paths, driver).map(|compiler| compiler.version().0);
@@ -147,9 +147,9 @@ fn the_library_that_is_asked_for_is_used() {
     }
 }
 
-/// As CUDA 13's comes in a Python package: what it needs lies beside it, and it looks for that where the system keeps its own.
+/// In a Python package, CUDA 13's builtins are next to NVRTC, but NVRTC looks for them in the system's library folders.
 #[test]
-fn what_lies_beside_the_compiler_is_found() {
+fn builtins_next_to_the_compiler_are_found() {
     const FUNCTIONS: &str = r#"
         #include <dlfcn.h>
         int nvrtcVersion(int *major, int *minor) { return *major = 96, *minor = 5, 0; }
@@ -169,7 +169,7 @@ fn what_lies_beside_the_compiler_is_found() {
             .compile("", 80)
             .map_err(|error| error.to_string())
     };
-    assert!(compiled().unwrap_err().contains("NVRTC ends with error 7"));
+    assert!(compiled().unwrap_err().contains("NVRTC failed with error 7"));
     library(folder.path(), "libnvrtc-builtins.so.96.5", "int nothing;");
     assert_eq!(compiled(), Ok((Vec::new(), String::new())));
 }
@@ -183,7 +183,7 @@ fn a_compiler_that_does_not_know_the_gpu_says_what_to_install() {
 }
 
 #[test]
-fn what_was_compiled_before_is_taken_from_the_cache() {
+fn compiled_kernels_are_cached() {
     let Some(compiler) = compiler() else { return };
     let (image, _) = compiler.compile(&Compiler::source(), 86).unwrap();
     for _ in 0..2 {
@@ -202,7 +202,7 @@ fn a_broken_kernel_is_refused_with_its_line() {
     assert_ne!(source, broken);
     let error = compiler.compile(&broken, 80).unwrap_err().to_string();
     assert!(error.contains("windows.cu") && error.contains("\"weight\" is undefined"), "{error}");
-    // What the front end lets pass, the assembler may not.
+    // The assembler may reject what the front end accepts.
     let broken = source.replacen("mma.sync.aligned.m16n8k32", "mma.sync.aligned.m16n8k33", 1);
     assert_ne!(source, broken);
     assert!(compiler.compile(&broken, 80).is_err());

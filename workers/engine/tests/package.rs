@@ -9,7 +9,7 @@ use protocol::tensor::Shape;
 use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
-/// A convolution, an add and a table: something of everything.
+/// A convolution, an add and a table: one op of each form.
 fn draft() -> Draft {
     let mut draft = Draft::new(&[Shape::new(6, 6, 3)]);
     draft.i8_tensor("head.weights", &[4, 3, 3, 3], &[1; 108]);
@@ -111,14 +111,14 @@ fn refusals_name_op_and_tensor() {
         ),
         (
             |d| d.ops[0]["multiplier"] = json!("head.bias"),
-            &["op `head`", "`head.bias`", "again"],
+            &["op `head`", "`head.bias`", "already in use"],
         ),
         (
             |d| {
                 let other = json!({"op": "table8", "name": "other", "inputs": ["out"], "table": "curve"});
                 d.ops.push(other);
             },
-            &["op `other`", "`curve`", "again"],
+            &["op `other`", "`curve`", "already in use"],
         ),
         (|d| d.ops[0]["bias"] = json!("gone"), &["op `head`", "`gone`", "does not have"]),
         (
@@ -177,7 +177,7 @@ fn fan_in_over_the_bound() {
 
 #[test]
 fn padding_over_the_bound() {
-    // The widest input of which 511 rows, padded, have no more than 2^26 elements.
+    // The widest input whose 511 padded rows have at most 2^26 elements.
     const WIDEST: u16 = 43_266;
     let spread = |d: &mut Draft, width: u16| {
         d.inputs[0].w = width;
@@ -193,7 +193,7 @@ fn padding_over_the_bound() {
 
 #[test]
 fn an_op_no_dispute_could_check() {
-    // 121 terms only, but each in a chunk of its own.
+    // Only 121 terms, but each in its own chunk.
     let text = refusal(|d| {
         d.inputs[0] = Shape::new(16, 16, 1_024);
         d.ops[0] = json!({
@@ -206,7 +206,7 @@ fn an_op_no_dispute_could_check() {
     );
 }
 
-/// Gives the first convolution an input of so many channels.
+/// Gives the first convolution an input with `channels` channels.
 fn widen(draft: &mut Draft, channels: u16) {
     draft.inputs[0].c = channels;
     let weights = vec![1; 4 * 9 * usize::from(channels)];
@@ -224,7 +224,7 @@ fn checkpoints_leave_another_before_the_last_op() {
         draft.interval = interval;
         let said = draft.package().expect_err("refused").to_string();
         assert!(
-            said.contains(&format!("every {interval} ops")) && said.contains("fewer than the 3"),
+            said.contains(&format!("is {interval};")) && said.contains("less than the graph's 3 ops"),
             "{said}"
         );
     }
@@ -264,6 +264,6 @@ fn files_that_are_no_package() {
         Package::load(folder.path())
             .expect_err("too large")
             .to_string()
-            .contains("more than the 4194304")
+            .contains("the limit for this file is 4194304")
     );
 }

@@ -1,4 +1,4 @@
-//! Work of a call on the CPU and on the emulated GPU against the definition, bit for bit, and what is done about GPUs that fail.
+//! Compares the work of a call, on the CPU and on the emulated GPU, with its definition, bit for bit. Also tests GPUs that fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const PLENTY: u64 = 1 << 30;
 
-/// Sizes on an emulated GPU, and the kernels that they leave out.
+/// Compares work of these sizes on an emulated GPU. Returns the kernels that they do not use.
 fn on_a_gpu(arch: u32, sizes: &[(u8, u8, u8)]) -> Vec<&'static str> {
     let mut comparison = Comparison::new(Arc::new(Emulator::new(arch, 16, PLENTY)));
     sizes.iter().for_each(|of| comparison.work(size(*of)));
@@ -87,7 +87,7 @@ fn without_a_draw_nothing_is_opened() {
     }
 }
 
-/// Work waits for others between layers, on a GPU too.
+/// Work can be paused between layers, also on a GPU.
 #[test]
 fn pauses_are_between_layers() {
     let device = Emulator::new(80, 16, PLENTY);
@@ -99,7 +99,7 @@ fn pauses_are_between_layers() {
         };
         run(device, size((8, 9, 3)), &[7; 32], None, &mut pause).unwrap();
         assert_eq!(pauses, 7);
-        // Whoever says no has it stopped there.
+        // Returning false stops the work.
         let mut left = 3;
         let mut stop = || {
             left -= 1;
@@ -111,7 +111,7 @@ fn pauses_are_between_layers() {
     }
 }
 
-/// One wrong bit in what a layer stored, wherever it is; or in the sums that are checked.
+/// One wrong bit in a layer's output, wherever it is, or in the checked sums.
 #[test]
 fn a_gpu_that_computes_wrong_results_is_found() {
     const OUT: usize = 2;
@@ -126,12 +126,12 @@ fn a_gpu_that_computes_wrong_results_is_found() {
                 );
             }
         }
-        // What it flips elsewhere concerns nobody.
+        // A bit flipped elsewhere has no effect.
         work(Some(&Emulator::new(arch, 16, PLENTY).flipping("add", OUT, 0)), size, None).unwrap();
     }
 }
 
-/// Four layers and a check: lost before any of them, or after.
+/// Four layers and a check. The GPU is lost before any of them, or after.
 #[test]
 fn a_gpu_lost_in_the_middle_is_an_error() {
     for life in 0..=5 {

@@ -1,4 +1,4 @@
-//! What a GPU makes of a package: that it is what the CPU makes of it, and how fast.
+//! Benchmarks a package on a GPU, after comparing its results with the CPU's.
 
 use super::{Times, batch};
 use crate::cuda::{DeviceError, PassTimes};
@@ -8,47 +8,47 @@ use protocol::batch::BatchHeader;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Turns that passes with hashes and without take.
+/// Turns of passes with hashing and without, which alternate.
 const TURNS: u32 = 10;
 
-/// How long a turn is at least: starting the threads that wait for passes, and ending with one alone, is then little of it.
+/// Shortest duration of a turn. It makes the overhead negligible: starting threads, and the last pass, which runs alone.
 const TURN: Duration = Duration::from_millis(50);
 
-/// Passes of a GPU over so many units, without copies, and as many under way as it has room for.
+/// Figures of passes and batches on a GPU, with as many passes in flight as it has room for.
 #[derive(Clone, Debug, Serialize)]
 pub struct GpuReport {
-    /// What it is.
+    /// Name of the GPU.
     pub name: String,
-    /// Units of a batch as large as those that are timed that were compared with the CPU's, bit for bit: the first and the last.
+    /// Number of units that were compared with the CPU's, bit for bit: the first and the last of a batch as large as those timed.
     pub checked: u32,
-    /// Passes under way at once.
+    /// Passes in flight.
     pub passes: u32,
-    /// Units of a pass.
+    /// Units per pass.
     pub units: u32,
-    /// Of its memory.
+    /// GPU memory in use.
     pub memory_mib: f64,
-    /// Without copies.
+    /// Median duration of a pass, without copies and hashing.
     pub pass_p50_ms: f64,
-    /// The same, of the slowest twentieth; `null` of fewer than 20.
+    /// 95th percentile; `null` if there were fewer than 20 passes.
     pub pass_p95_ms: Option<f64>,
-    /// The same, of the slowest hundredth; `null` of fewer than 100.
+    /// 99th percentile; `null` if there were fewer than 100 passes.
     pub pass_p99_ms: Option<f64>,
-    /// Of passes without hashes.
+    /// Throughput of passes without hashing.
     pub units_per_second: f64,
-    /// Two operations per multiply-accumulate.
+    /// Throughput of passes without hashing, with two operations per multiply-accumulate.
     pub tera_ops_per_second: f64,
-    /// More time with all checkpoints hashed.
+    /// Additional time for hashing all checkpoints.
     pub trace_overhead_percent: f64,
-    /// From the inputs blob to the outputs blob and all traces, copies included.
+    /// Median duration of a batch, from the inputs blob to the outputs blob and all traces, including copies.
     pub batch_p50_ms: f64,
-    /// The same, of the slowest twentieth; `null` of fewer than 20.
+    /// 95th percentile; `null` if there were fewer than 20 batches.
     pub batch_p95_ms: Option<f64>,
-    /// The same, of the slowest hundredth; `null` of fewer than 100.
+    /// 99th percentile; `null` if there were fewer than 100 batches.
     pub batch_p99_ms: Option<f64>,
 }
 
-/// Compares the GPU's bits with the CPU's, and times at least `runs` passes of as many units as it takes at once, and `batches` batches of
-/// as many passes as are under way; `None` without a GPU.
+/// Compares the GPU's bits with the CPU's, then times at least `runs` passes of the largest size, and `batches` batches of as many passes
+/// as can be in flight. `None` without a GPU.
 pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>, Error> {
     let Some(resident) = engine.residents().pop() else {
         return Ok(None);
@@ -56,9 +56,10 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
     let units = engine.full_batch();
     let blob = batch(engine.package(), units)?;
     let checked = check(engine, &blob)?;
-    // Whole batches come first, of a pass in each lane: passes compute whatever lies there, and zeros take less power, so less time.
+    // Time batches first. They leave real data in every lane, and the passes below compute whatever is there: with zeros they would take
+    // less power, and so less time.
     let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || true)).map(drop))?;
-    // Plain and traced take turns, so that what else the machine does hits both alike.
+    // Alternate between passes with and without hashing, so that other load on the machine affects both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
     for turn in 0..=TURNS {
         for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
@@ -92,7 +93,8 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
     }))
 }
 
-/// What a run of so many units gave, if GPUs computed it all, where there are any: else the CPU would be timed, or held against itself.
+/// The result of `run`, which must compute `units` units. If there are GPUs, fails unless they computed all of them: otherwise the CPU
+/// would be timed, or compared with itself.
 pub fn on_gpu<T>(engine: &Engine, units: u32, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let gpus = || engine.residents().into_iter().map(|gpu| gpu.computed);
     let before: u64 = gpus().sum();
@@ -100,13 +102,13 @@ pub fn on_gpu<T>(engine: &Engine, units: u32, run: impl FnOnce() -> Result<T, Er
     let attached = gpus().len() > 0;
     match engine.losses().pop() {
         Some(loss) => Err(loss.error.into()),
-        // Nothing else has a GPU that stays give units back.
+        // A GPU that has not failed returns units only when memory runs out.
         None if attached && gpus().sum::<u64>() - before < units.into() => Err(DeviceError::NoMemoryForDriver.into()),
         None => Ok(outcome),
     }
 }
 
-/// Compares the first and the last unit of a batch, outputs and TENSORs, with the CPU's; how many that are.
+/// Compares the outputs and TENSORs of the first and the last unit of a batch with the CPU's. Returns the number of units compared.
 fn check(engine: &Engine, blob: &[u8]) -> Result<u32, Error> {
     let (header, units) = BatchHeader::parse(blob)?;
     let mut chosen = vec![0, header.units().saturating_sub(1)];
@@ -128,7 +130,7 @@ fn check(engine: &Engine, blob: &[u8]) -> Result<u32, Error> {
     Err(DeviceError::Wrong { name }.into())
 }
 
-/// Turns of passes of one kind.
+/// The times of one kind of pass, added up over the turns.
 #[derive(Default)]
 struct Passes {
     units: f64,

@@ -1,4 +1,4 @@
-//! What benchmarks have in common: networks to be timed, inputs for them, and times with their percentiles.
+//! Shared by benchmarks: synthetic networks, inputs, and statistics of durations.
 
 mod gpu;
 mod synthetic;
@@ -11,12 +11,13 @@ use crate::package::Package;
 use protocol::batch::BatchHeader;
 use std::time::{Duration, Instant};
 
-/// Inputs of a unit, as codes. Any cost the same; these are the top bytes of multiples of a large number, so that nothing can be skipped.
+/// The inputs of a unit, as codes. All inputs take the same time; these are the top bytes of multiples of a large number, so that no work
+/// can be skipped.
 pub fn unit(package: &Package) -> Vec<Vec<u8>> {
     numbered(package, 0)
 }
 
-/// The same, of a number: each has others.
+/// Inputs that differ for each unit number.
 fn numbered(package: &Package, unit: u32) -> Vec<Vec<u8>> {
     let shapes = package.input_shapes();
     let inputs = shapes.iter().map(|shape| {
@@ -27,25 +28,25 @@ fn numbered(package: &Package, unit: u32) -> Vec<Vec<u8>> {
     inputs.collect()
 }
 
-/// An inputs blob of so many such units.
+/// An inputs blob of `units` units, all different.
 pub fn batch(package: &Package, units: u32) -> Result<Vec<u8>, Error> {
     let mut blob = BatchHeader::inputs(units, &package.input_shapes())?.encode().to_vec();
     blob.extend((0..units).flat_map(|unit| numbered(package, unit)).flatten());
     Ok(blob)
 }
 
-/// How long runs took: seconds, shortest first.
+/// The durations of runs in seconds, shortest first.
 #[derive(Clone, Debug)]
 pub struct Times(Vec<f64>);
 
 impl Times {
-    /// Seconds, in any order.
+    /// Takes durations in seconds, in any order.
     pub fn new(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         Self(seconds)
     }
 
-    /// Runs something `runs` times, after a tenth as many that are not counted.
+    /// Times `runs` runs, after a tenth as many to warm up.
     pub fn of(runs: u32, run: impl Fn() -> Result<(), Error>) -> Result<Self, Error> {
         for _ in 0..runs.div_ceil(10) {
             run()?;
@@ -54,8 +55,8 @@ impl Times {
         Ok(Self::new(seconds?))
     }
 
-    /// Runs each of several things once to warm up, then all in turn, so that what else the machine does hits all alike: for so long, but
-    /// at least `least` times.
+    /// Runs each closure once to warm up, then times all of them in turn, so that other load on the machine affects all alike: for
+    /// `budget`, but at least `least` times each.
     pub fn in_turn<const N: usize>(budget: Duration, least: usize, runs: [&dyn Fn() -> Result<(), Error>; N]) -> Result<[Self; N], Error> {
         for run in runs {
             run()?;
@@ -72,18 +73,19 @@ impl Times {
         Ok(seconds.map(|(_, seconds)| Self::new(seconds)))
     }
 
-    /// How many runs there were.
+    /// Number of runs.
     pub fn runs(&self) -> usize {
         self.0.len()
     }
 
-    /// The shortest time that so many percent of the runs did not exceed: the median at 50, the shortest of all at 0. Of no runs, 0.
+    /// The shortest duration that `percent` percent of the runs did not exceed: the median at 50, the minimum at 0. 0 if there were no
+    /// runs.
     pub fn percentile(&self, percent: usize) -> f64 {
         let rank = percent.saturating_mul(self.0.len()).div_ceil(100);
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
     }
 
-    /// The same, unless there were too few runs for one of them to exceed it: fewer than 20 at 95, or 100 at 99.
+    /// [`Times::percentile`], or `None` if there were too few runs for any of them to exceed it: fewer than 20 for 95 %, or 100 for 99 %.
     pub fn tail(&self, percent: usize) -> Option<f64> {
         let beyond = self.runs().saturating_mul(100_usize.saturating_sub(percent));
         (beyond >= 100).then(|| self.percentile(percent))
@@ -111,9 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_is_the_shortest_time_that_so_many_did_not_exceed() {
+    fn a_percentile_is_the_shortest_time_that_a_share_of_the_runs_did_not_exceed() {
         let times = |count: u32| Times::new((1..=count).rev().map(f64::from).collect());
-        // By counting: of 1 … n, the first value that at least `percent` of them do not exceed.
+        // By counting: the smallest of 1 … n that at least `percent` of them do not exceed.
         for count in 1..=250u32 {
             for percent in 0..=100 {
                 let counted = (1..=count).find(|value| value * 100 >= percent * count).map(f64::from);
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_go_on_for_the_time_given_and_at_least_as_often_as_asked() {
+    fn runs_continue_for_the_budget_and_at_least_as_often_as_asked() {
         let calls = Cell::new(0);
         let count = || {
             calls.set(calls.get() + 1);

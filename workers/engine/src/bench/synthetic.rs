@@ -1,4 +1,4 @@
-//! Networks larger than the shipped ones, with made-up weights: what a GPU is bought for.
+//! Networks that are larger than the shipped ones, with synthetic weights: the kind of load that people buy GPUs for.
 
 use crate::package::{Constants, GraphInput, Op, Package};
 use clap::ValueEnum;
@@ -7,22 +7,22 @@ use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::requantise::{Channel, Requantise};
 use protocol::tensor::{MAX_ELEMENTS, Shape};
 
-/// A network to be made up: its weights mean nothing, its sizes are those of networks in use.
+/// A synthetic network. Its weights are meaningless; its sizes are those of real networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Network {
-    /// One product of 4,096 × 4,096 by 4,096 × 4,096, or by as many columns as `--width` says.
+    /// One product of two 4,096 × 4,096 matrices, or of the size given by `--width`
     Gemm,
-    /// A U-Net as in latent diffusion: 64 × 64 × 320 down to 16 × 16 × 1,280 and up again.
+    /// A U-Net as in latent diffusion: from 64 × 64 × 320 down to 16 × 16 × 1,280 and up again
     Unet,
-    /// A transformer block of width 1,024 over 1,024 tokens, one head.
+    /// A transformer block of width 1,024 over 1,024 tokens, with one head
     Transformer,
 }
 
 impl Network {
-    /// All of them, smallest first.
+    /// All networks, smallest first.
     pub const ALL: [Self; 3] = [Self::Gemm, Self::Transformer, Self::Unet];
 
-    /// Builds it. Nobody registers it, so its hashes are left empty.
+    /// Builds the network. Nobody registers it, so its hashes are left empty.
     pub fn package(self) -> Result<Package, GraphError> {
         match self {
             Self::Gemm => gemm(4096),
@@ -32,9 +32,9 @@ impl Network {
     }
 }
 
-/// One product of as many rows as columns, or as fit a tensor, by `width` × `width`.
+/// One product by a `width` × `width` matrix, of `width` rows, or as many as fit into a tensor.
 pub fn gemm(width: u16) -> Result<Package, GraphError> {
-    // No more than `width`, so it fits.
+    // At most `width`, so it fits.
     let rows = (MAX_ELEMENTS / u32::from(width).max(1)).min(width.into()) as u16;
     let mut build = Build::new(&format!("gemm {width}"), Shape::new(1, rows, width));
     build.matmul(0, width)?;
@@ -74,15 +74,15 @@ fn transformer() -> Result<Package, GraphError> {
     Ok(build.package())
 }
 
-/// A package under construction. Values are named by their number.
+/// A package under construction. Values are identified by number.
 struct Build {
     package: Package,
     shapes: Vec<Shape>,
-    /// State of the generator of constants.
+    /// State of the random number generator for constants.
     random: u32,
 }
 
-/// Brings sums of products into the range of a code, roughly.
+/// Scales sums of products roughly to the range of a code.
 const ROUND: Requantise = Requantise {
     shift: 40,
     zero_point: 0,
@@ -229,7 +229,7 @@ impl Build {
         self.push(kind, &[a, b], self.shape(a), Constants::default())
     }
 
-    /// Two convolutions beside a shortcut.
+    /// Two convolutions with a residual connection.
     fn residual(&mut self, from: u16, channels: u16) -> Result<u16, GraphError> {
         let first = self.conv(from, channels, 3, 1)?;
         let first = self.table(first)?;
@@ -237,7 +237,7 @@ impl Build {
         self.add(from, second)
     }
 
-    /// Twice as large, joined with what there was at that size.
+    /// Upsamples by two and concatenates the skip connection.
     fn up(&mut self, from: u16, skip: u16, channels: u16) -> Result<u16, GraphError> {
         let (small, beside) = (self.shape(from), self.shape(skip));
         let large = Shape {

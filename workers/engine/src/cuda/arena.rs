@@ -1,14 +1,14 @@
-//! Where every value of a pass lives: worked out once, so that nothing is allocated while one runs.
+//! Assigns every value of a pass a place in one arena, ahead of time, so that nothing is allocated during a pass.
 
-/// Beginnings of values, and of a value's units: enough for vector loads of any width.
+/// Alignment of values, and of the units within a value: enough for vector loads of any width.
 pub(crate) const ALIGN: u64 = 256;
 
-/// Rounds up to whole [`ALIGN`]s.
+/// Rounds up to a multiple of [`ALIGN`].
 pub(crate) const fn aligned(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGN)
 }
 
-/// Bytes that are needed from one step to another, both included.
+/// Bytes that are in use from step `first` to step `last`, inclusive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Region {
     pub bytes: u64,
@@ -16,7 +16,8 @@ pub(crate) struct Region {
     pub last: usize,
 }
 
-/// Offset of each region, and bytes of them all: the largest goes first, each as low as those that are needed at the same time let it.
+/// The offset of each region, and the total size. Places the largest regions first, each as low as the regions in use at the same time
+/// allow.
 pub(crate) fn place(regions: &[Region]) -> (Vec<u64>, u64) {
     let mut order: Vec<(usize, &Region)> = regions.iter().enumerate().collect();
     order.sort_by_key(|(_, region)| std::cmp::Reverse(region.bytes));

@@ -1,4 +1,4 @@
-//! NVRTC: finds it, compiles the kernels for one GPU, and keeps the result.
+//! Finds NVRTC, compiles the kernels for one GPU architecture with it, and caches the result.
 #![allow(unsafe_code, reason = "NVRTC is a C library")]
 
 use super::device::{Cores, DeviceError};
@@ -8,7 +8,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
-/// The kernels' sources by name, in the order in which they make one translation unit. The first one declares the GPU's instructions.
+/// The kernels' source files, in the order in which they are concatenated into one translation unit. The first one declares the GPU's
+/// instructions.
 pub const SOURCES: [(&str, &str); 7] = [
     ("instructions.cu", include_str!("kernels/instructions.cu")),
     ("arithmetic.cu", include_str!("kernels/arithmetic.cu")),
@@ -46,7 +47,7 @@ const COMMON: [&str; 23] = [
     "work_tops",
 ];
 
-/// Those of GPUs without tensor cores.
+/// Kernels for GPUs without tensor cores.
 const DOTS: [&str; 8] = [
     "gemm_dp4a_16",
     "gemm_dp4a_4",
@@ -58,7 +59,7 @@ const DOTS: [&str; 8] = [
     "work_sums_dp4a",
 ];
 
-/// Those of GPUs with them.
+/// Kernels for GPUs with tensor cores.
 const TENSOR: [&str; 13] = [
     "gemm_128x128_64",
     "gemm_128x128_16",
@@ -75,10 +76,10 @@ const TENSOR: [&str; 13] = [
     "product_64x64_1",
 ];
 
-/// What Hopper's take the place of.
+/// Kernels for GPUs with tensor cores other than Hopper, which has its own versions.
 const WARPS: [&str; 2] = ["work_128x128", "work_sums_128x128"];
 
-/// Those of Hopper's, which are launched with shared memory.
+/// Kernels for Hopper's tensor cores, which are launched with dynamic shared memory.
 pub(crate) const GROUPS: [&str; 10] = [
     "gemm_128x256_64",
     "gemm_128x256_16",
@@ -92,7 +93,7 @@ pub(crate) const GROUPS: [&str; 10] = [
     "work_sums_256x128",
 ];
 
-/// Names of the kernels that there are for GPUs of a kind.
+/// Names of all kernels for a kind of GPU.
 pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
     let own: &[&[&str]] = match cores {
         Cores::None => &[&DOTS],
@@ -102,17 +103,16 @@ pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
     [COMMON.as_slice(), &own.concat()].concat()
 }
 
-/// What the system's may be called.
+/// File names of NVRTC in the system's library folders.
 const SYSTEM: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
 
-/// NVRTC's code for an option that it does not understand: the architecture, as there is no other that depends on anything.
+/// NVRTC's error code for an invalid option. Only the architecture can be invalid: the other options are the same for every GPU.
 const INVALID_OPTION: c_int = 5;
 
-/// A program under compilation, which is NVRTC's.
+/// A handle to a program that NVRTC compiles.
 type Program = *mut c_void;
 
-/// NVRTC's functions, of the very library that was found: cudarc would take the first of any name that the system has. All give 0 on
-/// success.
+/// NVRTC's functions, from the library that was found. (cudarc would load the first library of any known name.) All return 0 on success.
 struct Nvrtc {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int,
     create: unsafe extern "C" fn(*mut Program, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char) -> c_int,
@@ -122,13 +122,13 @@ struct Nvrtc {
     image_bytes: unsafe extern "C" fn(Program, *mut usize) -> c_int,
     image: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
     destroy: unsafe extern "C" fn(*mut Program) -> c_int,
-    /// Keeps the functions loaded.
+    /// Keeps the library loaded, which the functions above belong to.
     _library: Library,
 }
 
 impl Nvrtc {
     fn load(path: &Path) -> Result<Self, libloading::Error> {
-        // SAFETY: NVRTC's initialisation has no conditions, and the types are those that its header declares, since CUDA 11.
+        // SAFETY: loading NVRTC has no preconditions, and the types are those of its header, which has not changed them since CUDA 11.
         unsafe {
             let library = Library::new(path)?;
             Ok(Self {
@@ -146,24 +146,25 @@ impl Nvrtc {
     }
 }
 
-/// The kernels for one architecture, compiled.
+/// The compiled kernels for one architecture.
 pub struct Image {
-    /// For the driver.
+    /// The machine code, for the driver to load.
     pub code: Vec<u8>,
-    /// What they make use of.
+    /// The tensor cores that the kernels use.
     pub cores: Cores,
-    /// Major and minor version of the NVRTC that made them.
+    /// Major and minor version of the NVRTC that compiled them.
     pub compiler: (i32, i32),
 }
 
 impl Image {
-    /// The kernels for `arch` that a driver for CUDA `newest` takes: compiled by the NVRTC at hand, or, where there is none that can or
-    /// only one that is newer than the driver or too old for all of the GPU, in the cache from before.
+    /// The kernels for `arch`, for a driver that supports CUDA up to major version `newest`. They are compiled with the installed NVRTC, if
+    /// there is one. If it fails, is newer than the driver, or is too old to use all of the GPU, kernels that are already in the cache are
+    /// preferred.
     pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
         Self::best(Compiler::find_for(newest), kernels().as_deref(), arch, newest)
     }
 
-    /// The same of a compiler, if there is one, and a folder.
+    /// [`Image::find`] for a given compiler and cache folder.
     fn best(compiler: Result<Compiler, DeviceError>, folder: Option<&Path>, arch: u32, newest: i32) -> Result<Self, DeviceError> {
         let kept = || Self::kept(folder?, arch, newest);
         let made = |compiler: Compiler| {
@@ -176,7 +177,7 @@ impl Image {
         compiler.and_then(made).or_else(|error| kept().ok_or(error))
     }
 
-    /// What the newest compiler that goes with the driver has left in a folder.
+    /// The cached kernels from the newest compiler that the driver supports.
     fn kept(folder: &Path, arch: u32, newest: i32) -> Option<Self> {
         let start = format!("{}-sm_{arch}-", digest());
         let version = |path: &Path| {
@@ -198,19 +199,19 @@ impl Image {
     }
 }
 
-/// Where in the cache compiled kernels lie.
+/// The cache folder for compiled kernels.
 fn kernels() -> Option<PathBuf> {
     Some(cache()?.join("kernels"))
 }
 
-/// What of the kernels' names in the cache tells their source.
+/// The digest of the kernels' source, which is part of the names of cached files.
 fn digest() -> String {
     let digest = Sha256::digest(Compiler::source());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a compiler can make use of on an architecture. Products of unsigned by signed bytes on Hopper's own tensor cores came with CUDA
-/// 12.4.
+/// The tensor cores that a compiler can use on an architecture. CUDA 12.4 added products of unsigned by signed bytes on Hopper's tensor
+/// cores.
 fn cores(compiler: (i32, i32), arch: u32) -> Cores {
     match arch {
         ..75 => Cores::None,
@@ -223,17 +224,17 @@ fn cores(compiler: (i32, i32), arch: u32) -> Cores {
 pub struct Compiler {
     nvrtc: Nvrtc,
     version: (i32, i32),
-    /// Keeps loaded what NVRTC opens by its name when it compiles.
+    /// Keeps a library loaded that NVRTC opens by name when it compiles.
     _builtins: Option<Library>,
 }
 
 impl Compiler {
-    /// Loads the library that IONET_NVRTC names, else the one that `cargo xtask setup` put into the cache, else the system's: the newest.
+    /// Loads the library named by IONET_NVRTC, or else the one that `cargo xtask setup` put into the cache, or else the system's newest.
     pub fn find() -> Result<Self, DeviceError> {
         Self::find_for(i32::MAX)
     }
 
-    /// The same for a driver for CUDA `newest`.
+    /// [`Compiler::find`] for a driver that supports CUDA up to major version `newest`.
     fn find_for(newest: i32) -> Result<Self, DeviceError> {
         let named = std::env::var_os("IONET_NVRTC").map(PathBuf::from);
         let cached = cache()
@@ -245,24 +246,24 @@ impl Compiler {
         }
     }
 
-    /// Of the libraries that load, the newest whose kernels a driver for CUDA `newest` takes; if there is none, the newest of all.
+    /// Of the libraries that load, the newest one that a driver for CUDA `newest` supports; if there is none, the newest of all.
     pub fn newest<'a>(libraries: impl Iterator<Item = &'a Path>, newest: i32) -> Option<Self> {
         let loaded = libraries.filter_map(|path| Self::load(path).ok());
         loaded.max_by_key(|compiler| (compiler.version.0 <= newest, compiler.version))
     }
 
-    /// Loads a library of NVRTC's; a name without a folder is looked for where the system keeps its own.
+    /// Loads NVRTC from a path. A name without a folder is searched for in the system's library folders.
     pub fn load(path: &Path) -> Result<Self, DeviceError> {
         let nvrtc = Nvrtc::load(path).map_err(|error| DeviceError::BadCompiler {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
         let (mut major, mut minor) = (0, 0);
-        // SAFETY: both pointers are good for a write.
+        // SAFETY: both pointers are valid for writes.
         unsafe { (nvrtc.version)(&raw mut major, &raw mut minor) };
-        // CUDA 13's does not look beside itself, where Python's packages put it. Whatever is loaded by then is not looked for.
+        // Python packages put the builtins next to NVRTC, where NVRTC 13 does not look. It finds them if they are loaded already.
         let builtins = path.with_file_name(format!("libnvrtc-builtins.so.{major}.{minor}"));
-        // SAFETY: their initialisation has no conditions.
+        // SAFETY: loading the builtins has no preconditions.
         let builtins = unsafe { Library::new(builtins) };
         Ok(Self {
             nvrtc,
@@ -276,17 +277,17 @@ impl Compiler {
         self.version
     }
 
-    /// What it can make use of on an architecture.
+    /// The tensor cores that this compiler can use on an architecture.
     pub fn cores(&self, arch: u32) -> Cores {
         cores(self.version, arch)
     }
 
-    /// The kernels for `arch` as an image for the driver, from the cache if they have been compiled before.
+    /// The machine code of the kernels for `arch`, from the cache if they have been compiled before.
     pub fn kernels(&self, arch: u32) -> Result<Vec<u8>, DeviceError> {
         Ok(self.image(arch, kernels().as_deref())?.code)
     }
 
-    /// The same, with a folder for the cache's.
+    /// [`Compiler::kernels`] with a given cache folder.
     fn image(&self, arch: u32, folder: Option<&Path>) -> Result<Image, DeviceError> {
         let (major, minor) = self.version;
         let path = folder.map(|folder| folder.join(format!("{}-sm_{arch}-{major}.{minor}.cubin", digest())));
@@ -299,7 +300,7 @@ impl Compiler {
             return Ok(image(code));
         }
         let (code, _) = self.compile(&Self::source(), arch)?;
-        // A cache that cannot be written costs ten seconds at the next start, no more.
+        // If the cache cannot be written, the next start merely takes ten seconds longer.
         if let Some(path) = path {
             _ = keep(&path, &code);
         }
@@ -311,12 +312,12 @@ impl Compiler {
         SOURCES.map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).concat()
     }
 
-    /// Compiles one translation unit for `arch`; the image, and what the compiler said.
+    /// Compiles one translation unit for `arch`. Returns the image and the compiler's log.
     pub fn compile(&self, source: &str, arch: u32) -> Result<(Vec<u8>, String), DeviceError> {
         let failed = |log: String| DeviceError::Compile { arch, log };
         let source = CString::new(source).map_err(|error| failed(error.to_string()))?;
         let options = [
-            // What an architecture alone has, NVRTC compiles for its name with an "a".
+            // The suffix "a" enables the instructions that only this architecture has.
             format!(
                 "--gpu-architecture=sm_{arch}{}",
                 if self.cores(arch) == Cores::Group { "a" } else { "" }
@@ -327,16 +328,16 @@ impl Compiler {
         let options: Vec<CString> = options.into_iter().filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = null_mut();
-        // SAFETY: source and name are strings until it returns, and no headers are given.
+        // SAFETY: source and name are valid strings until the call returns, and there are no headers.
         let code = unsafe { (self.nvrtc.create)(&raw mut program, source.as_ptr(), c"kernels.cu".as_ptr(), 0, null(), null()) };
         if code != 0 {
-            return Err(failed(format!("NVRTC does not begin (error {code})")));
+            return Err(failed(format!("NVRTC cannot create a program (error {code})")));
         }
-        // SAFETY: the program exists until it is destroyed, and the options until this returns.
+        // SAFETY: the program exists until it is destroyed, and the options until the call returns.
         let code = unsafe { (self.nvrtc.compile)(program, pointers.len() as c_int, pointers.as_ptr()) };
         let log = self.written(program, self.nvrtc.log_bytes, self.nvrtc.log).unwrap_or_default();
         let image = self.written(program, self.nvrtc.image_bytes, self.nvrtc.image);
-        // SAFETY: it is destroyed once, and not used again.
+        // SAFETY: the program is destroyed once, and not used afterwards.
         unsafe { (self.nvrtc.destroy)(&raw mut program) };
         let log = CStr::from_bytes_until_nul(&log).map_or_else(|_| String::new(), |log| log.to_string_lossy().into_owned());
         match image {
@@ -345,12 +346,12 @@ impl Compiler {
                 version: self.version,
             }),
             Some(image) if code == 0 => Ok((image, log)),
-            _ if log.is_empty() => Err(failed(format!("NVRTC ends with error {code}"))),
+            _ if log.is_empty() => Err(failed(format!("NVRTC failed with error {code}"))),
             _ => Err(failed(log)),
         }
     }
 
-    /// What one of NVRTC's functions writes, of as many bytes as another one says.
+    /// Calls a function of NVRTC that writes a buffer, after asking another one for the buffer's size.
     fn written(
         &self,
         program: Program,
@@ -358,7 +359,7 @@ impl Compiler {
         write: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
     ) -> Option<Vec<u8>> {
         let mut length = 0;
-        // SAFETY: the program exists, and the buffer is as long as NVRTC says that what it writes there is.
+        // SAFETY: the program exists, and the buffer has the size that NVRTC reports.
         unsafe {
             if bytes(program, &raw mut length) != 0 {
                 return None;
@@ -369,13 +370,13 @@ impl Compiler {
     }
 }
 
-/// The folder of what can be made again, which the project's tools share: IONET_CACHE, or `.cache/ionet` at home.
+/// The cache folder that the project's tools share: IONET_CACHE, or else `.cache/ionet` in the home folder.
 fn cache() -> Option<PathBuf> {
     let named = std::env::var_os("IONET_CACHE").map(PathBuf::from);
     named.or_else(|| Some(std::env::home_dir()?.join(".cache/ionet")))
 }
 
-/// Writes an image and its hash to a file, so that nobody ever sees half of it.
+/// Writes an image and its hash to a file atomically.
 fn keep(path: &Path, image: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)?;
@@ -384,8 +385,8 @@ fn keep(path: &Path, image: &[u8]) -> std::io::Result<()> {
     std::fs::rename(draft, path)
 }
 
-/// The image that a file keeps, unless something of it is lost, as after a power failure: the driver is not told how long an image is, and
-/// would read on.
+/// Reads an image from a file. `None` if it is damaged, as after a power failure: the driver is not told an image's length, and would read
+/// past the end of a truncated one.
 fn whole(path: &Path) -> Option<Vec<u8>> {
     let kept = std::fs::read(path).ok()?;
     let (image, hash) = kept.split_last_chunk::<32>()?;
@@ -397,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_compiler_the_newest_kernels_that_the_driver_takes_are_found() -> std::io::Result<()> {
+    fn without_a_compiler_the_newest_cached_kernels_that_the_driver_supports_are_used() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
         let source = digest();
         for name in [
@@ -411,7 +412,7 @@ mod tests {
         ] {
             keep(&folder.path().join(&name), name.as_bytes())?;
         }
-        // What was not written to its end, or not to the disk.
+        // Files that were not written completely, or never reached the disk.
         std::fs::write(folder.path().join(format!("{source}-sm_90-12.11.cubin")), "")?;
         std::fs::write(folder.path().join(format!("{source}-sm_90-12.12.cubin")), [0; 4096])?;
         let found = |arch, newest| Image::kept(folder.path(), arch, newest).map(|image| (image.compiler, image.cores));
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn kernels_that_make_use_of_more_than_the_compiler_knows_are_preferred() -> Result<(), Box<dyn std::error::Error>> {
+    fn cached_kernels_are_preferred_if_they_use_more_of_the_gpu_than_the_compiler_can() -> Result<(), Box<dyn std::error::Error>> {
         const NVRTC: &str = r#"
             #include <string.h>
             int nvrtcVersion(int *major, int *minor) { return *major = MAJOR, *minor = MINOR, 0; }
@@ -459,16 +460,24 @@ mod tests {
         assert_eq!(
             found(&old, 90)?,
             (b"made".to_vec(), Cores::Warp),
-            "the driver does not take what was kept"
+            "the driver does not support the cached kernels"
         );
         keep(90, "12.9")?;
         assert_eq!(found(&old, 90)?, (b"12.9".to_vec(), Cores::Group));
-        assert_eq!(found(&old, 80)?, (b"made".to_vec(), Cores::Warp), "as good");
-        // The driver takes nothing of a compiler that is newer, nor what is not whole.
+        assert_eq!(
+            found(&old, 80)?,
+            (b"made".to_vec(), Cores::Warp),
+            "the cached kernels are no better"
+        );
+        // The driver supports no kernels of a newer compiler, and damaged files are ignored.
         assert_eq!(found(&new, 90)?, (b"12.9".to_vec(), Cores::Group));
         assert_eq!(found(&new, 80)?, (b"12.9".to_vec(), Cores::Warp));
         std::fs::write(path(80, "12.3"), "ma")?;
-        assert_eq!(found(&old, 80)?, (b"made".to_vec(), Cores::Warp), "what was made before is cut off");
+        assert_eq!(
+            found(&old, 80)?,
+            (b"made".to_vec(), Cores::Warp),
+            "the cached kernels are truncated"
+        );
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Constants of a package, laid out for the kernels.
+//! The constants of a package, laid out for the kernels.
 
 use super::arena::aligned;
 use super::tiles::STEP;
@@ -9,24 +9,24 @@ use protocol::ops::OpKind;
 use protocol::requantise::Channel;
 use protocol::tensor::to_code;
 
-/// Code of the lowest value.
+/// The code of the lowest value.
 const LOWEST: u8 = 0;
 
-/// Constants of a package as the kernels read them, and where each op's lie.
+/// The constants of a package as the kernels read them, and the offsets of each op's constants.
 pub(crate) struct Constants {
     pub bytes: Vec<u8>,
     ops: Vec<Places>,
-    /// Roots of subtrees without leaves, by depth.
+    /// Offset of the roots of empty subtrees, by depth.
     pub empty: u64,
 }
 
-/// Offsets of an op's constants; 0 for those it does not have.
+/// Offsets of an op's constants; 0 for those that it does not have.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Places {
     pub weights: u64,
     pub bias: u64,
     pub multipliers: u64,
-    /// Of a table, or of what lies outside of the input.
+    /// A table, or the codes for elements outside the input.
     pub codes: u64,
 }
 
@@ -46,7 +46,7 @@ impl Constants {
         constants
     }
 
-    /// Where an op's lie.
+    /// The offsets of an op's constants.
     pub(crate) fn places(&self, step: usize) -> Places {
         self.ops.get(step).copied().unwrap_or_default()
     }
@@ -76,7 +76,7 @@ impl Constants {
                 codes: self.put(&[LOWEST; 16]),
                 ..self.channels(&constants.weights, &constants.channels)
             },
-            // Zeros beyond the end of both operands add nothing.
+            // Zeros past the end of both operands add nothing.
             OpKind::MatmulAct { .. } => Places {
                 codes: self.put(&[0u8; 16]),
                 ..Places::default()
@@ -94,7 +94,7 @@ impl Constants {
                 multiplier,
                 ..
             } => {
-                // A depthwise convolution with weights of 1, padded with the zero point: outside, nothing is added.
+                // A depthwise convolution with weights of 1, padded with the zero point, so that padding adds nothing.
                 let (taps, channels) = (kernel.map(i32::from).iter().product::<i32>(), usize::from(descriptor.output.c));
                 Places {
                     weights: self.put(&vec![1i8; taps as usize * channels]),
@@ -107,7 +107,7 @@ impl Constants {
         }
     }
 
-    /// Biases and multipliers. The kernels sum u·w with u = x + 128, so 128·Σw is taken out; exact modulo 2^32, as all their sums are.
+    /// Biases and multipliers. The kernels sum u·w with u = x + 128, so the bias subtracts 128·Σw. Exact modulo 2^32, like all sums.
     fn channels(&mut self, weights: &[i8], channels: &[Channel]) -> Places {
         let fan_in = weights.len().checked_div(channels.len()).unwrap_or(0).max(1);
         let biases = weights.chunks_exact(fan_in).zip(channels).map(|(weights, channel)| {
@@ -122,7 +122,7 @@ impl Constants {
     }
 }
 
-/// Weights with every channel's padded with zeros to whole steps.
+/// Weights, with those of every channel padded with zeros to whole steps.
 fn padded(weights: &[i8], channels: usize) -> Vec<i8> {
     let fan_in = weights.len().checked_div(channels).unwrap_or(0).max(1);
     let zeros = vec![0; fan_in.next_multiple_of(STEP) - fan_in];
@@ -132,13 +132,13 @@ fn padded(weights: &[i8], channels: usize) -> Vec<i8> {
         .collect()
 }
 
-/// Depthwise weights, tap by tap instead of channel by channel.
+/// Depthwise weights, reordered from channel by channel to tap by tap.
 fn transposed(weights: &[i8], channels: usize) -> Vec<i8> {
     let taps = weights.len().checked_div(channels).unwrap_or(0).max(1);
     (0..taps).flat_map(|tap| weights.iter().skip(tap).step_by(taps).copied()).collect()
 }
 
-/// A digest as the kernels hold it.
+/// A digest as the kernels hold it: big-endian words.
 pub(crate) fn numbers(digest: &[u8]) -> Vec<u32> {
     digest.as_chunks().0.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect()
 }

@@ -1,73 +1,74 @@
-//! What a GPU has to offer.
+//! The interface to a GPU.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How a GPU multiplies matrices of bytes.
+/// How the kernels multiply matrices of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cores {
-    /// By dot products of four bytes.
+    /// With dot products of four bytes: no tensor cores.
     None,
-    /// By tensor cores that a warp feeds from its registers.
+    /// With tensor cores that a warp feeds from its registers.
     Warp,
-    /// By tensor cores that four warps have read shared memory: Hopper's.
+    /// With Hopper's tensor cores, which four warps use together and which read shared memory.
     Group,
 }
 
-/// What a device is.
+/// Properties of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
-    /// Which of the machine's GPUs it is, as the driver counts them from 0.
+    /// The driver's number for the GPU, from 0.
     pub ordinal: usize,
-    /// Its name, as the driver gives it.
+    /// The driver's name for the GPU.
     pub name: String,
-    /// Bytes of its memory, in use or not.
+    /// Total bytes of memory.
     pub memory: u64,
-    /// Compute capability, ten times the major number and the minor: 89 for sm_89.
+    /// Compute capability, such as 89 for sm_89.
     pub arch: u32,
-    /// What of it the kernels use.
+    /// The cores that the kernels use.
     pub cores: Cores,
-    /// Multiprocessors: how many blocks it takes at least to keep it busy.
+    /// Number of multiprocessors. It takes at least one block for each to keep the GPU busy.
     pub processors: u32,
 }
 
 impl Traits {
-    /// Whether the kernels would use more of it if the compiler were newer.
+    /// Whether a newer compiler would let the kernels use more of the GPU.
     pub fn wants_newer_compiler(&self) -> bool {
         self.arch == 90 && self.cores != Cores::Group
     }
 }
 
 impl std::fmt::Display for Traits {
-    /// Number and name, which tell it from its neighbours.
+    /// Number and name, which distinguish it from the machine's other GPUs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "GPU {} ({})", self.ordinal, self.name)
     }
 }
 
-/// Why a device cannot be used, or no longer.
+/// Why a device cannot be used, or has stopped working.
 #[derive(Clone, Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum DeviceError {
     #[error("there is no NVIDIA driver on this machine; install one of version 525 or later to use its GPU")]
     NoDriver,
-    #[error("the NVIDIA driver finds {found} GPUs, so there is none with number {ordinal}; choose another or none")]
+    #[error("the NVIDIA driver finds {found} GPUs, so there is no GPU {ordinal}; choose another one or none")]
     NoDevice { ordinal: usize, found: usize },
     #[error("{name} has compute capability {}.{}, but the kernels need 6.1 or later; compute on the CPU", arch / 10, arch % 10)]
     TooOld { name: String, arch: u32 },
     #[error(
-        "the driver of {name} does not load the kernels of NVRTC {}.{} ({reason}); update it{}, or compute on the CPU",
+        "the driver of {name} cannot load the kernels that NVRTC {}.{} compiled ({reason}); update the driver{}, or compute on the CPU",
         version.0, version.1, match version.0 { ..13 => ", to version 525 or later", 13 => ", to version 580 or later", _ => "" }
     )]
     OldDriver { name: String, version: (i32, i32), reason: String },
     #[error(
-        "NVRTC, which compiles the kernels, is not on this machine; install CUDA 12's, or `pip install nvidia-cuda-nvrtc-cu12` and set IONET_NVRTC to its libnvrtc.so.12"
+        "NVRTC, which compiles the kernels, is not installed; install CUDA 12, or `pip install nvidia-cuda-nvrtc-cu12` and set \
+         IONET_NVRTC to its libnvrtc.so.12"
     )]
     NoCompiler,
     #[error("{path} is not an NVRTC library: {reason}; point IONET_NVRTC at a libnvrtc.so.12")]
     BadCompiler { path: PathBuf, reason: String },
     #[error(
-        "NVRTC {}.{} does not compile for sm_{arch}; install {} NVRTC and point IONET_NVRTC at its libnvrtc.so, or compute on the CPU",
+        "NVRTC {}.{} cannot compile for sm_{arch}; install {} NVRTC and point IONET_NVRTC at its libnvrtc.so, or compute on the CPU",
         version.0, version.1, if *arch < 75 { "CUDA 12's" } else { "a newer" }
     )]
     CompilerForOthers { arch: u32, version: (i32, i32) },
@@ -75,18 +76,19 @@ pub enum DeviceError {
     Compile { arch: u32, log: String },
     #[error("{needed} bytes of GPU memory are needed, but {free} are free; close other programs or compute on the CPU")]
     OutOfMemory { needed: u64, free: u64 },
-    #[error("the driver finds no GPU memory for what it has to keep there; close other programs or compute on the CPU")]
+    #[error("the driver is out of GPU memory for its own data; close other programs or compute on the CPU")]
     NoMemoryForDriver,
     #[error(
-        "{name} computes wrong results; stop using it, undo overclocking, look at its cooling and power, and let `ionet-worker selftest` pass before it serves again"
+        "{name} computes wrong results; stop using it, undo any overclocking, check its cooling and power, and use it again only when \
+         `ionet-worker selftest` passes"
     )]
     Wrong { name: String },
-    #[error("the GPU does not answer any more: {0}; compute on the CPU and look at the system's log")]
+    #[error("the GPU failed: {0}; compute on the CPU and check the system log")]
     Lost(String),
 }
 
 impl DeviceError {
-    /// Whether there is nothing wrong but that memory is in use, which may be given back.
+    /// Whether the device merely lacks free memory, which others may free later.
     pub(crate) fn is_want_of_memory(&self) -> bool {
         matches!(self, Self::OutOfMemory { .. } | Self::NoMemoryForDriver)
     }
@@ -101,29 +103,30 @@ pub struct Launch {
     pub grid: [u32; 2],
     /// Threads of a block.
     pub threads: u32,
-    /// Bytes of shared memory that a block gets besides what its kernel declares.
+    /// Bytes of dynamic shared memory per block, in addition to what the kernel declares.
     pub shared: u32,
-    /// Its argument, a struct as C lays it out.
+    /// The kernel's argument: a struct in C layout.
     pub params: Vec<u8>,
-    /// Whether the launches after it need not wait for it, until the next run of such launches begins, or the recording ends.
+    /// Whether the launch runs on the side: later launches do not wait for it, but the next group of side launches and the end of the
+    /// recording do.
     pub aside: bool,
 }
 
-/// A piece of a device's memory.
+/// A piece of device memory.
 pub trait Memory: Send + Sync {
-    /// Where it begins, as kernels see it; a multiple of 256.
+    /// Device address, a multiple of 256.
     fn address(&self) -> u64;
-    /// Bytes of it.
+    /// Size in bytes.
     fn bytes(&self) -> usize;
-    /// Copies to it from byte `at` on, after what was launched before.
+    /// Copies to the memory, starting at byte `at`, after all earlier launches.
     fn write(&self, at: usize, bytes: &[u8]) -> Result<(), DeviceError>;
-    /// Copies from it, after what was launched before.
+    /// Copies from the memory, starting at byte `at`, after all earlier launches.
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError>;
 }
 
-/// Memory of the host that copies to and from a device are fast with.
+/// Host memory for fast copies to and from a device.
 pub trait Staging: Send {
-    /// All of it.
+    /// The memory.
     fn bytes(&mut self) -> &mut [u8];
 }
 
@@ -133,31 +136,30 @@ impl Staging for Vec<u8> {
     }
 }
 
-/// Launches that can be run again and again.
+/// A sequence of launches that can be run repeatedly.
 pub trait Recording: Send + Sync {
-    /// Runs them in order, those aside beside the others, after what was launched before. Errors may only show at the next read.
+    /// Runs the launches in order after all earlier ones, with side launches in parallel. Errors may surface only at the next read.
     fn run(&self) -> Result<(), DeviceError>;
 }
 
-/// A GPU, or what passes for one.
+/// A GPU, or an emulation of one.
 pub trait Device: Send + Sync {
-    /// What it is.
+    /// Properties of the device.
     fn traits(&self) -> &Traits;
-    /// The same device with a queue of its own: what is launched there does not wait for what is launched here, nor the other way round.
+    /// The same device with its own queue: launches on the two never wait for each other.
     fn beside(&self) -> Result<Arc<dyn Device>, DeviceError>;
-    /// Free bytes of its memory.
+    /// Free device memory in bytes.
     fn free_memory(&self) -> Result<u64, DeviceError>;
-    /// Takes so many bytes, of any content.
+    /// Allocates device memory. Its content is arbitrary.
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError>;
-    /// Takes so many bytes of the host, of any content, for copies.
+    /// Allocates host memory for copies. Its content is arbitrary.
     fn stage(&self, bytes: usize) -> Box<dyn Staging> {
         Box::new(vec![0; bytes])
     }
-    /// Prepares launches to be run.
+    /// Records launches, to be run later.
     ///
-    /// # Safety
-    /// Each argument is the kernel's struct, and all addresses in it lie, with all that the kernel reads and writes there, in memory of
-    /// this device that outlives the recording.
+    /// # Safety Each argument must be the struct of its kernel. Everything that the kernel reads or writes through the addresses in it must
+    /// be in memory of this device that outlives the recording.
     #[allow(unsafe_code, reason = "what a kernel does cannot be checked here")]
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError>;
 }

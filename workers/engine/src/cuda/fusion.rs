@@ -1,22 +1,22 @@
-//! Which ops share a launch: a product, and what is made of its elements one by one.
+//! Decides which ops share a launch: a product, and element-wise ops on its result.
 
 use crate::package::{Op, Package};
 use protocol::ops::OpKind;
 
-/// Most ops that follow a product in its launch.
+/// Most ops that may follow a product in its launch.
 pub(crate) const FOLLOWERS: usize = 2;
 
-/// Where the ops of a package are computed.
+/// The steps at which the ops of a package are computed.
 pub(crate) struct Fusion {
-    /// Ops that are computed together, by the last of them, in whose place that is: all they read is there by then, and nobody needs them
-    /// sooner.
+    /// Chains of ops that are computed together, at the step of their last op: by then all their inputs exist, and no other op needs their
+    /// results earlier. Indexed by that step.
     chains: Vec<Vec<usize>>,
-    /// For each op the last one of its chain.
+    /// For each op, the step at which it is computed: the last op of its chain.
     places: Vec<usize>,
 }
 
 impl Fusion {
-    /// A product takes along the op that alone reads it, and that one's only reader, if they are tables, sums or products of elements.
+    /// Extends each product by its only reader, and by the only reader of that, if these are tables or element-wise sums or products.
     pub(crate) fn new(package: &Package) -> Self {
         let ops = package.ops.len();
         let mut readers = vec![Vec::new(); ops];
@@ -43,7 +43,7 @@ impl Fusion {
                     break;
                 };
                 let follows = |reader: &Op| is_by_element(reader, package.inputs.len() + last);
-                // A sum of two products follows the first.
+                // A sum of two products is computed with the first of them.
                 if taken.get(*reader) == Some(&true) || !package.ops.get(*reader).is_some_and(follows) {
                     break;
                 }
@@ -62,12 +62,12 @@ impl Fusion {
         fusion
     }
 
-    /// Ops that are computed in the place of one: itself, what comes before it in the same launch, or none.
+    /// The ops that are computed at a step: the op of that step, preceded by the rest of its chain, or none.
     pub(crate) fn chain(&self, step: usize) -> &[usize] {
         self.chains.get(step).map_or(&[], Vec::as_slice)
     }
 
-    /// In whose place an op is computed: its own, or a later one's.
+    /// The step at which an op is computed: its own or a later one.
     pub(crate) fn place(&self, step: usize) -> usize {
         self.places.get(step).copied().unwrap_or(step)
     }
@@ -81,13 +81,14 @@ fn is_product(op: &Op) -> bool {
     }
 }
 
-/// Whether each element of an op's output is made of one of `value`, and of another in the same place or the same channel.
+/// Whether each element of an op's output depends on the element of `value` in the same place, and on at most one other element, in the
+/// same place or channel.
 fn is_by_element(op: &Op, value: usize) -> bool {
     match op.descriptor.kind {
         OpKind::Table8 { .. } => true,
         OpKind::Add { .. } | OpKind::Mul { .. } => {
             let own = op.descriptor.inputs.as_slice().iter().position(|id| usize::from(*id) == value);
-            // The second operand may be repeated, and then does not have the output's shape.
+            // A repeated second operand does not have the output's shape.
             own.and_then(|own| op.inputs.get(own)) == Some(&op.descriptor.output)
         }
         _ => false,
@@ -115,10 +116,10 @@ mod tests {
             })
         };
         assert_eq!(chains(Network::Gemm), Ok(vec![vec![0]]));
-        // Scores with their table; sums that join the block's input again; a table between two wide products.
+        // Scores with their table; residual sums; a table between two wide products.
         let block: [&[usize]; 8] = [&[0], &[1], &[2], &[3, 4], &[5], &[6, 7], &[8, 9], &[10, 11]];
         assert_eq!(chains(Network::Transformer), Ok(block.map(<[usize]>::to_vec).to_vec()));
-        // Of four ops of a residual part, two launches; what enlarges and joins is launched alone.
+        // The four ops of a residual part take two launches; upsampling and concatenation are launched alone.
         let shared = chains(Network::Unet).map(|chains| chains.iter().filter(|chain| chain.len() > 1).count());
         assert_eq!(shared, Ok(2 * 6));
     }

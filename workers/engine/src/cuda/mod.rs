@@ -1,10 +1,10 @@
-//! Runs packages on a GPU, with the bits of the CPU.
+//! Runs packages on GPUs, with the same bits as on the CPU.
 //!
-//! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out, and
-//! `constants` a package's weights as they read them. `fusion` tells which ops share a launch, `tiles` what a block of a product computes, and
-//! `lower` turns a package into launches; `arena` decides beforehand where every value lives. `runner` drives passes over batches of units on one
-//! GPU, and `fleet` shares a batch out to several. `work` does the work of calls. `driver` is NVIDIA's driver behind that trait, and `compiler`
-//! turns `kernels/` into code for the GPU at hand.
+//! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out,
+//! and `constants` a package's weights as they read them. `fusion` tells which ops share a launch, `tiles` what a block of a product
+//! computes, and `lower` turns a package into launches; `arena` decides beforehand where every value lives. `runner` drives passes over
+//! batches of units on one GPU, and `fleet` shares a batch out to several. `work` does the work of calls. `driver` is NVIDIA's driver
+//! behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
 
 mod arena;
 #[cfg(not(target_family = "wasm"))]

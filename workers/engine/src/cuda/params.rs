@@ -1,10 +1,10 @@
-//! The kernels' arguments, field by field as in `kernels/*.cu`. The emulation's tests compare every size.
+//! The kernels' arguments, field by field as in `kernels/*.cu`, where they are documented. The emulation's tests compare all sizes.
 
 use super::fusion::FOLLOWERS;
 use bytemuck::{Pod, Zeroable};
 use protocol::requantise::Requantise;
 
-/// Requantisation on codes: everything after the shift happens 128 higher.
+/// Requantisation on codes: all values after the shift are 128 higher.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 pub(crate) struct Round {
@@ -180,7 +180,7 @@ pub(crate) struct Move {
     pub factor: i32,
 }
 
-/// A value to be hashed, in every unit.
+/// A value to be hashed in every unit.
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 pub(crate) struct Hashed {
@@ -211,7 +211,7 @@ pub(crate) struct Hashing {
     pub end: i32,
 }
 
-/// A layer of a call's work, or a part of its sums.
+/// A layer of a call's work, or part of its sums.
 #[cfg(not(target_family = "wasm"))]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
@@ -236,7 +236,7 @@ pub(crate) struct Noise {
     pub end: i32,
 }
 
-/// Blocks of a tensor's chunks.
+/// Blocks of chunks of a tensor.
 #[cfg(not(target_family = "wasm"))]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Pod, Zeroable)]

@@ -1,22 +1,22 @@
-//! Tiles of products: what a block computes, and which of them fits a product.
+//! Tiles of products: the part that one block computes, and the choice of a tile for a product.
 
 use super::device::{Cores, Traits};
 
-/// Bytes of the sum that a step of a product takes; packed weights are padded to whole ones.
+/// Bytes of each row that one step of a product consumes. Packed weights are padded to whole steps.
 pub(crate) const STEP: usize = 64;
 
-/// What a block makes of a product.
+/// The part of a product that one block computes.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
     pub rows: u32,
     pub columns: u32,
     pub threads: u32,
-    /// Bytes of shared memory it is launched with.
+    /// Bytes of dynamic shared memory.
     pub shared: u32,
 }
 
 impl Tile {
-    /// As wide as it is high, with 256 threads.
+    /// A square tile, with 256 threads.
     pub(crate) const fn square(side: u32) -> Self {
         Self {
             rows: side,
@@ -26,21 +26,21 @@ impl Tile {
         }
     }
 
-    /// Whether it keeps every multiprocessor busy, mostly with elements that exist.
+    /// Whether tiles of this size keep every multiprocessor busy, mostly with elements that exist.
     fn fills(self, size: Size, traits: &Traits) -> bool {
         let elements = u64::from(size.rows) * u64::from(size.columns) * size.layers;
         let tiles = elements / (u64::from(self.rows) * u64::from(self.columns));
         size.columns > self.columns / 2 && tiles >= traits.processors.into()
     }
 
-    /// Elements that it computes of a product, those that do not exist included.
+    /// Number of elements that tiles of this size compute for a product, including those that do not exist.
     fn computes(self, size: Size) -> u64 {
         let whole = |length: u32, tile: u32| u64::from(length.div_ceil(tile)) * u64::from(tile);
         whole(size.rows, self.rows) * whole(size.columns, self.columns)
     }
 }
 
-/// Hopper's, with six stages of the sum, and biases and multipliers of as many columns as there may be.
+/// Hopper's tile. Its shared memory holds six stages of the sum, and the biases and multipliers of up to 256 columns.
 pub(crate) const HIGH: Tile = Tile {
     rows: 256,
     columns: 128,
@@ -48,20 +48,20 @@ pub(crate) const HIGH: Tile = Tile {
     shared: 6 * (256 + 128) * STEP as u32 + 256 * 8,
 };
 
-/// Hopper's for many columns: it looks through half as many windows, and reads less shared memory.
+/// Hopper's tile for many columns. It computes half as many window positions, and reads less shared memory.
 const WIDE: Tile = Tile {
     rows: HIGH.columns,
     columns: HIGH.rows,
     ..HIGH
 };
 
-/// For fewer elements than keep a GPU busy with larger ones.
+/// For products that are too small to keep the GPU busy with larger tiles.
 const SMALL: Tile = Tile {
     threads: 128,
     ..Tile::square(64)
 };
 
-/// For few columns.
+/// For products with few columns.
 const NARROW: Tile = Tile {
     rows: 128,
     columns: 32,
@@ -69,7 +69,7 @@ const NARROW: Tile = Tile {
     shared: 0,
 };
 
-/// What a product is of.
+/// The operands of a product.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operands {
     /// Activations and weights.
@@ -78,8 +78,8 @@ pub(crate) enum Operands {
     Activations,
 }
 
-/// A product's rows and columns, of so many layers, and the bytes that lie together in its operands: 16, 4 or 1, or with [`STEP`] all of
-/// a row, in whole steps.
+/// The size of a product: rows, columns and layers. `run` is the number of bytes that are contiguous in its operands: 16, 4 or 1, or
+/// [`STEP`] if rows are contiguous and consist of whole steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub rows: u32,
@@ -88,7 +88,7 @@ pub(crate) struct Size {
     pub run: i32,
 }
 
-/// The kernel for a product, and its tile: the largest that the GPU has and that still keeps it busy.
+/// The kernel for a product, and its tile: the largest one of the GPU that still keeps it busy.
 pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'static str, Tile) {
     let fits = |tile: Tile| size.run >= 16 && tile.fills(size, traits);
     let weights = operands == Operands::Weights;
@@ -120,7 +120,7 @@ pub(crate) fn choose(operands: Operands, size: Size, traits: &Traits) -> (&'stat
     }
 }
 
-/// One of three kernels that move runs of 16, 4 and 1 bytes.
+/// Chooses among three kernels for runs of 16, 4 and 1 bytes.
 pub(crate) fn by_run(run: i32, [sixteen, four, one]: [&'static str; 3]) -> &'static str {
     match run {
         16.. => sixteen,

@@ -1,6 +1,8 @@
-//! Work of a call on a GPU: two tensors, each layer's noise into one, its product into the other, and the tree over that, whose root the next noise follows from.
+//! The work of a call on a GPU, with two tensors in memory. Each layer adds noise to one, writes the product to the other, and hashes that
+//! into a tree. The noise of the next layer follows from the root.
 //!
-//! What differs from layer to layer lies in memory, so that few recordings do for all of them. The CPU makes weights for the next layer meanwhile.
+//! Everything that differs between layers is in memory, so that a few recordings serve all of them. Meanwhile the CPU computes the weights
+//! of the next layer.
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Gpu::record`")]
 
 use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording};
@@ -17,13 +19,13 @@ use protocol::tensor::{from_code, to_code};
 use protocol::work::{self as definition, CHUNK, Size};
 use rayon::prelude::*;
 
-/// Threads of a block, of all kernels here.
+/// Threads per block, for all kernels here.
 const THREADS: u32 = 256;
 
-/// Roots that `work_tops` makes one of.
+/// Number of roots that `work_tops` combines into one.
 const TOP: u64 = 256;
 
-/// Most lines whose sums are checked, a power of two: 16 MiB of the longest.
+/// Most lines whose sums are checked, a power of two. The sums of the longest lines take 16 MiB.
 const CHECKED_LINES: u64 = 1_024;
 
 /// Does the work.
@@ -71,7 +73,7 @@ pub(crate) fn work(
     Ok(())
 }
 
-/// What of the work is checked: some adjacent lines of a layer.
+/// The part of the work that is checked: some adjacent lines of a layer.
 struct Check {
     layer: u8,
     first: u64,
@@ -79,7 +81,7 @@ struct Check {
 }
 
 impl Check {
-    /// Drawn here and now, so that no GPU knows.
+    /// Draws the part at random, so that a GPU cannot know it.
     fn draw(size: Size) -> Result<Self, Error> {
         let random = || getrandom::u64().map_err(Error::Random);
         let lines = size.lines().min(CHECKED_LINES);
@@ -91,20 +93,20 @@ impl Check {
     }
 }
 
-/// A GPU's memory for work.
+/// A GPU, and its memory for the work.
 struct Gpu<'a> {
     device: &'a dyn Device,
     size: Size,
     tensors: [Box<dyn Memory>; 2],
-    /// As the kernels multiply with them, column by column.
+    /// Weights of a layer, column by column.
     weights: Box<dyn Memory>,
     bias: Box<dyn Memory>,
     noise: Box<dyn Memory>,
-    /// Of a tensor's blocks.
+    /// Roots of a tensor's blocks.
     roots: Box<dyn Memory>,
-    /// Each over [`TOP`] of them, where there are more.
+    /// Roots over [`TOP`] block roots each, if there are more blocks than that.
     tops: Box<dyn Memory>,
-    /// Of the lines that are checked.
+    /// Sums of the lines that are checked.
     sums: Box<dyn Memory>,
 }
 
@@ -129,24 +131,25 @@ impl<'a> Gpu<'a> {
         })
     }
 
-    /// Where a layer's input lies, and then its tensor.
+    /// The memory of a layer's input, with its noise.
     fn input(&self, layer: u8) -> &dyn Memory {
         let [even, odd] = &self.tensors;
         if layer.is_multiple_of(2) { even } else { odd }.as_ref()
     }
 
-    /// Where a layer's tensor is made.
+    /// The memory of a layer's tensor.
     fn output(&self, layer: u8) -> &dyn Memory {
         self.input(layer.wrapping_add(1))
     }
 
     fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
-        // SAFETY: each launch below has its kernel's own struct, and all addresses are of this `Gpu`'s memory, which is as large as `size` asks for
-        // and outlives the recordings: `work` makes it first.
+        // SAFETY: each launch below has its kernel's struct, and all addresses are in this `Gpu`'s memory. It is as large as `size`
+        // requires, and outlives the recordings, because `work` creates it before them.
         unsafe { self.device.record(launches) }
     }
 
-    /// A layer of this parity: noise into what the one before made, or into nothing, the product, and the tree over it.
+    /// Records a layer of this parity: the noise, which is added to the previous layer's tensor or, if `fresh`, to zeros; the product; and
+    /// the tree over it.
     fn step(&self, layer: u8, fresh: bool) -> Result<Box<dyn Recording>, DeviceError> {
         let (input, output) = (self.input(layer), self.output(layer));
         let pairs = self.size.bytes() / 16;
@@ -179,13 +182,13 @@ impl<'a> Gpu<'a> {
         self.record(&launches)
     }
 
-    /// The sums of the lines to be checked, again.
+    /// Records the computation of the sums of the checked lines.
     fn sums(&self, check: &Check) -> Result<Box<dyn Recording>, DeviceError> {
         let tensor = self.input(check.layer).address() + check.first * self.size.width() as u64;
         self.record(&[self.product(true, tensor, check.lines, self.sums.as_ref())?])
     }
 
-    /// A layer's product, or its sums alone, of lines that begin at an address.
+    /// The launch for a layer's product, or only for its sums, of `lines` lines starting at the address `tensor`.
     fn product(&self, sums: bool, tensor: u64, lines: u64, out: &dyn Memory) -> Result<Launch, DeviceError> {
         let width = self.size.width();
         let (kernels, tile) = match self.device.traits().cores {
@@ -199,7 +202,7 @@ impl<'a> Gpu<'a> {
             weights: self.weights.address(),
             out: out.address(),
             bias: self.bias.address(),
-            // At most 2^28, and 2^12.
+            // At most 2^28 lines, and a width of at most 2^12.
             lines: lines as i32,
             width: width as i32,
             round: self.size.requantise().into(),
@@ -212,7 +215,7 @@ impl<'a> Gpu<'a> {
         })
     }
 
-    /// Writes what a layer multiplies with and where its noise starts.
+    /// Writes a layer's weights and biases, and the start of its noise.
     fn constants(&self, threads: &Threads, codes: &[u8], noise: u64) -> Result<(), DeviceError> {
         let (weights, bias): (Vec<u8>, Vec<i32>) = threads.run(|| {
             // Σ (u − 128)·w = Σ u·w − 128·Σw.
@@ -227,7 +230,7 @@ impl<'a> Gpu<'a> {
         self.noise.write(0, &noise.to_le_bytes())
     }
 
-    /// Keeps what is wanted of a layer's tensor that has just been hashed; returns its root.
+    /// Records the root and any opening of a layer's tensor that has just been hashed. Returns the root.
     fn keep(&self, kept: &mut Kept<'_>, layer: u8) -> Result<Hash, Error> {
         let (blocks, tensor) = (blocks(self.size), self.output(layer));
         let (tops, count) = if blocks > TOP {
@@ -244,7 +247,7 @@ impl<'a> Gpu<'a> {
         Ok(root)
     }
 
-    /// Whether the sums of the lines to be checked are right, and what the layer made of them is.
+    /// Checks that the sums of the checked lines are right, and that the layer's output follows from them.
     fn check(&self, threads: &Threads, check: &Check, weights: &[u8]) -> Result<(), Error> {
         let width = self.size.width();
         let (first, count) = (check.first as usize, check.lines as usize);
@@ -275,7 +278,7 @@ impl<'a> Gpu<'a> {
     }
 }
 
-/// Bytes of each piece of a [`Gpu`]'s memory, in order.
+/// Size of each piece of a [`Gpu`]'s memory, in order.
 fn pieces(size: Size) -> [u64; 8] {
     let (bytes, width, blocks) = (size.bytes(), size.width() as u64, blocks(size));
     let root = size_of::<Hash>() as u64;
@@ -291,12 +294,12 @@ fn pieces(size: Size) -> [u64; 8] {
     ]
 }
 
-/// Bytes that work takes of a GPU's memory.
+/// Bytes of GPU memory that the work needs.
 pub(crate) fn memory(size: Size) -> u64 {
     pieces(size).iter().sum()
 }
 
-/// Blocks of a tensor.
+/// Number of blocks in a tensor.
 const fn blocks(size: Size) -> u64 {
     size.bytes().div_ceil(BLOCK as u64)
 }

@@ -1,4 +1,4 @@
-//! Every loop once, over an instruction set.
+//! Every loop, generic over the instruction set.
 #![allow(
     clippy::indexing_slicing,
     reason = "indices run over the const lengths of local arrays, so none can be out of range"
@@ -15,14 +15,14 @@ use std::mem::MaybeUninit;
 /// Most lanes of any instruction set.
 const MAX_LANES: usize = 16;
 
-/// Vector instructions. All functions are `#[inline(always)]` into a loop that is compiled with the needed CPU features.
+/// Vector instructions. All functions are `#[inline(always)]` into a loop that is compiled with the required CPU features.
 ///
 /// # Safety
-/// The CPU has the instruction set's features, and pointers have as many bytes, or lanes of `i32`, as the function moves.
+/// The CPU must have the instruction set's features, and pointers must be valid for as many bytes, or `i32` lanes, as the function moves.
 pub(super) trait Isa {
     /// `i32` lanes of a vector.
     const LANES: usize;
-    /// What [`Isa::dot`] multiplies.
+    /// Layout of the operands of [`Isa::dot`].
     const PACKING: Packing;
     /// A vector of `LANES` × `i32`.
     type Int: Copy;
@@ -41,16 +41,16 @@ pub(super) trait Isa {
     unsafe fn mul(a: Self::Int, b: Self::Int) -> Self::Int;
     unsafe fn mul_long(a: Self::Int, b: Self::Int) -> Self::Long;
     unsafe fn add_long(a: Self::Long, b: Self::Long) -> Self::Long;
-    /// Low halves of `(value + half) >> shift`.
+    /// The low halves of `(value + half) >> shift`.
     unsafe fn shift(value: Self::Long, shift: u8) -> Self::Int;
     unsafe fn clamp(value: Self::Int, lo: Self::Int, hi: Self::Int) -> Self::Int;
-    /// The first `count ≤ LANES` bytes as lanes; further lanes hold anything.
+    /// Loads the first `count ≤ LANES` bytes as lanes; the other lanes are arbitrary.
     unsafe fn load_codes(from: *const u8, count: usize) -> Self::Int;
-    /// The first `count ≤ LANES` lanes, each within 0 … 255, as bytes.
+    /// Stores the first `count ≤ LANES` lanes, each within 0 … 255, as bytes.
     unsafe fn store_codes(value: Self::Int, to: *mut u8, count: usize);
 }
 
-/// The tail of [`Requantise`] on scaled sums, for sums that fit ([`Round::narrow`]).
+/// The part of [`Requantise`] after scaling, for sums that fit ([`Round::narrow`]).
 ///
 /// # Safety
 /// As [`Isa`]; `count` bytes can be written at `to`.
@@ -58,14 +58,14 @@ pub(super) trait Isa {
 unsafe fn finish<I: Isa>(scaled: I::Long, r: &Requantise, to: *mut u8, count: usize) {
     // SAFETY: passed on to the caller.
     unsafe {
-        // Offset binary: everything after the shift happens 128 higher.
+        // Offset binary: all values after the shift are 128 higher.
         let code = |value: i8| i32::from(value) + 128;
         let value = I::add(I::shift(scaled, r.shift), I::splat(code(r.zero_point)));
         I::store_codes(I::clamp(value, I::splat(code(r.lo)), I::splat(code(r.hi))), to, count);
     }
 }
 
-/// The same through `i64` lane by lane, for any sums.
+/// Requantises lane by lane in `i64`, for any sums.
 ///
 /// # Safety
 /// As [`Isa`]; `count` bytes can be written at `to`.
@@ -126,7 +126,7 @@ pub(super) unsafe fn tile<I: Isa, const P: usize, const C: usize>(t: &Tile<'_>) 
                 acts = acts.wrapping_add(4);
             }
         }
-        // The sums leave their registers here and nowhere else: were the loops below to index `acc`, it would live in memory.
+        // Sums are stored only here. If the loops below indexed `acc`, the compiler would keep it in memory instead of registers.
         let mut sums = Sums([MaybeUninit::uninit(); MAX_SUMS]);
         let mut to = sums.0.as_mut_ptr().cast::<i32>();
         for c in 0..C {
@@ -142,14 +142,14 @@ pub(super) unsafe fn tile<I: Isa, const P: usize, const C: usize>(t: &Tile<'_>) 
 /// Room for the sums of the largest tile: 24 vectors of 16 lanes.
 const MAX_SUMS: usize = 24 * MAX_LANES;
 
-/// Sums of a tile, each vector within one cache line.
+/// The sums of a tile. The alignment keeps each vector within one cache line.
 #[repr(C, align(64))]
 struct Sums([MaybeUninit<i32>; MAX_SUMS]);
 
 /// Requantises the sums of a tile, `[block][pixel][lane]`.
 ///
 /// # Safety
-/// As [`Isa`]; `t` is valid for so many pixels and blocks, and `sums` has their lanes.
+/// As [`Isa`]; `t` is valid for this number of pixels and blocks, and `sums` has their lanes.
 #[inline(always)]
 unsafe fn finish_tile<I: Isa>(t: &Tile<'_>, mut sums: *const i32, pixels: usize, blocks: usize) {
     // SAFETY: the caller vouches for every address below, as documented on `Tile`.
@@ -248,7 +248,7 @@ pub(super) unsafe fn mul<I: Isa>(p: &Pairwise<'_>) {
     }
 }
 
-/// Compiles the loops for an [`Isa`] with CPU features, and lists them in a `Kernels`.
+/// Compiles the loops for an [`Isa`] with its CPU features, and defines a `Kernels` table of them.
 macro_rules! compile {
     ($(#[$doc:meta])* $table:ident, $isa:ty, $module:ident, [$($feature:meta)?], [$($one:literal)*], [$($two:literal)*], [$($four:literal)*]) => {
         mod $module {

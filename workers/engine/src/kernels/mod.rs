@@ -1,8 +1,8 @@
-//! The inner loops: everything that is `unsafe`, and nothing else.
+//! The inner loops. All `unsafe` code for the CPU is here.
 //!
-//! [`generic`] writes each loop once over an instruction set ([`generic::Isa`]); [`portable`] and [`x86`] supply the instructions and
-//! compile the loops for them. A [`Kernels`] table is handed out only where the CPU has what it needs (`Backend::kernels`), so the
-//! one obligation left to callers is the bounds of the pointers in each argument struct.
+//! [`generic`] has each loop once, generic over the instruction set ([`generic::Isa`]). [`portable`] and [`x86`] supply the instructions
+//! and compile the loops for them. `Backend::kernels` returns a [`Kernels`] table only if the CPU supports it, so callers only have to
+//! ensure that the pointers in each argument struct are in bounds.
 #![allow(unsafe_code)]
 
 mod generic;
@@ -17,12 +17,12 @@ pub(crate) use product::{Product, round_for};
 
 use protocol::requantise::Requantise;
 
-/// How weights and activations are laid out for the dot-product instruction. Either way one step consumes four bytes of each.
+/// Layout of weights and activations for the dot-product instruction. Either way, one step consumes four bytes of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
-    /// Four offset-binary `u8` activations against four `i8` weights. The offset's share, 128·Σw, is subtracted through the bias.
+    /// Four offset-binary `u8` activations times four `i8` weights. The bias compensates for the offset by subtracting 128·Σw.
     Quads,
-    /// Two `i16` activations against two `i16` weights.
+    /// Two `i16` activations times two `i16` weights.
     Pairs,
 }
 
@@ -40,7 +40,7 @@ impl Packing {
         4 / self.group()
     }
 
-    /// What the dot product sees added to each activation.
+    /// The offset that is part of each activation in the dot product.
     pub(crate) const fn offset(self) -> i32 {
         match self {
             Self::Quads => 128,
@@ -49,8 +49,8 @@ impl Packing {
     }
 }
 
-/// Requantisation, and whether the value before the last clamp is known to fit `i32` with room for the zero point, which the vector
-/// code needs. Only absurd multipliers do not fit; they take the scalar way.
+/// Requantisation, and whether the value before the last clamp is known to fit `i32` with room for the zero point, as the vector code
+/// requires. Only absurd multipliers do not fit; they are handled by scalar code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round {
     pub requantise: Requantise,
@@ -58,7 +58,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// For scaled sums of at most this magnitude.
+    /// `largest` bounds the magnitude of the scaled sums.
     pub(crate) fn new(requantise: Requantise, largest: u64) -> Self {
         let half = 1u64 << (requantise.shift - 1);
         Self {
@@ -68,20 +68,20 @@ impl Round {
     }
 }
 
-/// A run of consecutive activations, and of weights, that enter one output element.
+/// A run of consecutive activations, and of as many weights, that contribute to one output element.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
-    /// Bytes from the output pixel's base.
+    /// Offset in bytes from the output pixel's base.
     pub offset: usize,
-    /// Steps of four bytes.
+    /// Length in steps of four bytes.
     pub steps: usize,
 }
 
 /// Adjacent output pixels times adjacent blocks of output channels.
 ///
-/// Valid when, for every pixel and segment, `acts + pixel·pixel_step + offset` has `4·steps` readable bytes; when `weights`, `bias`
-/// and `multipliers` reach over all blocks; when `rows` is null or has one entry per pixel; and when `channels` bytes can be written
-/// at each `out + pixel·out_step`.
+/// Valid if, for every pixel and segment, `acts + pixel·pixel_step + offset` has `4·steps` readable bytes; `weights`, `bias` and
+/// `multipliers` cover all blocks; `rows` is null or has one entry per pixel; and `channels` bytes can be written at each `out +
+/// pixel·out_step`.
 pub(crate) struct Tile<'a> {
     pub acts: *const u8,
     pub pixel_step: usize,
@@ -91,20 +91,20 @@ pub(crate) struct Tile<'a> {
     pub block_words: usize,
     pub bias: *const i32,
     pub multipliers: *const i32,
-    /// Added to every sum of a pixel.
+    /// Correction per pixel, added to all of its sums. May be null.
     pub rows: *const i32,
     pub out: *mut u8,
     pub out_step: usize,
-    /// Channels that exist in these blocks; the last block may be partly padding.
+    /// Number of real channels in these blocks; the last block may be partly padding.
     pub channels: usize,
     pub round: &'a Round,
 }
 
-/// One row of output pixels of an op that keeps channels apart.
+/// One row of output pixels of a depthwise op.
 ///
-/// Valid when `acts + pixel·pixel_step + tap` has `channels` readable bytes for each pixel and tap; when `weights` has `channels` words
-/// (padded to the lanes) at each multiple of `tap_words`, and `bias` and `multipliers` as many; and when `pixels·channels` bytes can be
-/// written at `out`.
+/// Valid if `acts + pixel·pixel_step + tap` has `channels` readable bytes for each pixel and tap; `weights` has `channels` words (padded to
+/// the lanes) at each multiple of `tap_words`, and `bias` and `multipliers` have as many; and `pixels·channels` bytes can be written at
+/// `out`.
 pub(crate) struct Depthwise<'a> {
     pub acts: *const u8,
     pub pixel_step: usize,
@@ -121,7 +121,7 @@ pub(crate) struct Depthwise<'a> {
 
 /// An element-wise op of two operands.
 ///
-/// Valid when `a` and `out` have `rows·length` bytes and `b`, which is repeated for every row, has `length`.
+/// Valid if `a` and `out` have `rows·length` bytes and `b`, which is repeated for every row, has `length`.
 pub(crate) struct Pairwise<'a> {
     pub a: *const u8,
     pub b: *const u8,
@@ -129,7 +129,7 @@ pub(crate) struct Pairwise<'a> {
     pub rows: usize,
     pub length: usize,
     pub zero_points: [i32; 2],
-    /// Of both operands for an add; the first one, of the product, for a mul.
+    /// One for each operand of an add. A mul has a single one, the first.
     pub multipliers: [i32; 2],
     pub round: &'a Round,
 }
@@ -140,14 +140,14 @@ pub(crate) type TileKernel = unsafe fn(&Tile<'_>);
 /// Computes a valid [`Pairwise`] op.
 pub(crate) type PairwiseKernel = unsafe fn(&Pairwise<'_>);
 
-/// The loops compiled for one instruction set.
+/// The loops, compiled for one instruction set.
 pub(crate) struct Kernels {
     /// Output channels per block.
     pub lanes: usize,
     pub packing: Packing,
-    /// Most pixels of a tile with 1, 2 and 4 blocks.
+    /// Most pixels in a tile with 1, 2 and 4 blocks.
     pub widest: [usize; 3],
-    /// The tile of so many pixels and 1, 2 or 4 blocks, within `widest`.
+    /// The kernel for a tile of `pixels` pixels, within `widest`, and 1, 2 or 4 blocks.
     pub tile: fn(pixels: usize, blocks: usize) -> Option<TileKernel>,
     pub depthwise: unsafe fn(&Depthwise<'_>),
     pub add: PairwiseKernel,

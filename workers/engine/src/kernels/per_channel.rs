@@ -1,14 +1,14 @@
-//! Ops that keep channels apart: depthwise convolutions, averages, and the element-wise pair.
+//! Ops on separate channels: depthwise convolutions, average and maximum pools, and the two element-wise ops.
 
 use super::{Depthwise, Kernels, Packing, Pairwise, PairwiseKernel, Round};
 use crate::error::Error;
 use crate::window::{Rows, Window};
 use protocol::requantise::{Channel, Requantise};
 
-/// Channel constants are padded to this many, the lanes of the widest vector.
+/// Channel constants are padded to a multiple of this, the lanes of the widest vector.
 const PAD: usize = 16;
 
-/// A depthwise convolution or an average, ready to run.
+/// A depthwise convolution or an average pool, ready to run.
 pub(crate) struct PerChannel {
     pub(crate) window: Window,
     taps: Vec<usize>,
@@ -22,7 +22,7 @@ pub(crate) struct PerChannel {
 }
 
 impl PerChannel {
-    /// A convolution with one input and one output channel per group: weights `[c, kh, kw, 1]`.
+    /// A convolution with one input and one output channel per group. Weights are `[c, kh, kw, 1]`.
     pub(crate) fn conv(window: Window, weights: &[i8], channels: &[Channel], requantise: Requantise) -> Self {
         let taps = taps(&window);
         let padded = channels.len().next_multiple_of(PAD);
@@ -36,7 +36,7 @@ impl PerChannel {
         Self::new(window, taps, by_tap, padded, channels, round)
     }
 
-    /// An average: all weights are 1, and the zero point, which `window` also pads with, goes into the bias.
+    /// An average pool: all weights are 1. The bias removes the zero point, which is also the padding of `window`.
     pub(crate) fn average(window: Window, zero_point: i8, multiplier: i32, requantise: Requantise) -> Self {
         let taps = taps(&window);
         let [_, _, c] = window.input;
@@ -130,7 +130,7 @@ pub(crate) fn max_rows(window: &Window, rows: &Rows<'_>, channels: usize, band: 
     }
 }
 
-/// An element-wise op over rows of `length` bytes. `b` is as long as the band, or one row that is repeated.
+/// Runs an element-wise op over rows of `length` bytes. `b` is as long as the band, or a single row that is repeated.
 #[allow(clippy::too_many_arguments, reason = "the parameters of the op, passed through")]
 pub(crate) fn pairwise(
     kernel: fn(&Kernels) -> PairwiseKernel,

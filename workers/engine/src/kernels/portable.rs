@@ -1,4 +1,4 @@
-//! Plain Rust, in a shape that compilers turn into whatever vectors the target always has.
+//! Plain Rust, written so that the compiler can use whatever vectors the target guarantees.
 #![allow(
     clippy::indexing_slicing,
     reason = "indices run over the const lengths of local arrays, so none can be out of range"
@@ -20,7 +20,7 @@ fn map2<A: Copy, B: Copy, C: Copy + Default>(a: [A; LANES], b: [B; LANES], f: im
     out
 }
 
-/// The two `i16` in a lane.
+/// The two `i16` of a lane.
 #[inline(always)]
 fn pair(lane: i32) -> (i32, i32) {
     (i32::from(lane as i16), lane >> 16)

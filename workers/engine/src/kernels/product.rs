@@ -1,4 +1,4 @@
-//! Convolutions and matrix products: packing of the weights and the walk over tiles.
+//! Convolutions and matrix products: packs the weights and walks over the tiles.
 
 use super::{Kernels, Packing, Round, Segment, Tile};
 use crate::error::Error;
@@ -14,12 +14,12 @@ struct Line([i32; 16]);
 struct Group {
     /// `[block][step][lane]` words of four bytes each.
     weights: Vec<Line>,
-    /// Per lane of every block; with the packing's offset taken out.
+    /// Per lane of every block. Compensates for the packing's offset.
     bias: Vec<i32>,
     multipliers: Vec<i32>,
 }
 
-/// A convolution or matrix product ready to run.
+/// A convolution or matrix product that is ready to run.
 pub(crate) struct Product {
     pub(crate) window: Window,
     groups: Vec<Group>,
@@ -32,7 +32,7 @@ pub(crate) struct Product {
     round: Round,
 }
 
-/// [`Round`] for weights known beforehand: the largest sum any activations can lead to, channel by channel.
+/// [`Round`] for constant weights: bounds the sum of each channel over all possible activations.
 pub(crate) fn round_for(weights: &[i8], channels: &[Channel], requantise: Requantise) -> Round {
     let fan_in = weights.len().checked_div(channels.len()).unwrap_or(0).max(1);
     let largest = weights.chunks_exact(fan_in).zip(channels).map(|(weights, channel)| {
@@ -48,7 +48,7 @@ impl Product {
         let packing = kernels.packing;
         let ([kh, kw], [_, _, ci]) = (window.kernel, window.input);
         let depth = ci / groups;
-        // Taps side by side in memory make one run; dilation and groups leave gaps between them.
+        // Taps that are adjacent in memory form one run; dilation and groups leave gaps.
         let whole_rows = groups == 1 && window.dilation[1] == 1;
         let (runs_per_row, run) = if whole_rows { (1, kw * depth) } else { (kw, depth) };
         let steps_per_run = run.div_ceil(packing.group());
@@ -100,7 +100,7 @@ impl Product {
         let group_reach = self.groups.len().saturating_sub(1) * self.group_step;
         let pixels = band.len() / channels;
         let last_row = pixels.saturating_sub(1) / width;
-        // The last row may be short; the one before it is not.
+        // The last row may be short; the row before it is full.
         let end = |row: usize, pixels: usize| row * rows.step + pixels.saturating_sub(1) * pixel_step;
         let furthest = end(last_row, pixels - last_row * width).max(end(last_row.saturating_sub(1), width.min(pixels)));
         let complete = pixels * channels == band.len()
@@ -121,7 +121,7 @@ impl Product {
                 };
                 for (row, out) in band.chunks_mut(width * channels).enumerate() {
                     let pixels = out.len() / channels;
-                    // Equal tiles; the last one moves left to end with the row, and computes some pixels again.
+                    // All tiles have the same size. The last one is moved left to end with the row, and recomputes some pixels.
                     let size = pixels.div_ceil(pixels.div_ceil(widest));
                     let tile = (kernels.tile)(size, wide).ok_or(Error::Internal("a tile size"))?;
                     for first in (0..pixels).step_by(size) {
@@ -129,10 +129,9 @@ impl Product {
                         let channel = index * self.group_channels + block * lanes;
                         let acts = row * rows.step + first * pixel_step + index * self.group_step;
                         let correction = corrections.get(row * width + first..).filter(|rest| !rest.is_empty());
-                        // SAFETY: `size` pixels from `first` exist in this row, so by the check above every read of activations ends
-                        // within `rows.bytes`; weights, bias and multipliers are padded to whole blocks by `pack_group`; the
-                        // tile writes `channels` bytes per pixel, which end within `out`; and `kernels` came from a backend
-                        // that this CPU has.
+                        // SAFETY: the row has `size` pixels from `first`, so by the check above every read of activations ends within
+                        // `rows.bytes`; `pack_group` pads weights, bias and multipliers to whole blocks; the tile writes `channels`
+                        // bytes per pixel, which end within `out`; and `kernels` came from a backend that this CPU has.
                         unsafe {
                             tile(&Tile {
                                 acts: rows.bytes.as_ptr().add(acts),
@@ -176,7 +175,7 @@ fn pack_group(weights: &[i8], channels: &[Channel], fan_in: usize, run: usize, s
             *word = pack_word(group, packing);
         }
         let sum: i32 = weights.iter().map(|weight| i32::from(*weight)).sum();
-        // Exact modulo 2^32, as all sums are; |Σ u·w| + |bias| + |128·Σw| < 2^31 anyway.
+        // Like all sums, exact modulo 2^32; |Σ u·w| + |bias| + |128·Σw| < 2^31 in any case.
         *bias = channel.bias.wrapping_sub(packing.offset().wrapping_mul(sum));
         *multiplier = channel.multiplier;
     }

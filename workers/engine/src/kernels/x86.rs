@@ -4,7 +4,7 @@ use super::Packing;
 use super::generic::{Isa, compile};
 use std::arch::x86_64::*;
 
-/// Eight lanes: AVX2 multiplies pairs of `i16`, because its `u8 × i8` instruction saturates at 16 bits; VNNI multiplies quads.
+/// Eight lanes. AVX2 multiplies pairs of `i16`, because its `u8 × i8` instruction saturates at 16 bits; VNNI multiplies quads.
 pub(super) struct Ymm<const VNNI: bool>;
 
 impl<const VNNI: bool> Isa for Ymm<VNNI> {
@@ -91,8 +91,8 @@ impl<const VNNI: bool> Isa for Ymm<VNNI> {
         unsafe {
             let half = _mm256_set1_epi64x(1i64 << (shift - 1));
             let (even, odd) = (_mm256_add_epi64(even, half), _mm256_add_epi64(odd, half));
-            // AVX2 has no arithmetic 64-bit shift. Up to 32 bits the low half of a logical one is the same; the odd lanes' low
-            // half is wanted in the upper half anyway. Beyond 32, the upper half alone decides, shifted arithmetically.
+            // AVX2 has no arithmetic 64-bit shift. For shifts up to 32, the low half of a logical shift is the same, and the low halves of
+            // odd lanes are needed in the upper half anyway. For longer shifts, shift the upper half arithmetically.
             let (even, odd) = if shift <= 32 {
                 (
                     _mm256_srl_epi64(even, _mm_cvtsi32_si128(shift.into())),
@@ -233,7 +233,7 @@ impl Isa for Zmm {
             let count = _mm_cvtsi32_si128(shift.into());
             let even = _mm512_sra_epi64(_mm512_add_epi64(even, half), count);
             let odd = _mm512_sra_epi64(_mm512_add_epi64(odd, half), count);
-            // Copies the low half of each odd result over its upper half, and into the odd lanes of the even ones.
+            // Interleaves the low halves: even results stay in the even lanes, odd results go to the odd lanes.
             _mm512_mask_shuffle_epi32::<_MM_PERM_CCAA>(even, 0xAAAA, odd)
         }
     }

@@ -13,10 +13,10 @@ pub(super) struct Manifest {
     pub(super) description: String,
     pub(super) task: serde_json::Value,
     pub(super) inputs: Vec<ManifestInput>,
-    /// Ops from one checkpoint of a trace to the next.
+    /// Number of ops from one checkpoint of a trace to the next.
     #[serde(default = "every_op")]
     pub(super) checkpoint_interval: u32,
-    /// Parsed one by one, so that a mistake can be reported with its op.
+    /// Parsed one by one, so that errors can name the op.
     pub(super) ops: Vec<serde_json::Value>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct ManifestInput {
     pub(super) dims: [u16; 3],
 }
 
-/// What is said of an op besides its name and inputs.
+/// An op without its name and inputs.
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum ManifestOp {
@@ -116,7 +116,7 @@ pub(super) struct ManifestMatmul {
     pub(super) clamp: [i8; 2],
 }
 
-/// An op's name, the names of its inputs, and the rest.
+/// Parses an op into its name, the names of its inputs, and the rest.
 pub(super) fn parse_op(op: serde_json::Value) -> serde_json::Result<(String, Vec<String>, ManifestOp)> {
     let mut rest: serde_json::Map<String, serde_json::Value> = serde_json::from_value(op)?;
     let mut take = |key| rest.remove(key).ok_or_else(|| serde_json::Error::missing_field(key));

@@ -23,22 +23,23 @@ pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// Largest `tensors.safetensors`: what a worker is willing to hold in memory for one model.
 pub const MAX_TENSORS_BYTES: u64 = 8 << 30;
 
-/// Most elements of padded input that one row of windows may span, dilation included: four times the largest value. A thread copies them.
+/// Most elements of padded input that one row of windows may span, including dilation: four times the largest value. Each thread copies
+/// that many.
 pub(crate) const MAX_BAND: u64 = 4 * MAX_ELEMENTS as u64;
 
 /// A graph input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphInput {
-    /// Its name in `model.json`.
+    /// Name in `model.json`.
     pub name: String,
-    /// Its shape.
+    /// Shape.
     pub shape: Shape,
 }
 
-/// Constants of one op; those it does not have are empty.
+/// Constants of one op. Fields that do not apply to the op are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constants {
-    /// Weights in the order of the specification.
+    /// Weights, in the order of the specification.
     pub weights: Vec<i8>,
     /// Bias and multiplier of each output channel.
     pub channels: Vec<Channel>,
@@ -47,17 +48,17 @@ pub struct Constants {
 }
 
 impl Constants {
-    /// The weights as committed: codes.
+    /// The weights as codes, the form that the model commits to.
     pub fn weight_codes(&self) -> Vec<u8> {
         self.weights.iter().copied().map(to_code).collect()
     }
 
-    /// The (bias, multiplier) records as committed.
+    /// The (bias, multiplier) records in the form that the model commits to.
     pub fn channel_records(&self) -> Vec<u8> {
         self.channels.iter().flat_map(|channel| channel.to_bytes()).collect()
     }
 
-    /// The table as committed: codes.
+    /// The table as codes, the form that the model commits to.
     pub fn table_codes(&self) -> Vec<u8> {
         self.table.iter().copied().map(to_code).collect()
     }
@@ -66,20 +67,20 @@ impl Constants {
 /// One op of a loaded package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
-    /// Its name in `model.json`, which is also the name of its output.
+    /// Name in `model.json`, which is also the name of the op's output.
     pub name: String,
-    /// What the model commits to.
+    /// The descriptor that the model commits to.
     pub descriptor: OpDescriptor,
-    /// Shapes of the values it reads.
+    /// Shapes of the inputs.
     pub inputs: Vec<Shape>,
-    /// Its constants.
+    /// Weights and other constants.
     pub constants: Constants,
-    /// What follows from the descriptor.
+    /// Figures derived from the descriptor.
     pub facts: OpFacts,
 }
 
 impl Op {
-    /// Whether it is a convolution that keeps all channels apart.
+    /// Whether the op is a depthwise convolution: one group per channel.
     pub(crate) fn is_depthwise(&self) -> bool {
         let channels = self.inputs.first().map_or(0, |a| a.c);
         let OpDescriptor { kind, output, .. } = &self.descriptor;
@@ -96,29 +97,29 @@ pub struct Package {
     pub version: String,
     /// SPDX expression of its licence.
     pub license: String,
-    /// One line about it.
+    /// One-line description.
     pub description: String,
-    /// How a client prepares inputs and reads outputs; not part of the commitment.
+    /// How clients prepare inputs and read outputs. Not part of the commitment.
     pub task: serde_json::Value,
     /// Graph inputs.
     pub inputs: Vec<GraphInput>,
     /// Ops in order.
     pub ops: Vec<Op>,
-    /// The numbers a model commits to.
+    /// The figures that the model commits to.
     pub facts: GraphFacts,
-    /// MODEL.
+    /// MODEL, the hash that identifies the model.
     pub model: Hash,
 }
 
 impl Package {
-    /// Loads and checks the package in a folder.
+    /// Loads and checks a package from its folder.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let manifest = read(&folder.join("model.json"), MAX_MANIFEST_BYTES)?;
         let tensors = read(&folder.join("tensors.safetensors"), MAX_TENSORS_BYTES)?;
         Self::from_bytes(&manifest, &tensors)
     }
 
-    /// Checks a package whose two files are already in memory.
+    /// Loads and checks a package from the contents of its two files.
     pub fn from_bytes(manifest: &[u8], tensors: &[u8]) -> Result<Self, Error> {
         let manifest: Manifest = serde_json::from_slice(manifest).map_err(Error::Manifest)?;
         if manifest.format != 1 {
@@ -194,7 +195,7 @@ impl Package {
         })
     }
 
-    /// What a trace commits to.
+    /// The checkpoints that a trace commits to.
     pub fn checkpoints(&self) -> Checkpoints {
         self.facts.checkpoints()
     }

@@ -12,7 +12,7 @@ use protocol::tensor::{CHANNELS_UID, Layout, Shape, TABLE_UID, WEIGHTS_UID};
 use safetensors::tensor::Dtype;
 use std::collections::HashMap;
 
-/// Values defined so far, by name.
+/// The values defined so far, by name.
 #[derive(Default)]
 pub(super) struct Values {
     ids: HashMap<String, u16>,
@@ -21,7 +21,7 @@ pub(super) struct Values {
 
 impl Values {
     pub fn define(&mut self, name: &str, shape: Shape) -> Result<(), Error> {
-        // At most 4 inputs and 1,024 ops: the id fits.
+        // There are at most 4 inputs and 1,024 ops, so the id fits.
         let id = self.shapes.len() as u16;
         if name.is_empty() || self.ids.insert(name.to_owned(), id).is_some() {
             return Err(Error::Name(name.to_owned()));
@@ -58,7 +58,7 @@ fn requantise(shift: u8, zero_point: i8, [lo, hi]: [i8; 2]) -> Requantise {
     Requantise { shift, zero_point, lo, hi }
 }
 
-/// A convolution, and the channels of its output.
+/// Loads a convolution. Also returns the number of output channels.
 fn conv2d(op: &str, conv: &ManifestConv, input: Shape, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
     let field = Field { op, tensor: &conv.weights };
     let (dims @ [co, kh, kw, depth], weights) = tensors.weights(field)?;
@@ -66,13 +66,13 @@ fn conv2d(op: &str, conv: &ManifestConv, input: Shape, tensors: &mut Tensors<'_>
     let (Ok(channels), Ok(kh), Ok(kw)) = (u16::try_from(co), u8::try_from(kh), u8::try_from(kw)) else {
         return refuse("I8 [co, kh, kw, ci / groups] with co at most 65,535 and kernel sides at most 255".to_owned());
     };
-    // Groups that do not divide the channels are reported with the op's other parameters.
+    // Whether the groups divide the channels is checked later, together with the op's other parameters.
     let (ci, groups) = (input.c, conv.groups);
     if let Some(expected) = ci.checked_div(groups).map(usize::from).filter(|_| ci.is_multiple_of(groups))
         && depth != expected
     {
         return refuse(format!(
-            "I8 [{co}, {kh}, {kw}, {expected}], whose last side is the input's channels by group"
+            "I8 [{co}, {kh}, {kw}, {expected}], whose last side is the number of input channels per group"
         ));
     }
     let constants = Constants {
@@ -94,7 +94,7 @@ fn conv2d(op: &str, conv: &ManifestConv, input: Shape, tensors: &mut Tensors<'_>
     Ok((kind, constants, channels))
 }
 
-/// A product with weights, and the channels of its output.
+/// Loads a product with weights. Also returns the number of output channels.
 fn matmul(op: &str, product: &ManifestMatmul, input: Shape, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
     let field = Field {
         op,
@@ -133,15 +133,14 @@ fn table8(op: &str, table: &str, tensors: &mut Tensors<'_>) -> Result<(OpKind, C
     Ok((OpKind::Table8 { table }, constants, 0))
 }
 
-pub(super) fn load_op(name: String, inputs: &[String], op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
-    let (ids, inputs) = values.resolve(&name, inputs)?;
-    let first = inputs.first().copied().unwrap_or_default();
-    // Of the output's shape, only a product's channels come from the package; the rest follows.
+/// Loads what an op computes and its constants. Also returns the number of output channels, if the constants determine it; otherwise 0, and
+/// it follows from the inputs.
+fn load_kind(name: &str, op: ManifestOp, first: Shape, tensors: &mut Tensors<'_>) -> Result<(OpKind, Constants, u16), Error> {
     let plain = |kind| (kind, Constants::default(), 0);
-    let (kind, constants, channels) = match op {
-        ManifestOp::Conv2d(conv) => conv2d(&name, &conv, first, tensors)?,
-        ManifestOp::Matmul(product) => matmul(&name, &product, first, tensors)?,
-        ManifestOp::Table8 { table } => table8(&name, &table, tensors)?,
+    Ok(match op {
+        ManifestOp::Conv2d(conv) => conv2d(name, &conv, first, tensors)?,
+        ManifestOp::Matmul(product) => matmul(name, &product, first, tensors)?,
+        ManifestOp::Table8 { table } => table8(name, &table, tensors)?,
         ManifestOp::MatmulAct {
             a_zero_point,
             b_zero_point,
@@ -204,7 +203,14 @@ pub(super) fn load_op(name: String, inputs: &[String], op: ManifestOp, values: &
             multiplier,
             requantise: requantise(shift, zero_point, clamp),
         }),
-    };
+    })
+}
+
+/// Loads an op whose inputs are among `values`, and checks it.
+pub(super) fn load_op(name: String, inputs: &[String], op: ManifestOp, values: &Values, tensors: &mut Tensors<'_>) -> Result<Op, Error> {
+    let (ids, inputs) = values.resolve(&name, inputs)?;
+    let first = inputs.first().copied().unwrap_or_default();
+    let (kind, constants, channels) = load_kind(&name, op, first, tensors)?;
     let mut descriptor = OpDescriptor {
         inputs: ids,
         kind,
@@ -234,7 +240,7 @@ pub(super) fn load_op(name: String, inputs: &[String], op: ManifestOp, values: &
     })
 }
 
-/// Elements of padded input that one row of windows spans.
+/// Number of elements of padded input that one row of windows spans.
 fn band(kind: &OpKind, input: Shape) -> u64 {
     let (kernel, padding, dilation) = match *kind {
         OpKind::Conv2d {

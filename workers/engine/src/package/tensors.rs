@@ -5,13 +5,14 @@ use protocol::requantise::{Channel, MAX_BIAS};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashSet;
 
-/// The tensors of a package, and which of them were used. None is used twice, so that all constants together are no larger than the file.
+/// The tensors of a package, and which of them have been used. No tensor may be used twice, so the constants together are no larger than
+/// the file.
 pub(super) struct Tensors<'a> {
     file: SafeTensors<'a>,
     used: HashSet<String>,
 }
 
-/// What messages need to know about the tensor at hand.
+/// Names the tensor and the op that uses it, for error messages.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     pub op: &'a str,
@@ -26,7 +27,7 @@ impl<'a> Tensors<'a> {
         })
     }
 
-    /// A tensor that no op has used.
+    /// Some tensor that no op has used.
     pub fn unused(&self) -> Option<&str> {
         self.file.names().into_iter().find(|name| !self.used.contains(*name))
     }

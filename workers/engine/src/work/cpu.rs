@@ -1,7 +1,7 @@
-//! Work on the CPU, by the kernels of products with weights.
+//! Work on the CPU, with the kernels for products with weights.
 //!
-//! A product's result is to be turned, so its operands change places: weights, which are codes too, are the activations, and lines are
-//! packed as weights are. Then adjacent lanes are adjacent elements of the turned tensor.
+//! The result of each product is transposed, so the operands swap roles: the weights, which are codes too, serve as activations, and the
+//! lines are packed as weights. Adjacent lanes are then adjacent elements of the transposed tensor.
 
 use super::{BLOCK, Kept, weights};
 use crate::error::Error;
@@ -15,16 +15,16 @@ use protocol::tensor::{Shape, from_code};
 use protocol::work::{self, Size, tensor_root};
 use rayon::prelude::*;
 
-/// Lines that are packed as one product's weights.
+/// Lines packed as the weights of one product.
 const BAND: usize = 256;
 
-/// Bytes of lines that are packed at a time.
+/// Bytes of lines packed at a time.
 const PACKED: usize = 4 << 20;
 
-/// Columns of one task: whole tiles of every backend.
+/// Columns per task: a whole number of tiles for every backend.
 const COLUMNS: usize = 24;
 
-/// Does the work. The error is that memory does not suffice.
+/// Does the work. Fails if there is too little memory.
 pub(super) fn run(
     kernels: &Kernels,
     threads: &Threads,
@@ -38,7 +38,7 @@ pub(super) fn run(
         needed,
         free: available().unwrap_or(0),
     };
-    // Where memory is promised that does not exist, a reservation does not fail.
+    // A reservation does not fail on systems that overcommit memory.
     if available().is_some_and(|free| needed > free) {
         return Err(short());
     }
@@ -72,7 +72,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// A layer's product.
+/// Computes a layer's product.
 fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], output: &mut [u8]) -> Result<(), Error> {
     let width = size.width();
     let lines = input.len() / width;
@@ -115,7 +115,7 @@ fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], 
     Ok(())
 }
 
-/// Bytes of memory that programs can have, where the system tells.
+/// Bytes of memory available to programs, if the system reports it.
 fn available() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -130,7 +130,8 @@ mod tests {
     use crate::Backend;
     use protocol::work::{Draw, tensors};
 
-    /// Every backend of this CPU against the definition: one line, fewer than a vector's lanes, than a band, and several bands.
+    /// Compares every backend of this CPU with the definition, for one line, fewer lines than a vector has lanes, less than a band, and
+    /// several bands.
     #[test]
     fn every_backend_computes_the_definition() {
         let threads = Threads::new(2).unwrap();
@@ -152,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Lines that are packed in several parts: more than the definition could compute, so element by element against the referee.
+    /// Lines that are packed in several parts. The definition is too slow for tensors of this size, so the referee checks single elements.
     #[test]
     fn lines_of_several_parts_pass_the_referee() {
         let size = Size::new(8, 23, 1).unwrap();

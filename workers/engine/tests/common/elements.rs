@@ -1,4 +1,4 @@
-//! Random elements evaluated three ways: by the protocol's definition, by the referee and by the engine.
+//! Evaluates random elements in three ways: with the protocol's definition, the referee and the engine.
 
 use super::{Draft, codes, random_graph, random_inputs, some_channels};
 use engine::{Backend, Engine, Op};
@@ -8,17 +8,17 @@ use protocol::tensor::{Shape, from_code, to_code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Elements of one op that are compared.
+/// Number of elements to compare per op.
 const ELEMENTS: u32 = 64;
 
-/// How many elements were compared, by the op's name.
+/// Number of elements compared, by the op's name.
 pub type Counts = BTreeMap<String, u64>;
 
-/// Compares random elements of every op of the graph that `seed` makes, the engine's on every backend of this CPU. Fails with the first
+/// Compares random elements of every op of the graph for `seed`, with the engine on every backend of this CPU. Fails with the first
 /// difference.
 pub fn compare(seed: u64, counts: &mut Counts) -> Result<(), String> {
     let rng = &mut fastrand::Rng::with_seed(seed);
-    // Most graphs are narrow, so that windows meet every edge; some have products of thousands of terms.
+    // Most graphs are narrow, so that windows touch every edge; some have sums of thousands of terms.
     let draft = if rng.u8(..) < 32 {
         wide_graph(rng)
     } else {
@@ -81,7 +81,7 @@ pub fn compare(seed: u64, counts: &mut Counts) -> Result<(), String> {
     Ok(())
 }
 
-/// A graph of up to three ops over few pixels of many channels.
+/// A graph of up to three ops on a few pixels with many channels.
 fn wide_graph(rng: &mut fastrand::Rng) -> Draft {
     loop {
         let channels = if rng.bool() {
@@ -99,7 +99,7 @@ fn wide_graph(rng: &mut fastrand::Rng) -> Draft {
     }
 }
 
-/// All bytes of an op's operands, as committed.
+/// All bytes of an op's operands, in the form that is committed to.
 struct Whole<'a> {
     inputs: Vec<&'a [u8]>,
     weights: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Ops at the ends of what the specification allows.
+//! Ops at the limits of the specification.
 
 use super::{Draft, random_inputs};
 use protocol::ops::OpKind;
@@ -13,7 +13,7 @@ pub struct Extreme {
     pub what: String,
 }
 
-/// All of them.
+/// All extremes.
 pub fn extremes() -> Vec<Extreme> {
     [largest_sums(), largest_sums_of_activations(), halves(), brims(), wide_windows()]
         .into_iter()
@@ -21,8 +21,8 @@ pub fn extremes() -> Vec<Extreme> {
         .collect()
 }
 
-/// The longest sums of the largest terms, with the largest biases and multipliers: nothing saturates or wraps. Pairs of 127 · 127 are
-/// what 16-bit intermediate sums cannot hold.
+/// The longest sums of the largest terms, with the largest biases and multipliers: nothing may saturate or wrap. Pairs of 127 · 127 would
+/// overflow 16-bit intermediate sums.
 fn largest_sums() -> Vec<Extreme> {
     const LONGEST: usize = 16_384;
     const BIAS: i32 = (1 << 30) - 1;
@@ -44,7 +44,7 @@ fn largest_sums() -> Vec<Extreme> {
     all
 }
 
-/// Both operands at every combination of ends, around zero points at every combination of ends.
+/// Products of activations for every combination of extreme operands and zero points.
 fn largest_sums_of_activations() -> Vec<Extreme> {
     const DEPTH: u16 = 8_192;
     let mut all = Vec::new();
@@ -65,7 +65,7 @@ fn largest_sums_of_activations() -> Vec<Extreme> {
     all
 }
 
-/// Every half on both sides of zero: up, as an arithmetic shift rounds, and as neither division nor float conversion does.
+/// Every half on both sides of zero. They must round up, as an arithmetic shift does, but neither division nor float conversion.
 fn halves() -> Vec<Extreme> {
     let pixels = 256;
     let inputs: Vec<i8> = (0..pixels).map(|code| (code as i16 - 128) as i8).collect();
@@ -82,7 +82,7 @@ fn halves() -> Vec<Extreme> {
         .collect()
 }
 
-/// Sums that fill 32 bits after the shift, and then the zero point is added: the last that leave room for it, and some that do not.
+/// Sums that nearly fill 32 bits after the shift, before the zero point is added: the largest that leave room for it, and some that do not.
 fn brims() -> Vec<Extreme> {
     let mut all = Vec::new();
     for b_multiplier in [8_420_990, 8_421_504] {
@@ -109,7 +109,7 @@ fn brims() -> Vec<Extreme> {
     all
 }
 
-/// Windows whose sides, steps, paddings and gaps go into the tens.
+/// Windows with two-digit sides, strides, paddings and dilations.
 fn wide_windows() -> Vec<Extreme> {
     let requantise = Requantise {
         shift: 28,
@@ -157,7 +157,7 @@ fn wide_windows() -> Vec<Extreme> {
         .collect()
 }
 
-/// A product of `pixels` with weights, given as whole channels.
+/// A product of `pixels` pixels with weights, which are given channel by channel.
 fn product(pixels: u16, channels: &[(Vec<i8>, i32, i32)], shift: u8, zero_point: i8) -> Draft {
     let depth = channels[0].0.len();
     let mut draft = Draft::new(&[Shape::new(1, pixels, depth as u16)]);

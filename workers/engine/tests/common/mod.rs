@@ -1,4 +1,4 @@
-//! Packages made up for tests, and what the protocol's reference makes of them.
+//! Packages for tests, and their evaluation by the protocol's reference.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,7 +32,7 @@ pub struct Draft {
     pub values: Vec<Shape>,
     pub ops: Vec<Value>,
     pub tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
-    /// Ops from one checkpoint of a trace to the next; not said when all are.
+    /// Number of ops from one checkpoint of a trace to the next; not in the manifest if it is 1.
     pub interval: u32,
 }
 
@@ -95,10 +95,10 @@ impl Draft {
         safetensors::serialize(views, None).unwrap()
     }
 
-    /// The same with a trace of every op, as half of them have, or of checkpoints somewhere.
+    /// Draws the interval of checkpoints: every op for half of the drafts, otherwise a random one.
     pub fn of_checkpoints(mut self, rng: &mut fastrand::Rng) -> Self {
         if rng.bool() {
-            // As far apart as leaves one before the last.
+            // There must be a checkpoint before the last op.
             self.interval = rng.u32(1..(self.ops.len() as u32).max(2));
         }
         self
@@ -108,7 +108,7 @@ impl Draft {
         Package::from_bytes(&serde_json::to_vec(&self.manifest()).unwrap(), &self.safetensors())
     }
 
-    /// Appends a random op if the one drawn is valid and not too much work.
+    /// Draws a random op, and appends it if it is valid and not too much work.
     pub fn grow(&mut self, rng: &mut fastrand::Rng, most_macs: u64) -> bool {
         let any = |rng: &mut fastrand::Rng, values: &[Shape]| rng.usize(0..values.len());
         let first = any(rng, &self.values);
@@ -234,7 +234,7 @@ impl Draft {
         self.push(kind, &ids, channels, rng, most_macs)
     }
 
-    /// A value that can be the second operand of an element-wise op on `first`.
+    /// Draws a value that can be the second operand of an element-wise op on `first`.
     fn partner(&self, rng: &mut fastrand::Rng, first: usize) -> usize {
         let a = self.values[first];
         let fits = |s: &Shape| *s == a || *s == Shape::new(1, 1, a.c);
@@ -242,7 +242,7 @@ impl Draft {
         rng.choice(fitting).unwrap_or(first)
     }
 
-    /// Appends an op with random constants; `channels` are a product's.
+    /// Appends an op with random constants. `channels` is the number of output channels of a product.
     pub fn push(&mut self, mut kind: OpKind, ids: &[usize], channels: u16, rng: &mut fastrand::Rng, most_macs: u64) -> bool {
         let shapes: Vec<Shape> = ids.iter().map(|id| self.values[*id]).collect();
         let inputs = Inputs::new(&ids.iter().map(|id| *id as u16).collect::<Vec<_>>()).unwrap();
@@ -380,7 +380,7 @@ pub fn some_channels(rng: &mut fastrand::Rng) -> u16 {
     }
 }
 
-/// A multiplier and shift that bring values of magnitude `typical` into the range of `i8`, mostly; sometimes absurd ones.
+/// A multiplier and shift, which usually scale values of magnitude `typical` to the range of `i8`, and are sometimes absurd.
 fn scale(rng: &mut fastrand::Rng, typical: f64) -> (i32, u8) {
     if rng.u8(..) < 16 {
         return (*rng.choice(&[0, 1, i32::MAX]).unwrap(), rng.u8(1..=62));
@@ -403,7 +403,7 @@ pub fn random_graph(rng: &mut fastrand::Rng, ops: usize, most_macs: u64) -> Draf
         })
         .collect();
     if rng.bool() {
-        // Something to repeat over the first input.
+        // A value to be repeated over the first input.
         inputs.push(Shape::new(1, 1, inputs[0].c));
     }
     let mut draft = Draft::new(&inputs);
@@ -415,7 +415,7 @@ pub fn random_graph(rng: &mut fastrand::Rng, ops: usize, most_macs: u64) -> Draf
     draft
 }
 
-/// Random inputs, now and then all at one end of the range.
+/// Random inputs, which are occasionally all at one end of the range.
 pub fn random_inputs(rng: &mut fastrand::Rng, shapes: &[Shape]) -> Vec<Vec<i8>> {
     let fill = |rng: &mut fastrand::Rng, shape: &Shape| {
         let constant = match rng.u8(0..12) {
@@ -430,7 +430,7 @@ pub fn random_inputs(rng: &mut fastrand::Rng, shapes: &[Shape]) -> Vec<Vec<i8>> 
     shapes.iter().map(|shape| fill(rng, shape)).collect()
 }
 
-/// An inputs blob of so many random units.
+/// An inputs blob of `units` random units.
 pub fn random_batch(rng: &mut fastrand::Rng, package: &Package, units: u32) -> Vec<u8> {
     let shapes = package.input_shapes();
     let mut blob = BatchHeader::inputs(units, &shapes).unwrap().encode().to_vec();
@@ -440,7 +440,8 @@ pub fn random_batch(rng: &mut fastrand::Rng, package: &Package, units: u32) -> V
     blob
 }
 
-/// A network with values of many megabytes, and two units for it: a GPU hashes them in several batches beside the ops that follow.
+/// A network with values of many megabytes, and two units for it. A GPU hashes them in several batches, in parallel with the ops that
+/// follow.
 pub fn hashed_in_batches() -> (Arc<Package>, Vec<u8>) {
     let side = Shape::new(512, 512, 4);
     let mut draft = Draft::new(&[side]);
@@ -451,7 +452,7 @@ pub fn hashed_in_batches() -> (Arc<Package>, Vec<u8>) {
             17 => vec![17, 15],
             _ => vec![step, step - 1],
         };
-        // The sixteenth output, at which a batch is full, is of a product that is computed in the place of the next op.
+        // The sixteenth output, which fills a batch, is of a product that is computed at the step of the next op.
         let kind = if step == 15 {
             OpKind::Matmul {
                 weights: [0; 32],
@@ -486,24 +487,24 @@ pub fn hashed_in_batches() -> (Arc<Package>, Vec<u8>) {
     (package, blob)
 }
 
-/// Cases to run; CUDA_CASES asks for more or fewer.
+/// Number of cases to run, which CUDA_CASES overrides.
 pub fn cases(default: u64) -> u64 {
     std::env::var("CUDA_CASES").map_or(default, |cases| cases.parse().expect("CUDA_CASES is a number"))
 }
 
-/// A shipped model of this checkout, or of the folder that IONET_MODELS names: a test may run where no checkout is.
+/// A shipped model, from this checkout or from the folder named by IONET_MODELS: a test may run without a checkout.
 pub fn shipped(model: &str) -> Arc<Package> {
     let folder =
         std::env::var_os("IONET_MODELS").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models"), PathBuf::from);
     Arc::new(Package::load(&folder.join(model)).unwrap())
 }
 
-/// Every op's output by the reference, and its TENSOR.
+/// Every op's output according to the reference, and its TENSOR.
 pub fn reference(package: &Package, inputs: &[Vec<i8>]) -> (Vec<Vec<i8>>, Vec<Hash>) {
     reference_from(package, inputs, |_, _| ())
 }
 
-/// The same with each op's output altered before anything else reads it.
+/// [`reference`], with each op's output altered before anything reads it.
 pub fn reference_from(package: &Package, inputs: &[Vec<i8>], mut alter: impl FnMut(usize, &mut [i8])) -> (Vec<Vec<i8>>, Vec<Hash>) {
     let mut values = inputs.to_vec();
     let mut hashes = Vec::new();

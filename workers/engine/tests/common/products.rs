@@ -1,4 +1,4 @@
-//! Products on every kernel that there is for them, whatever the number of multiprocessors: tables, extremes, random ones.
+//! Compares products on every kernel for them, whatever the number of multiprocessors: tables, extremes and random products.
 
 use super::comparison::{Case, Comparison};
 use super::extremes::{Extreme, extremes};
@@ -16,24 +16,24 @@ const ANY: Requantise = Requantise {
 };
 
 impl Comparison {
-    /// All that is below, large values, and random graphs until every kernel of ops has been compared.
+    /// Runs all comparisons below, large values, and random graphs until every kernel of ops has been compared.
     pub fn every_kernel(&mut self, most_macs: u64) {
         self.products_run_on_the_tile_that_fits();
-        self.rows_that_lie_whole_are_read_without_a_window();
+        self.contiguous_rows_are_read_without_a_window();
         for Extreme { draft, inputs, what } in extremes() {
             self.definition(&draft, &inputs, &Case::alone(None, what));
         }
         self.large_values();
         (0..16).for_each(|seed| self.large_product(seed, most_macs));
-        // Copies and pools of every width come up by and by.
+        // Random graphs use copies and pools of every width eventually.
         let mut seeds = 0..1_000;
         while let Some(seed) = seeds.next().filter(|_| self.goes_on() && !self.missing(false).is_empty()) {
             self.graph(seed, 5, 60_000, seed % 2 == 0);
         }
     }
 
-    /// A product of `rows` with `columns` of so many terms, of weights or of activations, and the kernel it runs on where one block keeps
-    /// the GPU busy; whole tiles and what is beyond them.
+    /// A table of products with weights and of activations: rows, columns, terms, and the kernel that must be used if one block keeps the
+    /// GPU busy. With whole tiles and with a remainder.
     fn products_run_on_the_tile_that_fits(&mut self) {
         const CASES: [(u16, u16, u16, [&str; 3]); 12] = [
             (300, 130, 80, ["gemm_dp4a_16", "gemm_128x128_16", "gemm_128x256_16"]),
@@ -77,7 +77,7 @@ impl Comparison {
                     Cores::Warp => warp,
                     Cores::Group => group,
                 };
-                // Few columns have a tile of their own only among weights.
+                // Only products with weights have a tile for few columns.
                 let kernel = match activations {
                     true => kernel.replace("gemm", "product").replace("128x32", "64x64"),
                     false => kernel.to_owned(),
@@ -88,10 +88,10 @@ impl Comparison {
         }
     }
 
-    /// Convolutions of several units: no window is looked through where each pixel is of the one in its place and whole steps are to be
-    /// read.
-    fn rows_that_lie_whole_are_read_without_a_window(&mut self) {
-        // Side of the window, channels, groups, stride, padding, channels of the output's groups; Hopper's kernel.
+    /// Convolutions of several units. The kernels for contiguous rows are used only if each pixel depends on the pixel in the same place,
+    /// and rows consist of whole steps.
+    fn contiguous_rows_are_read_without_a_window(&mut self) {
+        // Side of the window, channels, groups, stride, padding, output channels per group; Hopper's kernel.
         const CASES: [(u8, u16, u16, u8, u8, u16, &str); 9] = [
             (1, 128, 1, 1, 0, 128, "gemm_256x128_64"),
             (1, 256, 2, 1, 0, 130, "gemm_128x256_64"),

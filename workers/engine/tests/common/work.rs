@@ -1,4 +1,4 @@
-//! Work of a call on a device against the definition or the CPU, bit for bit.
+//! Compares the work of a call on a device with the definition or the CPU, bit for bit.
 
 use super::comparison::Comparison;
 use engine::Error;
@@ -10,7 +10,7 @@ use protocol::work::{Draw, Size, answer, evidence, is_right, seed, tensor_root, 
 const BEACON: Hash = [3; 32];
 const DEVICE: Hash = [4; 32];
 
-/// One line, fewer than a tile's, several tiles, several blocks of chunks, and two windows to check; each width.
+/// For each width: one line, fewer lines than a tile has, several tiles, several blocks of chunks, and two sets of lines to check.
 pub const SMALL: [(u8, u8, u8); 8] = [
     (8, 8, 2),
     (8, 9, 0),
@@ -25,10 +25,10 @@ pub const SMALL: [(u8, u8, u8); 8] = [
 /// The longest sums.
 pub const WIDEST: (u8, u8, u8) = (12, 13, 1);
 
-/// Trees of three parts: a tensor of more blocks than one root is made of.
+/// A tensor with more blocks than `work_tops` combines into one root.
 pub const MANY_BLOCKS: (u8, u8, u8) = (8, 25, 0);
 
-/// Bytes that are defined slowly.
+/// Tensors of more bytes than this are too slow to compute with the definition.
 const MANY: u64 = 1 << 20;
 
 pub fn size((width, bytes, layers): (u8, u8, u8)) -> Size {
@@ -39,14 +39,15 @@ pub fn work(device: Option<&dyn Device>, size: Size, draw: Option<&Draw>) -> Res
     run(device, size, &seed(&BEACON, &DEVICE, 0), draw, &mut || true)
 }
 
-/// Whether a draw finds the work right.
+/// Whether the work passes a draw.
 pub fn passes(size: Size, draw: &Draw, worked: Worked) -> bool {
     let gpus = [worked.layers];
     let shown = evidence(&gpus, draw, &worked.openings);
     is_right(size, 1, [&BEACON, &DEVICE], &answer(&gpus), draw, &shown)
 }
 
-/// Roots of the tensors: as they are defined, or of many bytes as the CPU finds them, which is tested against the definition.
+/// The roots of the tensors, from the definition or, if they are too large for it, from the CPU, which other tests compare with the
+/// definition.
 pub fn expected(size: Size) -> Vec<Hash> {
     if size.bytes() > MANY {
         return work(None, size, None).unwrap().layers;
@@ -55,7 +56,7 @@ pub fn expected(size: Size) -> Vec<Hash> {
     tensors.iter().map(|tensor| tensor_root(tensor)).collect()
 }
 
-/// An element of each layer.
+/// A draw for each layer.
 pub fn draws(size: Size) -> impl Iterator<Item = Draw> {
     let mut rng = fastrand::Rng::with_seed(size.bytes());
     (0..size.layers()).map(move |layer| Draw {
@@ -66,7 +67,7 @@ pub fn draws(size: Size) -> impl Iterator<Item = Draw> {
 }
 
 impl Comparison {
-    /// Every layer's root, and an element of each.
+    /// Compares every layer's root, and one element of each layer.
     pub fn work(&mut self, size: Size) {
         let expected = expected(size);
         for draw in draws(size) {

@@ -1,9 +1,10 @@
-// A GPU's way to run kernels, on a CPU: in the place of src/cuda/kernels/instructions.cu, so that the other sources compile as C++.
+// Emulates a GPU's execution model on a CPU. Replaces src/cuda/kernels/instructions.cu, so that the other sources compile as C++.
 //
-// Blocks run one after another. The threads of a block are fibers, which give way where a real one would wait: at a barrier, or in an
-// instruction of the whole warp or of four. Warps and lanes take turns in changing order, asynchronous copies arrive as late as they may, and
-// asynchronous products are stored as late as they may of what must not have changed meanwhile, so that a barrier or a wait that is missing
-// shows. Instructions follow the PTX ISA's definition, not what the kernels make of them. Whatever a GPU would leave undefined is an error.
+// Blocks run one after another. The threads of a block are fibers, which yield where a real thread would wait: at a barrier, or in an
+// instruction of a whole warp or of four warps. To expose missing barriers and waits, warps and lanes run in changing orders, asynchronous
+// copies arrive as late as allowed, and asynchronous products finish as late as allowed, on operands that must not have changed meanwhile.
+// Instructions follow the definitions of the PTX ISA, independently of how the kernels use them. Anything that is undefined on a GPU is an
+// error.
 
 #include <csetjmp>
 #include <cstdint>
@@ -44,16 +45,16 @@ namespace gpu {
 
 const int WARP = 32, GROUP = 4 * WARP, MOST_THREADS = 1024, STACK = 128 << 10;
 
-// Where launched memory begins among the addresses of shared memory, and how much a block of Hopper's may have.
+// The address of dynamic shared memory within shared memory, and its limit per block on Hopper.
 const unsigned LAUNCHED_AT = 1024, MOST_LAUNCHED = 227 << 10;
 
-// What fills memory that nobody has written to.
+// Fills memory that has not been written yet.
 const uint8_t UNTOUCHED = 0xA5;
 
-// Bytes around memory that cannot be read.
+// Size of the unreadable guard regions around memory.
 const size_t FENCE = 16 << 20, PAGE = 4096;
 
-// Bytes of whole pages with so many in them, and some before and behind.
+// Size of whole pages that hold this many bytes, plus some before and after.
 static size_t fenced_pages(size_t bytes) { return ((bytes + 255) / 256 * 256 + PAGE) / PAGE * PAGE + PAGE; }
 
 struct Index {
@@ -72,21 +73,21 @@ struct Thread {
     Index index;
     State state;
     bool started;
-    // Whether its fiber goes on from `where`; it outlives the block.
+    // Whether the fiber resumes at `where`. Fibers outlive the block.
     bool alive;
     jmp_buf where;
     ucontext_t entry;
     char *stack;
-    // What the warp or group does together, and this lane's part in it.
+    // The operation that the warp or group performs together, and this lane's part in it.
     void (*perform)(Thread *lanes);
     void *part;
-    // Closed groups of copies, and the open one at the end.
+    // Closed groups of copies, followed by the open one.
     std::vector<std::vector<Copy>> copies;
-    // Whether something has arrived that tensor cores which read shared memory themselves may not see.
+    // Whether data has arrived that is not yet visible to Hopper's tensor cores.
     bool hidden;
 };
 
-// A product under way: of which memory, what lay there when it began, and each thread's sums.
+// A product in flight: its operands' memory, their content when it started, and each thread's sums.
 struct Product {
     uint64_t a, b;
     int columns;
@@ -95,7 +96,7 @@ struct Product {
     int *sums[GROUP];
 };
 
-// Closed groups of products of four warps, and the open one at the end.
+// Closed groups of products of four warps, followed by the open one.
 struct Products {
     bool opened;
     std::vector<std::vector<Product>> groups;
@@ -108,10 +109,10 @@ struct Block {
     void (*kernel)(const void *);
     const void *params;
     Products products[MOST_THREADS / GROUP];
-    // What the launch asked for.
+    // The dynamic shared memory of the launch.
     uint8_t *launched;
     unsigned launched_bytes;
-    // How many products under way read each 16 bytes of that.
+    // Number of products in flight that read each 16 bytes of it.
     std::vector<int> products_of;
     char error[200];
 };
@@ -133,7 +134,7 @@ static void give_way(State state) {
     if (!_setjmp(current->where)) _longjmp(block->scheduler, 1);
 }
 
-// One block after the other.
+// Runs one block after the other.
 static void enter() {
     for (;;) {
         block->kernel(block->params);
@@ -187,7 +188,7 @@ static void run_warp(Thread *lanes, bool backwards) {
     }
 }
 
-// Does what a group of four warps waits for, if it does: all of it, or as much of it as there is.
+// Performs the operation that a group of four warps is waiting for, if there is one: completely, or as much of it as possible.
 static bool run_group(Thread *lanes, int threads) {
     int waiting = 0;
     for (int i = 0; i < threads; ++i) waiting += lanes[i].state == AT_GROUP && lanes[i].perform == lanes[0].perform;
@@ -209,7 +210,7 @@ static void run_block(int threads, bool backwards) {
     for (int i = 0; i < threads; ++i) {
         Thread &thread = block->threads[i];
         thread.index = {(unsigned)i, 0};
-        // One that an error stopped half-way begins anew.
+        // A fiber that an error stopped half-way is restarted.
         if (thread.state != DONE) thread.alive = false;
         thread.state = READY;
         thread.started = false;
@@ -220,7 +221,7 @@ static void run_block(int threads, bool backwards) {
     memset(block->launched, 0xA5, block->launched_bytes);
     block->products_of.assign(block->launched_bytes / 16, 0);
     for (;;) {
-        // Each group goes as far as it can by itself.
+        // Each group runs as far as it can on its own.
         int groups = (threads + GROUP - 1) / GROUP, at_barrier = 0;
         for (int i = 0; i < groups; ++i) {
             int first = (backwards ? groups - 1 - i : i) * GROUP, warps = (threads - first < GROUP ? threads - first : GROUP) / WARP;
@@ -243,7 +244,7 @@ static void run_block(int threads, bool backwards) {
     }
 }
 
-// Every lane of the warp, or of the group of warps, takes part with a Part of its own.
+// Every lane of the warp, or of the group of warps, contributes its own Part.
 template <class Part> void together(void (*perform)(Thread *lanes), Part &part, State where = AT_WARP) {
     current->perform = perform;
     current->part = &part;
@@ -254,14 +255,14 @@ template <class Part> Part &part(Thread *lanes, int lane) { return *(Part *)lane
 
 static uint8_t byte(unsigned word, int index) { return word >> index * 8; }
 
-// A sum of products of bytes, of which the right ones are B's. It is most of what tensor cores do: watched, it takes most of the time.
+// A sum of products of bytes; the right operand is B's. Tensor cores do little else, so this takes most of the time of the emulation.
 template <int K, class B> __attribute__((no_sanitize("undefined"))) static int dot(const uint8_t *left, const uint8_t *right) {
     int sum = 0;
     for (int k = 0; k < K; ++k) sum += left[k] * (B)right[k];
     return sum;
 }
 
-// What accumulators cannot hold is never asked of them: hardware would wrap or saturate.
+// Sums must never overflow the accumulators: hardware would wrap or saturate.
 static int narrow(int64_t sum) {
     if (sum != (int32_t)sum) fail("a sum does not fit its accumulator");
     return (int32_t)sum;
@@ -273,8 +274,8 @@ static int narrow(int64_t sum) {
 #define blockIdx (gpu::block_index)
 #define gridDim (gpu::grid_size)
 
-// Memory of a GPU, of any content. Whoever reads or writes far before or behind it ends with the process; a little before and behind lie bytes
-// that must stay as they are.
+// Allocates GPU memory with arbitrary content. Accesses far outside of it end the process; the bytes right before and after it are checked
+// for changes.
 extern "C" uint8_t *fenced(size_t bytes) {
     using namespace gpu;
     size_t inside = fenced_pages(bytes);
@@ -284,7 +285,7 @@ extern "C" uint8_t *fenced(size_t bytes) {
     return start + FENCE + inside - (bytes + 255) / 256 * 256;
 }
 
-// Gives it back, and says whether those bytes are as they were.
+// Frees GPU memory. Returns whether the bytes around it are unchanged.
 extern "C" bool unfenced(uint8_t *memory, size_t bytes) {
     using namespace gpu;
     size_t inside = fenced_pages(bytes);
@@ -299,13 +300,13 @@ extern "C" bool unfenced(uint8_t *memory, size_t bytes) {
     return whole;
 }
 
-// Runs a kernel on a grid. Null, or what went wrong; the text is good until the next launch of the same thread.
+// Runs a kernel on a grid. Returns null or an error message, which is valid until the thread's next launch.
 extern "C" const char *emulate(void (*kernel)(const void *), const void *params, unsigned across, unsigned down, unsigned threads,
                                unsigned launched) {
     using namespace gpu;
     if (!block) block = new Block();
     if (launched > MOST_LAUNCHED) return "a block has at most 227 KiB of shared memory";
-    // What lies beyond its end must stay as it is.
+    // Bytes past its end must not change.
     const unsigned BEYOND = 4096;
     std::vector<uint8_t> memory(LAUNCHED_AT + launched + BEYOND, UNTOUCHED);
     block->launched = memory.data() + LAUNCHED_AT - (uintptr_t)memory.data() % LAUNCHED_AT;
@@ -397,7 +398,7 @@ DEVICE void close_copies() {
 template <int open> DEVICE void copies_arrived() {
 #if __CUDA_ARCH__ >= 800
     auto &groups = gpu::current->copies;
-    // The group at the end is not closed: a wait does not concern it.
+    // The last group is not closed, so waits do not include it.
     while (groups.size() > open + 1) {
         for (auto &copy : groups.front()) memcpy(copy.to, copy.from, copy.bytes);
         gpu::current->hidden |= !groups.front().empty();
@@ -431,7 +432,7 @@ struct Multiply {
     unsigned a[4], b[2];
 };
 
-// mma of M x 8 x K: which element of A, B and C a lane's i-th is, as in "Matrix Fragments for mma.m8n8k16" and "... mma.m16n8k32".
+// mma of M x 8 x K: maps a lane's i-th element to A, B and C, as in "Matrix Fragments for mma.m8n8k16" and "... mma.m16n8k32".
 template <int M, int K, class B> void multiply_accumulate(gpu::Thread *lanes) {
     uint8_t a[M][K], b[8][K];
     int64_t c[M][8];
@@ -487,18 +488,18 @@ namespace gpu {
 
 static Products &own_products(Thread *lanes) { return block->products[lanes[0].index.x / GROUP]; }
 
-// 16 bytes of a matrix whose rows go on along the sum, as in "Matrix Descriptor Format" and "Shared Memory Matrix Layout".
+// 16 bytes of a K-major matrix, as in "Matrix Descriptor Format" and "Shared Memory Matrix Layout".
 static const uint8_t *described_bytes(uint64_t matrix, int row, int at) {
     unsigned start = (matrix & 0x3fff) << 4, eight_rows = (matrix >> 32 & 0x3fff) << 4;
     if (matrix >> 62 != 2 || (matrix >> 49 & 7) != 0) fail("of descriptors only those with a swizzle of 64 bytes are emulated");
     unsigned address = start + row / 8 * eight_rows + row % 8 * 64 + at;
-    // Bits 4 and 5 by bits 7 and 8.
+    // XOR bits 4 and 5 with bits 7 and 8.
     address ^= (address >> 7 & 3) << 4;
     if (address < LAUNCHED_AT || address - LAUNCHED_AT >= block->launched_bytes) fail("a matrix lies outside of launched memory");
     return &block->launched[address - LAUNCHED_AT];
 }
 
-// Reads a product's matrices, of which so many more products are under way now.
+// Reads a product's matrices, and changes the number of products in flight that use them.
 static void read_operands(Product &product, int more) {
     for (int at = 0; at < 32; at += 16)
         for (int row = 0; row < 64 + product.columns; ++row) {
@@ -563,7 +564,7 @@ template <int open> DEVICE void products_done() {
                 for (auto &product : groups.front()) gpu::finish_product(product);
                 groups.erase(groups.begin());
             }
-            // The sums may be used now, after which products have to be opened again.
+            // The sums may be used now. Afterwards, products have to be opened again.
             if (open == 0) gpu::own_products(lanes).opened = false;
         },
         part, gpu::AT_GROUP);

@@ -1,8 +1,9 @@
-// NVIDIA's driver, as far as the engine uses it, for a GPU that is emulated: a libcuda.so.
+// A libcuda.so that emulates NVIDIA's driver for an emulated GPU, as far as the engine uses it.
 //
-// What streams are given waits until somebody has to see it done, copies to and from pinned memory too, and the nodes of a graph run in
-// changing orders that their edges allow. A call in a thread without a context, a capture that a stream is left out of, memory that is not
-// there, shared memory that nobody asked for and a kernel's first use in a capture that allows no loading are errors, as they are on hardware.
+// Work on streams, including copies to and from pinned memory, is delayed until its result must be visible, and the nodes of a graph run in
+// changing orders that their edges allow. As on hardware, these are errors: a call on a thread without a context, a stream that never
+// rejoins its capture, memory that does not exist, shared memory that was not requested, and the first use of a kernel in a capture that
+// forbids loading.
 
 #include <algorithm>
 #include <cstdint>
@@ -26,7 +27,7 @@ const int CUDA = 13000;
 const int LEAST_PRIORITY = 0, GREATEST_PRIORITY = -5;
 const unsigned long long USE_NODE_PRIORITY = 8;
 const unsigned UNASKED_SHARED = 48 << 10, MOST_DOWN = 65535;
-// Of a block, less what a kernel may declare for itself.
+// Per block, without what a kernel may declare statically.
 const int MOST_LAUNCHED = (227 << 10) - 1024;
 
 struct Function {
@@ -53,7 +54,7 @@ struct Graph {
 
 struct Stream {
     std::deque<std::function<void()>> queue;
-    // Null unless it is part of a capture, and then the nodes that the next one follows.
+    // The capture that the stream is part of, or null; then the nodes that the next one depends on.
     Graph *capture;
     bool relaxed;
     std::vector<size_t> last;
@@ -68,7 +69,7 @@ struct Event {
 std::recursive_mutex lock;
 int arch, devices;
 size_t memory, used, graphs;
-// Every call's result from now on, unless it is 0.
+// The result of every call from now on, unless it is 0.
 int lost;
 bool old, full;
 uint64_t turns;
@@ -100,7 +101,7 @@ void run(const Launch &launch) {
     if (emulate(launch.function->kernel, params.data(), launch.x, launch.y, launch.threads, launch.shared)) lost = LAUNCH_FAILED;
 }
 
-// Runs all nodes, each after those it follows: as early as may be, as late as may be, or anyhow.
+// Runs all nodes, each after its dependencies: as early as possible, as late as possible, or in random order.
 void run(const Graph &graph) {
     std::vector<bool> done(graph.nodes.size());
     uint64_t policy = turns++ % 3, random = turns * 0x9E3779B97F4A7C15ull;
@@ -120,16 +121,16 @@ void run(const Graph &graph) {
 }  // namespace
 
 #define API extern "C" __attribute__((visibility("default"))) int
-// In a thread with a context.
+// For calls that need a context.
 #define BOUND \
     std::lock_guard<std::recursive_mutex> guard(lock); \
     if (!bound) return INVALID_CONTEXT;
-// The same, of a GPU that is there.
+// For calls that need a context and a working GPU.
 #define BEGIN \
     BOUND \
     if (lost) return lost;
 
-// Makes it another GPU, whose kernels `find` finds; of architecture 0, none.
+// Replaces the GPU, whose kernels `find` returns. With architecture 0, there is none.
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     arch = new_arch, memory = new_memory, find = new_find, lost = 0, old = full = false, devices = arch > 0;
@@ -138,25 +139,25 @@ extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, s
     fenced = (decltype(fenced))find("fenced"), unfenced = (decltype(unfenced))find("unfenced");
 }
 
-// Has it fall off the bus, as the driver says with a code.
+// Makes the GPU fall off the bus, which the driver reports with this code.
 extern "C" __attribute__((visibility("default"))) void driver_loses(int code) {
     std::lock_guard<std::recursive_mutex> guard(lock);
     lost = code;
 }
 
-// Has it be older than the compiler.
+// Makes the driver older than the compiler.
 extern "C" __attribute__((visibility("default"))) void driver_is_old() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     old = true;
 }
 
-// Has it find no memory for the next graph that is uploaded.
+// Makes the driver run out of memory when the next graph is uploaded.
 extern "C" __attribute__((visibility("default"))) void driver_is_full() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     full = true;
 }
 
-// Bytes in use, and streams, graphs, pieces of pinned memory and pieces of the GPU's that nobody has given back.
+// The number of bytes in use, plus the number of streams, graphs, and pieces of pinned and GPU memory that have not been freed.
 extern "C" __attribute__((visibility("default"))) size_t driver_holds() {
     std::lock_guard<std::recursive_mutex> guard(lock);
     return used + streams.size() + graphs + pinned.size() + taken.size();
@@ -241,7 +242,7 @@ API cuStreamEndCapture(Stream *stream, Graph **graph) {
     BEGIN
     if (!stream->capture) return INVALID_VALUE;
     *graph = stream->capture;
-    // What the origin does not follow by now, directly or not, was left out.
+    // Nodes that the origin does not depend on by now, directly or indirectly, never rejoined the capture.
     std::vector<size_t> open = stream->last;
     std::vector<bool> followed(stream->capture->nodes.size());
     while (!open.empty()) {
@@ -268,7 +269,7 @@ API cuEventDestroy_v2(Event *event) {
     return delete event, SUCCESS;
 }
 
-// There is nothing to wait for: events are recorded in captures alone.
+// There is nothing to wait for: events are recorded only in captures.
 API cuEventSynchronize(Event *) {
     BOUND
     return SUCCESS;
@@ -305,7 +306,7 @@ API cuGraphUpload(Graph *, Stream *) {
 API cuGraphExecDestroy(Graph *exec) {
     BOUND
     graphs -= 1;
-    // A stream that still has it in it finds nothing good there.
+    // A stream that still uses the memory finds garbage.
     exec->nodes.clear();
     return delete exec, SUCCESS;
 }
@@ -363,7 +364,7 @@ API cuMemAllocAsync(uint8_t **address, size_t bytes, Stream *stream) {
     return SUCCESS;
 }
 
-// Its bytes count until the stream has got so far.
+// The bytes count as in use until the stream gets there.
 API cuMemFreeAsync(uint8_t *address, Stream *stream) {
     BOUND
     stream->queue.push_back([address] {

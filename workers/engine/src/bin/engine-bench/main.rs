@@ -1,4 +1,4 @@
-//! Times a model package, a network made up to be timed, or the work of a call on this machine's CPU or GPU.
+//! Times a model package, a synthetic network, or the work of a call on this machine's CPU or GPU.
 
 mod work;
 
@@ -12,48 +12,49 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Times a model package on this machine.
+/// Time a model package, a synthetic network, or the work of a call on this machine
 #[derive(Parser)]
 struct Args {
-    /// Folder of the model package.
+    /// Folder of the model package
     #[arg(long, required_unless_present_any = ["synthetic", "work", "compile"])]
     model: Option<PathBuf>,
-    /// A network made up to be timed, instead of a package.
+    /// Synthetic network to time instead of a package
     #[arg(long, value_enum, conflicts_with = "model")]
     synthetic: Option<Network>,
-    /// Columns of the gemm, instead of 4,096: at most 16,384, the longest sum.
+    /// Number of columns of the gemm, instead of 4,096; at most 16,384, the longest sum
     #[arg(long, requires = "synthetic", conflicts_with_all = ["model", "work"], value_parser = clap::value_parser!(u16).range(1..=16_384))]
     width: Option<u16>,
-    /// The work of a call, once on all cores or the GPU, instead of a package: logarithms to base 2 of a line's elements, a tensor's bytes
-    /// and the layers.
+    /// Do the work of a call once, on all cores or the GPU, instead of timing a package. Takes the base-2 logarithms of the elements per
+    /// line, of the bytes per tensor and of the number of layers
     #[arg(long, value_name = "WIDTH,BYTES,LAYERS", value_parser = work::size, conflicts_with_all = ["model", "synthetic", "threads", "runs", "backend"])]
     work: Option<Size>,
-    /// Compiles the GPU's kernels for a compute capability, such as 90, into the cache, whose folder `kernels` then does for a machine
-    /// without NVRTC.
+    /// Compile the GPU kernels for a compute capability, such as 90, into the cache. Its folder `kernels` can then be copied to a machine
+    /// without NVRTC
     #[arg(long, value_name = "ARCH", exclusive = true)]
     compile: Option<u32>,
-    /// Ops from one checkpoint of a trace to the next, instead of as many as the package says; more than it has is all of it.
+    /// Number of ops from one checkpoint of a trace to the next, instead of the package's own. If there are fewer ops, only the output is a
+    /// checkpoint
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "work")]
     checkpoint_interval: Option<u32>,
-    /// Number of the GPU to run on.
+    /// Number of the GPU to run on
     #[arg(long)]
     gpu: Option<usize>,
-    /// Units of a pass of the GPU, a power of two, instead of as many as it takes at once.
+    /// Units per pass on the GPU, a power of two, instead of as many as it has room for
     #[arg(long, requires = "gpu")]
     units: Option<u32>,
-    /// Threads to use; 0 means one per core.
+    /// Number of CPU threads; 0 means one per core
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Timed runs of one unit.
+    /// Number of timed runs of one unit
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Timed whole batches of the GPU, which copy much, instead of as many as runs.
+    /// Number of timed whole batches on the GPU, if not as many as runs. They spend much time on copies
     #[arg(long, requires = "gpu", conflicts_with = "work", value_parser = clap::value_parser!(u32).range(1..))]
     batches: Option<u32>,
-    /// Backend to use instead of the best one, by its name in the output.
+    /// CPU backend to use instead of the best one: portable, avx2, avx-vnni or avx512-vnni
     #[arg(long)]
     backend: Option<Backend>,
-    /// Form of the report.
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
@@ -70,33 +71,33 @@ struct Report {
     backend: String,
     threads: usize,
     runs: u32,
-    /// Fastest run of one unit: what the code costs on an idle core.
+    /// Fastest run of one unit: the time on an otherwise idle machine.
     fastest_unit_ms: f64,
-    /// Medians of one unit.
+    /// Median times of one unit, without and with its trace.
     unit_ms: f64,
     traced_unit_ms: f64,
-    /// One unit from input to output; `null` of fewer than 20 runs, and of fewer than 100.
+    /// Percentiles of one unit; `null` if there were fewer than 20 or 100 runs.
     unit_p95_ms: Option<f64>,
     unit_p99_ms: Option<f64>,
-    /// Of the fastest runs, because hashing doubles what a busy neighbour can disturb.
+    /// Computed from the fastest runs, because traced runs take longer and are disturbed more often by other load.
     trace_overhead_percent: f64,
-    /// Op outputs that a trace commits to, and their bytes.
+    /// Number of op outputs that a trace commits to, and their size in bytes.
     checkpoints: u32,
     checkpoint_bytes: u64,
     macs_per_unit: u64,
     gmacs_per_second: f64,
-    /// Of this process, where the system tells.
+    /// Peak memory of this process, if the system reports it.
     peak_memory_mib: Option<f64>,
     kernels: Option<Kernels>,
     gpu: Option<GpuReport>,
 }
 
-/// What the GPU's kernels are.
+/// The kernels in use on the GPU.
 #[derive(Serialize)]
 struct Kernels {
-    /// Compute capability, ten times the major number and the minor.
+    /// Compute capability, such as 89 for sm_89.
     arch: u32,
-    /// What of it they use.
+    /// The tensor cores that the kernels use.
     cores: String,
     /// Version of the NVRTC that compiled them.
     compiler: String,
@@ -132,7 +133,7 @@ fn main() -> ExitCode {
 fn compile(arch: u32) -> Result<(), Box<dyn std::error::Error>> {
     let compiler = Compiler::find()?;
     let (bytes, (major, minor)) = (compiler.kernels(arch)?.len(), compiler.version());
-    println!("{bytes} bytes of kernels for sm_{arch}, by NVRTC {major}.{minor}, are in the cache");
+    println!("the kernels for sm_{arch} are in the cache: {bytes} bytes, compiled by NVRTC {major}.{minor}");
     Ok(())
 }
 
@@ -141,7 +142,7 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         (Some(folder), ..) => Package::load(folder)?,
         (None, Network::Gemm, Some(width)) => bench::gemm(width)?,
         (None, network, None) => network.package()?,
-        (None, ..) => return Err("only the gemm has a width; leave --width out".into()),
+        (None, ..) => return Err("--width applies only to --synthetic gemm; leave it out".into()),
     };
     if let Some(interval) = args.checkpoint_interval {
         package.facts.interval = interval.min(package.facts.n_ops);
@@ -185,7 +186,7 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
     })
 }
 
-/// Bytes of the op outputs that a trace commits to.
+/// Size in bytes of the op outputs that a trace commits to.
 fn checkpoint_bytes(package: &Package) -> u64 {
     let numbered = (0u32..).zip(&package.ops);
     numbered
@@ -195,7 +196,7 @@ fn checkpoint_bytes(package: &Package) -> u64 {
         .sum()
 }
 
-/// Largest resident size so far, from Linux's `/proc`.
+/// The process's largest resident size so far, from Linux's `/proc`.
 fn peak_memory_kib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     status
@@ -208,7 +209,7 @@ fn peak_memory_kib() -> Option<f64> {
         .ok()
 }
 
-/// Those of two percentiles that are known.
+/// Formats those of two percentiles that are known.
 fn tails(p95: Option<f64>, p99: Option<f64>) -> String {
     let known = [("p95", p95), ("p99", p99)].into_iter().filter_map(|(name, ms)| Some((name, ms?)));
     known.map(|(name, ms)| format!(", {name} {ms:.3} ms")).collect()

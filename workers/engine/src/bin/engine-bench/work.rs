@@ -1,4 +1,4 @@
-//! The work of a call, timed.
+//! Times the work of a call.
 
 use crate::{Output, peak_memory_kib};
 use engine::Backend;
@@ -9,31 +9,31 @@ use protocol::work::{Draw, Size, answer, evidence, is_right, seed};
 use serde::Serialize;
 use std::time::Instant;
 
-/// What the work is seeded by.
+/// The seed of the work.
 const BEACON: Hash = [1; 32];
 const DEVICE: Hash = [2; 32];
 
 #[derive(Serialize)]
 pub struct Report {
     device: String,
-    /// Elements of a line.
+    /// Elements per line.
     width: usize,
-    /// Of a tensor.
+    /// Size of a tensor.
     bytes: u64,
     layers: u8,
     seconds: f64,
     seconds_per_layer: f64,
-    /// Of tensors made and hashed.
+    /// Rate at which tensors are computed and hashed.
     gigabytes_per_second: f64,
-    /// Two operations per multiply-accumulate; the first layer has none.
+    /// Two operations per multiply-accumulate.
     tera_ops_per_second: f64,
-    /// Elements of the last layer that were held against the definition; of a GPU, sums of a layer were checked too.
+    /// Number of elements of the last layer that were compared with the definition. On a GPU, sums of a layer were checked too.
     checked: u32,
-    /// Of this process, where the system tells.
+    /// Peak memory of this process, if the system reports it.
     peak_memory_mib: Option<f64>,
 }
 
-/// Reads three logarithms.
+/// Parses the three logarithms of a size.
 pub fn size(text: &str) -> Result<Size, String> {
     let logarithms: Result<Vec<u8>, _> = text.split(',').map(str::parse).collect();
     let size = match logarithms.as_deref() {
@@ -43,7 +43,7 @@ pub fn size(text: &str) -> Result<Size, String> {
     size.ok_or_else(|| "give WIDTH (8, 10 or 12), BYTES (WIDTH to 36) and LAYERS (0 to 7), such as 12,24,2".to_owned())
 }
 
-/// Does the work once, and holds an element of it against the definition.
+/// Does the work once, and compares one element with the definition.
 pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::error::Error>> {
     let gpu = gpu.map(Cuda::new).transpose()?;
     let device = gpu.as_ref().map(|gpu| gpu as &dyn Device);
@@ -58,7 +58,7 @@ pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::er
     let gpus = [worked.layers];
     let shown = evidence(&gpus, &draw, &worked.openings);
     if !is_right(size, 1, [&BEACON, &DEVICE], &answer(&gpus), &draw, &shown) {
-        return Err("the work is not what it is defined to be; look at the GPU's cooling and power, or report it".into());
+        return Err("the result of the work is wrong; check the GPU's cooling and power, or report a bug".into());
     }
     let (bytes, layers) = (size.bytes() as f64, f64::from(size.layers()));
     Ok(Report {
@@ -69,7 +69,7 @@ pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::er
         seconds,
         seconds_per_layer: seconds / layers,
         gigabytes_per_second: bytes * layers / seconds / 1e9,
-        tera_ops_per_second: 2.0 * bytes * size.width() as f64 * (layers - 1.0) / seconds / 1e12,
+        tera_ops_per_second: 2.0 * size.products() as f64 / seconds / 1e12,
         checked: 1,
         peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
     })
@@ -91,5 +91,18 @@ pub fn print(report: &Report, output: Output) {
                 println!("  peak memory      {memory:.1} MiB");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_of_every_layer_count() -> Result<(), Box<dyn std::error::Error>> {
+        let report = measure(size("8,8,0")?, None)?;
+        let operations = report.tera_ops_per_second * report.seconds * 1e12;
+        assert_eq!(operations.round(), f64::from(2 * 256 * 256));
+        Ok(())
     }
 }

@@ -1,20 +1,20 @@
-// Types, and from a wide sum back to a code.
+// Types, and requantisation of wide sums to codes.
 
 typedef unsigned char Code;
 typedef unsigned int Word;
 typedef long long Long;
 typedef unsigned long long Size;
 
-// Requantisation on codes: zero point and clamp lie 128 higher than the specification's.
+// Requantisation on codes: zero point and clamp are 128 higher than in the specification.
 struct Round {
     int shift, zero_point, lo, hi;
 };
 
-// From this shift on, which multipliers of 31 bits come with, all of a shifted sum is in its high word.
+// With shifts of at least this, which 31-bit multipliers have, the result of the shift is in the high word alone.
 const int HIGH = 32;
 
-// Half up by an arithmetic shift, for negative numbers too; |scaled| < 2^62.2 and the half is at most 2^61. With `high`, for shifts of HIGH
-// and more, it takes half of the instructions.
+// Rounds half up with an arithmetic shift, for negative numbers too; |scaled| < 2^62.2 and the half is at most 2^61. `high` is for shifts
+// of at least HIGH, and takes half the instructions.
 template <bool high = false> DEVICE Code round_code(Long scaled, const Round &r) {
     scaled += 1ll << (r.shift - 1);
     if (high) {
@@ -37,7 +37,7 @@ template <int run> struct alignas(run) Codes {
 
 // A sum or a product of two values.
 struct Pairing {
-    // Zero points as codes; multipliers of both for a sum, the first alone for a product.
+    // Zero points as codes. A sum has two multipliers, a product only the first.
     int a_zero, b_zero, a_multiplier, b_multiplier;
     Round round;
 };

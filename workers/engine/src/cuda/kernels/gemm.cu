@@ -1,15 +1,15 @@
-// Convolutions and matrix products as one product of matrices: output pixels times output channels.
+// Convolutions and matrix products as a matrix product A·B: rows are output pixels, columns are output channels.
 //
-// A is never laid out: each thread finds the input bytes of the taps it copies. Activations are codes, u = x + 128, and enter as u8; the
-// host takes the offset's share out through the bias, so that sums modulo 2^32 end up exact.
+// A is never materialised: each thread computes the addresses of the input bytes for the taps that it copies. Activations are codes, u = x
+// + 128, and are multiplied as u8. The host corrects for the offset in the bias, so that sums modulo 2^32 are exact.
 
-// An op that makes each code of one that is there by now, in the launch of the product that this comes from.
+// An element-wise op on the output of a product, computed in the same launch.
 struct Follower {
-    // Of a table. Null for a sum or product with `other`.
+    // A table, or null for a sum or product with `other`.
     const Code *table, *other;
-    // Null unless something else reads it.
+    // Null unless another launch reads the result.
     Code *out;
-    // Bytes of `other` from one unit, layer and pixel to the next; 0 pixels apart, it is repeated for all.
+    // Bytes of `other` from one unit, layer and pixel to the next. With a `pixel` of 0 it is repeated for all pixels.
     Size unit, z;
     int pixel, product;
     Pairing pairing;
@@ -19,24 +19,24 @@ const int FOLLOWERS = 2;
 
 struct Gemm {
     const Code *a, *b;
-    // Null unless something else than followers reads it.
+    // Null unless something other than the followers reads it.
     Code *out;
-    // Added to the sums of a column, and of a row where both operands are activations.
+    // Added to the sums of each column and, if both operands are activations, of each row.
     const Word *bias, *rows;
-    // One per column; `multiplier` where both operands are activations.
+    // One per column. If both operands are activations, `multiplier` is used instead.
     const int *multipliers;
-    // 16 bytes of what lies outside of the input.
+    // 16 codes for elements outside the input.
     const Code *pad;
     // Bytes from one unit to the next.
     Size a_unit, out_unit;
-    // Elements from one layer to the next, which blockIdx.y counts: groups of channels, or units of a product of activations.
+    // Elements from one layer to the next. blockIdx.y is the layer: a group of channels or, if both operands are activations, a unit.
     Size a_z, b_z, out_z;
     int bias_z, rows_z;
-    // Rows and columns of the product; columns of its tiles; steps of STEP bytes along the sum.
+    // Rows and columns of the product; number of tiles across; steps of STEP bytes along the sum.
     int m, n, tiles_n, steps;
-    // Rows of B, how many of their bytes exist, and bytes from one to the next.
+    // Rows of B, bytes of each that exist, and bytes from one to the next.
     int b_rows, b_bytes, b_pitch;
-    // Channels of an input pixel, those of them in a group, pixels of a unit's output, channels of one.
+    // Channels of an input pixel, and of one group of it; pixels of a unit's output, and their channels.
     int channels, depth, out_pixels, out_channels;
     int multiplier;
     Window window;
@@ -45,13 +45,14 @@ struct Gemm {
     Follower follower[FOLLOWERS];
 };
 
-// Bytes of the sum that a stage holds of each row.
+// Bytes of each row that a stage holds.
 const int STEP = 64;
 
-// Rows of a stage are STEP bytes; their 16-byte chunks are permuted so that eight rows of one chunk lie in eight different banks.
+// Offset of a 16-byte chunk in a stage. The chunks of each row are permuted, so that the same chunk of eight adjacent rows is in eight
+// different banks.
 DEVICE int place(int row, int chunk) { return row * STEP + ((chunk ^ (row >> 1 & 3)) << 4); }
 
-// Where the sum has got to within the window.
+// The current position of the sum within the window.
 struct Tap {
     int y, x, channel;
 
@@ -74,7 +75,7 @@ struct Tap {
     }
 };
 
-// The input under one row of A: `base` is the unit's first pixel, (y, x) the window's corner.
+// The input of one row of A: `base` is the unit's first pixel, (y, x) the window's corner.
 struct Corner {
     const Code *base;
     int y, x;
@@ -83,7 +84,7 @@ struct Corner {
         int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
         int out_y = pixel / p.window.out_width, out_x = pixel - out_y * p.window.out_width;
         base = p.a + unit * p.a_unit + blockIdx.y * p.a_z;
-        // A row beyond the last is outside of every input.
+        // Put rows past the last one outside the input.
         y = row < p.m ? out_y * p.window.stride_y - p.window.top : -(1 << 30);
         x = out_x * p.window.stride_x - p.window.left;
     }
@@ -96,11 +97,12 @@ struct Corner {
     }
 };
 
-// Copies 16 bytes that lie in runs of 4 or 1, whose next one `read` finds, and stores them together: stores of fewer by rows meet in few banks.
+// Copies 16 bytes that come in runs of 4 or 1; `read` returns the address of the next run. They are stored together, because smaller stores
+// would cause bank conflicts.
 template <int run, class Read> DEVICE void gather_16(Code *to, Read read) {
     const int AT_ONCE = run == 4 ? 4 : 1;
     Word words[4] = {};
-    // Single bytes of all words at once would take more registers than there are.
+    // Unrolling this for single bytes would need too many registers.
 #pragma unroll AT_ONCE
     for (int i = 0; i < 4; ++i) {
         Word word = 0;
@@ -109,13 +111,13 @@ template <int run, class Read> DEVICE void gather_16(Code *to, Read read) {
             const Code *from = read();
             word |= run == 4 ? *(const Word *)from : (Word)*from << at * 8;
         }
-        // A word whose place is not known when this is compiled would not be in a register.
+        // Shift the words along: with an index that is unknown at compile time, they would not be in registers.
         words[0] = words[1], words[1] = words[2], words[2] = words[3], words[3] = word;
     }
     *(uint4 *)to = {words[0], words[1], words[2], words[3]};
 }
 
-// Copies 16 bytes of a row of A, in runs of `run` bytes that lie together and aligned.
+// Copies 16 bytes of a row of A, in runs of `run` contiguous, aligned bytes.
 template <int run> DEVICE void copy_a(Code *to, const Gemm &p, const Corner &corner, Tap tap) {
     if (run == 16) {
         copy_16(to, corner.at(p, tap));
@@ -128,7 +130,7 @@ template <int run> DEVICE void copy_a(Code *to, const Gemm &p, const Corner &cor
     });
 }
 
-// The same of B. Packed weights have all their bytes; activations have what there is, and `pad` beyond.
+// Likewise for B. Packed weights have all bytes of a row; activations are continued with `pad`.
 template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
     const Code *from = p.b + blockIdx.y * p.b_z + (Size)row * p.b_pitch;
     bool exists = row < p.b_rows;
@@ -143,10 +145,10 @@ template <int run> DEVICE void copy_b(Code *to, const Gemm &p, int row, int k) {
     });
 }
 
-// Fills stages of A and B. A thread always copies the same 16 bytes of each STEP, of rows APART apart.
+// Fills stages of A and B. A thread always copies the same 16 bytes of a step, for every APART-th row.
 template <class Tile, int run_a, int run_b> struct Loader {
     static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
-    static_assert(APART % 8 == 0, "chunks of rows so far apart are permuted alike");
+    static_assert(APART % 8 == 0, "the permutation of chunks must be the same for all rows of a thread");
     Corner corners[ROWS_EACH];
     Tap tap;
     int to, column, k;
@@ -172,7 +174,7 @@ template <class Tile, int run_a, int run_b> struct Loader {
     }
 };
 
-// A row of A that lies whole, and a column of B. Beyond the last it is loaded again, and what comes of that never stored.
+// A row of A and a column of B, where both are contiguous. Past the last one, that one is loaded again; the results are never stored.
 DEVICE const Code *whole_row(const Gemm &p, int row) {
     if (row >= p.m) row = p.m - 1;
     int unit = row / p.out_pixels, pixel = row - unit * p.out_pixels;
@@ -183,10 +185,10 @@ DEVICE const Code *whole_column(const Gemm &p, int column) {
     return p.b + blockIdx.y * p.b_z + (Size)column * p.b_pitch;
 }
 
-// The same where nothing lies between: no window to look through, and whole steps.
+// The loader for contiguous rows of whole steps: there is no window to follow.
 template <class Tile> struct WholeLoader {
     static const int CHUNKS = STEP / 16, APART = Tile::THREADS / CHUNKS, ROWS_EACH = Tile::ROWS / APART, COLUMNS_EACH = Tile::COLUMNS / APART;
-    static_assert(APART % 8 == 0, "chunks of rows so far apart are permuted alike");
+    static_assert(APART % 8 == 0, "the permutation of chunks must be the same for all rows of a thread");
     const Code *rows[ROWS_EACH], *columns[COLUMNS_EACH];
     int to;
 
@@ -207,13 +209,14 @@ template <class Tile> struct WholeLoader {
     }
 };
 
-// What sums of two adjacent columns need to become codes.
+// The bias and multiplier of two adjacent columns.
 struct alignas(16) Columns {
     Word bias[2];
     int multipliers[2];
 };
 
-// Begins to copy that of a tile's columns. Beyond the last it is copied again, and what comes of that never stored.
+// Starts to copy the biases and multipliers of a tile's columns. Past the last column, that one is copied again; the results are never
+// stored.
 template <class Tile, bool activations> DEVICE void copy_columns(const Gemm &p, Columns *to, int first) {
     for (int i = threadIdx.x; i < Tile::COLUMNS; i += Tile::THREADS) {
         int at = blockIdx.y * p.bias_z + (first + i < p.n ? first + i : p.n - 1);
@@ -226,12 +229,12 @@ template <class Tile, bool activations> DEVICE void copy_columns(const Gemm &p, 
     }
 }
 
-// What is added to the sums of a row.
+// The correction that is added to the sums of a row.
 template <bool activations> DEVICE Word of_row(const Gemm &p, int row) {
     return activations ? p.rows[blockIdx.y * p.rows_z + (row < p.m ? row : p.m - 1)] : 0;
 }
 
-// The pixel of a unit that a row of the product is.
+// The unit and pixel that a row of the product belongs to.
 struct Pixel {
     int unit, at;
 
@@ -250,7 +253,7 @@ template <bool product, bool high, int run> DEVICE void combine_each(const Pairi
     for (int i = 0; i < run; ++i) codes.at[i] = combine<product, high>(pairing, codes.at[i], others.at[i]);
 }
 
-// Stores adjacent codes of a row, and what follows from them.
+// Stores adjacent codes of a row, and the results of the followers.
 template <int run> DEVICE void store(const Gemm &p, const Pixel &pixel, int column, Codes<run> codes) {
     Size at = pixel.unit * p.out_unit + blockIdx.y * p.out_z + (Size)pixel.at * p.out_channels + column;
     if (p.out) *(Codes<run> *)(p.out + at) = codes;
@@ -275,10 +278,10 @@ template <int m, int n, int e> DEVICE void clear(int (&sums)[m][n][e]) {
     for (int i = 0; i < m * n * e; ++i) sums[i / (n * e)][i / e % n][i % e] = 0;
 }
 
-// Where the stage after that at `stage` begins: they are used in turn.
+// The offset of the stage after `stage`. Stages form a ring.
 template <class Tile> DEVICE int after(int stage) { return stage + Tile::STAGE == Tile::BYTES ? 0 : stage + Tile::STAGE; }
 
-// Begins to load so many stages, the first of a sum, each a group of copies.
+// Starts to load the first `stages` stages of a sum, each as a group of copies.
 template <class Tile, int stages, class Params, class Load> DEVICE void fill(const Params &p, int steps, Load &loader, Code *memory) {
 #pragma unroll
     for (int step = 0; step < stages; ++step) {
@@ -288,8 +291,8 @@ template <class Tile, int stages, class Params, class Load> DEVICE void fill(con
     }
 }
 
-// First row and column of a block's tile, of so many across. Blocks that run at the same time are near each other both ways, so that they read
-// the same bytes: a few rows of tiles, column by column.
+// First row and column of a block's tile. Blocks walk through bands of a few rows of tiles, column by column, so that those that run at the
+// same time are close together in both directions and read the same bytes.
 struct Origin {
     int row, column;
 };
@@ -303,10 +306,10 @@ template <class Tile> DEVICE Origin origin_of_block(int across) {
 
 #if __CUDA_ARCH__ < 750
 
-// Sums of a block without tensor cores: a thread has 4 x 4 elements, 16 rows and columns apart.
+// The sums of a block without tensor cores. A thread has 4 x 4 elements, which are 16 rows and columns apart.
 struct DotTile {
     static const int ROWS = 64, COLUMNS = 64, THREADS = 256, BYTES = (ROWS + COLUMNS) * STEP;
-    // A thread's elements: M x N groups of E.
+    // A thread has M x N groups of E elements.
     static const int M = 4, N = 4, E = 1;
     int sums[M][N][E];
 
@@ -314,7 +317,8 @@ struct DotTile {
         return activations ? dot_u8_u8(left, right, sum) : dot_u8_s8(left, right, sum);
     }
 
-    // Adds up so many steps, which a loader copies to `memory`, BYTES of it. A loader that held the argument would have it copied to slow memory.
+    // Sums over `steps` steps, which the loader copies to `memory` (BYTES). The loader gets the arguments with each call: if it held a
+    // reference, the compiler would copy them to local memory, which is slow.
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         Code *a = memory, *b = memory + ROWS * STEP;
         int x = threadIdx.x % 16, y = threadIdx.x / 16;
@@ -324,7 +328,8 @@ struct DotTile {
             close_copies();
             copies_arrived<0>();
             __syncthreads();
-            // Sixteen bytes at a time, which threads of a warp read from all banks alike. Unrolled, it takes registers that other blocks need.
+            // Read 16 bytes at a time, which spreads a warp's reads evenly over the banks. Unrolling would take registers from other
+            // blocks.
 #pragma unroll 1
             for (int chunk = 0; chunk < STEP / 16; ++chunk) {
                 uint4 left[4], right[4];
@@ -388,7 +393,7 @@ GEMM_DP4A(product_dp4a_1, 1, 1, true)
 
 #else
 
-// c += a · b over 32 bytes of 16 rows and 8 columns. Turing's tensor cores take a quarter at a time, of the same fragments.
+// c += a · b over 32 bytes of 16 rows and 8 columns. Turing's tensor cores do a quarter at a time, with the same fragments.
 template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4], Word b0, Word b1) {
 #if __CUDA_ARCH__ >= 800
     if (activations)
@@ -410,22 +415,23 @@ template <bool activations> DEVICE void multiply(int (&c)[4], const Word (&a)[4]
 #endif
 }
 
-// Sums of a block on tensor cores: ROWS x COLUMNS elements, WARP_ROWS x WARP_COLUMNS per warp, the next stages loading meanwhile.
+// The sums of a block on tensor cores: ROWS x COLUMNS elements, with WARP_ROWS x WARP_COLUMNS per warp. The next stages load meanwhile.
 template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixTile {
     static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
-    // Turing's copies wait for each other: there two blocks load in turn, for which two stages leave room.
+    // Turing has no asynchronous copies. Instead, two blocks per multiprocessor take turns loading; two stages leave room for both.
     static const int STAGES = __CUDA_ARCH__ >= 800 ? 3 : 2, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
-    // Behind the codes, when the stages are done with: there may be no more memory than those take.
+    // The columns' constants are loaded after the sum, behind the codes: there may be no memory beyond the stages.
     static const int COLUMNS_AT = ROWS * (COLUMNS + 16), COLUMNS_EARLY = false;
-    // A thread's elements: M x N groups of E.
+    // A thread has M x N groups of E elements.
     static const int M = WARP_ROWS / 16, N = WARP_COLUMNS / 8, E = 4;
     int sums[M][N][E];
 
-    // As above; `memory` is free again afterwards.
+    // As in DotTile. `memory` may be reused afterwards.
     template <bool activations, class Params, class Load> DEVICE_MEMBER void sum(const Params &p, int steps, Load &loader, Code *memory) {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-        // Matrices are of 8 rows and 16 bytes. A's: rows 0 and 8 of the first 16 bytes, then of the next; B's: columns 0 of the first 16 bytes
-        // and of the next, then columns 8. Rows 16 apart are permuted alike, and a chunk two further differs in one bit.
+        // load_matrices loads four matrices of 8 rows and 16 bytes. For A: rows 0 and 8 of the first 16 bytes, then of the next 16. For B:
+        // column 0 of the first 16 bytes and of the next, then column 8. Rows that are 16 apart have the same permutation, and the offset
+        // of the chunk after next differs in one bit.
         int left_at = warp / WARPS_X * WARP_ROWS * STEP + place(lane % 16, lane / 16);
         int right_at = (ROWS + warp % WARPS_X * WARP_COLUMNS) * STEP + place(lane / 16 * 8 + lane % 8, lane / 8 % 2);
         int now = 0, next = (STAGES - 1) * STAGE;
@@ -433,7 +439,7 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
         fill<MatrixTile, STAGES - 1>(p, steps, loader, memory);
         for (int step = 0; step < steps; ++step) {
             copies_arrived<STAGES - 2>();
-            // Besides: everybody is done with the stage before this one, which is filled anew now.
+            // This also waits until all threads are done with the previous stage, which is refilled now.
             __syncthreads();
             if (step + STAGES - 1 < steps) loader.next(p, memory + next, memory + next + ROWS * STEP);
             close_copies();
@@ -468,11 +474,11 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     }
 };
 
-// From one row of a tile's codes to the next: stores of a warp meet in few banks.
+// Bytes from one row of a tile's codes to the next. The padding avoids bank conflicts between the stores of a warp.
 template <class Tile> DEVICE int pitch() { return Tile::COLUMNS + 16; }
 
-// Makes codes of a tile's sums, which are gathered in shared memory, so that whole rows leave together. Those beyond the last row or column
-// are made as well, and not stored.
+// Turns a tile's sums into codes, and gathers them in shared memory, so that whole rows can be stored together. Elements past the last row
+// or column are computed too, but not stored.
 template <bool activations, bool high, class Tile>
 DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns *columns, Code *codes) {
     Word of_rows[Tile::M][2];
@@ -482,7 +488,7 @@ DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns
         for (int e = 0; e < Tile::E; e += 2) of_rows[i][e / 2] = of_row<activations>(p, first_row + tile.row(i, e));
 #pragma unroll
     for (int j = 0; j < Tile::N; ++j) {
-        // What all columns need at once would take more registers than there are.
+        // The constants of all columns at once would need too many registers.
         in_order();
         int column = tile.column(j, 0);
         Columns pair = columns[column / 2];
@@ -501,7 +507,7 @@ DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns
     }
 }
 
-// Stores a tile's codes and what follows from them, so many of a row at a time.
+// Stores a tile's codes and the results of the followers, `run` of a row at a time.
 template <class Tile, int run> DEVICE void store_tile(const Gemm &p, Origin first, int width, const Code *codes) {
     const int ACROSS = Tile::COLUMNS / run, APART = Tile::THREADS / ACROSS;
     int row = threadIdx.x / ACROSS, column = threadIdx.x % ACROSS * run;
@@ -540,7 +546,7 @@ template <class Tile, class Load, bool activations> DEVICE void gemm_tile(const 
         store_tile<Tile, 1>(p, first, width, memory);
 }
 
-// The loader comes last, as it may have commas.
+// The loader is the last argument because it may contain commas.
 #define GEMM_MMA(name, Tile, activations, ...) \
     KERNEL(name, Gemm, Tile::THREADS) { \
         __shared__ __align__(128) Code memory[Tile::BYTES]; \
@@ -569,21 +575,23 @@ GEMM_MMA(product_64x64_1, Tile64x64, true, Loader<Tile64x64, 1, 1>)
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-// Rows of STEP bytes as Hopper's tensor cores are told of them ("Matrix Descriptor Format" of the PTX ISA): where they begin, in units of
-// 16 bytes, as are the distances from eight rows to the next eight; and that chunks are permuted as by `place`, the 64-byte swizzle.
+// The descriptor of rows of STEP bytes for Hopper's tensor cores ("Matrix Descriptor Format" in the PTX ISA): their address and the
+// distance from eight rows to the next eight, both in units of 16 bytes; and the permutation of chunks by `place`, which is the 64-byte
+// swizzle.
 DEVICE Size described(const Code *rows) {
     const Size EIGHT_ROWS = 8 * STEP / 16, SWIZZLE_64 = 2;
     return (shared_address(rows) & 0x3ffff) >> 4 | 1 << 16 | EIGHT_ROWS << 32 | SWIZZLE_64 << 62;
 }
 
-// Sums of a block on Hopper's tensor cores: two groups of four warps have half of the rows each, 64 at a time. Stages are multiplied while
-// later ones load. Hashing, which needs no tensor cores, fits beside it.
+// The sums of a block on Hopper's tensor cores. Two groups of four warps each take half of the rows, 64 at a time. Later stages load while
+// earlier ones are multiplied. The block leaves room for hashing, which needs no tensor cores.
 template <int rows, int columns> struct GroupTile {
     static const int ROWS = rows, COLUMNS = columns, THREADS = 256;
     static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
-    // Behind the stages, with the first of which it arrives: nothing else runs while a block would wait for it.
+    // The columns' constants are behind the stages and arrive with the first one. No other product block runs that could hide a later wait
+    // for them.
     static const int COLUMNS_AT = BYTES, COLUMNS_EARLY = true, LAUNCHED = BYTES + 256 * sizeof(Columns) / 2;
-    // One stage is multiplied, and the one before may be.
+    // Stages to load ahead: the current one is being multiplied, and the previous one may still be.
     static const int AHEAD = STAGES - 2;
     static const int M = ROWS / 128, N = COLUMNS / 8, E = 4;
     int sums[M][N][E];
@@ -595,7 +603,7 @@ template <int rows, int columns> struct GroupTile {
         for (int step = 0; step < steps; ++step) {
             copies_arrived<AHEAD - 1>();
             show_to_tensor_cores();
-            // Besides: everybody is done with the stage two before this one, which is filled anew below.
+            // This also waits until all threads are done with the stage before the previous one, which is refilled below.
             __syncthreads();
             const Code *stage = memory + now;
             now = after<GroupTile>(now);
@@ -652,7 +660,8 @@ GEMM_GROUP(product_256x128_16, Tile256x128, true, Loader<Tile256x128, 16, 16>)
 
 #endif
 
-// Sums of the codes of each row, times a factor, plus a constant: what zero points add to a product of activations. A warp per row.
+// The corrections for zero points in a product of activations: the sum of the codes of each row, times a factor, plus a constant. One warp
+// per row.
 struct RowSums {
     const Code *in;
     Word *out;
@@ -663,7 +672,7 @@ struct RowSums {
 
 KERNEL(row_sums, RowSums, 128) {
     int row = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
-    // A whole warp leaves or stays.
+    // All threads of a warp have the same row, so they leave or stay together.
     if (row >= p.rows) return;
     const Code *in = p.in + blockIdx.y * p.in_unit + (Size)row * p.bytes;
     int sum = 0;

@@ -1,5 +1,5 @@
-// TENSOR of values where they lie: CHUNK by CHUNK, then each value's tree, of large ones branch by branch. Digests are eight numbers until
-// the last step.
+// Computes the TENSOR of values in place: first the hash of each chunk, then each value's tree, which for large values goes through
+// branches. Digests are kept as eight numbers until the last step.
 
 struct alignas(16) Digest {
     Word at[8];
@@ -15,7 +15,7 @@ DEVICE void compress(Digest &state, Word (&w)[16]) {
         0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
     Word a = state.at[0], b = state.at[1], c = state.at[2], d = state.at[3];
     Word e = state.at[4], f = state.at[5], g = state.at[6], h = state.at[7];
-    // Unrolled, the schedule lives in registers and the constants in the instructions.
+    // Unrolling puts the schedule into registers, and the constants into the instructions.
 #pragma unroll
     for (int i = 0; i < 64; ++i) {
         Word word = w[i % 16];
@@ -61,13 +61,13 @@ DEVICE Digest node(const Digest &left, const Digest &right) {
     return state;
 }
 
-// A value of every unit.
+// A value to hash, in every unit.
 struct Hashed {
     const Code *value;
     // Bytes from one unit to the next.
     Size unit;
     int elements;
-    // Its first chunk and its first branch among those of a unit, and its place among the unit's tensors.
+    // Indices of the value's first chunk and first branch among those of a unit, and of the value among the unit's tensors.
     int first, branch, index;
     // tensor_uid.
     Word uid;
@@ -75,28 +75,28 @@ struct Hashed {
     Word head[6];
 };
 
-// What is hashed together, of all units.
+// A set of values that are hashed together, in all units.
 struct Hashing {
     const Hashed *values;
-    // Chunk hashes, and what is made of each BRANCH of them.
+    // Chunk hashes, and the roots over each BRANCH of them.
     Digest *leaves, *branches;
-    // What stands for missing leaves, by depth.
+    // Roots of empty subtrees, by depth.
     const Digest *empty;
-    // 32 bytes per tensor of a unit.
+    // The output: a digest per tensor, unit after unit.
     Digest *tensors;
     int units;
-    // Values; chunks and branches of all of them in a unit; tensors of one.
+    // Number of values; of their chunks and branches in one unit; of tensors in one unit.
     int n_values, n_chunks, n_branches, n_tensors;
 };
 
 const int CHUNK = 1024;
 
-// Chunks of a branch. Values of fewer have no branches.
+// Chunks per branch. Values with no more chunks than this have no branches.
 const int BRANCH = 256, BRANCH_DEPTH = 8;
 
 DEVICE int chunks_of(const Hashed &value) { return (value.elements + CHUNK - 1) / CHUNK; }
 
-// The last value whose first chunk or branch is not beyond this one.
+// The value that chunk or branch `at` belongs to: the last one whose first chunk or branch is not after it.
 DEVICE const Hashed &value_of(const Hashing &p, int Hashed::*first, int at) {
     int low = 0, high = p.n_values;
     while (high - low > 1) {
@@ -114,7 +114,7 @@ DEVICE Digest chunk_hash(const Hashing &p, int unit, int chunk) {
     int index = chunk - value.first, left = value.elements - index * CHUNK, length = left < CHUNK ? left : CHUNK;
     const uint4 *data = (const uint4 *)(value.value + unit * value.unit + (Size)index * CHUNK);
 
-    // 00, version, type, length, uid, index, three zeros; then the data and the end of the message.
+    // 00, version, type, length, uid, index, three zeros; then the data and SHA-256's padding.
     Word w[16] = {0x00010000u | (length & 0xff), (Word)(length >> 8) << 24 | swap_bytes(value.uid) >> 8,
                   swap_bytes(value.uid) << 24 | swap_bytes(index) >> 8, swap_bytes(index) << 24};
     Digest state = begin();
@@ -124,7 +124,7 @@ DEVICE Digest chunk_hash(const Hashing &p, int unit, int chunk) {
         for (int i = 0; i < 4; ++i) {
             int at = block * 64 + i * 16;
             if (at < 16) continue;
-            // Units are padded to whole lines of 16 bytes.
+            // Units are padded to a multiple of 16 bytes, so whole lines can be read.
             uint4 line = {};
             if (at < bytes) line = data[at / 16 - 1];
             Word words[4] = {line.x, line.y, line.z, line.w};
@@ -143,21 +143,22 @@ DEVICE Digest chunk_hash(const Hashing &p, int unit, int chunk) {
     return state;
 }
 
-// As many blocks as are to run beside products, or one for each 128 chunks.
+// Launched with one block per 128 chunks, or only with as many blocks as should run next to products.
 KERNEL(hash_chunks, Hashing, 128) {
     Size chunks = (Size)p.units * p.n_chunks;
     for (Size at = (Size)blockIdx.x * 128 + threadIdx.x; at < chunks; at += (Size)gridDim.x * 128)
         p.leaves[at] = chunk_hash(p, (int)(at / p.n_chunks), (int)(at % p.n_chunks));
 }
 
-// Climbs from up to BRANCH digests of a depth to the one over them, and on to a depth. The block's thread 0 gets it.
+// Combines up to BRANCH digests at depth `depth` into their root, and extends that with empty subtrees to depth `to`. The result is valid
+// in thread 0 of the block.
 DEVICE Digest climb(const Digest *from, int count, int depth, int to, const Digest *empty) {
     __shared__ Digest nodes[BRANCH / 2];
     Digest own = from[0];
     for (; count > 1 || depth < to; ++depth) {
         int parents = (count + 1) / 2, i = threadIdx.x;
         if (i < parents) own = node(from[2 * i], 2 * i + 1 < count ? from[2 * i + 1] : empty[depth]);
-        // Everybody has read the level below, which is written over.
+        // Wait until all threads have read the level below, which is about to be overwritten.
         __syncthreads();
         if (i < parents) nodes[i] = own;
         __syncthreads();
@@ -167,7 +168,8 @@ DEVICE Digest climb(const Digest *from, int count, int depth, int to, const Dige
     return own;
 }
 
-// The same blocks, or one for each branch: of large values one block alone would take longer than the product that they come from.
+// Launched with one block per branch, or fewer, as above. (A single block per large value would take longer than the product that computes
+// it.)
 KERNEL(hash_branches, Hashing, 128) {
     for (int at = blockIdx.x; at < p.units * p.n_branches; at += gridDim.x) {
         int unit = at / p.n_branches, branch = at % p.n_branches;
@@ -179,7 +181,7 @@ KERNEL(hash_branches, Hashing, 128) {
     }
 }
 
-// A block per value and unit.
+// Launched with one block per value and unit.
 KERNEL(hash_trees, Hashing, 128) {
     const Hashed &value = p.values[blockIdx.x];
     int unit = blockIdx.y, chunks = chunks_of(value);
@@ -187,7 +189,7 @@ KERNEL(hash_trees, Hashing, 128) {
     Digest *from = large ? p.branches + (Size)unit * p.n_branches + value.branch : p.leaves + (Size)unit * p.n_chunks + value.first;
     Digest root = climb(from, large ? (chunks + BRANCH - 1) / BRANCH : chunks, large ? BRANCH_DEPTH : 0, 0, p.empty);
     if (threadIdx.x > 0) return;
-    // TENSOR: 02, 22 bytes about it, the root.
+    // TENSOR: 02, 22 bytes of metadata, the root.
     Word w[16];
     for (int i = 0; i < 6; ++i) w[i] = value.head[i];
     Word before = 0;

@@ -1,23 +1,23 @@
-// What C++ has no words for: how a kernel is declared, and the GPU's own instructions. Tests put an emulation in the place of this file.
+// Kernel declarations and GPU instructions, which standard C++ does not have. Tests replace this file with an emulation.
 
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_MEMBER __device__ __forceinline__
 
-// A kernel takes one struct by value, so that all are launched alike.
+// Every kernel takes one struct by value, so that all are launched the same way.
 #define KERNEL(name, Params, threads) extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
 
-// A kernel that is launched with so many bytes of shared memory, which begin at `LAUNCHED_MEMORY`. More than 48 KiB are to be had only so.
-// One block of it fills a multiprocessor, but for a third of the registers, which are left to what runs beside it.
+// A kernel that is launched with `bytes` of dynamic shared memory, which begin at `LAUNCHED_MEMORY`. A kernel can get more than 48 KiB only
+// in this way. One block fills a multiprocessor, except for a third of its registers, which are left for kernels that run next to it.
 #define LARGE_KERNEL(name, Params, threads, bytes) KERNEL(name, Params, threads / 2 * 3)
 
 extern __shared__ __align__(1024) unsigned char LAUNCHED_MEMORY[];
 
-// What comes after it is not computed before it.
+// Keeps the compiler from moving later computations before this point.
 DEVICE void in_order() { asm volatile("" ::: "memory"); }
 
 DEVICE unsigned shared_address(const void *pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
 
-// Adds the dot product of four bytes each.
+// Adds the dot product of four bytes by four bytes to a sum.
 DEVICE int dot_u8_s8(unsigned a, unsigned b, int sum) {
     int result;
     asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
@@ -34,7 +34,7 @@ DEVICE unsigned rotate_right(unsigned word, int bits) { return __funnelshift_r(w
 
 DEVICE int shuffle_xor(int value, int lanes) { return __shfl_xor_sync(0xffffffff, value, lanes); }
 
-// Copies 16 bytes to shared memory, at the latest when copies_arrived lets go of the group it belongs to.
+// Copies 16 bytes to shared memory, asynchronously if the GPU can. The copy is complete when copies_arrived has waited for its group.
 DEVICE void copy_16(void *shared, const void *global) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
@@ -43,7 +43,7 @@ DEVICE void copy_16(void *shared, const void *global) {
 #endif
 }
 
-// The same of 4 bytes.
+// Likewise for 4 bytes.
 DEVICE void copy_4(void *shared, const void *global) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
@@ -58,7 +58,7 @@ DEVICE void close_copies() {
 #endif
 }
 
-// Waits until at most `open` of the closed groups are under way.
+// Waits until at most `open` of the closed groups are in flight.
 template <int open> DEVICE void copies_arrived() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_group %0;" ::"n"(open) : "memory");
@@ -67,7 +67,7 @@ template <int open> DEVICE void copies_arrived() {
 
 #if __CUDA_ARCH__ >= 750
 
-// Four 8x8 matrices of 16-bit elements; lane i points at row i % 8 of matrix i / 8.
+// Loads four 8x8 matrices of 16-bit elements; lane i points to row i % 8 of matrix i / 8.
 DEVICE void load_matrices(unsigned (&to)[4], const void *row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
@@ -103,18 +103,18 @@ DEVICE void mma_m16n8k32_u8_u8(int (&c)[4], const unsigned (&a)[4], unsigned b0,
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-// Hopper's tensor cores read shared memory themselves, on another way than threads write to it: this lets them see what the thread wrote.
+// Hopper's tensor cores read shared memory through a different proxy than threads. This makes the thread's writes visible to them.
 DEVICE void show_to_tensor_cores() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// Products are begun by four warps together, closed into groups, and go on until they are waited for. Before the first, and after any
-// other use of the sums, they are opened.
+// Four warps together start products asynchronously, and close them into groups that can be waited for. open_products must come before the
+// first product, and again after any other access to the sums.
 DEVICE void open_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEVICE void close_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
-// Waits until at most `open` of the closed groups are under way.
+// Waits until at most `open` of the closed groups are in flight.
 template <int open> DEVICE void products_done() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(open) : "memory"); }
 
-// For the compiler, which does not know that a sum is there only when its products are done.
+// Tells the compiler that a sum changes here: it does not know that sums are written asynchronously, until products_done.
 DEVICE void settle(int &sum) { asm volatile("" : "+r"(sum)::"memory"); }
 
 #define SUMS_4(j) "+r"(c[j][0]), "+r"(c[j][1]), "+r"(c[j][2]), "+r"(c[j][3])
@@ -141,7 +141,7 @@ DEVICE void settle(int &sum) { asm volatile("" : "+r"(sum)::"memory"); }
         : SUMS_16(0), SUMS_16(4), SUMS_16(8), SUMS_16(12), SUMS_16(16), SUMS_16(20), SUMS_16(24), SUMS_16(28) \
         : "l"(a), "l"(b), "r"(1))
 
-// c += a · b over 32 bytes of 64 rows and as many columns as there are sums for.
+// c += a · b over 32 bytes of 64 rows and of 128 or 256 columns, depending on the number of sums.
 DEVICE void wgmma_u8_s8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.s8"); }
 DEVICE void wgmma_u8_u8(int (&c)[16][4], unsigned long long a, unsigned long long b) { WGMMA_M64N128K32("u8.u8"); }
 DEVICE void wgmma_u8_s8(int (&c)[32][4], unsigned long long a, unsigned long long b) { WGMMA_M64N256K32("u8.s8"); }

@@ -1,13 +1,13 @@
-// Ops that look at single elements, and those that only move them. blockIdx.y is the unit.
+// Ops that compute single elements, and ops that only move them. blockIdx.y is the unit.
 
-// Units are padded to whole lines, so what is computed beyond the last element is written where nothing is read.
+// Units are padded to whole lines. Results past the last element go to the padding, which nobody reads.
 typedef Codes<16> Line;
 
 struct Pair {
     const Code *a, *b;
     Code *out;
     Size a_unit, b_unit, out_unit;
-    // Lines of a unit; elements of b, which is repeated.
+    // Lines per unit; elements of b, which is repeated.
     int lines, b_elements;
     Pairing pairing;
 };
@@ -46,16 +46,16 @@ KERNEL(table8, Table, 256) {
     ((Line *)(p.out + blockIdx.y * p.out_unit))[index] = line;
 }
 
-// Moves runs of 16, 4 or 1 bytes, in which all lengths below are counted.
+// Moves runs of 16, 4 or 1 bytes. All lengths below are in runs.
 struct Move {
     const Code *in;
     Code *out;
     Size in_unit, out_unit;
     // Runs that this launch writes per unit.
     int runs;
-    // Runs of an input and an output pixel, and in concat where in the latter the former begins.
+    // Runs per input pixel and per output pixel; in concat, the offset of the input's runs within the output pixel.
     int in_channels, out_channels, offset;
-    // Pixels of an output row; how many one input pixel turns into on each side.
+    // Pixels per output row; factor by which each side grows.
     int out_width, factor;
 };
 
@@ -68,7 +68,7 @@ template <typename T> DEVICE void concat(const Move &p) {
     out[(Size)pixel * p.out_channels + p.offset + channel] = ((const T *)(p.in + blockIdx.y * p.in_unit))[index];
 }
 
-// Nearest-neighbour enlargement, or with `apart` each output pixel from channels of its own.
+// Nearest-neighbour upsampling or, with `apart`, depth to space: each output pixel has its own channels of the input pixel.
 template <typename T, bool apart> DEVICE void enlarge(const Move &p) {
     int index = blockIdx.x * 256 + threadIdx.x;
     if (index >= p.runs) return;

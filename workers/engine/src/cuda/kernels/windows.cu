@@ -1,14 +1,14 @@
-// Ops with a window that keep channels apart: depthwise convolution, average and maximum pool. A thread computes `run` adjacent channels.
+// Windowed ops on separate channels: depthwise convolution, average and maximum pool. A thread computes `run` adjacent channels.
 
 struct Depthwise {
     const Code *in;
     Code *out;
-    // [tap][channel], and per channel.
+    // [tap][channel]; bias and multipliers are per channel.
     const signed char *weights;
     const Word *bias;
     const int *multipliers;
     Size in_unit, out_unit;
-    // Elements of an output unit.
+    // Elements of the output per unit.
     int elements, channels, pad;
     Window window;
     Round round;
@@ -49,12 +49,12 @@ struct MaxPool {
     const Code *in;
     Code *out;
     Size in_unit, out_unit;
-    // Words or bytes of an output unit and of a pixel.
+    // Output elements per unit, and channels of a pixel, in words or bytes.
     int elements, channels;
     Window window;
 };
 
-// Codes are in the order of the values, so the largest code is the largest value; each window has at least one element inside.
+// Codes are ordered like the values, so the largest code is the largest value. Each window has at least one element inside the input.
 template <typename T> DEVICE void max_pool(const MaxPool &p) {
     const Window &w = p.window;
     int index = blockIdx.x * 256 + threadIdx.x;

@@ -1,12 +1,12 @@
-// Work of a call: a layer's noise, its product, and the tree over that. Tensors have up to 2^36 bytes.
+// The work of a call: a layer's noise, its product, and the tree over the result. Tensors have up to 2^36 bytes.
 
 struct Work {
-    // Lines of `width` codes, and as many columns of as many weights.
+    // Lines of `width` codes, and `width` columns of `width` weights.
     const Code *tensor;
     const signed char *weights;
     // The next tensor, column by column; or sums, line by line.
     void *out;
-    // What the codes' offset takes from the sums of a column.
+    // Correction of each column's sums for the offset of the codes.
     const Word *bias;
     // A power of two.
     int lines, width;
@@ -16,7 +16,7 @@ struct Work {
 DEVICE const Code *whole_row(const Work &p, int line) { return p.tensor + (Size)(line < p.lines ? line : p.lines - 1) * p.width; }
 DEVICE const Code *whole_column(const Work &p, int column) { return (const Code *)p.weights + (Size)column * p.width; }
 
-// A tile of a layer. With `sums` the sums of products alone.
+// Computes a tile of a layer or, with `sums`, only its sums.
 template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
     Origin first = origin_of_block<Tile>(p.width / Tile::COLUMNS);
     WholeLoader<Tile> loader;
@@ -35,10 +35,10 @@ template <class Tile, bool sums> DEVICE void work(const Work &p, Code *memory) {
                 }
         return;
     }
-    // Turned: adjacent lines are adjacent elements.
+    // The output is transposed: adjacent lines become adjacent elements.
     const int PITCH = Tile::ROWS + 16;
     Size start = (Size)first.column * p.lines + first.row;
-    // Everybody is done with the last stage.
+    // Wait until all threads are done with the last stage.
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < Tile::M; ++i)
@@ -96,7 +96,7 @@ struct alignas(16) Words {
     Size low, high;
 };
 
-// Adds noise to a tensor, or to zeros in its place.
+// Adds noise to a tensor or, if `fresh`, to zeros.
 struct Noise {
     Code *tensor;
     const Size *noise;
@@ -119,7 +119,7 @@ KERNEL(work_noise, Noise, 256) {
     *words = noise;
 }
 
-// A leaf: 16, 03, two zeros, a chunk.
+// The hash of a leaf: 16, 03, two zeros, the chunk.
 DEVICE Digest leaf(const uint4 *chunk) {
     Digest state = begin();
     Word before = 0x16030000;
@@ -148,7 +148,7 @@ DEVICE Digest swapped(Digest digest) {
     return digest;
 }
 
-// Writes the root over what the threads of a block hold, a power of two of digests.
+// Computes the root over `count` digests, a power of two, held by the threads of a block.
 DEVICE void reduce(Digest own, int count, Digest *root) {
     __shared__ Digest nodes[256];
     nodes[threadIdx.x] = own;
@@ -164,7 +164,7 @@ DEVICE void reduce(Digest own, int count, Digest *root) {
 struct Blocks {
     const Code *tensor;
     Digest *roots;
-    // Of a block: 256, or all there are.
+    // Chunks per block: 256, or all if there are fewer.
     int chunks;
 };
 

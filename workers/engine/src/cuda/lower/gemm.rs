@@ -11,7 +11,7 @@ use protocol::requantise::Requantise;
 use protocol::tensor::{Shape, to_code};
 
 impl Lowering<'_> {
-    /// A product and what follows it in its launch. Its layers are groups of channels, or with `by_unit` units.
+    /// Adds the followers to a product's launch. The layers of the product are groups of channels or, with `by_unit`, units.
     fn followed(&self, mut gemm: Gemm, step: usize, followers: &[usize], by_unit: bool) -> Gemm {
         gemm.out = self.stored(step, followers.is_empty());
         let mut last = step;
@@ -32,7 +32,7 @@ impl Lowering<'_> {
         gemm
     }
 
-    /// An op that makes each element of one of `value`.
+    /// The arguments of an element-wise op on `value`.
     fn follower(&self, op: &Op, step: usize, value: usize) -> Follower {
         let (ids, kind) = (op.descriptor.inputs.as_slice(), op.descriptor.kind);
         let own = ids.iter().position(|id| usize::from(*id) == value).unwrap_or(0);
@@ -51,7 +51,7 @@ impl Lowering<'_> {
         }
         if own == 1 {
             follower.pairing.zeros.reverse();
-            // A product has one multiplier.
+            // A product has only one multiplier.
             if follower.product == 0 {
                 follower.pairing.multipliers.reverse();
             }
@@ -59,7 +59,7 @@ impl Lowering<'_> {
         follower
     }
 
-    /// A product with weights, by groups of channels.
+    /// Launches a product with weights, with one layer per group of channels.
     pub(super) fn weighted(
         &mut self,
         site: &Site<'_>,
@@ -97,7 +97,7 @@ impl Lowering<'_> {
         self.product(Operands::Weights, gemm, groups.into(), run)
     }
 
-    /// A product of two activations: Σ (u − za)(v − zb) = Σuv − za·Σv − zb·Σu + K·za·zb on codes, modulo 2^32.
+    /// Launches a product of two activations: Σ (u − za)(v − zb) = Σuv − za·Σv − zb·Σu + K·za·zb on codes, modulo 2^32.
     pub(super) fn activations(
         &mut self,
         site: &Site<'_>,
@@ -157,7 +157,7 @@ impl Lowering<'_> {
         self.product(Operands::Activations, gemm, units, run_of_rows(channels))
     }
 
-    /// What a product of all units at once has in common.
+    /// The arguments that are common to products of all units.
     fn whole(&self, output: Shape, requantise: Requantise) -> Gemm {
         let pixels = i32::from(output.h) * i32::from(output.w);
         Gemm {
@@ -169,7 +169,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// A product on the tile that fits it.
+    /// Launches a product with the tile that suits it best.
     fn product(&mut self, operands: Operands, mut gemm: Gemm, layers: u64, run: i32) -> Result<(), DeviceError> {
         let size = tiles::Size {
             rows: gemm.m.unsigned_abs(),
@@ -189,12 +189,12 @@ impl Lowering<'_> {
     }
 }
 
-/// The same of the rows of a product, or [`STEP`] if they are of whole steps.
+/// The run for the rows of a product: [`STEP`] if they consist of whole steps, otherwise as [`run_of`].
 pub(super) fn run_of_rows(depth: i32) -> i32 {
     if depth % STEP as i32 == 0 { STEP as i32 } else { run_of(&[depth]) }
 }
 
-/// Pixels one by one, as one long row.
+/// A window of one pixel, over all pixels as one long row.
 pub(super) fn pixels(h: u16, w: u16) -> Window {
     let pixels = i32::from(h) * i32::from(w);
     Window {

@@ -9,14 +9,14 @@ use protocol::hash::Tag;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use std::ops::RangeInclusive;
 
-/// Chunks of a branch of a value's tree, for values of more.
+/// Chunks per branch of a value's tree. Values with no more chunks than this have no branches.
 const BRANCH: u64 = 256;
 
-/// Blocks of hashes that a multiprocessor has room for beside one of Hopper's products.
+/// Blocks of hashing kernels that fit on a multiprocessor next to one of Hopper's product blocks.
 const HASHES_BESIDE: u64 = 3;
 
 impl Lowering<'_> {
-    /// Hashes the checkpoints among some ops.
+    /// Launches the hashing of the checkpoints in a batch of ops.
     pub(super) fn hash(&mut self, batch: RangeInclusive<usize>, scratch: Scratch) -> Result<(), DeviceError> {
         let package = self.plan.package;
         let values = self.bases.table + (self.table.len() * size_of::<Hashed>()) as u64;
@@ -57,7 +57,7 @@ impl Lowering<'_> {
         }
         let units = u64::from(self.plan.units);
         let [chunks, nodes] = [hashing.n_chunks, hashing.n_branches].map(|count| units * u64::from(count.unsigned_abs()));
-        // Begun at once, more would keep products out.
+        // On Hopper, more blocks than this would keep products off the multiprocessors.
         let most = match self.traits.cores {
             Cores::Group => HASHES_BESIDE * u64::from(self.traits.processors.max(1)),
             _ => u64::MAX,
@@ -74,7 +74,7 @@ pub(super) fn chunks(shape: Shape) -> u64 {
     elements(shape).div_ceil(CHUNK_BYTES as u64)
 }
 
-/// Branches of a value of so many chunks.
+/// Number of branches of a value with `chunks` chunks.
 pub(super) fn branches(chunks: u64) -> u64 {
     if chunks > BRANCH { chunks.div_ceil(BRANCH) } else { 0 }
 }
@@ -104,13 +104,13 @@ mod tests {
             Ok::<_, Box<dyn std::error::Error>>(hashes.map(|launch| (launch.kernel, launch.grid)).collect::<Vec<_>>())
         };
         let [chunks, branches, trees] = ["hash_chunks", "hash_branches", "hash_trees"];
-        // Of 1,024 chunks.
+        // A value of 1,024 chunks.
         assert_eq!(
             hashes(1024, Cores::Warp)?,
             [(chunks, [32, 1]), (branches, [16, 1]), (trees, [1, 4])]
         );
         assert_eq!(hashes(1024, Cores::Group)?, [(chunks, [6, 1]), (branches, [6, 1]), (trees, [1, 4])]);
-        // Of 256.
+        // A value of 256 chunks.
         assert_eq!(hashes(512, Cores::Group)?, [(chunks, [6, 1]), (trees, [1, 4])]);
         Ok(())
     }

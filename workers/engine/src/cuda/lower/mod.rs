@@ -1,4 +1,4 @@
-//! Ops into launches.
+//! Lowers the ops of a package to kernel launches.
 
 mod gemm;
 mod hashing;
@@ -18,20 +18,20 @@ use protocol::ops::OpKind;
 use protocol::tensor::Shape;
 use windows::window;
 
-/// What a pass over so many units does.
+/// A pass over a number of units.
 pub(crate) struct Pass {
     pub launches: Vec<Launch>,
-    /// Bytes of the arena.
+    /// Size of the arena in bytes.
     pub bytes: u64,
-    /// What the hashing kernels look up, and where it goes.
+    /// The table of values that the hashing kernels read.
     pub table: Vec<Hashed>,
-    /// Offsets in the arena: of each graph input, of the output, of the TENSORs.
+    /// Offsets in the arena of each graph input, of the output and of the TENSORs.
     pub inputs: Vec<u64>,
     pub output: u64,
     pub tensors: u64,
 }
 
-/// Where the memory of a pass begins.
+/// Addresses of the memory of a pass.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Bases {
     pub constants: u64,
@@ -43,12 +43,12 @@ fn elements(shape: Shape) -> u64 {
     shape.elements().unwrap_or(0).into()
 }
 
-/// Bytes from one unit of a value to the next.
+/// Bytes from one unit to the next within a value.
 pub(crate) fn stride(shape: Shape) -> u64 {
     aligned(elements(shape))
 }
 
-/// The longest of 16, 4 and 1 that divides all lengths.
+/// The largest of 16, 4 and 1 that divides all lengths.
 fn run_of(lengths: &[i32]) -> i32 {
     [16, 4]
         .into_iter()
@@ -56,7 +56,7 @@ fn run_of(lengths: &[i32]) -> i32 {
         .unwrap_or(1)
 }
 
-/// Builds a pass.
+/// Builds the launches of a pass.
 struct Lowering<'a> {
     plan: &'a Plan<'a>,
     constants: &'a Constants,
@@ -67,7 +67,7 @@ struct Lowering<'a> {
     table: Vec<Hashed>,
 }
 
-/// The launches that compute `units` units of a package, and with `traced` hash the checkpoints of its traces.
+/// The pass that computes `units` units of a package and, if `traced`, hashes their checkpoints.
 pub(crate) fn pass(
     package: &Package,
     constants: &Constants,
@@ -99,11 +99,11 @@ pub(crate) fn pass(
     })
 }
 
-/// An op, and where it reads and writes.
+/// An op, with the addresses that it reads and writes.
 struct Site<'a> {
     step: usize,
     op: &'a Op,
-    /// Its constants.
+    /// Addresses of the op's constants.
     places: Places,
     input: u64,
     out: u64,
@@ -114,7 +114,7 @@ struct Site<'a> {
     output: Shape,
     /// Channels of the input.
     channels: i32,
-    /// Sixteens of elements of the output.
+    /// Lines of 16 elements in the output.
     lines: u64,
 }
 
@@ -134,10 +134,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn launch<T: Pod>(&mut self, kernel: &'static str, grid: [u64; 2], threads: u32, params: &T) -> Result<(), DeviceError> {
-        // 2^24 elements of 64 units are fewer than 2^31 blocks, and y counts units or groups: below 2^16.
+        // 2^24 elements of 64 units need fewer than 2^31 blocks, and y counts units or groups: fewer than 2^16.
         let [x, y] = grid.map(u32::try_from);
         let (Ok(x), Ok(y)) = (x, y) else {
-            return Err(DeviceError::Lost(format!("{kernel} would take more blocks than there can be")));
+            return Err(DeviceError::Lost(format!("{kernel} needs more blocks than a grid may have")));
         };
         self.launches.push(Launch {
             kernel,
@@ -150,27 +150,28 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// The address of a region of the arena.
     fn region(&self, region: usize) -> u64 {
         self.bases.arena + self.offsets.get(region).copied().unwrap_or(0)
     }
 
-    /// The region of an op's output.
-    fn made(&self, step: usize) -> u64 {
+    /// The address of an op's output.
+    fn output(&self, step: usize) -> u64 {
         self.region(self.plan.package.inputs.len() + step)
     }
 
-    /// Where an op's output lies, or 0 if it is read where it is computed and nowhere else.
+    /// The address of an op's output, or 0 if it need not be stored because only its own launch reads it.
     fn stored(&self, step: usize, read: bool) -> u64 {
-        if read || self.plan.is_hashed(step) { self.made(step) } else { 0 }
+        if read || self.plan.is_hashed(step) { self.output(step) } else { 0 }
     }
 
-    /// Where a value that an op reads lies, and its shape.
+    /// The address and shape of an op's input.
     fn operand(&self, op: &Op, slot: usize) -> (u64, Shape) {
         let id = op.descriptor.inputs.as_slice().get(slot).copied().unwrap_or(0);
         (self.region(id.into()), op.inputs.get(slot).copied().unwrap_or_default())
     }
 
-    /// Where an op's constants lie.
+    /// The addresses of an op's constants.
     fn places(&self, step: usize) -> Places {
         let Places {
             weights,
@@ -195,7 +196,7 @@ impl<'a> Lowering<'a> {
             op,
             places: self.places(step),
             input,
-            out: self.made(step),
+            out: self.output(step),
             in_unit: stride(a),
             out_unit: stride(output),
             a,
@@ -225,7 +226,7 @@ impl<'a> Lowering<'a> {
                     return self.depthwise(site, pad_value, window, requantise);
                 }
                 let depth = i32::from(a.c / groups.max(1));
-                // Each output pixel is of the input pixel in its place.
+                // If each output pixel depends only on the input pixel in the same place, whole rows can be loaded.
                 let whole = kernel == [1, 1] && stride == [1, 1] && padding == [0; 4];
                 let run = if whole { run_of_rows(depth) } else { run_of(&[channels, depth]) };
                 self.weighted(site, followers, groups, window, run, requantise)
@@ -265,7 +266,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// So many threads for each unit.
+    /// Launches a kernel with `threads` threads per unit.
     fn each<T: Pod>(&mut self, kernel: &'static str, threads: u64, params: &T) -> Result<(), DeviceError> {
         self.launch(kernel, [threads.div_ceil(256), self.plan.units.into()], 256, params)
     }

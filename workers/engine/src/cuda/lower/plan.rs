@@ -1,4 +1,4 @@
-//! The memory of a pass: what each region holds, and from which step to which.
+//! Plans the memory of a pass: what each region holds, and during which steps.
 
 use super::hashing::{branches, chunks};
 use super::stride;
@@ -9,32 +9,32 @@ use protocol::ops::OpKind;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-/// Traced, values stay until this many bytes of a pass wait, and are hashed together, beside the ops that follow: 32,768 chunks, a thread
-/// each, are about what keeps a large GPU busy.
+/// In a traced pass, values are kept until this many bytes are waiting, and are then hashed together, in parallel with the ops that follow.
+/// That is 32,768 chunks, with a thread each: about enough to keep a large GPU busy.
 const HASH_BYTES: u64 = 32 << 20;
 
-/// Bytes of a digest.
+/// Size of a digest in bytes.
 const DIGEST: u64 = 32;
-/// Scratch of the kernels that a step needs besides its operands: corrections of a product of activations, or hashes.
+/// Two regions of scratch memory that a step needs besides its operands: the row sums of a product of activations, or hashes.
 #[derive(Clone, Copy)]
 pub(super) struct Scratch {
     pub first: usize,
     pub second: usize,
 }
 
-/// What is to be launched, and the memory that it takes.
+/// What a pass computes, and the memory that it needs.
 pub(super) struct Plan<'a> {
     pub package: &'a Package,
     pub fusion: Fusion,
     pub units: u32,
     pub traced: bool,
-    /// Of every value, of the TENSORs, and of what single steps need.
+    /// The regions of all values, of the TENSORs, and of scratch memory, in this order.
     pub regions: Vec<Region>,
-    /// The region of the TENSORs, which follows those of the values.
+    /// Index of the region of the TENSORs.
     pub tensors: usize,
-    /// Of products of activations.
+    /// Scratch memory of products of activations, by step.
     pub sums: HashMap<usize, Scratch>,
-    /// Ops that are hashed together once the last of them has been computed.
+    /// Batches of ops that are hashed together once the last of them has been computed.
     pub batches: Vec<(RangeInclusive<usize>, Scratch)>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Plan<'a> {
         self.traced && self.package.checkpoints().contains(op as u32)
     }
 
-    /// Values are there until their last use, the output and the TENSORs to the end.
+    /// Keeps values until their last use, and the output and the TENSORs to the end.
     fn place_values(&mut self) {
         let (package, last_op) = (self.package, self.last_op());
         for shape in package.input_shapes() {
@@ -78,10 +78,10 @@ impl<'a> Plan<'a> {
         }
         for (step, op) in package.ops.iter().enumerate() {
             let place = self.fusion.place(step);
-            // What is read in its own launch only, and not hashed, is never stored.
-            let passes = place != step && !self.is_hashed(step);
+            // A value that only its own launch reads, and that is not hashed, is never stored.
+            let transient = place != step && !self.is_hashed(step);
             self.regions.push(Region {
-                bytes: if passes {
+                bytes: if transient {
                     0
                 } else {
                     stride(op.descriptor.output) * u64::from(self.units)
@@ -120,7 +120,7 @@ impl<'a> Plan<'a> {
     fn place_hashes(&mut self) {
         let package = self.package;
         let batches = hash_batches(package, &self.fusion, self.units);
-        // A batch is hashed until the next one is.
+        // The hashing of a batch ends when that of the next one begins.
         let next = batches.iter().skip(1).map(|batch| *batch.end());
         let ends: Vec<usize> = next.chain([self.last_op()]).collect();
         for (batch, end) in batches.into_iter().zip(ends) {
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Two regions of so many bytes a unit, from one step to another.
+    /// Adds two regions of `bytes` per unit, in use from step `first` to step `last`.
     fn scratch(&mut self, [first, last]: [usize; 2], bytes: [u64; 2]) -> Scratch {
         let at = self.regions.len();
         self.regions.extend(bytes.map(|bytes| Region {
@@ -150,7 +150,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Ops whose checkpoints are hashed together, in the place of the last, by which all have been computed.
+/// Batches of ops whose checkpoints are hashed together, at the step of the last one, when all have been computed.
 fn hash_batches(package: &Package, fusion: &Fusion, units: u32) -> Vec<RangeInclusive<usize>> {
     let (mut batches, mut first, mut waiting, mut computed) = (Vec::new(), 0, 0, 0);
     for (step, op) in package.ops.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Launches of ops that compute or move single elements.
+//! Launches of ops that compute or move elements one by one.
 
 use super::{Lowering, Site, elements, run_of, stride};
 use crate::cuda::device::DeviceError;
@@ -37,7 +37,7 @@ impl Lowering<'_> {
         self.each("table8", site.lines, &params)
     }
 
-    /// A launch for each input.
+    /// Launches one copy per input.
     pub(super) fn concat(&mut self, site: &Site<'_>) -> Result<(), DeviceError> {
         let lengths: Vec<i32> = site.op.inputs.iter().map(|shape| shape.c.into()).collect();
         let run = run_of(&lengths);
@@ -62,7 +62,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Pixels become squares; `together` codes of theirs stay side by side.
+    /// Enlarges each pixel to a square; runs of `together` codes stay together.
     pub(super) fn enlarge(&mut self, kernels: [&'static str; 3], site: &Site<'_>, factor: u8, together: i32) -> Result<(), DeviceError> {
         let run = run_of(&[together]);
         let params = Move {
@@ -85,7 +85,7 @@ impl Lowering<'_> {
     }
 }
 
-/// What a sum or a product makes of two elements.
+/// The arguments of an element-wise sum or product.
 pub(super) fn pairing(kind: OpKind) -> Pairing {
     let (zeros, multipliers, round) = match kind {
         OpKind::Add {

@@ -1,4 +1,4 @@
-//! Launches of ops with a window that keep channels apart.
+//! Launches of windowed ops on separate channels: depthwise convolutions and pools.
 
 use super::{Lowering, Site, elements};
 use crate::cuda::device::DeviceError;
@@ -7,7 +7,7 @@ use protocol::requantise::Requantise;
 use protocol::tensor::{Shape, to_code};
 
 impl Lowering<'_> {
-    /// A convolution that keeps channels apart, or an average.
+    /// Launches a depthwise convolution or an average pool.
     pub(super) fn depthwise(&mut self, site: &Site<'_>, pad: i8, window: Window, requantise: Requantise) -> Result<(), DeviceError> {
         let params = Depthwise {
             input: site.input,
