@@ -1,4 +1,4 @@
-//! Runs the graph of a package, unit by unit or a whole batch at a time.
+//! Runs the graph of a package, one unit or a whole batch at a time.
 
 use crate::backend::Backend;
 use crate::cuda::{Computed, Device, Fleet, Loss, PassTimes, Resident, Unit};
@@ -9,34 +9,35 @@ use crate::layers::{Cpu, Layer};
 use crate::package::Package;
 use crate::threads::Threads;
 use crate::window::SLACK;
+use parking_lot::Mutex;
 use protocol::batch::{self, BatchHeader, BlobKind};
 use protocol::hash::Hash;
 use protocol::trace::Checkpoints;
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The checkpoints of one unit, hashed.
+/// The hashed checkpoints of one unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// TENSOR of each, in op order.
+    /// TENSOR of each checkpoint, in op order.
     pub tensors: Vec<Hash>,
-    /// TRACE over them.
+    /// TRACE over all TENSORs.
     pub hash: Hash,
 }
 
-/// What a worker delivers for a job.
+/// The result of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The outputs blob.
     pub outputs: Vec<u8>,
-    /// Batch root of the outputs, which is the blob's address.
+    /// Batch root of the outputs: the address of the outputs blob.
     pub outputs_root: Hash,
     /// TRACE of each unit.
     pub traces: Vec<Hash>,
     /// Batch root of the traces.
     pub traces_root: Hash,
-    /// TENSOR of each checkpoint, unit after unit: what a trace blob carries.
+    /// TENSOR of each checkpoint, unit after unit: the content of a trace blob.
     pub tensors: Vec<Hash>,
 }
 
@@ -47,7 +48,7 @@ impl Batch {
         self.tensors.chunks_exact(count).nth(unit as usize).unwrap_or_default()
     }
 
-    /// A batch of an outputs blob and the TENSORs of the checkpoints of all units.
+    /// Makes a batch from its outputs blob and the TENSORs of the checkpoints of all units.
     fn new(outputs: Vec<u8>, tensors: Vec<Hash>, checkpoints: Checkpoints) -> Self {
         let units = tensors.chunks_exact(checkpoints.count().max(1) as usize);
         let traces: Vec<Hash> = units.clone().map(|unit| checkpoints.trace(unit)).collect();
@@ -63,9 +64,9 @@ impl Batch {
     }
 }
 
-/// A package ready to run on a number of threads.
+/// A package that is ready to run on a number of threads.
 ///
-/// Tensors come and go as codes, the committed form: one byte `x + 128` per element. For an image that is the pixel itself.
+/// Inputs and outputs are codes, the form that commitments use: one byte `x + 128` per element. For an image that is the pixel itself.
 pub struct Engine {
     package: Arc<Package>,
     backend: Backend,
@@ -73,19 +74,19 @@ pub struct Engine {
     threads: Threads,
     layers: Arc<[Layer]>,
     plan: Arc<Plan>,
-    /// Buffers of units that have ended, for the next ones.
+    /// Buffers of finished units, to be reused.
     spare: Mutex<Vec<Buffers>>,
-    /// The package on GPUs, which then compute whatever nobody wants to look into.
+    /// GPUs that hold the package. They run all units except those whose op outputs are observed.
     gpus: Fleet,
 }
 
 impl Engine {
-    /// Makes `package` ready on the CPU's best backend. `threads` 0 means one per core.
+    /// Prepares `package` for the CPU's best backend. 0 `threads` means one per core.
     pub fn new(package: Arc<Package>, threads: usize) -> Result<Self, Error> {
         Self::with_backend(package, threads, Backend::best())
     }
 
-    /// The same on a backend of choice.
+    /// [`Engine::new`] with a given backend.
     pub fn with_backend(package: Arc<Package>, threads: usize, backend: Backend) -> Result<Self, Error> {
         let kernels = backend.kernels().ok_or(Error::Backend(backend))?;
         let threads = Threads::new(threads)?;
@@ -103,8 +104,8 @@ impl Engine {
         })
     }
 
-    /// The same package on as many threads of its own, without GPUs. What runs there does not wait for what runs here: the system shares
-    /// out the cores.
+    /// Another engine for the same package with its own threads, as many as this one has, and no GPUs. The two never wait for each other:
+    /// the operating system divides the cores between them.
     pub fn beside(&self) -> Result<Self, Error> {
         Ok(Self {
             package: self.package.clone(),
@@ -118,34 +119,34 @@ impl Engine {
         })
     }
 
-    /// Puts the package on a GPU too, beside those it is on. From now on they run units and batches, with the same bits, unless each op's
-    /// output is to be seen. A GPU that fails is left for good; the others, and the CPU when there are none, go on with its units.
+    /// Loads the package onto one more GPU. From now on the GPUs run units and batches, with the same bits as the CPU, except when op
+    /// outputs are observed. A GPU that fails is not used again; the other GPUs, or else the CPU, take over its units.
     pub fn attach(&self, device: Arc<dyn Device>) -> Result<(), Error> {
         self.gpus.attach(self.package.clone(), device, None)
     }
 
-    /// The same for passes of so many units, a power of two, and with no more memory than those take. For benchmarks.
+    /// [`Engine::attach`] for passes of exactly `units` units, a power of two, with no more memory than those need. For benchmarks.
     pub fn attach_sized(&self, device: Arc<dyn Device>, units: u32) -> Result<(), Error> {
         self.gpus.attach(self.package.clone(), device, Some(units))
     }
 
-    /// Leaves all GPUs and forgets those that failed.
+    /// Unloads the package from all GPUs and clears the list of failed ones.
     pub fn detach(&self) {
         self.gpus.detach();
     }
 
-    /// What each GPU is and holds, but for those that failed.
+    /// The GPUs that hold the package, without those that failed.
     pub fn residents(&self) -> Vec<Resident> {
         self.gpus.runners().iter().map(|runner| runner.resident()).collect()
     }
 
-    /// The GPUs that failed, in the order in which they did.
+    /// The GPUs that failed, in the order of their failures.
     pub fn losses(&self) -> Vec<Loss> {
         self.gpus.losses()
     }
 
-    /// Times at least `times` passes, for at least so long, of the first GPU over as many units as it takes at once: as many under way as
-    /// it has room for, without copies, of whatever was computed last. For benchmarks; `None` without a GPU.
+    /// Times passes on the first GPU: at least `times` of them, for at least `least`. Passes are as large as they can be, as many are in
+    /// flight as the GPU has room for, and they recompute whatever is in memory, without copies. For benchmarks; `None` without a GPU.
     pub fn time_passes(&self, traced: bool, times: u32, least: Duration) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };
@@ -157,28 +158,28 @@ impl Engine {
         &self.package
     }
 
-    /// The backend in use.
+    /// The CPU backend in use.
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// Threads that it computes on.
+    /// Number of CPU threads.
     pub fn threads(&self) -> usize {
         self.threads.count()
     }
 
-    /// Units that keep it busy: as many as its GPUs take at once, or one a thread.
+    /// Number of units that keep the engine busy: as many as its GPUs run at once, or else one per thread.
     pub fn full_batch(&self) -> u32 {
         let on_gpus: u32 = self.residents().iter().map(|gpu| gpu.units * gpu.passes).sum();
         if on_gpus > 0 { on_gpus } else { self.threads.count() as u32 }
     }
 
-    /// Bytes of activations that one unit in flight needs.
+    /// Bytes of memory that one unit in flight needs for its activations.
     pub fn unit_memory(&self) -> usize {
         self.plan.slots.iter().map(|capacity| capacity + SLACK).sum()
     }
 
-    /// Runs one unit: the codes of each graph input, to the codes of the output.
+    /// Runs one unit. Takes the codes of each graph input and returns the codes of the output.
     pub fn run(&self, inputs: &[&[u8]]) -> Result<Vec<u8>, Error> {
         self.check(inputs)?;
         Ok(self.compute(&[inputs.to_vec()], false, || true)?.outputs)
@@ -192,11 +193,11 @@ impl Engine {
         Ok((outputs, Trace { tensors, hash }))
     }
 
-    /// [`Engine::run_traced`], on the CPU, that shows `see` each op's index and output before it is hashed, if it is. Nothing is kept, so a
-    /// unit takes no more memory than when it is merely run.
+    /// [`Engine::run_traced`] on the CPU with an observer: `see` gets each op's index and output, before the output is hashed. Values are
+    /// not kept, so this takes no more memory than running the unit.
     ///
-    /// What `see` leaves there is what is hashed and what the following ops read. That is how a checker goes on from a value it was
-    /// given instead of its own: if every later op then agrees with the worker, that one value is all that is wrong.
+    /// `see` may change the output. The changed value is what is hashed and what later ops read. A checker uses this to continue from the
+    /// worker's value instead of its own: if every later op then agrees with the worker, that value is the only wrong one.
     pub fn run_seen(&self, inputs: &[&[u8]], see: impl FnMut(usize, &mut [u8]) + Send) -> Result<(Vec<u8>, Trace), Error> {
         let mut output = vec![0; elements(self.package.output_shape())];
         let mut tensors = Vec::with_capacity(self.layers.len());
@@ -208,7 +209,7 @@ impl Engine {
         Ok((output, Trace { tensors, hash }))
     }
 
-    /// TENSOR of every op's output of one unit, from [`Engine::values`]: more than its trace says, where that is of checkpoints.
+    /// TENSOR of every op's output of one unit, given its [`Engine::values`]. A trace may have fewer: it covers only checkpoints.
     pub fn tensors(&self, values: &[Vec<u8>]) -> Vec<Hash> {
         let (threads, first) = (self.threads.count(), self.package.inputs.len() as u32);
         let numbered = (first..).zip(self.package.ops.iter().zip(values));
@@ -219,21 +220,21 @@ impl Engine {
         })
     }
 
-    /// Every op's output of one unit, in op order.
+    /// Runs one unit and returns every op's output, in op order.
     pub fn values(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
         let mut values = Vec::with_capacity(self.layers.len());
         self.run_seen(inputs, |_, codes| values.push(codes.to_vec()))?;
         Ok(values)
     }
 
-    /// Runs every unit of an inputs blob. After each, `go_on` is asked, from any thread; its no ends the batch with [`Error::Stopped`] once
-    /// the units under way are done.
+    /// Runs every unit of an inputs blob. `go_on` is called after each unit, from any thread. When it returns false, the batch ends with
+    /// [`Error::Stopped`] once the units in flight are done.
     pub fn run_batch(&self, inputs: &[u8], go_on: impl Fn() -> bool + Sync) -> Result<Batch, Error> {
         self.batch(inputs, |units| self.compute(units, true, go_on))
     }
 
-    /// [`Engine::run_batch`], on the CPU, that shows `see` unit, op and output of every op before it is hashed, from any thread; as
-    /// [`Engine::run_seen`].
+    /// [`Engine::run_batch`] on the CPU with an observer, as in [`Engine::run_seen`]: `see` gets the unit, the op and its output, from any
+    /// thread.
     pub fn run_batch_seen(
         &self,
         inputs: &[u8],
@@ -252,7 +253,7 @@ impl Engine {
         Ok(Batch::new(outputs, computed.tensors, self.package.checkpoints()))
     }
 
-    /// Runs units on the GPUs, and on the CPU those that no GPU is there for.
+    /// Runs units on the GPUs, and on the CPU those that the GPUs left.
     fn compute(&self, units: &[Unit], traced: bool, go_on: impl Fn() -> bool + Sync) -> Result<Computed, Error> {
         let work = self.gpus.run(units, traced, &go_on)?;
         let mut parts = work.parts;
@@ -265,7 +266,7 @@ impl Engine {
         Ok(parts.reduce(Computed::followed_by).unwrap_or_default())
     }
 
-    /// Runs units on the CPU, as [`Engine::run_batch_seen`].
+    /// Runs units on the CPU, with the closures of [`Engine::run_batch_seen`].
     fn on_cpu(
         &self,
         units: &[Unit],
@@ -275,8 +276,8 @@ impl Engine {
     ) -> Result<Computed, Error> {
         let count = elements(self.package.output_shape());
         let mut outputs = vec![0; count * units.len()];
-        // Threads go to whole units where there are enough, else they share each unit. Never both: a thread that waits for the others
-        // would start one more unit meanwhile, and one more inside that.
+        // If there are enough units, each thread runs whole units; otherwise all threads share each unit. Never both: a thread that waits
+        // for others within a unit would steal another whole unit meanwhile, and yet another while waiting in that one.
         let threads = self.threads.count();
         let whole_units = units.len() >= threads;
         let run = |((index, unit), output): ((usize, &Unit), &mut [u8])| {
@@ -300,7 +301,7 @@ impl Engine {
         })
     }
 
-    /// The header and the units of an inputs blob that fits the package.
+    /// Parses an inputs blob and checks that it fits the package.
     fn parse<'a>(&self, inputs: &'a [u8]) -> Result<(BatchHeader, Vec<Unit<'a>>), Error> {
         let (header, units) = BatchHeader::parse(inputs)?;
         let expected = self.package.input_shapes();
@@ -322,7 +323,7 @@ impl Engine {
         Ok((header, units))
     }
 
-    /// Whether these are the codes of one unit's graph inputs.
+    /// Checks that these are the codes of one unit's graph inputs.
     fn check(&self, inputs: &[&[u8]]) -> Result<(), Error> {
         let expected = &self.package.inputs;
         if inputs.len() != expected.len() {
@@ -344,7 +345,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs one unit on so many threads of the pool.
+    /// Runs one unit on `threads` threads of the pool.
     fn unit(
         &self,
         inputs: &[&[u8]],
@@ -354,7 +355,7 @@ impl Engine {
         mut see: impl FnMut(usize, &mut [u8]),
     ) -> Result<(), Error> {
         self.check(inputs)?;
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = self.spare.lock().pop();
         let mut buffers = spare.unwrap_or_else(|| self.plan.buffers());
         for (data, slot) in inputs.iter().zip(&self.plan.values) {
             let buffer = buffers.get_mut(*slot).and_then(|buffer| buffer.get_mut(..data.len()));
@@ -364,7 +365,8 @@ impl Engine {
         for (index, (op, layer)) in self.package.ops.iter().zip(self.layers.iter()).enumerate() {
             let id = inputs.len().saturating_add(index);
             let slot = self.plan.slot(id)?;
-            // The output leaves the list while the inputs are borrowed; the plan never gives it a slot that an input still needs.
+            // Take the output buffer out of the list while the inputs are borrowed. The plan never puts an output into the slot of an input
+            // that is still needed.
             let mut out = std::mem::take(buffers.get_mut(slot).ok_or(Error::Internal("an output buffer"))?);
             let ids = op.descriptor.inputs.as_slice().iter();
             let read = ids.map(|id| {
@@ -400,19 +402,19 @@ impl Engine {
                 .and_then(|buffer| buffer.get(..count))
                 .ok_or(Error::Internal("the output buffer"))?,
         );
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        self.spare.lock().push(buffers);
         Ok(())
     }
 }
 
-/// Elements of a shape that passed the package's checks.
+/// Number of elements of a shape that the package has checked.
 fn elements(shape: protocol::tensor::Shape) -> usize {
     shape.elements().unwrap_or(0) as usize
 }
 
 type Buffers = Vec<Vec<u8>>;
 
-/// Which buffer each value lives in. Buffers are used again as soon as the last op that reads their value has run.
+/// Assigns values to buffers. A buffer is reused as soon as the last op that reads its value has run.
 struct Plan {
     /// Buffer of each value.
     values: Vec<usize>,
@@ -452,7 +454,7 @@ impl Plan {
         plan
     }
 
-    /// Gives the next value the free buffer that needs to grow least, or a new one.
+    /// Puts the next value into the free buffer that has to grow least, or into a new one.
     fn place(&mut self, bytes: usize, free: &mut Vec<usize>) {
         let growth = |slot: &usize| self.slots.get(*slot).map_or(usize::MAX, |have| bytes.saturating_sub(*have));
         let best = (0..free.len()).min_by_key(|index| free.get(*index).map_or(usize::MAX, growth));

@@ -1,4 +1,4 @@
-//! The GPU's path on the emulated GPU against the CPU's, bit for bit: random graphs op by op, batches, and both shipped models.
+//! Compares the GPU code, on an emulated GPU, with the CPU, bit for bit: random graphs op by op, batches, and both shipped models.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -16,26 +16,26 @@ use protocol::tensor::Shape;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Without tensor cores, with Turing's, with Ampere's, with Hopper's.
+/// Architectures without tensor cores, and with Turing's, Ampere's and Hopper's.
 const ARCHS: [u32; 4] = [61, 75, 80, 90];
 
-/// Memory enough for any of the graphs here.
+/// Enough memory for any graph here.
 const PLENTY: u64 = 1 << 30;
 
-/// That all was computed on the GPUs: the CPU does what one that fails leaves, and its bits are right.
+/// Asserts that everything was computed on the GPUs. (The CPU would take over the units of a GPU that fails, and its bits would be right.)
 fn none_failed(engine: &Engine, what: &str) {
     let errors: Vec<String> = engine.losses().iter().map(|loss| loss.error.to_string()).collect();
     assert!(errors.is_empty(), "{what}: {errors:?}");
 }
 
-/// Random graphs, as many as CUDA_CASES asks for.
+/// Random graphs; CUDA_CASES sets their number.
 fn random_graphs(arch: u32) {
     let mut comparison = Comparison::new(Arc::new(Emulator::new(arch, 1000, PLENTY)));
     let total = cases(400);
-    // Few are large enough for several tiles and steps.
+    // A few are large enough for several tiles and steps.
     let large = (1_000_000..1_000_000 + total / 20).map(|seed| (seed, 4, 4_000_000));
     for (seed, ops, most_macs) in (0..total).map(|seed| (seed, 5, 60_000)).chain(large) {
-        // Whatever is busy with one block gets large tiles, whatever wants a thousand gets small ones.
+        // A GPU that one block keeps busy gets large tiles; one that needs a thousand gets small ones.
         comparison.graph(seed, ops, most_macs, seed % 2 == 0);
     }
     let kinds = &comparison.kinds;
@@ -87,7 +87,7 @@ fn the_image_generator() {
     whole("imagine", 5);
 }
 
-/// Values of many megabytes are hashed in several batches beside the ops that follow, whichever runs first.
+/// Values of many megabytes are hashed in several batches, in parallel with the ops that follow, in either order.
 #[test]
 fn batches_of_hashes_run_beside_the_ops() {
     let (package, blob) = hashed_in_batches();
@@ -109,7 +109,7 @@ fn a_model_that_does_not_fit_is_refused() {
     assert!(engine.residents().is_empty());
 }
 
-/// Tables of products, sums at their ends, and every kernel that there is.
+/// Tables of products, extreme sums, and every kernel.
 fn every_kernel(arch: u32) {
     let mut comparison = Comparison::new(Arc::new(Emulator::new(arch, 16, PLENTY)));
     comparison.every_kernel(1 << 22);
@@ -138,7 +138,7 @@ fn every_kernel_on_hopper() {
     every_kernel(90);
 }
 
-/// Of a faulty GPU each difference is told, with where and on which kernels it shows; of one that is lost only that.
+/// For a faulty GPU, each difference is reported, with its place and the kernels involved. For a lost GPU, only the loss is.
 #[test]
 fn differences_are_collected() {
     let told = |device: Emulator| {
@@ -162,8 +162,8 @@ fn differences_are_collected() {
     assert!(lost.lines().count() == 2 && lost.contains("unplugged"), "{lost}");
 }
 
-/// Passes as large as the memory taken for them, with the input near its end, and half a tile of rows: who reads beyond the last one ends
-/// with the process.
+/// Passes that fill the memory allocated for them, with the input near its end and half a tile of rows. A read past the last row would end
+/// the process.
 #[test]
 fn nothing_is_read_beyond_the_last_row() {
     for (arch, side) in ARCHS.into_iter().flat_map(|arch| [(arch, 1), (arch, 3)]) {
@@ -197,10 +197,11 @@ fn nothing_is_read_beyond_the_last_row() {
     }
 }
 
-/// Tables, sums and products with values of the same shape and with repeated ones, as first operand and as second, after convolutions with
-/// and without groups, products with weights and products of activations; some read again later, which are stored.
+/// Element-wise ops after convolutions with and without groups, after products with weights and products of activations: tables, sums and
+/// products with values of the same shape and with repeated ones, as first and as second operand. Values that are read again later are
+/// stored.
 #[test]
-fn what_follows_a_product_shares_its_launch() {
+fn ops_that_follow_a_product_share_its_launch() {
     let any = Requantise {
         shift: 1,
         zero_point: -7,
@@ -218,7 +219,7 @@ fn what_follows_a_product_shares_its_launch() {
         pad_value: 5,
         requantise: any,
     };
-    // Shifts on both sides of 32, from which on sums are rounded in another way.
+    // Shifts below and above 32, where rounding changes to a different method.
     let add = |more: u8| OpKind::Add {
         a_zero_point: 3,
         b_zero_point: -5,
@@ -244,14 +245,14 @@ fn what_follows_a_product_shares_its_launch() {
         channels: [0; 32],
         requantise: any,
     };
-    // Inputs 0, of one row, and 1, repeated; then each op's inputs by number, and channels of products with weights.
+    // Input 0 has one row, and input 1 is repeated. Then, for each op: its inputs by number, and the channels of products with weights.
     let ops = |add: OpKind, mul: OpKind| -> [(OpKind, &[usize], u16); 20] {
         [
             (conv(1), &[0], 48),    // 2
             (table, &[2], 0),       // 3
             (add, &[3, 0], 0),      // 4
             (conv(4), &[4], 48),    // 5
-            (add, &[4, 5], 0),      // 6: the product second
+            (add, &[4, 5], 0),      // 6: with the product as second operand
             (mul, &[6, 1], 0),      // 7: with a repeated value
             (matmul, &[7], 48),     // 8
             (mul, &[7, 8], 0),      // 9
@@ -261,10 +262,10 @@ fn what_follows_a_product_shares_its_launch() {
             (table, &[12], 0),      // 13
             (product, &[7, 11], 0), // 14
             (mul, &[14, 13], 0),    // 15
-            (add, &[15, 15], 0),    // 16: both operands, so it does not follow
-            (conv(1), &[0], 40),    // 17: read twice, by what could follow
+            (add, &[15, 15], 0),    // 16: reads it twice, so it does not follow
+            (conv(1), &[0], 40),    // 17: has two readers that could follow
             (table, &[17], 0),      // 18
-            (matmul, &[1], 48),     // 19: repeated, it cannot take along what it is repeated for
+            (matmul, &[1], 48),     // 19: is repeated by its reader, which cannot follow
             (mul, &[0, 19], 0),     // 20
             (add, &[17, 18], 0),    // 21
         ]
@@ -288,7 +289,7 @@ fn what_follows_a_product_shares_its_launch() {
             let launched = device.launched();
             engine.attach(Arc::new(device)).unwrap();
             assert!(engine.run_batch(&blob, || true).unwrap() == expected, "sm_{arch}, traced");
-            let alone = |kernel: &str| launched.lock().unwrap().get(kernel).copied().unwrap_or(0);
+            let alone = |kernel: &str| launched.lock().get(kernel).copied().unwrap_or(0);
             assert_eq!(["table8", "add", "mul"].map(alone), [2, 2, 1], "sm_{arch}");
             for unit in 0..2 {
                 let unit: Vec<&[u8]> = header.tensors(units.get(unit).unwrap()).map(|(_, tensor)| tensor).collect();
@@ -299,9 +300,9 @@ fn what_follows_a_product_shares_its_launch() {
     }
 }
 
-/// Wherever the wrong bit is: in the first unit of a pass, or in the last one. What is timed is what the GPU was attached for.
+/// A benchmark refuses a faulty GPU, whether the wrong bit is in the first unit of a pass or in the last one.
 #[test]
-fn what_a_faulty_gpu_computes_is_not_timed() {
+fn a_faulty_gpu_is_not_timed() {
     const OUT: usize = 2;
     let mut draft = Draft::new(&[Shape::new(1, 256, 128)]);
     let matmul = OpKind::Matmul {
@@ -323,11 +324,11 @@ fn what_a_faulty_gpu_computes_is_not_timed() {
         let launched = device.launched();
         engine.attach_sized(Arc::new(device), 2).unwrap();
         let report = bench::gpu(&engine, 1, 1)?.unwrap();
-        let launched = launched.lock().unwrap();
+        let launched = launched.lock();
         Ok((report.checked, report.units, report.passes, launched["gemm_128x256_64"]))
     };
     let device = || Emulator::new(90, 1, PLENTY);
-    // Batches too are of passes of two units, with hashes and without in each of two lanes.
+    // Batches also consist of passes of two units, with and without hashing, on each of two lanes.
     assert_eq!(timed(device()).unwrap(), (2, 2, 2, 2 * 2));
     let memory = engine.residents()[0].bytes;
     for at in [0, 2 * 256 * 512 - 1] {
@@ -349,7 +350,7 @@ fn what_a_faulty_gpu_computes_is_not_timed() {
     assert!(whole.units == 64 && whole.bytes > 8 * memory, "{whole:?}, {memory}");
 }
 
-/// A small network, and an inputs blob of so many random units.
+/// A small network, and an inputs blob of random units.
 fn small(units: u32) -> (Arc<Package>, Vec<u8>) {
     let mut rng = fastrand::Rng::with_seed(3);
     let package = Arc::new(random_graph(&mut rng, 3, 20_000).package().unwrap());
@@ -357,7 +358,7 @@ fn small(units: u32) -> (Arc<Package>, Vec<u8>) {
     (package, blob)
 }
 
-/// Runs a batch, in which each unit is reported once.
+/// Runs a batch, and asserts that each unit is reported once.
 fn counted(engine: &Engine, blob: &[u8]) -> Batch {
     let done = AtomicU32::new(0);
     let counted = || {
@@ -424,8 +425,7 @@ fn single_units_go_to_all_gpus_in_turn() {
     assert_eq!(computed(&engine), [2, 2, 2]);
 }
 
-/// It dies in its second pass, with units in its hands, whichever of the two it is; the other does them. All passes that are dealt out
-/// first are full.
+/// Either GPU fails in its second pass, and the other one computes its units. All first passes are full.
 #[test]
 fn a_gpu_that_dies_leaves_its_units_to_the_others() {
     let (package, blob) = small(320);
@@ -445,13 +445,13 @@ fn a_gpu_that_dies_leaves_its_units_to_the_others() {
         assert_eq!((loss.gpu.ordinal, loss.gpu.computed), (dying, 64));
         assert!(loss.error.to_string().contains("unplugged"), "{}", loss.error);
         assert_eq!(computed(&engine), [320 - 64]);
-        assert_eq!(counted(&engine, &blob), expected, "without it");
-        assert_eq!(engine.losses().len(), 1, "it is not tried again");
+        assert_eq!(counted(&engine, &blob), expected, "without the lost GPU");
+        assert_eq!(engine.losses().len(), 1, "the lost GPU is not tried again");
     }
 }
 
 #[test]
-fn the_cpu_does_what_no_gpu_is_left_for() {
+fn the_cpu_computes_units_for_which_no_gpu_is_left() {
     let (package, blob) = small(300);
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || true).unwrap();
@@ -470,9 +470,9 @@ fn the_cpu_does_what_no_gpu_is_left_for() {
     assert!(engine.losses().is_empty());
 }
 
-/// Nothing is computed for nobody, neither on a GPU, nor on the CPU in the place of one that is lost.
+/// A stopped batch computes no further units, neither on a GPU nor on the CPU in place of a lost GPU.
 #[test]
-fn a_batch_ends_after_the_pass_that_nobody_wants_more_of() {
+fn a_stopped_batch_ends_after_the_current_pass() {
     let (package, blob) = small(320);
     for life in [u32::MAX, 1] {
         let engine = Engine::new(package.clone(), 1).unwrap();
@@ -484,15 +484,15 @@ fn a_batch_ends_after_the_pass_that_nobody_wants_more_of() {
             false
         };
         assert!(matches!(engine.run_batch(&blob, go_on), Err(Error::Stopped)));
-        // Once for each pass under way.
+        // Once for each pass in flight.
         assert!((1..=gpu.passes).contains(&asked.into_inner()));
         assert_eq!(counted(&engine, &blob).traces.len(), 320);
     }
 }
 
-/// Of two batches at a time that meet the same failure: the second runs whole between two passes of the first.
+/// Two concurrent batches meet the same failure; the second one runs completely between two passes of the first.
 #[test]
-fn a_loss_is_noted_once() {
+fn a_loss_is_recorded_once() {
     let (package, blob) = small(100);
     let engine = Engine::new(package.clone(), 1).unwrap();
     let expected = engine.run_batch(&blob, || true).unwrap();

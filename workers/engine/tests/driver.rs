@@ -1,5 +1,5 @@
-//! The driver's side of a GPU on an emulated driver: a libcuda.so whose streams do nothing before they must, whose graphs run in any order
-//! that they allow, and whose kernels are the emulated ones. NVRTC is the real one.
+//! `cuda::driver` on an emulated driver: a libcuda.so whose streams do as little as late as possible, whose graphs run in any order that
+//! their edges allow, and whose kernels are the emulated ones. NVRTC is the real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unsafe_code)]
 
 mod common;
@@ -12,12 +12,13 @@ use engine::cuda::{Compiler, Cuda, Device, DeviceError, count};
 use engine::work::run;
 use engine::{Batch, Engine, Error};
 use libloading::Library;
+use parking_lot::{Mutex, MutexGuard};
 use protocol::work::{Size, tensor_root, tensors};
 use std::ffi::{CStr, c_char, c_void};
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 const PLENTY: usize = 1 << 30;
@@ -25,21 +26,21 @@ const PLENTY: usize = 1 << 30;
 /// Ampere and Hopper.
 const ARCHS: [u32; 2] = [80, 90];
 
-/// The architecture whose kernels are found.
+/// The architecture whose kernels `find` returns.
 static ARCH: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn find(name: *const c_char) -> *const c_void {
     emulation::symbol(ARCH.load(Ordering::Relaxed), unsafe { CStr::from_ptr(name) })
 }
 
-/// The driver, which is this test's until it ends.
+/// The emulated driver, locked until the test ends.
 struct Driver {
     library: &'static Library,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Driver {
-    /// Waits for its turn. Without NVRTC there is none: then the test says that it is skipped, past the capture of its output.
+    /// Waits for the lock. `None` without NVRTC; the test is then reported as skipped, bypassing the capture of its output.
     #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
     fn take() -> Option<Self> {
         static LIBRARY: OnceLock<Library> = OnceLock::new();
@@ -48,33 +49,33 @@ impl Driver {
             writeln!(std::io::stderr(), "skipped: the driver's side is not tested; {error}").unwrap();
             return None;
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = TURN.lock();
         let library = LIBRARY.get_or_init(|| {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/driver.cpp");
-            // By this name cudarc asks for it, and the loader does not look further once it knows it.
+            // cudarc looks for the driver under this name. Once a library of this name is loaded, the loader searches no further.
             emulation::compiled(&source, &[], &["-Wl,-soname,libcuda.so"])
         });
         Some(Self { library, _turn: turn })
     }
 
-    /// Has it find one GPU, or with 0 none.
+    /// Makes the driver find one GPU, or none if `arch` is 0.
     fn is(&self, arch: u32, memory: usize) {
         type Is = unsafe extern "C" fn(i32, usize, extern "C" fn(*const c_char) -> *const c_void);
         ARCH.store(arch, Ordering::Relaxed);
         unsafe { self.library.get::<Is>(b"driver_is\0").unwrap()(arch as i32, memory, find) };
     }
 
-    /// Has it fall off the bus, as the driver says with a code.
+    /// Makes the GPU fall off the bus, which the driver reports with this code.
     fn loses(&self, code: i32) {
         unsafe { self.library.get::<unsafe extern "C" fn(i32)>(b"driver_loses\0").unwrap()(code) };
     }
 
-    /// Calls what has no arguments and no result.
+    /// Calls a function without arguments and result.
     fn call(&self, name: &CStr) {
         unsafe { self.library.get::<unsafe extern "C" fn()>(name.to_bytes_with_nul()).unwrap()() };
     }
 
-    /// What nobody has given back.
+    /// Everything that has not been freed.
     fn holds(&self) -> usize {
         unsafe { self.library.get::<unsafe extern "C" fn() -> usize>(b"driver_holds\0").unwrap()() }
     }
@@ -96,7 +97,7 @@ fn random_graphs_have_the_cpus_bits() {
     assert_eq!(driver.holds(), 0);
 }
 
-/// Several batches at a time, of several passes each, plain and traced.
+/// Several batches at a time, of several passes each, with and without traces.
 #[test]
 fn lanes_do_not_get_in_each_others_way() {
     let Some(driver) = Driver::take() else { return };
@@ -113,12 +114,12 @@ fn lanes_do_not_get_in_each_others_way() {
             scope.spawn(|| (0..3).for_each(|_| assert!(engine.run_batch(blob, || true).unwrap() == *expected)));
         }
     });
-    // In threads of their own, which meet the GPU for the first time.
+    // On new threads, which have never used the GPU.
     let times = engine.time_passes(true, 5, Duration::ZERO).unwrap().unwrap();
-    assert_eq!((times.units, times.seconds.len()), (64, 6), "as many of each lane");
+    assert_eq!((times.units, times.seconds.len()), (64, 6), "as many on each lane");
     assert!(engine.losses().is_empty(), "{:?}", engine.losses());
     assert_eq!(engine.residents()[0].computed, 3 * (150 + 70 + 1 + 33));
-    // Few and short as its passes are, each of the turns that are timed takes a while.
+    // Its passes are few and short, but each timed turn has a minimum duration.
     engine.detach();
     engine.attach_sized(gpu, 1).unwrap();
     let start = Instant::now();
@@ -129,14 +130,14 @@ fn lanes_do_not_get_in_each_others_way() {
 }
 
 #[test]
-fn hashes_are_done_before_their_values_are_done_away_with() {
+fn values_are_hashed_before_they_are_overwritten() {
     let Some(driver) = Driver::take() else { return };
     driver.is(80, PLENTY);
     let (package, blob) = hashed_in_batches();
     let engine = Engine::new(package, 2).unwrap();
     let expected = engine.run_batch(&blob, || true).unwrap();
     engine.attach(Arc::new(Cuda::new(0).unwrap())).unwrap();
-    // Each time in another order.
+    // Each run has a different order.
     for _ in 0..3 {
         assert!(engine.run_batch(&blob, || true).unwrap() == expected);
     }
@@ -144,13 +145,13 @@ fn hashes_are_done_before_their_values_are_done_away_with() {
 }
 
 #[test]
-fn memory_that_is_given_back_is_free_at_once() {
+fn freed_memory_is_available_at_once() {
     let Some(driver) = Driver::take() else { return };
     driver.is(80, PLENTY);
     let gpu = Arc::new(Cuda::new(0).unwrap());
     let engine = Engine::new(shipped("upscale"), 1).unwrap();
     let before = gpu.free_memory().unwrap();
-    // In threads that have had nothing to do with it: by itself, for the host, and as part of a package.
+    // Freed on threads that have never used the GPU: device memory, pinned host memory, and a whole package.
     let (memory, staging) = (gpu.allocate(1_000).unwrap(), gpu.stage(1_000));
     assert_eq!(gpu.free_memory().unwrap(), before - 1_000);
     std::thread::scope(|scope| scope.spawn(|| drop(memory)).join()).unwrap();
@@ -180,7 +181,7 @@ fn work_is_the_definition() {
     assert_eq!(driver.holds(), 0);
 }
 
-/// A model on a GPU, a batch of three units, and what the CPU makes of it.
+/// A model on a GPU, a batch of three units, and the CPU's result for it.
 fn on_ampere(driver: &Driver) -> (Engine, Vec<u8>, Batch) {
     driver.is(80, PLENTY);
     let engine = Engine::new(shipped("imagine"), 2).unwrap();
@@ -205,7 +206,7 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     }
 }
 
-/// Others may have taken the memory that a graph needs: the GPU is left out of this batch alone.
+/// If others have taken the memory that a graph needs, the GPU is only left out of this batch.
 #[test]
 fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
     let Some(driver) = Driver::take() else { return };
@@ -224,7 +225,7 @@ fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
     assert_eq!(computed() - before, 3);
 }
 
-/// Otherwise the CPU would be held against itself.
+/// Otherwise the CPU would be compared with itself.
 #[test]
 fn units_that_the_gpu_had_no_memory_for_are_not_compared() {
     let Some(driver) = Driver::take() else { return };
@@ -236,7 +237,7 @@ fn units_that_the_gpu_had_no_memory_for_are_not_compared() {
 }
 
 #[test]
-fn no_gpu_an_old_one_and_an_old_driver_are_said() {
+fn a_missing_gpu_an_old_gpu_and_an_old_driver_have_their_own_errors() {
     let Some(driver) = Driver::take() else { return };
     driver.is(0, 0);
     assert_eq!(count().unwrap(), 0);
@@ -248,14 +249,16 @@ fn no_gpu_an_old_one_and_an_old_driver_are_said() {
     driver.call(c"driver_is_old");
     let error = Cuda::new(0).err().unwrap();
     assert!(
-        matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update it"),
+        matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update the driver"),
         "{error}"
     );
     for (major, driver) in [(12, 525), (13, 580)] {
         let (name, version, reason) = (String::new(), (major, 0), String::new());
         let error = DeviceError::OldDriver { name, version, reason };
         assert!(
-            error.to_string().contains(&format!("update it, to version {driver} or later")),
+            error
+                .to_string()
+                .contains(&format!("update the driver, to version {driver} or later")),
             "{error}"
         );
     }

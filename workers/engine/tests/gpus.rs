@@ -1,8 +1,8 @@
-//! Every GPU of this machine against the CPU, bit for bit: every kernel, random graphs, whole models, the work of calls, and a GPU without
-//! memory to give.
+//! Compares every GPU of this machine with the CPU, bit for bit: every kernel, random graphs, whole models and the work of calls. Also
+//! tests a GPU whose memory is full.
 //!
-//! It also runs where no checkout is: IONET_MODELS names the folder of the models. CUDA_CASES is the number of op cases, of which a tenth
-//! is the number of whole runs of each model. Tests take turns, as one of them takes all of a GPU's memory.
+//! These tests can run without a checkout: IONET_MODELS names the folder of the models. CUDA_CASES sets the number of op cases; each model
+//! gets a tenth as many whole runs. Tests run one at a time, because one of them takes all of a GPU's memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -13,30 +13,32 @@ use common::{cases, random_batch, shipped};
 use engine::bench::on_gpu;
 use engine::cuda::{Cuda, Device, DeviceError, count};
 use engine::{Engine, Error};
+use parking_lot::{Mutex, MutexGuard};
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Kinds of ops there are.
+/// Number of kinds of ops.
 const KINDS: usize = 11;
 
 /// Work that keeps all multiprocessors of the largest GPUs busy.
 const LARGE: (u8, u8, u8) = (12, 22, 2);
 
-/// Op cases, unless CUDA_CASES says another number.
+/// Number of op cases, unless CUDA_CASES sets another.
 const CASES: u64 = 10_000;
 
-/// Whether fewer are asked for, as under a tool with which all takes many times as long: then every kernel runs, but on nothing large.
+/// Whether fewer cases than usual were requested, as under compute-sanitizer, which slows everything down. Then every kernel runs, but on
+/// nothing large.
 fn few() -> bool {
     cases(CASES) < CASES
 }
 
-/// Every GPU, which are this test's until it ends. Of one that cannot be used, and of a machine without any, the test says that it is
-/// skipped, past the capture of its output.
+/// All GPUs, locked until the test ends. If a GPU cannot be used, or there is none, the test is reported as skipped, bypassing the capture
+/// of its output.
 #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
 fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = TURN.lock();
     let skip = |why: &str| writeln!(std::io::stderr(), "skipped: no bits of a GPU are compared; {why}").unwrap();
     let found = match count() {
         Ok(found) => found,
@@ -68,7 +70,7 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
     (turn, usable)
 }
 
-/// Those of ops: with tables of products that reach the largest tiles, which random graphs are too small for.
+/// Every kernel of ops. The tables include products that reach the largest tiles, for which random graphs are too small.
 #[test]
 fn every_kernel_of_ops() {
     let (_turn, gpus) = gpus();
@@ -91,7 +93,7 @@ fn every_kernel_of_work() {
     }
 }
 
-/// Ends a comparison that no kernel may be missing from.
+/// Ends a comparison, and asserts that it covered every kernel.
 fn whole(comparison: Comparison, work: bool) {
     let (missing, gpu) = (comparison.missing(work), comparison.traits().to_string());
     comparison.end();
@@ -106,16 +108,16 @@ fn random_graphs() {
         let mut comparison = Comparison::new(gpu);
         let mut graphs = 0;
         while comparison.goes_on() && (comparison.ops() < wanted || comparison.kinds.len() < KINDS) {
-            // Every other one as if one block kept the GPU busy, which large tiles come up with.
+            // Every other graph runs as if one block kept the GPU busy, which selects large tiles.
             let alone = graphs % 2 == 0;
-            // Few are large enough for several tiles and steps.
+            // A few are large enough for several tiles and steps.
             match graphs % 21 {
                 20 => comparison.graph(graphs, 4, 4_000_000, alone),
                 7 | 14 => comparison.large_product(graphs, if few() { 1 << 22 } else { 1 << 26 }),
                 _ => comparison.graph(graphs, 5, 60_000, alone),
             }
             graphs += 1;
-            // At the end, and now and then for whoever loses patience.
+            // Print progress now and then, and at the end.
             if graphs % 100 == 0 || comparison.ops() >= wanted || !comparison.goes_on() {
                 println!(
                     "compared: {} op cases on {}, of {graphs} graphs",
@@ -129,7 +131,7 @@ fn random_graphs() {
     }
 }
 
-/// Batches of any size, until there were so many units.
+/// Batches of random sizes, until enough units have run.
 fn whole_runs(model: &str) {
     let (_turn, gpus) = gpus();
     let wanted = cases(CASES) / 10;
@@ -161,12 +163,12 @@ fn the_image_generator() {
 }
 
 #[test]
-fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
+fn a_gpu_without_memory_refuses_a_model_until_some_is_freed() {
     let (_turn, gpus) = gpus();
     for gpu in gpus {
         let mut taken = Vec::new();
         let mut piece = gpu.free_memory().unwrap();
-        // Down to what no model fits in.
+        // Fill the memory until no model fits.
         while piece >= 64 << 10 {
             match gpu.allocate(piece as usize) {
                 Ok(memory) => taken.push(memory),
@@ -181,7 +183,7 @@ fn a_gpu_without_memory_refuses_a_model_and_takes_it_when_there_is_some() {
         let blob = random_batch(&mut fastrand::Rng::with_seed(5), engine.package(), 3);
         let expected = engine.run_batch(&blob, || true).unwrap();
         let refused = engine.attach(gpu.clone()).unwrap_err();
-        // Whoever needs it first: the model itself, or the driver for something of its own.
+        // Memory runs out either for the model itself or for the driver's own data.
         let Error::Device(DeviceError::OutOfMemory { .. } | DeviceError::NoMemoryForDriver) = refused else {
             panic!("{refused}")
         };

@@ -1,5 +1,5 @@
-//! NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
-#![allow(unsafe_code, reason = "the driver is a C library, and kernels are what they are")]
+//! [`Device`] for NVIDIA's driver, through cudarc: a context, a stream, and a graph per recording.
+#![allow(unsafe_code, reason = "the driver is a C library, and kernels cannot be checked")]
 
 use super::compiler::{GROUPS, Image, kernels_of};
 use super::device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
@@ -13,17 +13,18 @@ use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig, PinnedHostSlice, PushKernelArg,
 };
 use cudarc::nvrtc::Ptx;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// The oldest GPUs with dot products of four bytes.
+/// Compute capability of the oldest GPUs with dot products of four bytes.
 const OLDEST: u32 = 61;
 
-/// Bytes of the largest kernel argument, rounded up. The driver copies as many as the kernel takes.
+/// Size of the largest kernel argument, rounded up. The driver copies only as many bytes as the kernel takes.
 const PARAMS: usize = 512;
 
-/// What the names of kernels begin with that run beside each other.
+/// Prefixes of the names of kernels that share multiprocessors.
 const SHARING: [&str; 4] = ["gemm_", "product_", "work_", "hash_"];
 
 #[repr(C, align(16))]
@@ -31,35 +32,36 @@ struct Params([u8; PARAMS]);
 
 const _: () = assert!(size_of::<Gemm>() <= PARAMS);
 
-// SAFETY: plain bytes; which they have to be is the promise of `Device::record`.
+// SAFETY: plain bytes. The caller of `Device::record` guarantees that they are the kernel's struct.
 unsafe impl DeviceRepr for Params {}
 
-/// A GPU of NVIDIA's, and a stream on it.
+/// An NVIDIA GPU, and a stream on it.
 pub struct Cuda {
     gpu: Arc<Gpu>,
     stream: Arc<CudaStream>,
 }
 
-/// What all streams of a GPU have in common.
+/// What all streams of a GPU share.
 struct Gpu {
     traits: Traits,
     context: Arc<CudaContext>,
-    /// Where recordings are made, with launches aside on the second: what others do meanwhile must not become part of them.
+    /// Streams for making recordings; the second takes side launches. They are used for nothing else, because a capture would record that
+    /// too.
     recorders: Mutex<[Arc<CudaStream>; 2]>,
     kernels: HashMap<&'static str, CudaFunction>,
-    /// Version of the NVRTC that compiled them.
+    /// Version of the NVRTC that compiled the kernels.
     compiler: (i32, i32),
 }
 
-/// How many GPUs the driver finds.
+/// Number of GPUs that the driver finds.
 pub fn count() -> Result<usize, DeviceError> {
-    // SAFETY: it only looks for the library.
+    // SAFETY: this only looks for the library.
     if !unsafe { sys::is_culib_present() } {
         return Err(DeviceError::NoDriver);
     }
     match cudarc::driver::result::init() {
         Ok(()) => {}
-        // A driver that finds none says so at once.
+        // Without a GPU, initialisation fails.
         Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Ok(0),
         Err(error) => return Err(failed(&error)),
     }
@@ -68,7 +70,7 @@ pub fn count() -> Result<usize, DeviceError> {
 }
 
 impl Cuda {
-    /// GPU number `ordinal`, with the kernels loaded: the first time they are compiled, which takes some ten seconds.
+    /// Opens GPU `ordinal` and loads the kernels. The first time this compiles them, which takes about ten seconds.
     pub fn new(ordinal: usize) -> Result<Self, DeviceError> {
         let found = count()?;
         if ordinal >= found {
@@ -76,9 +78,9 @@ impl Cuda {
         }
         let failed = |error| failed(&error);
         let context = CudaContext::new(ordinal).map_err(failed)?;
-        // SAFETY: memory is used on the stream it was allocated on. Others only read constants: after the copy to them, which `Piece`
-        // waits for, and they are given back after the recordings that read them, whose end `Graph` waits for. And a capture must not
-        // meet events.
+        // A capture must not contain events.
+        // SAFETY: memory is used only on the stream that allocated it, except for constants, which other streams read. They read them after
+        // the copy, for which `Allocation` waits, and constants are freed after the recordings that read them, for which `Graph` waits.
         unsafe { context.disable_event_tracking() };
         let (major, minor) = context.compute_capability().map_err(failed)?;
         let processors = context
@@ -99,7 +101,7 @@ impl Cuda {
         };
         let module = context.load_module(Ptx::from_binary(image.code));
         let module = module.map_err(|error| match failed(error) {
-            // What the compiler made for this GPU is whole, so it is the driver that does not know it.
+            // The compiler made the image for this GPU, and it is intact, so the driver must be too old for it.
             DeviceError::Lost(reason) => DeviceError::OldDriver {
                 name: traits.name.clone(),
                 version: image.compiler,
@@ -115,17 +117,18 @@ impl Cuda {
                     HIGH.shared as i32,
                 )?;
             }
-            // A multiprocessor divides its memory anew only when it is empty: kernels that want it divided alike can share it. It is no
-            // more than a hint, which nothing depends on.
+            // A multiprocessor must be idle to change its split between L1 cache and shared memory, so kernels can share one only if they
+            // prefer the same split. This is only a hint; errors do not matter.
             if SHARING.iter().any(|start| name.starts_with(start)) {
                 _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
             }
             Ok((name, kernel))
         });
         let kernels = kernels.collect::<Result<_, DriverError>>();
-        // A graph's nodes have the priority of the stream they were recorded on. Launches aside take what the others leave. Beside Hopper's
-        // products that is room of their own, and `lower` has them ask for no more; who goes second gets it only when the last block of a
-        // product has begun.
+        // A graph's nodes inherit the priority of the stream that they were recorded on. Usually side launches get the lower priority and
+        // run on what the main launches leave free. On Hopper it is the other way round: products leave room for side launches by design,
+        // and `lower` launches no more side blocks than fit there; with the lower priority they would start only after the last block of a
+        // product has.
         bind(&context).map_err(failed)?;
         let (least, greatest) = stream::get_priority_range().map_err(failed)?;
         let priorities = match traits.cores {
@@ -143,27 +146,27 @@ impl Cuda {
         Self::on(Arc::new(gpu))
     }
 
-    /// Major and minor version of the NVRTC that compiled its kernels.
+    /// Major and minor version of the NVRTC that compiled the kernels.
     pub fn compiler(&self) -> (i32, i32) {
         self.gpu.compiler
     }
 
-    /// A stream on a GPU.
+    /// A new stream on a GPU.
     fn on(gpu: Arc<Gpu>) -> Result<Self, DeviceError> {
         let stream = gpu.context.new_stream().map_err(|error| failed(&error))?;
         Ok(Self { gpu, stream })
     }
 }
 
-/// Makes a context this thread's. cudarc's own way first reports what failed when something of any user of the GPU was dropped, and then
-/// leaves undone what it was called for: here nothing may be left undone, and a GPU that is lost says so again.
+/// Makes a context current for this thread. cudarc's own function returns early with errors that were recorded when other values were
+/// dropped. Here every call must be made; a GPU that is lost will report so again.
 fn bind(context: &CudaContext) -> Result<(), DriverError> {
     // SAFETY: the context exists.
     unsafe { ctx::set_current(context.cu_ctx()) }
 }
 
-/// What the driver says, as far as anything can be done about it. Any call may need memory: what a module or a graph needs is taken there
-/// when it is first used.
+/// Turns an error of the driver into ours. Any call may run out of memory, because the driver allocates memory for modules and graphs when
+/// they are first used.
 fn failed(error: &DriverError) -> DeviceError {
     match error.0 {
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,
@@ -174,10 +177,10 @@ fn failed(error: &DriverError) -> DeviceError {
     }
 }
 
-/// The newest major version of CUDA that the driver is for.
+/// The newest major version of CUDA that the driver supports.
 fn newest_cuda() -> Result<i32, DriverError> {
     let mut version = 0;
-    // SAFETY: the pointer is good for a write.
+    // SAFETY: the pointer is valid for writes.
     unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
     Ok(version / 1000)
 }
@@ -197,7 +200,8 @@ impl Device for Cuda {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
-        // SAFETY: whatever lies there is bytes, and kernels compute with any; what they take addresses from is written first.
+        // SAFETY: the content is bytes, and kernels may compute with any bytes; the table that holds addresses is written before it is
+        // read.
         let slice = unsafe { self.stream.alloc::<u8>(bytes) }.map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::OutOfMemory {
                 needed: bytes as u64,
@@ -206,7 +210,7 @@ impl Device for Cuda {
             _ => failed(&error),
         })?;
         let address = slice.device_ptr(&self.stream).0;
-        Ok(Box::new(Piece {
+        Ok(Box::new(Allocation {
             address,
             bytes,
             slice: Mutex::new(slice),
@@ -217,23 +221,23 @@ impl Device for Cuda {
     fn stage(&self, bytes: usize) -> Box<dyn Staging> {
         match self.pin(bytes) {
             Ok(pinned) => Box::new(pinned),
-            // A system may pin less than it gives: copies through other memory are slower, no more.
+            // The system may limit pinned memory. Copies through other memory are only slower.
             Err(_) => Box::new(vec![0; bytes]),
         }
     }
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         let context = &self.gpu.context;
-        let recorders = self.gpu.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorders = self.gpu.recorders.lock();
         let [main, side] = &*recorders;
         bind(context).map_err(|error| failed(&error))?;
-        // The driver loads a kernel when it is first used, which stricter modes may not allow.
-        // SAFETY: both streams exist as long as the GPU, and nobody else records.
+        // The driver loads a kernel when it is first used, which the stricter modes may forbid.
+        // SAFETY: both streams exist as long as the GPU, and the lock keeps others from recording.
         unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED) }
             .map_err(|error| failed(&error))?;
         let captured = self.capture(launches, main, side);
-        // The capture ends whatever happened in it.
-        // SAFETY: it has begun above, in this thread.
+        // End the capture even if recording failed.
+        // SAFETY: this thread began the capture above.
         let ended = unsafe { stream::end_capture(main.cu_stream()) }.map_err(|error| failed(&error));
         let exec = ended.and_then(|graph| Executable::new(context, graph));
         captured?;
@@ -247,8 +251,8 @@ impl Device for Cuda {
 }
 
 impl Cuda {
-    /// Launches on both streams. The side one follows at each run of launches aside; what comes after that run goes on at once, but the
-    /// next run, and the end, wait for it.
+    /// Launches on both streams. Each group of side launches waits for the main launches before it. Main launches after the group do not
+    /// wait for it, but the next group and the end of the recording do.
     fn capture(&self, launches: &[Launch], main: &Arc<CudaStream>, side: &Arc<CudaStream>) -> Result<(), DeviceError> {
         let failed = |error| failed(&error);
         let (mut aside, mut ever) = (false, false);
@@ -270,18 +274,18 @@ impl Cuda {
     }
 
     fn pin(&self, bytes: usize) -> Result<Pinned, DriverError> {
-        // Flag 0: the host reads it too, which memory for writing only makes slow.
-        // SAFETY: it is filled below.
+        // Flag 0: the host reads this memory too, and write-combined memory would be slow to read.
+        // SAFETY: the memory is initialised below.
         let mut pinned = unsafe { self.gpu.context.alloc_pinned_with_flags::<u8>(bytes, 0)? };
         let address = pinned.as_mut_ptr()?;
-        // SAFETY: so many bytes lie there.
+        // SAFETY: `bytes` bytes were allocated at this address.
         unsafe { address.write_bytes(0, bytes) };
         Ok(Pinned { address, pinned })
     }
 
     fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
         let kernel = self.gpu.kernels.get(launch.kernel);
-        let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("it has no kernel {}", launch.kernel)))?;
+        let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("there is no kernel {}", launch.kernel)))?;
         let mut params = Params([0; PARAMS]);
         params.0.iter_mut().zip(&launch.params).for_each(|(to, from)| *to = *from);
         let [x, y] = launch.grid;
@@ -290,69 +294,69 @@ impl Cuda {
             block_dim: (launch.threads, 1, 1),
             shared_mem_bytes: launch.shared,
         };
-        // SAFETY: the caller of `record` vouches for the arguments.
+        // SAFETY: the caller of `record` guarantees that the arguments are valid.
         unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| failed(&error))?;
         Ok(())
     }
 }
 
-/// Memory of the host that the GPU reads and writes itself.
+/// Pinned host memory, which the GPU reads and writes directly.
 struct Pinned {
     address: *mut u8,
     pinned: PinnedHostSlice<u8>,
 }
 
-// SAFETY: the memory is this value's alone, whichever thread holds it.
+// SAFETY: this value owns the memory, which is not tied to a thread.
 unsafe impl Send for Pinned {}
 
 impl Staging for Pinned {
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: it is as long as this value says and lives as long as it does; copies have ended when `Piece` returns from them.
+        // SAFETY: the memory has this length and lives as long as this value. No copy is in flight: `Allocation` waits for its copies.
         unsafe { std::slice::from_raw_parts_mut(self.address, self.pinned.len()) }
     }
 }
 
-struct Piece {
+struct Allocation {
     address: u64,
     bytes: usize,
-    // Given back before the queue is waited for.
+    // Dropped before `queue`, which waits until the memory has been freed.
     slice: Mutex<CudaSlice<u8>>,
     queue: Queue,
 }
 
-/// A stream that is waited for when its user is gone: what was given back on it counts as free only when it has got so far.
+/// A stream that is synchronised on drop: memory freed on a stream becomes available only when the stream gets there.
 struct Queue(Arc<CudaStream>);
 
 impl Queue {
-    /// Waits until all is done.
+    /// Waits until everything on the stream is done.
     fn wait(&self) -> Result<(), DriverError> {
         bind(self.0.context())?;
-        // SAFETY: the stream exists as long as this does.
+        // SAFETY: the stream lives as long as `self`.
         unsafe { stream::synchronize(self.0.cu_stream()) }
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // Whatever fails now, the next use of the GPU says.
+        // If this fails, the next use of the GPU will fail too and report it.
         _ = self.wait();
     }
 }
 
-impl Drop for Piece {
+impl Drop for Allocation {
     fn drop(&mut self) {
-        // cudarc gives memory back in whatever context the thread has.
+        // cudarc frees memory in the thread's current context, whichever that is.
         _ = bind(self.queue.0.context());
     }
 }
 
-impl Piece {
-    fn beyond() -> DeviceError {
-        DeviceError::Lost("a copy would end outside of its memory".to_owned())
+impl Allocation {
+    fn out_of_bounds() -> DeviceError {
+        DeviceError::Lost("a copy is out of bounds".to_owned())
     }
 }
 
-impl Memory for Piece {
+impl Memory for Allocation {
     fn address(&self) -> u64 {
         self.address
     }
@@ -365,10 +369,12 @@ impl Memory for Piece {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut to = slice.try_slice_mut(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        let mut slice = self.slice.lock();
+        let mut to = slice
+            .try_slice_mut(at..at.saturating_add(bytes.len()))
+            .ok_or_else(Self::out_of_bounds)?;
         let copied = self.queue.0.memcpy_htod(bytes, &mut to);
-        // From pinned memory the driver copies later, when the caller may have changed it.
+        // Copies from pinned memory are asynchronous: wait, so that the caller may change the memory.
         copied.and(self.queue.wait()).map_err(|error| failed(&error))
     }
 
@@ -376,30 +382,32 @@ impl Memory for Piece {
         if bytes.is_empty() {
             return Ok(());
         }
-        let slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = slice.try_slice(at..at.saturating_add(bytes.len())).ok_or_else(Self::beyond)?;
+        let slice = self.slice.lock();
+        let from = slice
+            .try_slice(at..at.saturating_add(bytes.len()))
+            .ok_or_else(Self::out_of_bounds)?;
         let copied = self.queue.0.memcpy_dtoh(&from, bytes);
         drop(slice);
         copied.and(self.queue.wait()).map_err(|error| failed(&error))
     }
 }
 
-/// A graph that is ready to run.
+/// An instantiated graph.
 struct Executable {
     context: Arc<CudaContext>,
     graph: CUgraphExec,
 }
 
-// SAFETY: the driver's graphs are of a context, not of a thread, and every use binds the context.
+// SAFETY: a graph belongs to a context, not to a thread, and every use binds the context first.
 unsafe impl Send for Executable {}
 
 impl Executable {
-    /// Of what a capture ended with, which is done away with.
+    /// Instantiates the result of a capture, and destroys it.
     fn new(context: &Arc<CudaContext>, captured: sys::CUgraph) -> Result<Self, DeviceError> {
         if captured.is_null() {
-            return Err(DeviceError::Lost("it recorded nothing".to_owned()));
+            return Err(DeviceError::Lost("the driver recorded nothing".to_owned()));
         }
-        // SAFETY: the graph exists, and nothing else knows of it.
+        // SAFETY: the graph exists, and nobody else has it.
         let graph = unsafe {
             let graph = graph::instantiate(captured, CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY);
             graph::destroy(captured).and(graph)
@@ -413,24 +421,23 @@ impl Executable {
 
 impl Drop for Executable {
     fn drop(&mut self) {
-        // Whatever fails now, the next use of the GPU says.
-        // SAFETY: it is not used again.
+        // If this fails, the next use of the GPU will fail too and report it.
+        // SAFETY: the graph is not used afterwards.
         _ = bind(&self.context).and_then(|()| unsafe { graph::exec_destroy(self.graph) });
     }
 }
 
 struct Graph {
-    /// Where it runs; it ends before the graph does.
+    /// The stream on which the graph runs. Dropped first, which waits for the last run.
     queue: Queue,
-    /// Used by one thread at a time.
     exec: Mutex<Executable>,
 }
 
 impl Graph {
-    /// Takes to the GPU what the first run would take there, and waits for it.
+    /// Uploads the graph to the GPU now instead of during the first run, and waits for that.
     fn upload(&self, through: &Arc<CudaStream>) -> Result<(), DriverError> {
-        let exec = self.exec.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: graph and stream exist, of the context that is bound, and the lock keeps others off the graph.
+        let exec = self.exec.lock();
+        // SAFETY: graph and stream exist and belong to the bound context, and the lock gives exclusive access to the graph.
         unsafe {
             graph::upload(exec.graph, through.cu_stream())?;
             stream::synchronize(through.cu_stream())
@@ -440,10 +447,11 @@ impl Graph {
 
 impl Recording for Graph {
     fn run(&self) -> Result<(), DeviceError> {
-        let exec = self.exec.lock().unwrap_or_else(PoisonError::into_inner);
+        let exec = self.exec.lock();
         let run = || {
             bind(&exec.context)?;
-            // SAFETY: graph and stream exist as long as this does, of one context, and the lock keeps others off the graph.
+            // SAFETY: graph and stream live as long as `self` and belong to the same context, and the lock gives exclusive access to the
+            // graph.
             unsafe { graph::launch(exec.graph, self.queue.0.cu_stream()) }
         };
         run().map_err(|error| failed(&error))

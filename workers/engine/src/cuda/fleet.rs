@@ -1,72 +1,73 @@
-//! The GPUs that a package is on: they share out the units of a batch among themselves.
+//! The GPUs that hold a package, and how a batch is divided among them.
 
 use super::device::{Device, DeviceError};
 use super::runner::{Computed, Resident, Runner, Unit};
 use crate::error::Error;
 use crate::package::Package;
+use parking_lot::{Mutex, RwLock};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// A GPU that failed, and has been left alone since.
+/// A GPU that failed and is no longer used.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// What it was and had done.
+    /// The GPU, and what it had computed.
     pub gpu: Resident,
     /// Why it failed.
     pub error: DeviceError,
 }
 
-/// The GPUs of a package, those that failed among them.
+/// The GPUs of a package, including those that failed.
 #[derive(Default)]
 pub(crate) struct Fleet {
     runners: RwLock<Vec<Arc<Runner>>>,
     losses: Mutex<Vec<Loss>>,
-    /// Which GPU begins the next batch, so that single units go to all in turn.
+    /// The GPU that starts the next batch. Rotates, so that batches of one unit go to all GPUs in turn.
     turn: AtomicUsize,
 }
 
-/// What is left of a batch and what is done.
+/// The state of a batch.
 pub(crate) struct Work {
-    /// Numbers of the units that nobody has taken.
+    /// Ranges of units that no GPU has taken.
     pub left: Vec<Range<usize>>,
-    /// Units computed, by the number of the first.
+    /// Computed parts, each with the index of its first unit.
     pub parts: Vec<(usize, Computed)>,
-    /// Nobody wants the rest.
+    /// Whether the caller has stopped the batch.
     stopped: bool,
 }
 
 impl Fleet {
-    /// Puts a package on one more GPU, for passes of so many units, or of as many as there is room for.
+    /// Loads a package onto one more GPU, for passes of `units` units, or of as many as there is room for.
     pub(crate) fn attach(&self, package: Arc<Package>, device: Arc<dyn Device>, units: Option<u32>) -> Result<(), Error> {
         let runner = Runner::new(package, device, units)?;
         let most = runner.capacity() as u32;
         if let Some(units) = units.filter(|units| *units != most) {
             return Err(Error::PassUnits { units, most });
         }
-        self.runners.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(runner));
+        self.runners.write().push(Arc::new(runner));
         Ok(())
     }
 
-    /// Leaves all of them.
+    /// Unloads the package from all GPUs.
     pub(crate) fn detach(&self) {
-        self.runners.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.runners.write().clear();
+        self.losses.lock().clear();
     }
 
-    /// Those that work.
+    /// The GPUs that work.
     pub(crate) fn runners(&self) -> Vec<Arc<Runner>> {
-        self.runners.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.runners.read().clone()
     }
 
-    /// Those that failed.
+    /// The GPUs that failed.
     pub(crate) fn losses(&self) -> Vec<Loss> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.losses.lock().clone()
     }
 
-    /// Runs units; `go_on` is asked after each, from any thread, and its no ends it with [`Error::Stopped`] once the passes under way are
-    /// done. What comes back are parts of the batch, in any order, and the units that no GPU was left for. A GPU that fails is left for
-    /// good; one whose memory others have taken, until the next batch.
+    /// Runs units. `go_on` is called after each, from any thread; when it returns false, the batch ends with [`Error::Stopped`] once the
+    /// passes in flight are done. Returns the computed parts in any order, and the units for which no GPU was left. A GPU that fails is not
+    /// used again; one that runs out of memory is not used again in this batch.
     pub(crate) fn run(&self, units: &[Unit], traced: bool, go_on: &(impl Fn() -> bool + Sync)) -> Result<Work, Error> {
         let work = Mutex::new(Work::new(units.len()));
         let mut full: Vec<Arc<Runner>> = Vec::new();
@@ -76,11 +77,11 @@ impl Fleet {
             if let Some(turn) = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(runners.len()) {
                 runners.rotate_left(turn);
             }
-            // The first lane of each GPU, then the second ones: each begins with a pass, so that no lane takes what another GPU is free
-            // for.
+            // Start the first lane of each GPU, then the second lanes. Each gets its first pass here, so that no lane takes units for which
+            // another GPU is still free.
             let lanes = runners.iter().map(|runner| runner.lanes()).max().unwrap_or(0);
             let lanes = (0..lanes).flat_map(|lane| runners.iter().filter(move |runner| lane < runner.lanes()));
-            let mut begun = work.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut begun = work.lock();
             let count = runners.len().min(begun.units());
             let mut drivers: Vec<(&Arc<Runner>, Range<usize>)> = Vec::new();
             for runner in lanes {
@@ -88,7 +89,7 @@ impl Fleet {
                 drivers.push((runner, pass));
             }
             drop(begun);
-            // What a GPU gives back after the others have gone home takes another round.
+            // If a GPU fails after the others are done, the units that it returns need another round.
             let mut drivers = drivers.into_iter();
             let Some(first) = drivers.next() else { break };
             let failures = std::thread::scope(|scope| {
@@ -104,19 +105,19 @@ impl Fleet {
             let failures = failures.into_iter().flatten();
             let (wanting, lost): (Vec<_>, Vec<_>) = failures.partition(|(_, error)| error.is_want_of_memory());
             full.extend(wanting.into_iter().map(|(runner, _)| runner));
-            // By now its other lanes have ended too, so that what it has done is known.
+            // All lanes have ended, so the count of computed units is final.
             let losses = lost.into_iter().map(|(runner, error)| Loss {
                 gpu: runner.resident(),
                 error,
             });
-            self.losses.lock().unwrap_or_else(PoisonError::into_inner).extend(losses);
+            self.losses.lock().extend(losses);
         }
-        let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let work = work.into_inner();
         if work.stopped { Err(Error::Stopped) } else { Ok(work) }
     }
 
-    /// Keeps a lane of one of `count` GPUs busy, with a pass to begin with, until no units are left or wanted, or it fails; how, if nobody
-    /// has noticed yet.
+    /// Drives a lane of one of `count` GPUs, starting with the pass over `range`, until no units are left, the batch is stopped or the GPU
+    /// fails. Returns the failure, unless another lane has reported it.
     #[allow(clippy::too_many_arguments, reason = "a private helper of one call site")]
     fn drive(
         &self,
@@ -128,9 +129,9 @@ impl Fleet {
         work: &Mutex<Work>,
         go_on: &impl Fn() -> bool,
     ) -> Option<(Arc<Runner>, DeviceError)> {
-        let work = || work.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = || work.lock();
         loop {
-            // The lock is not held while the GPU computes.
+            // Do not hold the lock while the GPU computes.
             match runner.pass(units.get(range.clone()).unwrap_or(&[]), traced) {
                 Ok(computed) => {
                     work().parts.push((range.start, computed));
@@ -148,9 +149,9 @@ impl Fleet {
         }
     }
 
-    /// Takes a GPU off the list, unless another of its lanes, or another batch, has met the same failure before.
+    /// Removes a GPU from the list. Returns false if another of its lanes, or another batch, already did.
     fn leave(&self, runner: &Arc<Runner>) -> bool {
-        let mut runners = self.runners.write().unwrap_or_else(PoisonError::into_inner);
+        let mut runners = self.runners.write();
         let before = runners.len();
         runners.retain(|other| !Arc::ptr_eq(other, runner));
         runners.len() < before
@@ -166,12 +167,13 @@ impl Work {
         }
     }
 
-    /// How many units nobody has taken.
+    /// Number of units that no GPU has taken.
     fn units(&self) -> usize {
         self.left.iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// The next pass of one of `count` GPUs: an even share of what is left, so that all end together, but no more than it takes at once.
+    /// Takes the next pass for one of `count` GPUs: an even share of what is left, so that all finish together, but at most `capacity`
+    /// units.
     fn take(&mut self, count: usize, capacity: usize) -> Option<Range<usize>> {
         if self.stopped {
             return None;
@@ -190,7 +192,7 @@ impl Work {
 mod tests {
     use super::*;
 
-    /// Passes that GPUs of these capacities take when they take turns.
+    /// The passes that GPUs of these capacities take in turn.
     fn shares(units: usize, capacities: &[usize]) -> Vec<Range<usize>> {
         let mut work = Work::new(units);
         let turns = capacities.iter().cycle();
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_taken_again() {
+    fn returned_units_are_taken_again() {
         let mut work = Work::new(10);
         let (first, second) = (work.take(2, 64), work.take(2, 64));
         work.left.extend(first);

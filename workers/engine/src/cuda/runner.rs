@@ -1,4 +1,4 @@
-//! Passes over batches of units: constants stay on the device, and each size of batch is recorded once.
+//! Runs passes over units on one GPU. Constants stay on the device, and the launches for each size of pass are recorded once.
 #![allow(unsafe_code, reason = "recordings are unsafe to make; see `Runner::record`")]
 
 use super::arena::aligned;
@@ -7,27 +7,29 @@ use super::device::{Device, DeviceError, Memory, Recording, Staging};
 use super::lower::{self, Bases, stride};
 use super::params::Hashed;
 use crate::package::Package;
+use parking_lot::{Mutex, MutexGuard};
 use protocol::hash::Hash;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// Most units of a pass: enough to fill the largest GPU with the smallest models.
+/// Most units in a pass: enough to fill the largest GPU with the smallest models.
 const MOST_UNITS: u32 = 64;
 
-/// Share of the free memory that a unit may take, in percent, and that several may: other models want some, and the driver too.
+/// Percentage of the free memory that a package may take with passes of one unit, and with passes of several. Other models need memory too,
+/// and so does the driver.
 const SHARE_OF_ONE: u64 = 80;
 const SHARE_OF_MANY: u64 = 25;
 
-/// Passes under way at once, where memory allows: while one copies or hashes, another computes.
+/// Passes in flight, if memory allows: while one copies or hashes, another computes.
 const LANES: u64 = 2;
 
 /// A package on a device.
 pub(crate) struct Runner {
-    // They refer to the constants, so they are dropped first.
+    // Lanes refer to the constants, so they must be dropped first.
     lanes: Vec<Mutex<Lane>>,
-    /// Which of them is waited for next when none is free.
+    /// The lane to wait for next if none is free.
     turn: AtomicUsize,
     constants: Box<dyn Memory>,
     packed: Constants,
@@ -38,41 +40,41 @@ pub(crate) struct Runner {
     computed: AtomicU64,
 }
 
-/// What a pass has for itself.
+/// The resources of one pass in flight.
 struct Lane {
-    // Recordings refer to the memory below, so they are dropped first.
+    // Recordings refer to the memory below, so they must be dropped first.
     passes: HashMap<(u32, bool), Prepared>,
-    /// What is copied in, and out: of the largest pass, the largest value.
+    /// Host memory for copies in and out, as large as the largest value of the largest pass.
     staging: Box<dyn Staging>,
     arena: Box<dyn Memory>,
-    /// With a queue of its own.
+    /// The device, with the lane's own queue.
     device: Arc<dyn Device>,
 }
 
 /// A recorded pass.
 struct Prepared {
     recording: Box<dyn Recording>,
-    /// What the hashing kernels look up.
+    /// The table of values that the hashing kernels read.
     _table: Option<Box<dyn Memory>>,
     inputs: Vec<u64>,
     output: u64,
     tensors: u64,
 }
 
-/// Codes of each graph input of a unit.
+/// The codes of each graph input of a unit.
 pub(crate) type Unit<'a> = Vec<&'a [u8]>;
 
-/// What units gave.
+/// The results of some units.
 #[derive(Default)]
 pub(crate) struct Computed {
-    /// Codes of the output, unit after unit.
+    /// Output codes, unit after unit.
     pub outputs: Vec<u8>,
     /// TENSOR of each checkpoint, unit after unit; empty unless traced.
     pub tensors: Vec<Hash>,
 }
 
 impl Computed {
-    /// What more units gave, after this.
+    /// Appends the results of the units that follow.
     pub(crate) fn followed_by(mut self, next: Self) -> Self {
         self.outputs.extend(next.outputs);
         self.tensors.extend(next.tensors);
@@ -83,33 +85,33 @@ impl Computed {
 /// A package on a device.
 #[derive(Clone, Debug)]
 pub struct Resident {
-    /// Which of the machine's GPUs it is.
+    /// The driver's number for the GPU.
     pub ordinal: usize,
     /// Name of the device.
     pub device: String,
-    /// Bytes of its memory in use.
+    /// Bytes of device memory that the package uses.
     pub bytes: u64,
-    /// Most units of a pass.
+    /// Most units in a pass.
     pub units: u32,
-    /// Passes under way at once.
+    /// Most passes in flight.
     pub passes: u32,
-    /// Units it has computed of this package.
+    /// Number of units of this package computed so far.
     pub computed: u64,
 }
 
-/// How long passes took, of which several were under way at once.
+/// The durations of passes, of which several were in flight at a time.
 #[derive(Clone, Debug)]
 pub struct PassTimes {
-    /// Units of a pass.
+    /// Units per pass.
     pub units: u32,
-    /// Seconds of each pass, in any order.
+    /// Duration of each pass in seconds, in any order.
     pub seconds: Vec<f64>,
-    /// Seconds from the beginning of the first to the end of the last.
+    /// Seconds from the start of the first pass to the end of the last.
     pub elapsed: f64,
 }
 
 impl Runner {
-    /// Puts the package's constants on the device and takes memory for as many units as there is room for, up to `most`.
+    /// Copies the package's constants to the device and allocates memory for as many units as there is room for, up to `most`.
     pub(crate) fn new(package: Arc<Package>, device: Arc<dyn Device>, most: Option<u32>) -> Result<Self, DeviceError> {
         let packed = Constants::new(&package);
         let needed = |units| -> Result<u64, DeviceError> {
@@ -128,7 +130,7 @@ impl Runner {
         }
         let lanes = if LANES * one > room(SHARE_OF_ONE) { 1 } else { LANES };
         let most = most.map_or(MOST_UNITS, |most| most.min(MOST_UNITS));
-        // A smaller pass may take more memory: its hashes come in fewer batches, until which values stay.
+        // A smaller pass may need more memory: it hashes in fewer batches, so values are kept longer.
         let (mut capacity, mut arena) = (1, one);
         while 2 * capacity <= most {
             let larger = arena.max(needed(2 * capacity)?);
@@ -155,7 +157,7 @@ impl Runner {
         while (made.len() as u64) < lanes {
             match lane() {
                 Ok(lane) => made.push(lane),
-                // One does, if others have taken the memory meanwhile.
+                // If others have taken the memory meanwhile, one lane will do.
                 Err(error) if error.is_want_of_memory() => break,
                 Err(error) => return Err(error),
             }
@@ -173,7 +175,7 @@ impl Runner {
         })
     }
 
-    /// What is where.
+    /// Describes the package on the device.
     pub(crate) fn resident(&self) -> Resident {
         let traits = self.device.traits();
         Resident {
@@ -186,15 +188,10 @@ impl Runner {
         }
     }
 
-    /// Times passes of as many units as there is room for, over whatever lies in memory, in all lanes at once: at least `times` of them,
-    /// for at least so long.
+    /// Times passes of the largest size on all lanes at once, over whatever is in memory: at least `times` passes, for at least `least`.
     pub(crate) fn time(&self, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
         let units = self.capacity;
-        let mut lanes: Vec<_> = self
-            .lanes
-            .iter()
-            .map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner))
-            .collect();
+        let mut lanes: Vec<_> = self.lanes.iter().map(|lane| lane.lock()).collect();
         for lane in &mut lanes {
             self.prepare(lane, units, traced)?;
         }
@@ -208,7 +205,7 @@ impl Runner {
                 while seconds.len() < each || start.elapsed() < least {
                     let begun = Instant::now();
                     prepared.recording.run()?;
-                    // A read waits for the pass.
+                    // The read waits for the pass.
                     arena.read(prepared.output as usize, &mut [0])?;
                     seconds.push(begun.elapsed().as_secs_f64());
                 }
@@ -228,19 +225,19 @@ impl Runner {
         })
     }
 
-    /// Most units of a pass.
+    /// Most units in a pass.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity as usize
     }
 
-    /// Passes that may be under way at once.
+    /// Number of lanes: the most passes in flight.
     pub(crate) fn lanes(&self) -> usize {
         self.lanes.len()
     }
 
-    /// Runs so many units at once, each of inputs of the lengths that the package says.
+    /// Runs the units in one pass. Their inputs must have the sizes that the package defines.
     pub(crate) fn pass(&self, units: &[Unit], traced: bool) -> Result<Computed, DeviceError> {
-        // There are few sizes, so that few recordings are made; units beyond those given compute whatever lies there.
+        // Round the size up, so that there are few recordings. The extra units compute whatever is in memory.
         let size = (units.len() as u32).next_power_of_two();
         let mut lane = self.lane()?;
         self.prepare(&mut lane, size, traced)?;
@@ -278,21 +275,17 @@ impl Runner {
         Ok(computed)
     }
 
-    /// A lane that is free, else the one whose turn it is, when it becomes so.
+    /// Locks a free lane or, if there is none, waits for the one whose turn it is.
     fn lane(&self) -> Result<MutexGuard<'_, Lane>, DeviceError> {
-        for lane in &self.lanes {
-            match lane.try_lock() {
-                Ok(lane) => return Ok(lane),
-                Err(TryLockError::Poisoned(lane)) => return Ok(lane.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
-            }
+        if let Some(free) = self.lanes.iter().find_map(Mutex::try_lock) {
+            return Ok(free);
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(self.lanes.len());
         let lane = turn.and_then(|turn| self.lanes.get(turn)).ok_or_else(unprepared)?;
-        Ok(lane.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(lane.lock())
     }
 
-    /// Makes a lane's recording for so many units, the first time.
+    /// The lane's recording for this number of units, made on first use.
     fn prepare<'a>(&self, lane: &'a mut Lane, units: u32, traced: bool) -> Result<&'a Prepared, DeviceError> {
         let key = (units, traced);
         if !lane.passes.contains_key(&key) {
@@ -313,14 +306,14 @@ impl Runner {
         };
         let pass = lower::pass(&self.package, &self.packed, self.device.traits(), bases, units, traced)?;
         if pass.bytes > lane.arena.bytes() as u64 {
-            return Err(DeviceError::Lost("a pass is larger than the memory taken for it".to_owned()));
+            return Err(DeviceError::Lost("a pass is larger than the memory allocated for it".to_owned()));
         }
         if let Some(table) = &table {
             table.write(0, bytemuck::cast_slice(&pass.table))?;
         }
-        // SAFETY: `lower` makes launches of kernels with their own structs, whose addresses lie in the constants, in as much of the arena
-        // as the pass says, which was compared above, and in the table, which took all its entries. All three live as long as the
-        // recording does in `Prepared` or outlive it in `Lane` and `Runner`.
+        // SAFETY: `lower` gives each kernel its own struct. All addresses are in the constants, in the first `pass.bytes` of the arena,
+        // which has that many (checked above), and in the table, which holds all its entries (written above). The table lives as long as
+        // the recording in `Prepared`; the arena in `Lane` and the constants in `Runner` outlive it.
         let recording = unsafe { lane.device.record(&pass.launches)? };
         Ok(Prepared {
             recording,
@@ -336,10 +329,10 @@ fn unprepared() -> DeviceError {
     DeviceError::Lost("a pass was not prepared".to_owned())
 }
 
-/// The first so many bytes.
-fn front(of: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
-    let beyond = || DeviceError::Lost("a value is larger than the memory it is copied through".to_owned());
-    of.get_mut(..bytes).ok_or_else(beyond)
+/// The first `bytes` bytes of a staging buffer.
+fn front(buffer: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
+    let too_short = || DeviceError::Lost("a value is larger than its staging buffer".to_owned());
+    buffer.get_mut(..bytes).ok_or_else(too_short)
 }
 
 #[cfg(test)]
@@ -348,7 +341,7 @@ mod tests {
     use crate::cuda::device::{Cores, Launch, Traits};
     use serde_json::{Value, json};
 
-    /// A GPU that has so much memory and does nothing with it.
+    /// A GPU that has memory and computes nothing.
     struct Idle(Traits);
 
     struct Bytes(usize);
@@ -401,7 +394,7 @@ mod tests {
         }
     }
 
-    /// A MiB to sixteen and back, again and again.
+    /// A package whose values alternate between 1 MiB and 16 MiB.
     fn in_and_out() -> Result<Package, Box<dyn std::error::Error>> {
         let op = |step: usize| -> Value {
             let [name, input] = [step + 1, step].map(|value| format!("value{value}"));
@@ -422,13 +415,13 @@ mod tests {
         )?)
     }
 
-    /// Of one unit so many values wait to be hashed that it takes more memory than two units, which are hashed sooner.
+    /// Here a pass of one unit needs more memory than a pass of two, because more of its values wait to be hashed.
     #[test]
     fn every_pass_that_is_run_has_the_memory_it_takes() -> Result<(), Box<dyn std::error::Error>> {
         let traits = Traits {
             ordinal: 0,
             name: String::new(),
-            // A quarter of it holds two units in each lane.
+            // A quarter of this holds two units in each lane.
             memory: 620_000_000,
             arch: 80,
             cores: Cores::Warp,

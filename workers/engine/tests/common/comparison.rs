@@ -1,24 +1,25 @@
-//! A device against the CPU, bit for bit. What differs is collected and told at the end: one fault shows in many places.
+//! Compares a device with the CPU, bit for bit. Differences are collected and reported at the end, because one fault shows in many places.
 #![allow(unsafe_code)]
 
 use super::{Draft, codes, random_batch, random_graph, reference};
 use engine::bench::on_gpu;
 use engine::cuda::{Device, DeviceError, Launch, Memory, Recording, Staging, Traits, kernels_of};
 use engine::{Engine, Error, Package};
+use parking_lot::Mutex;
 use protocol::batch::BatchHeader;
 use protocol::ops::OpKind;
 use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-/// Differences that are told.
+/// Number of differences to report.
 const MOST: usize = 20;
 
-/// How often each kernel was recorded.
+/// Number of recorded launches of each kernel.
 pub type Launched = Arc<Mutex<BTreeMap<&'static str, u32>>>;
 
-/// A device that notes which kernels are recorded.
+/// A device that counts the launches of each kernel.
 #[derive(Clone)]
 pub struct Watched {
     device: Arc<dyn Device>,
@@ -35,7 +36,7 @@ impl Watched {
         }
     }
 
-    /// The same, said to have one multiprocessor: a single block keeps it busy, so that products of any size get the largest tiles.
+    /// Claims to have a single multiprocessor, which one block keeps busy, so that products of any size get the largest tiles.
     pub fn with_one_processor(mut self) -> Self {
         self.traits.processors = 1;
         self
@@ -72,29 +73,29 @@ impl Device for Watched {
 
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError> {
         for launch in launches {
-            *self.launched.lock().unwrap().entry(launch.kernel).or_default() += 1;
+            *self.launched.lock().entry(launch.kernel).or_default() += 1;
         }
         unsafe { self.device.record(launches) }
     }
 }
 
-/// What of a device has been compared.
+/// The comparison of a device with the CPU.
 pub struct Comparison {
     device: Arc<dyn Device>,
-    /// Ops of all units, by kind.
+    /// Number of ops compared in all units, by kind.
     pub kinds: BTreeMap<String, u64>,
-    /// Kernels that something was compared of.
+    /// Kernels whose results were compared.
     kernels: BTreeSet<&'static str>,
     differences: Vec<String>,
-    /// Whether it does not compute any more.
+    /// Whether the device has failed.
     failed: bool,
 }
 
-/// How something is compared.
+/// How a case is compared.
 pub struct Case<'a> {
     /// Whether one block keeps the device busy.
     pub alone: bool,
-    /// A kernel that it is to run on.
+    /// A kernel that must be used.
     pub kernel: Option<&'a str>,
     pub what: String,
 }
@@ -104,7 +105,7 @@ impl<'a> Case<'a> {
         Self { alone, kernel: None, what }
     }
 
-    /// On a single multiprocessor, on a kernel if one is named.
+    /// A case on a single multiprocessor, which must use `kernel` if it is given.
     pub fn alone(kernel: Option<&'a str>, what: String) -> Self {
         Self { alone: true, kernel, what }
     }
@@ -125,26 +126,26 @@ impl Comparison {
         self.device.traits()
     }
 
-    /// Op cases that were compared.
+    /// Number of op cases compared.
     pub fn ops(&self) -> u64 {
         self.kinds.values().sum()
     }
 
-    /// Whether more can be learnt.
+    /// Whether it makes sense to compare more.
     pub fn goes_on(&self) -> bool {
         !self.failed && self.differences.len() < MOST
     }
 
-    /// The device, or the same with one multiprocessor.
+    /// The device, with a single multiprocessor if `alone`.
     pub fn watched(&self, alone: bool) -> Watched {
         let watched = Watched::new(self.device.clone());
         if alone { watched.with_one_processor() } else { watched }
     }
 
-    /// Notes what was compared on a device that was watched, and how it differs, if it does.
+    /// Records a comparison on a watched device, and the difference, if there is one.
     pub fn note(&mut self, what: &str, watched: &Watched, difference: Option<String>) {
         let launched = watched.launched();
-        let launched = launched.lock().unwrap();
+        let launched = launched.lock();
         self.kernels.extend(launched.keys());
         if let Some(difference) = difference.filter(|_| self.goes_on()) {
             let kernels: Vec<&str> = launched.keys().copied().collect();
@@ -153,13 +154,13 @@ impl Comparison {
         }
     }
 
-    /// Notes that it does not compute any more.
+    /// Records that the device has failed.
     pub fn fail(&mut self, what: &str, watched: &Watched, error: &str) {
         self.note(what, watched, Some(error.to_owned()));
         self.failed = true;
     }
 
-    /// Puts a package on it and does something with that, which says what differs.
+    /// Loads a package onto the device and runs `compare`, which returns the difference, if there is one.
     fn attached(&mut self, package: &Arc<Package>, case: &Case<'_>, compare: impl FnOnce(&Engine) -> Result<Option<String>, Error>) {
         if !self.goes_on() {
             return;
@@ -167,9 +168,7 @@ impl Comparison {
         let watched = self.watched(case.alone);
         let engine = Engine::new(package.clone(), 1).unwrap();
         let compared = engine.attach(Arc::new(watched.clone())).and_then(|()| compare(&engine));
-        let unlaunched = case
-            .kernel
-            .filter(|kernel| !watched.launched().lock().unwrap().contains_key(kernel));
+        let unlaunched = case.kernel.filter(|kernel| !watched.launched().lock().contains_key(kernel));
         match compared {
             Err(error) => self.fail(&case.what, &watched, &error.to_string()),
             Ok(None) => self.note(&case.what, &watched, unlaunched.map(|kernel| format!("{kernel} is wanted"))),
@@ -177,8 +176,8 @@ impl Comparison {
         }
     }
 
-    /// A batch on both: every TENSOR, output and trace, which is all that a worker commits to, and of the first unit the output of a run
-    /// without a trace, where memory is used again at once.
+    /// Compares a batch: every TENSOR, output and trace, which is everything that a worker commits to. For the first unit, also compares
+    /// the output of a run without a trace, which reuses memory earlier.
     pub fn batch(&mut self, draft: &Draft, blob: &[u8], case: &Case<'_>) {
         let package = Arc::new(draft.package().unwrap());
         self.attached(&package, case, |gpu| {
@@ -209,7 +208,7 @@ impl Comparison {
         });
     }
 
-    /// A batch of random units.
+    /// Compares a batch of random units.
     fn units(&mut self, rng: &mut fastrand::Rng, draft: &Draft, units: u32, alone: bool, what: &str) {
         let blob = random_batch(rng, &draft.package().unwrap(), units);
         self.batch(draft, &blob, &Case::new(alone, format!("{what}, {units} units, alone: {alone}")));
@@ -218,7 +217,7 @@ impl Comparison {
         }
     }
 
-    /// A random graph.
+    /// Compares a random graph.
     pub fn graph(&mut self, seed: u64, ops: usize, most_macs: u64, alone: bool) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let draft = random_graph(&mut rng, ops, most_macs).of_checkpoints(&mut rng);
@@ -226,7 +225,7 @@ impl Comparison {
         self.units(&mut rng, &draft, units, alone, &format!("graph {seed} of {ops} ops"));
     }
 
-    /// A random product large enough for several of the largest tiles.
+    /// Compares a random product that is large enough for several of the largest tiles.
     pub fn large_product(&mut self, seed: u64, most_macs: u64) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let draft = loop {
@@ -241,8 +240,8 @@ impl Comparison {
         self.units(&mut rng, &draft, units, true, &format!("large product {seed}"));
     }
 
-    /// Values of so many chunks that their trees have branches, and of as many as just have none; whole branches and what is beyond them,
-    /// with small values before, between and after.
+    /// Compares the hashes of values whose trees have branches, and of the largest ones without branches. Values have whole branches or a
+    /// remainder, with small values before, between and after.
     pub fn large_values(&mut self) {
         let mut rng = fastrand::Rng::with_seed(3);
         let shapes = [(1, 1025), (717, 1000), (256, 1024), (513, 1024)].map(|(w, c)| Shape::new(1, w, c));
@@ -253,7 +252,7 @@ impl Comparison {
         self.units(&mut rng, &draft, 3, true, "large values");
     }
 
-    /// The output of a unit by the definition itself, where one block keeps the device busy.
+    /// Compares the output of a unit with the definition itself, on a single multiprocessor.
     pub fn definition(&mut self, draft: &Draft, inputs: &[Vec<i8>], case: &Case<'_>) {
         let package = Arc::new(draft.package().unwrap());
         let (values, _) = reference(&package, inputs);
@@ -266,7 +265,7 @@ impl Comparison {
         });
     }
 
-    /// Kernels of ops, or of work, that nothing has been compared of.
+    /// Kernels of ops, or of work, that no comparison has used.
     pub fn missing(&self, work: bool) -> Vec<&'static str> {
         let all = kernels_of(self.traits().cores).into_iter();
         all.filter(|kernel| kernel.starts_with("work_") == work && !self.kernels.contains(kernel))
@@ -284,7 +283,7 @@ impl Comparison {
     }
 }
 
-/// Operands, channels and kind of a product of which the largest tiles read 16 bytes at a time.
+/// Operands, channels and kind of a random product whose operands have runs of 16 bytes, as the largest tiles require.
 fn large_product(rng: &mut fastrand::Rng) -> (Vec<Shape>, u16, OpKind) {
     let requantise = Requantise {
         shift: 1,

@@ -1,42 +1,43 @@
-//! The kernels on the CPU: their sources compiled as C++ over `emulation/cuda.h`, behind the engine's `Device`.
+//! An emulated GPU: a `Device` that runs the kernels on the CPU, with their sources compiled as C++ on top of `emulation/cuda.h`.
 #![allow(unsafe_code, dead_code)]
 
 use engine::cuda::{Cores, Device, DeviceError, Launch, Memory, Recording, SOURCES, Staging, Traits};
 use libloading::Library;
+use parking_lot::{Condvar, Mutex};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 type Kernel = unsafe extern "C" fn(*const u8);
 type Emulate = unsafe extern "C" fn(Kernel, *const u8, u32, u32, u32, u32) -> *const std::ffi::c_char;
 
-/// What fills memory of the host that nobody has written to.
+/// Fills host memory that has not been written yet.
 const UNTOUCHED: u8 = 0xA5;
 
-/// What goes wrong after a launch.
+/// A fault to inject after a launch.
 type Fault = Arc<dyn Fn(&Launch) + Send + Sync>;
 
-/// A GPU of one architecture, emulated.
+/// An emulated GPU of one architecture.
 #[derive(Clone)]
 pub struct Emulator {
     traits: Traits,
     library: Arc<Library>,
     free: u64,
-    /// Runs it has in it before it is lost.
+    /// Runs left before the GPU is lost.
     life: Arc<AtomicU32>,
-    /// Whether launches aside run when they must instead of when they may.
+    /// Whether side launches run as late as allowed instead of as early as possible.
     late: bool,
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
     fault: Fault,
 }
 
-/// Devices that wait for each other at the beginning of each of their first runs.
+/// A barrier for several devices, at the start of each of their first runs.
 pub struct Meeting {
     devices: u32,
     runs: u32,
@@ -45,7 +46,7 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// So many devices, for so many runs.
+    /// A barrier for `devices` devices, in their first `runs` runs.
     pub fn new(devices: u32, runs: u32) -> Arc<Self> {
         Arc::new(Self {
             devices,
@@ -59,20 +60,19 @@ impl Meeting {
         if run >= self.runs {
             return;
         }
-        let mut arrived = self.arrived.lock().unwrap();
+        let mut arrived = self.arrived.lock();
         *arrived += 1;
         self.all.notify_all();
         let wanted = (run + 1) * self.devices;
-        let (_arrived, waited) = self
+        let waited = self
             .all
-            .wait_timeout_while(arrived, Duration::from_secs(60), |arrived| *arrived < wanted)
-            .unwrap();
+            .wait_while_for(&mut arrived, |arrived| *arrived < wanted, Duration::from_secs(60));
         assert!(!waited.timed_out(), "{} devices never compute at the same time", self.devices);
     }
 }
 
 impl Emulator {
-    /// `arch` decides which instructions there are. `processors` is how many blocks it likes, `free` how much memory it has.
+    /// `arch` selects the instructions, `processors` is the number of multiprocessors, and `free` the bytes of memory.
     pub fn new(arch: u32, processors: u32, free: u64) -> Self {
         Self {
             traits: Traits {
@@ -97,31 +97,31 @@ impl Emulator {
         }
     }
 
-    /// The same as another of the machine's GPUs.
+    /// Gives the GPU another number.
     pub fn numbered(mut self, ordinal: usize) -> Self {
         self.traits.ordinal = ordinal;
         self
     }
 
-    /// The same, meeting others.
+    /// Makes the GPU wait for others at a barrier.
     pub fn meeting(mut self, meeting: &Arc<Meeting>) -> Self {
         self.meeting = Some(meeting.clone());
         self
     }
 
-    /// The same, with launches aside run at once.
+    /// Runs side launches at once.
     pub fn eager(self) -> Self {
         Self { late: false, ..self }
     }
 
-    /// The same, lost after so many runs.
+    /// The GPU is lost after `runs` runs.
     pub fn with_life(self, runs: u32) -> Self {
         self.life.store(runs, Ordering::Relaxed);
         self
     }
 
-    /// The same, that flips a bit: the lowest of byte `at` of what each launch of a kernel wrote to where word `param` of its argument
-    /// says.
+    /// Flips a bit after each launch of `kernel`: the lowest bit of byte `at` of the output whose address is word `param` of the kernel's
+    /// argument.
     #[allow(dead_code, reason = "not every test has a faulty GPU")]
     pub fn flipping(self, kernel: &'static str, param: usize, at: usize) -> Self {
         let fault = move |launch: &Launch| {
@@ -141,21 +141,16 @@ impl Emulator {
     }
 }
 
-/// Where a kernel for an architecture is, or something else by its name; null if there is no such thing.
+/// The address of a kernel, or of another symbol, for an architecture; null if there is none.
 pub fn symbol(arch: u32, name: &std::ffi::CStr) -> *const std::ffi::c_void {
     let library = library(arch);
     unsafe { library.get(name.to_bytes_with_nul()) }.map_or(std::ptr::null(), |symbol| *symbol)
 }
 
-/// The kernels compiled for an architecture. Others do not wait for it meanwhile.
+/// The kernels compiled for an architecture. Tests that need other architectures do not wait for the compilation.
 fn library(arch: u32) -> Arc<Library> {
     static BUILT: Mutex<BTreeMap<u32, Arc<OnceLock<Arc<Library>>>>> = Mutex::new(BTreeMap::new());
-    let place = BUILT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(arch)
-        .or_default()
-        .clone();
+    let place = BUILT.lock().entry(arch).or_default().clone();
     place.get_or_init(|| Arc::new(kernels(arch))).clone()
 }
 
@@ -170,7 +165,7 @@ fn kernels(arch: u32) -> Library {
     let mut read: Vec<OsString> = vec!["-U_FORTIFY_SOURCE".into(), format!("-D__CUDA_ARCH__={arch}0").into()];
     read.extend(["-include".into(), header.into()]);
     read.extend((arch == 90).then(|| "-D__CUDA_ARCH_FEAT_SM90_ALL".into()));
-    // What C++ leaves undefined stops the test at once (SIGILL).
+    // Undefined behaviour ends the test at once (SIGILL).
     let made = [
         "-fno-strict-aliasing",
         "-Wno-unknown-pragmas",
@@ -180,9 +175,9 @@ fn kernels(arch: u32) -> Library {
     compiled(&source, &read, &made)
 }
 
-/// Compiles C++ to a library and loads it. `read` says how it is read, `made` what is made of it.
+/// Compiles C++ to a library and loads it. `read` are the options for the front end, `made` those for the output.
 ///
-/// It takes seconds, and several tests need the same: what was made of the same text before is taken as it is.
+/// Compiling takes seconds, and several tests need the same library, so libraries are cached by their source text.
 pub fn compiled(source: &Path, read: &[OsString], made: &[&str]) -> Library {
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
     let run = |arguments: &mut Command| {
@@ -202,7 +197,7 @@ pub fn compiled(source: &Path, read: &[OsString], made: &[&str]) -> Library {
     }
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}.so", key.finalize()));
     if !output.exists() {
-        // Another test may be making the same: only a whole library gets the name.
+        // Another test may be compiling the same library, so rename the file only when it is complete.
         let unfinished = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         run(Command::new(&compiler)
             .args(&made)
@@ -287,7 +282,7 @@ struct Piece {
     _library: Arc<Library>,
 }
 
-// The engine's passes take turns, and nothing else touches the memory.
+// SAFETY: the engine's passes take turns, and nothing else touches the memory.
 unsafe impl Send for Piece {}
 unsafe impl Sync for Piece {}
 
@@ -341,7 +336,7 @@ impl Recording for Recorded {
             .life
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| DeviceError::Lost("unplugged".to_owned()))?;
-        // As late as they may, launches aside show what is done away with under them.
+        // Running side launches as late as allowed shows whether their inputs are overwritten too early.
         let mut order = Vec::new();
         let mut late = Vec::new();
         let mut aside = false;
@@ -355,7 +350,7 @@ impl Recording for Recorded {
         order.append(&mut late);
         for (kernel, launch) in order {
             let [x, y] = launch.grid;
-            // Kernels read their argument's words in place.
+            // Kernels read the words of their argument in place.
             let mut params = vec![0u128; launch.params.len().div_ceil(16)];
             let to = params.as_mut_ptr().cast::<u8>();
             let said = unsafe {
