@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
 import base from "./playwright.config";
 
-/** Makes the README's pictures of a market with data in it: `npm run pictures`. */
+/** Takes the README's screenshots of a market with data in it: `npm run pictures`. */
 export default defineConfig({
   ...base,
   testDir: "pictures",

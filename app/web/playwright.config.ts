@@ -6,11 +6,11 @@ export default defineConfig({
   testDir: "e2e",
   globalSetup: "./e2e/market.ts",
   outputDir: "test-results",
-  // The tests share one chain, whose clock some of them move.
+  // The tests share one chain, and some move its clock.
   workers: 1,
   forbidOnly: true,
   retries: 0,
-  // A test waits for many things on a slow machine. Each has a limit of its own, which tells of a hang.
+  // A test waits for many things on a slow machine; each has its own limit, which detects a hang.
   timeout: 900_000,
   expect: { timeout: 30_000 },
   reporter: [["list"]],

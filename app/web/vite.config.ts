@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// While developing, `ionet localnet --web` on its usual port answers what is not a file of this folder.
+// In development, requests that are not files of this folder go to `ionet localnet --web` on its default port.
 const served = "http://127.0.0.1:8902";
 
 export default defineConfig(({ mode }) => ({
@@ -10,7 +10,7 @@ export default defineConfig(({ mode }) => ({
   server: {
     proxy: Object.fromEntries(["/v1", "/config.json", "/faucet", "/models"].map((path) => [path, served])),
   },
-  // The generated clients ask Node.js for it.
+  // Used by the generated clients.
   define: { "process.env.NODE_ENV": JSON.stringify(mode) },
   test: { include: ["src/**/*.test.ts"] },
 }));

@@ -2,14 +2,14 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test as base, type Page } from "@playwright/test";
 import { market, seedOf } from "./market";
 
-/** For what a worker or the page itself computes. */
+/** Timeout for what a worker or the page computes. */
 export const COMPUTING = { timeout: 60_000 };
 
 /** A visitor with a wallet. */
 export class Visitor {
   constructor(readonly page: Page) {}
 
-  /** Comes with the wallet of one of the market's parties; without a name, with a new one. */
+  /** Opens a page with the wallet of a participant of the market, or a new one without a name. */
   async arrive(path: string, who?: string): Promise<void> {
     if (who) await this.page.addInitScript((seed) => localStorage.setItem("ionet.burner", seed), seedOf(who));
     await this.page.goto(market().web + path);
@@ -22,20 +22,20 @@ export class Visitor {
     await expect(this.page.getByRole("button", { name: /^\w{4}…\w{4}$/ })).toBeVisible();
   }
 
-  /** Signs what the dialog shows, and waits until the chain has confirmed it. Fails with what the page says when there is nothing to sign. */
+  /** Signs what the dialog shows and waits for the confirmation. If there is nothing to sign, fails with the page's error. */
   async sign(): Promise<void> {
     const ready = this.page.getByRole("button", { name: "Sign and send" });
     try {
       await ready.click({ timeout: 30_000 });
     } catch (error) {
       const said = await this.page.getByRole("alert").allTextContents();
-      throw new Error(`there is nothing to sign; the page says: ${said.join(" ") || "nothing"}`, { cause: error });
+      throw new Error(`there is nothing to sign; the page shows: ${said.join(" ") || "nothing"}`, { cause: error });
     }
     await expect(this.page.getByText("Done. Transaction")).toBeVisible();
     await this.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
   }
 
-  /** Fails when axe finds something serious, or the page scrolls sideways. */
+  /** Fails if axe finds a serious violation or the page scrolls sideways. */
   async inspect(): Promise<void> {
     const { violations } = await new AxeBuilder({ page: this.page }).analyze();
     const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
@@ -45,7 +45,7 @@ export class Visitor {
   }
 }
 
-/** Keeps the answers to some of the page's questions back; returns what lets them go. */
+/** Holds back the responses to some requests; returns a function that releases them. */
 export async function holdBack(page: Page, url: string): Promise<() => Promise<void>> {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
@@ -64,7 +64,7 @@ export const test = base.extend<{ visitor: Visitor }>({
     const broken: string[] = [];
     page.on("pageerror", (error) => broken.push(error.message));
     await use(new Visitor(page));
-    expect(broken, "the page's own code failed").toEqual([]);
+    expect(broken, "the page threw an error").toEqual([]);
   },
 });
 

@@ -3,7 +3,7 @@ import { expect, holdBack, market, test, Visitor } from "./fixture";
 
 const DAY = 86_400;
 
-/** Asks the market's node. */
+/** Calls the market's node. */
 async function rpc<Result>(method: string, params: unknown[]): Promise<Result> {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
   const answer = await fetch(market().rpc, { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -12,18 +12,18 @@ async function rpc<Result>(method: string, params: unknown[]): Promise<Result> {
   return result;
 }
 
-/** Moves the chain's clock on. */
+/** Moves the chain's clock forward. */
 async function skip(seconds: number): Promise<void> {
   const { value } = await rpc<{ value: { data: [string, string] } }>("getAccountInfo", ["SysvarC1ock11111111111111111111111111111111", { encoding: "base64" }]);
   const now = Number(Buffer.from(value.data[0], "base64").readBigInt64LE(32));
   await rpc("surfnet_timeTravel", [{ absoluteTimestamp: (now + seconds) * 1000 }]);
 }
 
-/** Number of a proposal that there is not, and where a proposal's account has its own. */
+/** An unused proposal number, and the offset of the number in a proposal's account. */
 const OTHER = 999;
 const INDEX_AT = 136;
 
-/** Shows the page another proposal at this address, which differs in its number alone, until its routes are taken away. */
+/** Makes the page see another proposal at this address, which differs only in its number, until its routes are removed. */
 async function takePlace(page: Page, address: string): Promise<void> {
   const node = new URL(market().rpc).origin;
   const answer = async (route: Route) => {
@@ -39,7 +39,7 @@ async function takePlace(page: Page, address: string): Promise<void> {
   await page.route(({ origin }) => origin === node, answer);
 }
 
-/** What is proposed: the screens share a market, and each has to change something. */
+/** Values to propose: the projects share a market, and each must change something. */
 const WANTED: Record<string, { fee: string; multiplier: string }> = {
   desktop: { fee: "0.3", multiplier: "1.75" },
   phone: { fee: "0.4", multiplier: "1.8" },
@@ -49,23 +49,23 @@ const WANTED: Record<string, { fee: string; multiplier: string }> = {
 async function write(page: Page, title: string, { fee, multiplier }: { fee: string; multiplier: string }): Promise<void> {
   await page.getByLabel("Title").fill(title);
   await page.getByLabel("Why").fill("Because we can.\n<img src=x onerror=alert(1)>");
-  await page.getByLabel("Fee of each side").fill("11");
-  await expect(page.getByText("at most 10 %, whoever governs")).toBeVisible();
-  await expect(page.getByRole("button", { name: "Go on to signing" })).toBeDisabled();
-  await page.getByLabel("Fee of each side").fill(fee);
+  await page.getByLabel("Fee per side").fill("11");
+  await expect(page.getByText("at most 10 % (fixed limit)")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Continue to signing" })).toBeDisabled();
+  await page.getByLabel("Fee per side").fill(fee);
   await page.getByRole("button", { name: "Add a step" }).click();
-  await page.getByLabel("What it does").nth(1).selectOption({ label: "Set GPU model" });
+  await page.getByLabel("Action").nth(1).selectOption({ label: "Set GPU model" });
   await page.getByLabel("GPU model", { exact: true }).selectOption({ label: "RTX 4090" });
   await page.getByLabel("Earning multiplier").fill(multiplier);
 }
 
-test("a proposal is made in the browser, voted on, counted, executed and cleared away", async ({ visitor, page }, { project }) => {
+test("a proposal is made in the browser, voted on, counted, executed and closed", async ({ visitor, page }, { project }) => {
   await visitor.arrive("/governance/new", "supplier");
   await visitor.connect();
   const wanted = WANTED[project.name] ?? { fee: "0.5", multiplier: "1.9" };
   await write(page, `Fees, from a ${project.name}`, wanted);
   await visitor.inspect();
-  await page.getByRole("button", { name: "Go on to signing" }).click();
+  await page.getByRole("button", { name: "Continue to signing" }).click();
   await expect(page.getByText("The text is in the blob store")).toBeVisible();
   const next = page.getByRole("button", { name: /^Sign the (next|last)/ });
   await expect(next).toBeVisible();
@@ -77,63 +77,63 @@ test("a proposal is made in the browser, voted on, counted, executed and cleared
     await visitor.sign();
   }
   await page.waitForURL(/\/governance\/\w{32,}/);
-  await expect(page.getByText(/^The vote is on for \d/)).toBeVisible();
+  await expect(page.getByText(/^Voting ends in \d/)).toBeVisible();
 
   const steps = page.getByRole("region", { name: "Step 1" });
-  await expect(steps.getByRole("row", { name: new RegExp(`Fee of each side .* ${wanted.fee} %`) })).toBeVisible();
+  await expect(steps.getByRole("row", { name: new RegExp(`Fee per side .* ${wanted.fee} %`) })).toBeVisible();
   await expect(page.getByRole("row", { name: new RegExp(`Earning multiplier .* ${wanted.multiplier} ×`) })).toBeVisible();
   await page.getByRole("button", { name: "Show the text" }).click();
   await expect(page.getByText("<img src=x onerror=alert(1)>")).toBeVisible();
 
-  const yes = page.getByRole("radio", { name: /^yes/ });
+  const yes = page.getByRole("radio", { name: /^Yes/ });
   await yes.check();
   await page.getByRole("button", { name: "Vote yes" }).click();
   await expect(page.getByRole("dialog", { name: /^Vote yes on proposal \d+ with/ })).toBeVisible();
   await takePlace(page, page.url().replace(/.*\//, ""));
   await visitor.sign();
-  // What was chosen for one proposal is not for another that has come to its address.
+  // Neither the choice nor the votes of one proposal apply to another at its address.
   await expect(page.getByRole("heading", { name: `${OTHER}: ` })).toBeVisible();
   await expect(yes).not.toBeChecked();
   await expect(page.getByText("Nobody has voted yet.")).toBeVisible();
   await page.unrouteAll({ behavior: "wait" });
   await page.reload();
-  await expect(page.getByText(/it is passing/)).toBeVisible();
-  await page.getByRole("radio", { name: /^no/ }).check();
+  await expect(page.getByText(/is currently passing/)).toBeVisible();
+  await page.getByRole("radio", { name: /^No/ }).check();
   await page.getByRole("button", { name: "Vote no" }).click();
   await visitor.sign();
-  await expect(page.getByText(/it is not passing/)).toBeVisible();
-  await page.getByRole("radio", { name: /^yes/ }).check();
+  await expect(page.getByText(/is currently not passing/)).toBeVisible();
+  await page.getByRole("radio", { name: /^Yes/ }).check();
   await page.getByRole("button", { name: "Vote yes" }).click();
   await visitor.sign();
-  await expect(page.getByText(/it is passing/)).toBeVisible();
+  await expect(page.getByText(/is currently passing/)).toBeVisible();
   await visitor.inspect();
 
-  // What the indexer has not answered yet keeps nobody from the next step: the chain has said enough.
+  // A slow indexer does not block the next step, because the chain has already confirmed it.
   const release = await holdBack(page, "**/v1/votes?*");
   await skip(7 * DAY);
-  await expect(page.getByText(/^The vote is over\. Counted now/)).toBeVisible();
-  await page.getByRole("button", { name: "Count" }).click();
+  await expect(page.getByText(/^The vote is over, and counting it/)).toBeVisible();
+  await page.getByRole("button", { name: "Count votes" }).click();
   await visitor.sign();
-  await expect(page.getByText(/It may be executed in/)).toBeVisible();
+  await expect(page.getByText(/It passed and can be executed in/)).toBeVisible();
   await skip(2 * DAY);
-  await expect(page.getByText(/^It passed\. Anyone may execute it/)).toBeVisible();
+  await expect(page.getByText(/^It passed\. Anybody can execute it/)).toBeVisible();
   await page.getByRole("button", { name: "Execute" }).click();
   await visitor.sign();
   await release();
   await expect(page.getByRole("heading", { name: "Execute step 2 of 2" })).toBeVisible();
   await page.getByRole("button", { name: "Execute" }).click();
   await visitor.sign();
-  await expect(page.getByText("It passed, and all of it was done.")).toBeVisible();
+  await expect(page.getByText("It passed and was executed in full.")).toBeVisible();
   await visitor.inspect();
 
-  await page.getByRole("button", { name: "Clear it away" }).click();
+  await page.getByRole("button", { name: "Close the proposal" }).click();
   await visitor.sign();
-  await expect(page.getByText("It has ended and was cleared away", { exact: false })).toBeVisible();
+  await expect(page.getByText("This proposal has ended and was closed", { exact: false })).toBeVisible();
   await visitor.inspect();
 });
 
-test("a draft is taken up again after a reload, and taken back", async ({ visitor, page }, { project }) => {
-  // The other project's is in the list, too.
+test("a draft is continued after a reload, and cancelled", async ({ visitor, page }, { project }) => {
+  // The list also has the other project's draft.
   const title = `A long one, for the ${project.name}`;
   await visitor.arrive("/governance/new", "supplier");
   await visitor.connect();
@@ -141,46 +141,46 @@ test("a draft is taken up again after a reload, and taken back", async ({ visito
   await page.getByLabel("Why").fill("To see it go on.");
   for (const [place, value] of ["0.31", "0.32", "0.33", "0.34"].entries()) {
     if (place > 0) await page.getByRole("button", { name: "Add a step" }).click();
-    await page.getByLabel("Fee of each side").nth(place).fill(value);
+    await page.getByLabel("Fee per side").nth(place).fill(value);
   }
-  await page.getByRole("button", { name: "Go on to signing" }).click();
+  await page.getByRole("button", { name: "Continue to signing" }).click();
   const next = page.getByRole("button", { name: /^Sign the next of \d transactions$/ });
   await expect(next).toBeVisible();
-  // Before anything is signed this browser alone has it.
+  // Before anything is signed, the draft is only in this browser.
   await page.reload();
-  const goOn = page.getByRole("article", { name: title }).getByRole("button", { name: "Go on" });
-  await expect(goOn).toBeVisible();
+  const resume = page.getByRole("article", { name: title }).getByRole("button", { name: "Continue" });
+  await expect(resume).toBeVisible();
   await visitor.inspect();
-  await goOn.click();
+  await resume.click();
   await next.click();
   await visitor.sign();
-  await expect(page.getByText(/^Begun/)).toBeVisible();
+  await expect(page.getByText(/^Created/)).toBeVisible();
   await page.goto(`${market().web}/governance`);
   await page.getByRole("link", { name: title }).click();
-  await expect(page.getByText(/^Begun/)).toBeVisible();
+  await expect(page.getByText(/^Created/)).toBeVisible();
   await expect(page.getByText("Pay the deposit and open the vote", { exact: false })).toBeVisible();
   await visitor.inspect();
-  await page.getByRole("button", { name: "Take it back" }).click();
+  await page.getByRole("button", { name: "Cancel the proposal" }).click();
   await visitor.sign();
-  await expect(page.getByText("Its proposer took it back.")).toBeVisible();
+  await expect(page.getByText("The proposer cancelled it.")).toBeVisible();
 });
 
-test("somebody votes for a wallet until it takes that back", async ({ visitor, page, browser }) => {
+test("a representative votes for a wallet until it is removed", async ({ visitor, page, browser }) => {
   await visitor.arrive("/governance", "second-supplier");
   await visitor.connect();
-  await page.getByLabel("Their wallet").fill("nobody");
-  await page.getByRole("button", { name: "Name them" }).click();
-  await expect(page.getByText("is not an address", { exact: false })).toBeVisible();
-  await page.getByLabel("Their wallet").fill(market().keys["supplier"]?.address ?? "");
-  await page.getByRole("button", { name: "Name them" }).click();
+  await page.getByLabel("Representative's wallet").fill("nobody");
+  await page.getByRole("button", { name: "Name representative" }).click();
+  await expect(page.getByText("is not a valid address", { exact: false })).toBeVisible();
+  await page.getByLabel("Representative's wallet").fill(market().keys["supplier"]?.address ?? "");
+  await page.getByRole("button", { name: "Name representative" }).click();
   await visitor.sign();
-  await expect(page.getByText(/votes with your stake in every vote/)).toBeVisible();
+  await expect(page.getByText(/votes with your stake whenever/)).toBeVisible();
   const named = new Visitor(await browser.newPage());
   await named.arrive("/governance", "supplier");
   await named.connect();
-  await expect(named.page.getByText("And for others")).toBeVisible();
+  await expect(named.page.getByText("For wallets that you represent")).toBeVisible();
   await named.page.close();
-  await page.getByRole("button", { name: "Take that back" }).click();
+  await page.getByRole("button", { name: "Remove representative" }).click();
   await visitor.sign();
-  await expect(page.getByLabel("Their wallet")).toBeVisible();
+  await expect(page.getByLabel("Representative's wallet")).toBeVisible();
 });

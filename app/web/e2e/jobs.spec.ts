@@ -1,7 +1,7 @@
 import type { Route } from "@playwright/test";
 import { COMPUTING, expect, market, test } from "./fixture";
 
-test("a photo is enlarged, shown, checked in the browser and paid", async ({ visitor, page }) => {
+test("a photo is enlarged, shown, verified in the browser and paid", async ({ visitor, page }) => {
   const uploads: string[] = [];
   page.on("request", (request) => request.method() === "PUT" && uploads.push(request.url()));
   await visitor.arrive("/jobs/new");
@@ -12,8 +12,8 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   await page.getByRole("radio", { name: /Quick/ }).check();
   await visitor.inspect();
   await page.getByRole("button", { name: "Open the job" }).click();
-  await expect(page.getByText("this is what it would change")).toBeVisible();
-  expect(uploads, "the photo leaves the machine after the yes").toEqual([]);
+  await expect(page.getByText("A simulation on the chain shows these changes")).toBeVisible();
+  expect(uploads, "the photo is uploaded only after the confirmation").toEqual([]);
   await page.getByRole("button", { name: "Sign and send" }).click();
   await page.waitForURL(/\/jobs\/\w{32,}/);
   expect(uploads.length).toBe(1);
@@ -25,26 +25,26 @@ test("a photo is enlarged, shown, checked in the browser and paid", async ({ vis
   );
   expect(sizes[1]).toBe(2 * (sizes[0] ?? 0));
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible(COMPUTING);
-  await expect(page.getByText(/^Paid; the result was there/)).toBeVisible(COMPUTING);
+  await expect(page.getByText("Everything the device committed to matches the recomputation.")).toBeVisible(COMPUTING);
+  await expect(page.getByText(/^Paid; the result arrived/)).toBeVisible(COMPUTING);
   await expect(page.getByText("job settled")).toBeVisible();
   await visitor.inspect();
 });
 
-test("a picture is painted from words, and words the model does not know are named", async ({ visitor, page }) => {
+test("a picture is painted from a prompt, and words the model does not know are named", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
   await visitor.connect();
-  await page.getByLabel("Model", { exact: true }).selectOption({ label: "imagine: paint a picture from words" });
+  await page.getByLabel("Model", { exact: true }).selectOption({ label: "imagine: paint a picture from a prompt" });
   await page.getByLabel("Prompt").fill("a red circle on a blue background");
   const ready = page.getByText(/devices can take this job/);
   await expect(ready).toBeVisible();
   await page.getByRole("radio", { name: /Quick/ }).check();
-  await page.getByText("What is at stake for you").click();
-  const [most, risk] = [page.getByLabel("Price of a unit at most"), page.getByLabel("A wrong result could cost you")];
+  await page.getByText("Value at risk", { exact: true }).click();
+  const [most, risk] = [page.getByLabel("Maximum price per unit"), page.getByLabel("Cost of a wrong result to you")];
   await most.fill("0.003");
   await risk.fill("7");
 
-  // Other words are ordered on the same terms.
+  // Changing the prompt keeps the terms.
   await page.getByLabel("Prompt").fill("a purple giraffe");
   await expect(page.getByText(/does not know the word "giraffe"/)).toBeVisible();
   await expect(page.getByRole("button", { name: "Open the job" })).toBeDisabled();
@@ -55,24 +55,24 @@ test("a picture is painted from words, and words the model does not know are nam
   await expect(risk).toHaveValue("7");
   await risk.fill("0");
 
-  // Whoever gives up while a store keeps the input waiting has signed nothing, and is free for another try.
+  // Closing the dialog while the upload hangs signs nothing, and leaves the form ready for another attempt.
   const stored = /\/[0-9a-f]{64}$/;
   await page.route(stored, () => {});
   await page.getByRole("button", { name: "Open the job" }).click();
   await page.getByRole("button", { name: "Sign and send" }).click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog.getByText(/nothing is signed yet/)).toBeVisible();
+  await expect(dialog.getByText(/nothing has been signed yet/)).toBeVisible();
   await dialog.getByRole("button", { name: "Close" }).click();
-  await expect(dialog.getByText("you did not sign, so nothing happened")).toBeVisible();
+  await expect(dialog.getByText("you did not sign, so nothing was sent")).toBeVisible();
   await dialog.getByRole("button", { name: "Close" }).last().click();
   await page.unroute(stored);
-  // What was sent is named as long as the node keeps silent about it.
+  // The dialog names the transaction while the node does not report it.
   const silence = (route: Route) =>
     route.request().postData()?.includes("getSignatureStatuses") ? route.fulfill({ status: 429 }) : route.continue();
   const node = `${market().rpc.replace(/\/$/, "")}/**`;
   await page.route(node, silence);
 
-  // An indexer that is behind: the chain has the job first.
+  // The indexer is behind: the chain has the job first.
   const unrecorded = /\/v1\/jobs\/\w{32,}/;
   await page.route(unrecorded, (route) => route.fulfill({ status: 404, json: { error: "nothing is known of it" } }));
   await page.getByRole("button", { name: "Open the job" }).click();
@@ -81,73 +81,73 @@ test("a picture is painted from words, and words the model does not know are nam
   await expect(dialog.getByText(/^Transaction/)).toBeVisible();
   await page.unroute(node);
   await page.waitForURL(/\/jobs\/\w{32,}/);
-  await expect(page.getByText(/its history is being recorded/)).toBeVisible();
+  await expect(page.getByText(/waiting for the indexer to record it/)).toBeVisible();
   await page.unroute(unrecorded);
   await expect(page.getByRole("img", { name: "a red circle on a green background" })).toBeVisible(COMPUTING);
 });
 
-test("what is not an image is refused before anything is sent", async ({ visitor, page }) => {
+test("a file that is not an image is refused before anything is sent", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
   await page.getByLabel("Photo").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("not an image") });
   await expect(page.getByText(/not an image, or it is damaged/)).toBeVisible();
 });
 
-test("terms that no device meets say why, and what was set aside for replicas is had back", async ({ visitor, page }) => {
+test("terms that no device meets are explained, and cancelled replicas unlock the escrow", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
   await visitor.connect();
   await page.getByRole("button", { name: "Use the sample photo" }).click();
   await page.getByRole("radio", { name: /Two blind replicas/ }).check();
-  await page.getByText("Only some devices").click();
-  const memory = page.getByLabel("GPU memory at least");
+  await page.getByText("Device requirements").click();
+  const memory = page.getByLabel("Minimum GPU memory");
   await memory.fill("24 GB");
   await expect(page.getByRole("alert").getByText(/a whole number/).first()).toBeVisible();
   await expect(page.getByRole("button", { name: "Open the job" })).toBeDisabled();
   await memory.fill("2000");
   await expect(page.getByText("No device can take this job now.")).toBeVisible();
-  await expect(page.getByText(/too little GPU memory/)).toBeVisible();
+  await expect(page.getByText(/not enough GPU memory/)).toBeVisible();
   await page.getByRole("button", { name: "Open the job" }).click();
   await page.getByRole("button", { name: "Sign and send" }).click();
   await page.waitForURL(/\/jobs\/\w{32,}/);
 
-  // From either of them both are taken back.
-  await page.getByText("Number 2", { exact: true }).locator("xpath=following-sibling::dd").getByRole("link").click();
-  await expect(page.getByText("number 2 of 2")).toBeVisible();
-  await page.getByRole("button", { name: "Take them back" }).click();
+  // Either page cancels both.
+  await page.getByText("Replica 2", { exact: true }).locator("xpath=following-sibling::dd").getByRole("link").click();
+  await expect(page.getByText("this is 2 of 2")).toBeVisible();
+  await page.getByRole("button", { name: "Cancel the replicas" }).click();
   await visitor.sign();
   await expect(page.getByText("The job ended without a result (cancelled)", { exact: false })).toBeVisible();
 
   await page.goto(`${market().web}/jobs`);
   const figure = (name: string) => page.getByText(name, { exact: true }).locator("xpath=following-sibling::dd[1]");
-  await expect(figure("Set aside for open jobs")).toHaveText("0 $IO");
-  await page.getByLabel("Amount").fill((await figure("Free").textContent())?.replace(" $IO", "") ?? "");
+  await expect(figure("Locked for open jobs")).toHaveText("0 $IO");
+  await page.getByLabel("Amount").fill((await figure("Available").textContent())?.replace(" $IO", "") ?? "");
   await page.getByRole("button", { name: "Withdraw" }).click();
   await visitor.sign();
-  await page.getByRole("button", { name: "Close the escrow" }).click();
+  await page.getByRole("button", { name: "Close escrow" }).click();
   await visitor.sign();
-  await expect(page.getByRole("button", { name: "Close the escrow" })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Close escrow" })).toHaveCount(0);
 });
 
-test("what a wrong result could cost raises what devices have at stake", async ({ visitor, page }) => {
+test("the value at risk raises the bond", async ({ visitor, page }) => {
   await visitor.arrive("/jobs/new");
   await page.getByRole("button", { name: "Use the sample photo" }).click();
-  const stake = page.getByText("What each device has at stake at most").locator("xpath=following-sibling::dd");
+  const stake = page.getByText("Bond of each device, at most").locator("xpath=following-sibling::dd");
   const before = await stake.textContent();
-  await page.getByText("What is at stake for you").click();
-  await page.getByLabel("A wrong result could cost you").fill("1000000");
+  await page.getByText("Value at risk", { exact: true }).click();
+  await page.getByLabel("Cost of a wrong result to you").fill("1000000");
   await expect(stake).not.toHaveText(before ?? "");
-  await expect(page.getByText("too little free stake for the bond", { exact: false })).toBeVisible();
-  await page.getByLabel("A wrong result could cost you").fill("90000000000");
-  await expect(page.getByText(/the bond would not fit/)).toBeVisible();
+  await expect(page.getByText("not enough free stake for the bond", { exact: false })).toBeVisible();
+  await page.getByLabel("Cost of a wrong result to you").fill("90000000000");
+  await expect(page.getByText(/no device could post a bond/)).toBeVisible();
   await visitor.inspect();
 });
 
-test("another's job is shown with its receipt, and its pictures when they are asked for", async ({ visitor, page }) => {
+test("somebody else's job is shown with its receipt, and its pictures on request", async ({ visitor, page }) => {
   const fetched: string[] = [];
   page.context().on("request", (request) => /\/[0-9a-f]{64}$/.test(request.url()) && fetched.push(request.url()));
   await visitor.arrive(`/jobs/${market().jobs[0]}`);
-  await expect(page.getByText("The supplier got")).toBeVisible();
+  await expect(page.getByText("Received by the supplier")).toBeVisible();
   await expect(page.getByRole("button", { name: "Recompute in this browser" })).toBeVisible();
-  expect(fetched, "nothing of strangers is fetched unasked").toEqual([]);
+  expect(fetched, "nothing from others is downloaded unasked").toEqual([]);
   await page.getByRole("button", { name: "Show the pictures" }).click();
   await expect(page.getByRole("img", { name: /^result/ }).first()).toBeVisible();
   expect(fetched.length).toBe(1);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** Where the market of these tests is, as `demo --web` says. */
+/** The market of these tests, as reported by `demo --web`. */
 export interface Market {
   web: string;
   rpc: string;
@@ -21,7 +21,7 @@ export const market = (): Market => JSON.parse(process.env["IONET_MARKET"] ?? "n
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Seed of one of the market's wallets, as the burner keeps it: a test can be anybody. */
+/** Seed of a participant's wallet in the format of the burner's storage, so that a test can act as anybody. */
 export function seedOf(name: string): string {
   const { path } = market().keys[name] ?? { path: `no key is called ${name}` };
   const bytes = JSON.parse(readFileSync(path.startsWith("/") ? path : `${root}target/web-e2e/${path}`, "utf8")) as number[];
@@ -31,12 +31,12 @@ export function seedOf(name: string): string {
     .join("");
 }
 
-/** Starts a market with data in it, unless one is named by IONET_MARKET; returns what ends it. */
+/** Starts a market with data in it, unless IONET_MARKET describes one; returns a function that stops it. */
 export default async function start(): Promise<(() => Promise<void>) | undefined> {
   if (process.env["IONET_MARKET"]) return undefined;
   const dir = `${root}target/web-e2e`;
   rmSync(dir, { recursive: true, force: true });
-  const demo = spawn(`${root}target/bin/demo`, ["--web", "--no-open", "--port", "0", "--output", "json", "--dir", dir], {
+  const demo = spawn(`${root}target/bin/demo`, ["--web", "--no-open", "--web-port", "0", "--output", "json", "--dir", dir], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });

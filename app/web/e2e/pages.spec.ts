@@ -1,11 +1,11 @@
-import { expect, market, test } from "./fixture";
+import { expect, holdBack, market, test } from "./fixture";
 
 const pages = () => {
   const { devices, offers, convicted } = market();
   return ["/", "/jobs", "/jobs/new", "/devices", `/devices/${devices[0]}`, "/co-staking", `/co-staking/${offers[0]}`, "/rewards", "/governance", "/disputes", `/disputes/${convicted}`];
 };
 
-test("every page in light and dark colours: axe finds nothing serious, nothing scrolls sideways", async ({ visitor, page, isMobile }) => {
+test("every page passes axe in light and dark mode, and does not scroll sideways", async ({ visitor, page, isMobile }) => {
   for (const path of pages()) {
     await visitor.arrive(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
@@ -21,7 +21,30 @@ test("every page in light and dark colours: axe finds nothing serious, nothing s
   }
 });
 
-test("prices of a few hours are bars, of more hours lines whose legend has the latest", async ({ visitor, page }) => {
+test("a page does not move while it loads", async ({ visitor, page }) => {
+  await page.addInitScript(() => {
+    const shifts = { sum: 0 };
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) shifts.sum += (entry as PerformanceEntry & { value: number }).value;
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  for (const path of ["/", "/devices", "/rewards", "/governance", `/jobs/${market().jobs[0]}`]) {
+    // The chain answers first, and the indexer after it.
+    const releases = [await holdBack(page, "**/v1/*"), await holdBack(page, `${new URL(market().rpc).origin}/**`)];
+    await visitor.arrive(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    for (const release of releases.reverse()) {
+      await release();
+      await page.waitForLoadState("networkidle");
+    }
+    await expect(page.getByText("Loading…")).toHaveCount(0);
+    const moved = await page.evaluate(() => (window as unknown as { shifts: { sum: number } }).shifts.sum);
+    expect(moved, path).toBeLessThan(0.02);
+  }
+});
+
+test("few hourly prices are bars; more are lines whose legend has the latest", async ({ visitor, page }) => {
   const at = 500_000 * 3_600;
   let hours = 2;
   await page.route("**/v1/prices?*", (route) => {
@@ -31,14 +54,14 @@ test("prices of a few hours are bars, of more hours lines whose legend has the l
     return route.fulfill({ json: { rows } });
   });
   await visitor.arrive("/");
-  const prices = page.getByLabel(/^Price of a unit over the last week/);
+  const prices = page.getByLabel(/^Price per unit over the last week/);
   await expect(prices.getByText(/^0\.001/)).toHaveText(["0.00101", "0.001"]);
   hours = 6;
   await page.reload();
   await expect(prices.getByText(/^0\.001/)).toHaveText(["0.00105"]);
 });
 
-test("the menu is reached by keyboard, content first if wanted", async ({ visitor, page, isMobile }) => {
+test("the keyboard reaches the menu, or skips to the content", async ({ visitor, page, isMobile }) => {
   test.skip(isMobile, "a phone has no Tab key");
   await visitor.arrive("/");
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();

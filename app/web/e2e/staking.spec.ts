@@ -2,8 +2,8 @@ import { address, getBase58Decoder } from "@solana/kit";
 import { getExitDiscriminatorBytes, getExitEncoder } from "../src/generated/costaking/accounts/exit";
 import { expect, market, test } from "./fixture";
 
-test("a device is registered with a key of the browser's, staked on, offered to co-stakers and given another key", async ({ visitor, page }) => {
-  // Those of retired devices are in none of the figures but one.
+test("a device is registered with a key made in the browser, staked on, offered to co-stakers and given a new key", async ({ visitor, page }) => {
+  // Retired devices count only in `gpus_registered`.
   const figures = { devices: 40, gpus: 41, gpus_registered: 42, gpus_staked: 0, gpus_verified: 0, gpus_busy: 0, staked: 0 };
   await page.route("**/v1/network", (route) => route.fulfill({ json: figures }));
   await visitor.arrive("/devices");
@@ -16,10 +16,10 @@ test("a device is registered with a key of the browser's, staked on, offered to 
   const name = await model.getByRole("option", { name: /^RTX 4090 \(/ }).textContent();
   await model.selectOption({ label: name ?? "" });
   const saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Make and save the key" }).click();
+  await page.getByRole("button", { name: "Create and save the key" }).click();
   expect((await saved).suggestedFilename()).toMatch(/\.json$/);
   await expect(page.getByRole("button", { name: "Register", exact: true })).toBeDisabled();
-  await page.getByLabel(/I have the file/).check();
+  await page.getByLabel(/I have saved the file/).check();
   await page.getByRole("button", { name: "Register", exact: true }).click();
   await visitor.sign();
   await expect(page.getByText("The device is registered")).toBeVisible();
@@ -32,31 +32,31 @@ test("a device is registered with a key of the browser's, staked on, offered to 
   await visitor.sign();
   await expect(page.getByText("400 $IO").first()).toBeVisible();
   await page.getByLabel("Capacity").fill("100");
-  await page.getByRole("button", { name: "Make the offer" }).click();
+  await page.getByRole("button", { name: "Make offer" }).click();
   await visitor.sign();
   await expect(page.getByRole("region", { name: "Offers to co-stakers" }).getByRole("link")).toBeVisible();
 
   const replaced = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Make and save the key" }).click();
+  await page.getByRole("button", { name: "Create and save the key" }).click();
   const file = (await replaced).suggestedFilename();
-  await page.getByLabel(/I have the file/).check();
+  await page.getByLabel(/I have saved the file/).check();
   await page.getByRole("button", { name: "Replace the key" }).click();
   await visitor.sign();
   await expect(page.getByText(new RegExp(`^ionet-worker --keypair ${file} .* --device \\w+$`))).toBeVisible();
   const payee = market().keys["supplier"]?.address ?? "";
-  await page.getByLabel("Wallet to pay").fill(payee);
-  await page.getByRole("button", { name: "Name the wallet" }).click();
+  await page.getByLabel("Payout wallet").fill(payee);
+  await page.getByRole("button", { name: "Change wallet" }).click();
   await visitor.sign();
   await expect(page.getByText("Job payments go to").locator("xpath=following-sibling::dd").getByTitle(payee)).toBeVisible();
   await visitor.inspect();
 });
 
-test("somebody joins an offer, and sees when the stake can be back before signing", async ({ visitor, page }) => {
+test("a wallet joins an offer", async ({ visitor, page }) => {
   await visitor.arrive(`/co-staking/${market().offers[0]}`);
   await visitor.connect();
   await page.getByLabel("Amount to stake").fill("1");
   await page.getByRole("button", { name: "Join" }).click();
-  // Beside the field, and by the button when it is pressed all the same.
+  // Once next to the field, and once above the button.
   await expect(page.getByRole("alert").filter({ hasText: /at least 10 \$IO/i })).toHaveCount(2);
   await page.getByLabel("Amount to stake").fill("20");
   await page.getByRole("button", { name: "Join" }).click();
@@ -66,7 +66,7 @@ test("somebody joins an offer, and sees when the stake can be back before signin
   await visitor.inspect();
 });
 
-test("an exit whose device is closed is shown with its rewards, and can be withdrawn", async ({ visitor, page }) => {
+test("an exit of a closed device shows its rewards and can be withdrawn", async ({ visitor, page }) => {
   const [device, offer] = [market().devices[1] ?? "", address(market().offers[0] ?? "")];
   const times = { coolsAt: 1, endsAt: 2, fromHour: 1, untilHour: 2, settled: true, ended: true, cooling: true };
   const books = { shares: 1, coolingShares: 0, rewardIndex: 0, rewards: 150_000_000, bump: 0, version: 1, reserved: new Uint8Array(11) };
@@ -104,11 +104,11 @@ test("a co-staker claims the rewards of its hours", async ({ visitor, page, isMo
   await page.getByRole("button", { name: "Claim rewards" }).first().click();
   await expect(page.getByText(/\+[\d,.]+ \$IO/)).toBeVisible();
   await visitor.sign();
-  await expect(page.getByText("This wallet has claimed nothing yet.")).toHaveCount(0);
+  await expect(page.getByText("This wallet has not claimed any rewards yet.")).toHaveCount(0);
   await visitor.inspect();
 });
 
-test("a supplier claims what its device has earned", async ({ visitor, page, isMobile }) => {
+test("a supplier claims its device's rewards", async ({ visitor, page, isMobile }) => {
   test.skip(!isMobile, "on a phone, where nothing was claimed before");
   await visitor.arrive(`/devices/${market().devices[0]}`, "supplier");
   await visitor.connect();
@@ -118,7 +118,7 @@ test("a supplier claims what its device has earned", async ({ visitor, page, isM
   await visitor.inspect();
 });
 
-test("a dialog fits a small phone and gives the focus back", async ({ visitor, page }) => {
+test("a dialog fits a small phone and returns the focus", async ({ visitor, page }) => {
   await page.setViewportSize({ width: 360, height: 640 });
   await visitor.arrive(`/devices/${market().devices[0]}`, "supplier");
   await visitor.connect();
@@ -126,7 +126,7 @@ test("a dialog fits a small phone and gives the focus back", async ({ visitor, p
   const stake = page.getByRole("button", { name: "Stake", exact: true });
   await stake.click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog.getByRole("heading", { name: /^stake 1 \$IO on device \w{32,}$/ })).toBeVisible();
+  await expect(dialog.getByRole("heading", { name: /^Stake 1 \$IO on device \w{32,}$/ })).toBeVisible();
   const [wide, seen] = await dialog.evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
   expect(wide, "the dialog scrolls sideways").toBeLessThanOrEqual(seen ?? 0);
   await dialog.getByRole("button", { name: "Cancel" }).click();
@@ -134,7 +134,7 @@ test("a dialog fits a small phone and gives the focus back", async ({ visitor, p
   await expect(stake).toBeFocused();
 });
 
-test("the chart of what came in goes on when its list is full", async ({ visitor, page }) => {
+test("the income chart moves on when its list is full", async ({ visitor, page }) => {
   await page.clock.install();
   const device = market().devices[0] ?? "";
   let newest = 500_001;
@@ -145,10 +145,10 @@ test("the chart of what came in goes on when its list is full", async ({ visitor
   });
   await visitor.arrive("/rewards", "supplier");
   await visitor.connect();
-  const chart = (last: number) => page.getByRole("img", { name: new RegExp(`Rewards by hour.*devices: 0\\.00${last} last`) });
+  const chart = (last: number) => page.getByRole("img", { name: new RegExp(`Rewards per hour.*Devices: latest 0\\.00${last}`) });
   await expect(chart(newest)).toBeVisible();
   newest += 1;
-  // Whoever comes back to the page after a while sees the new hour.
+  // Returning to the page after a while shows the new hour.
   await page.clock.fastForward(10_000);
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
   await expect(chart(newest)).toBeVisible();

@@ -26,6 +26,6 @@ test("job", async ({ visitor, page }) => {
   await page.waitForURL(/\/jobs\/\w{32,}/);
   await expect(page.getByRole("img", { name: "result" })).toBeVisible();
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
-  await expect(page.getByText("All that the device committed to is what the model makes of the input.")).toBeVisible();
+  await expect(page.getByText("Everything the device committed to matches the recomputation.")).toBeVisible();
   await page.locator("section.card").filter({ hasText: "Verify it yourself" }).screenshot({ path: `${folder}job.png` });
 });

@@ -1,4 +1,4 @@
-// Compresses what a build left beforehand, as far as that saves anything: NAME.br and NAME.gz beside NAME.
+// Compresses the files of a build ahead of time, where that saves space: NAME.br and NAME.gz next to NAME.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// What the app takes from the rest of the repository: clients of the programs and sentences for their errors from the committed IDLs, and the
-// shipped model packages as files. Nothing of it is edited by hand.
+// Generates what the app takes from the rest of the repository: program clients and error messages from the committed IDLs, and copies
+// of the shipped model packages. The output is never edited by hand.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const out = `${here}src/generated`;
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-// Codama tells of renamed PDAs and arguments on every run.
+// Codama warns about renamed PDAs and arguments on every run.
 console.warn = () => {};
 
 const errors = {};
@@ -28,17 +28,17 @@ for (const program of PROGRAMS) {
 const table = JSON.stringify(errors, null, 2);
 writeFileSync(
   `${out}/errors.ts`,
-  `/** Name and sentence of each program's errors, by program address and code. */\nexport const ERRORS: Record<string, Record<number, [name: string, sentence: string]>> = ${table};\n`,
+  `/** Name and message of each program's errors, by program address and code. */\nexport const ERRORS: Record<string, Record<number, [name: string, sentence: string]>> = ${table};\n`,
 );
 
-// The generated files are not checked one by one: what they export still is where it is used.
+// The generated files are not type-checked themselves; their exports still are wherever they are used.
 for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;
   const path = join(entry.parentPath, entry.name);
   writeFileSync(path, `// @ts-nocheck\n${readFileSync(path, "utf8")}`);
 }
 
-// Packages by name, with a picture to try them on where there is one.
+// Model packages by name, with a sample picture if there is one.
 const models = `${here}../../models`;
 const copies = `${here}public/models`;
 rmSync(copies, { recursive: true, force: true });
@@ -51,7 +51,7 @@ for (const name of names) {
 }
 writeFileSync(`${copies}/index.json`, JSON.stringify(names));
 
-/** Instructions with arguments in a wire format of their own, which workers alone send, have no type in the IDL. */
+/** Drops instructions whose arguments have a wire format that the IDL cannot describe; only workers send them. */
 function withoutUntyped(idl) {
   const known = new Set(idl.types.map(({ name }) => name));
   const isKnown = (type) => {
@@ -62,7 +62,7 @@ function withoutUntyped(idl) {
   return { ...idl, instructions: idl.instructions.filter(({ args }) => args.every(({ type }) => isKnown(type))) };
 }
 
-/** A tree with nodes replaced by what `by` makes of them, where that is anything. */
+/** A copy of a tree in which every node for which `by` returns a value is replaced by it. */
 function replaced(node, by) {
   if (Array.isArray(node)) return node.map((item) => replaced(item, by));
   if (node === null || typeof node !== "object") return node;
@@ -70,14 +70,14 @@ function replaced(node, by) {
 }
 
 /**
- * Lists of bytes as bytes. A list of lists of numbers is read on past the end, where each is taken for empty: four bytes that say how many
- * there are could fill a reader's memory.
+ * Declares lists of bytes as bytes. Codama's decoder for a list of lists reads past the end of the data and takes each missing list for
+ * empty, so a four-byte length could fill the reader's memory.
  */
 function withBytes(idl) {
   return replaced(idl, ({ vec }) => (vec === "u8" ? "bytes" : undefined));
 }
 
-/** Anchor's IDLs name Pod integers as types of their own, which Codama does not know. */
+/** Replaces aliases by their types: Anchor's IDLs declare Pod integers as types that Codama does not know. */
 function withoutAliases(idl) {
   const aliases = new Map(idl.types.filter(({ type }) => type.kind === "type").map(({ name, type }) => [name, type.alias]));
   return replaced({ ...idl, types: idl.types.filter(({ name }) => !aliases.has(name)) }, ({ defined }) => aliases.get(defined?.name));

@@ -7,11 +7,11 @@ import { useWallet } from "./lib/wallet";
 import { Empty, Io, Loading, Problem } from "./ui";
 import { SendDialog, WalletMenu } from "./ui/dialogs";
 
-/** A page that is loaded when it is opened. */
+/** A page whose code is loaded when it is opened. */
 const page = <Name extends string>(load: () => Promise<Record<Name, ComponentType>>, name: Name) =>
   lazy(() => load().then((module) => ({ default: module[name] })));
 
-/** Pages by their paths; those with a name stand in the menu. */
+/** Pages by path; those with a name are in the menu. */
 const PAGES: { path: string; name?: string; page: ComponentType }[] = [
   { path: "/", name: "Market", page: page(() => import("./pages/market"), "MarketPage") },
   { path: "/jobs", name: "Jobs", page: page(() => import("./pages/jobs"), "JobsPage") },
@@ -29,7 +29,7 @@ const PAGES: { path: string; name?: string; page: ComponentType }[] = [
   { path: "/disputes/:address", page: page(() => import("./pages/disputes/dispute"), "DisputePage") },
 ];
 
-/** The whole app: a menu, the page, and what is being sent. */
+/** The app: menu, current page and transaction dialog. */
 export function App() {
   const [path] = useLocation();
   const market = useMarket();
@@ -37,7 +37,7 @@ export function App() {
   const connection = useConnection();
   const { data: balance, error } = useBalances();
   const main = useRef<HTMLElement>(null);
-  // Whoever cannot see the page change hears where they are.
+  // The title tells screen reader users that the page has changed.
   useEffect(() => {
     const section = PAGES.find(({ name, path: start }) => name && (start === "/" ? path === "/" : path.startsWith(start)));
     document.title = section?.name ? `${section.name} · ionet` : "ionet";
@@ -77,12 +77,12 @@ export function App() {
       </header>
       {connection === "lost" && (
         <p className="banner" role="status">
-          The indexer is out of reach; what you see may be old. Trying again…
+          The indexer is unreachable, so this page may be out of date. Reconnecting…
         </p>
       )}
       {address && error && (
         <p className="banner" role="status">
-          The chain's node is out of reach; nothing can be sent until it answers. Trying again…
+          The Solana node is unreachable; you cannot send transactions until it responds. Retrying…
         </p>
       )}
       <main id="main" ref={main} tabIndex={-1}>
@@ -94,7 +94,7 @@ export function App() {
               ))}
               <Route>
                 <Empty>
-                  There is nothing at this address. <Link href="/">Back to the market</Link>
+                  This page does not exist. <Link href="/">Back to the market</Link>
                 </Empty>
               </Route>
             </Switch>
@@ -112,7 +112,7 @@ export function App() {
   );
 }
 
-/** Keeps a page that broke from taking the app with it. */
+/** Keeps an error in one page from taking down the app. */
 class Boundary extends Component<{ children: ReactNode }, { error: Error | null }> {
   override state = { error: null };
 

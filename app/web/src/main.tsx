@@ -13,7 +13,7 @@ import "./style.css";
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // A refusal stays one; what did not answer may answer soon.
+      // A client error is final; anything else may succeed on another attempt.
       retry: (failures, error) => failures < 3 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
       staleTime: 2_000,
     },

@@ -12,14 +12,14 @@ import { useMarket, type Market } from "./market";
 /** A decoded account. */
 export type Found<Data> = Data & { address: Address };
 
-/** How accounts of one kind are told from others and read. */
+/** A kind of account: the program that owns it, its discriminator and its decoder. */
 export interface Kind<Data> {
   program: Address;
   discriminator: ReadonlyUint8Array;
   decoder: Decoder<Data>;
 }
 
-/** Bytes that an account must have at an offset. */
+/** A filter: the bytes that an account must have at an offset. */
 export interface Where {
   offset: number;
   bytes: ReadonlyUint8Array;
@@ -33,15 +33,15 @@ const filtersOf = (kind: Kind<unknown>, where: Where[]) =>
     memcmp: { offset: BigInt(offset), bytes: base58(bytes), encoding: "base58" as const },
   }));
 
-/** All accounts of a kind, or those that match. */
+/** All accounts of a kind that match the filters. */
 export async function findAll<Data extends object>({ rpc }: Market, kind: Kind<Data>, ...where: Where[]): Promise<Found<Data>[]> {
   const found = await rpc.getProgramAccounts(kind.program, { encoding: "base64", filters: filtersOf(kind, where) }).send();
   return found.map(({ pubkey, account }) => ({ ...kind.decoder.decode(unpack(account.data[0])), address: pubkey }));
 }
 
 /**
- * All accounts of a kind that have one of these addresses at an offset. Nodes cannot be asked for one of many: of each account that address
- * alone comes, and the whole of those that match.
+ * All accounts of a kind that have one of these addresses at an offset. A node cannot filter by a set of values, so this fetches only the
+ * address from every account, then the accounts that match in full.
  */
 export async function findNaming<Data extends object>(
   market: Market,
@@ -55,7 +55,7 @@ export async function findNaming<Data extends object>(
   return findSome(market, kind, slices.filter(names).map(({ pubkey }) => pubkey));
 }
 
-/** One account, or `null` where there is none of this kind. */
+/** One account; `null` if the address holds no account of this kind. */
 export async function findOne<Data extends object>({ rpc }: Market, kind: Kind<Data>, address: Address): Promise<Found<Data> | null> {
   const { value } = await rpc.getAccountInfo(address, { encoding: "base64" }).send();
   if (!value || value.owner !== kind.program) return null;
@@ -64,7 +64,7 @@ export async function findOne<Data extends object>({ rpc }: Market, kind: Kind<D
   return fits ? { ...kind.decoder.decode(data), address } : null;
 }
 
-/** [`findAll`], kept up to date as events come. `name` tells questions apart. */
+/** [`findAll`], refreshed as events arrive. `name` is the query's key. */
 export function useAll<Data extends object>(
   name: readonly unknown[],
   kind: Kind<Data>,
@@ -75,7 +75,7 @@ export function useAll<Data extends object>(
   return useQuery({ queryKey: ["accounts", ...name], queryFn: () => findAll(market, kind, ...where), enabled });
 }
 
-/** [`findOne`], kept up to date as events come; with `every`, asked for again after so many milliseconds, too. */
+/** [`findOne`], refreshed as events arrive, and every `every` milliseconds if given. */
 export function useOne<Data extends object>(kind: Kind<Data>, address: Address | null, every: number | false = false): UseQueryResult<Found<Data> | null> {
   const market = useMarket();
   return useQuery({
@@ -86,7 +86,7 @@ export function useOne<Data extends object>(kind: Kind<Data>, address: Address |
   });
 }
 
-/** The account of a kind that there is one of, at an address that is derived. */
+/** The only account of its kind, at a derived address. */
 export function useSingle<Data extends object>(
   kind: Kind<Data>,
   find: () => Promise<readonly [Address, number]>,
@@ -98,7 +98,7 @@ export function useSingle<Data extends object>(
   });
 }
 
-/** Accounts of a kind at these addresses, as many as there are; asked for by the hundred. */
+/** The accounts of a kind that exist at these addresses, fetched a hundred at a time. */
 export async function findSome<Data extends object>({ rpc }: Market, kind: Kind<Data>, addresses: readonly Address[]): Promise<Found<Data>[]> {
   const found: Found<Data>[] = [];
   for (let start = 0; start < addresses.length; start += 100) {

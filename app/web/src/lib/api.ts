@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { PATIENCE } from "./node";
 
-/** An answer of the indexer that is a refusal. */
+/** An error response of the indexer, or none in time (`status` 0). */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -11,7 +11,7 @@ export class ApiError extends Error {
   }
 }
 
-/** A page of a list; `next` is asked for as `before`. */
+/** A page of a list; `next` is the `before` of the next page. */
 export interface Page<Row> {
   rows: Row[];
   next: number | null;
@@ -19,7 +19,7 @@ export interface Page<Row> {
 
 type Parameters = Record<string, string | number | undefined>;
 
-/** Asks the indexer. Errors are sentences. */
+/** Queries the indexer. Errors are sentences for people. */
 export async function ask<Answer>(path: string, parameters: Parameters = {}): Promise<Answer> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
@@ -28,15 +28,15 @@ export async function ask<Answer>(path: string, parameters: Parameters = {}): Pr
   try {
     answer = await fetch(question, { signal: AbortSignal.timeout(PATIENCE) });
   } catch {
-    throw new ApiError(0, "the indexer does not answer; it is asked again in a moment");
+    throw new ApiError(0, "the indexer does not respond; retrying in a moment");
   }
   const body: unknown = await answer.json().catch(() => null);
   if (answer.ok && body !== null) return body as Answer;
   const said = (body as { error?: unknown } | null)?.error;
-  throw new ApiError(answer.status, typeof said === "string" ? said : `the indexer answers with ${answer.status}`);
+  throw new ApiError(answer.status, typeof said === "string" ? said : `the indexer responded with status ${answer.status}`);
 }
 
-/** One answer of the indexer, kept up to date as events come. */
+/** One answer of the indexer, refreshed as events arrive. */
 export function useAnswer<Answer>(path: string, parameters: Parameters = {}, enabled = true): UseQueryResult<Answer> {
   return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters), enabled });
 }
@@ -56,7 +56,7 @@ export function useList<Row>(path: string, parameters: Parameters = {}, enabled 
   return { ...list, rows: enabled ? list.data?.pages.flatMap((page) => page.rows) : undefined };
 }
 
-/** An event of a program, as the indexer tells it. */
+/** A program event, as the indexer reports it. */
 export interface Event {
   id: number;
   signature: string;
@@ -84,11 +84,11 @@ export interface JobRow {
   status: "open" | "claimed" | "committed" | "revealed" | "settled" | "cancelled" | "expired" | "timed out" | "confessed" | "convicted";
   escrow: string;
   model: string;
-  /** What it is paid in. */
+  /** Mint of the token that the job is paid in. */
   mint: string;
-  /** 1 when that is not $IO: it then counts in no figure. */
+  /** 1 if that is not $IO; the job is then left out of all figures. */
   foreign_mint: number;
-  /** Lamports for whoever ends it. */
+  /** Lamports for the wallet that ends the job. */
   bounty: number;
   inputs: string;
   units: number;
@@ -169,7 +169,7 @@ export interface ProposalRow {
   instructions: number | null;
 }
 
-/** A vote as it was cast. */
+/** A vote. */
 export interface VoteRow {
   id: number;
   proposal: string;
@@ -207,7 +207,7 @@ export interface DisputeRow {
   signature: string;
 }
 
-/** What a device collected for an hour. */
+/** The reward that a device collected for an hour. */
 export interface RewardRow {
   id: number;
   device: string;
@@ -216,7 +216,7 @@ export interface RewardRow {
   time: number | null;
 }
 
-/** What somebody claimed. */
+/** A claim of rewards. */
 export interface ClaimRow {
   id: number;
   device: string | null;
@@ -227,7 +227,7 @@ export interface ClaimRow {
   signature: string;
 }
 
-/** An hour's reward as an offer's co-stakers got it. */
+/** The part of an hour's reward that went to an offer's co-stakers. */
 export interface ShareRow {
   id: number;
   offer: string;

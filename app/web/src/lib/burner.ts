@@ -7,7 +7,7 @@ import { hex, unhex } from "./format";
 import { keep, kept } from "./store";
 
 const CHAIN = "solana:localnet";
-/** Where this browser keeps the key. Money of a local market is worth nothing, so it needs no better place. */
+/** Where this browser keeps the key. Tokens of a local market are worth nothing, so it needs no safer place. */
 const STORED = "ionet.burner";
 const ICON =
   "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAyNCAyNCI+PHBhdGggZD0iTTEyIDJjMSA0IDYgNiA2IDEyYTYgNiAwIDAgMS0xMiAwYzAtMyAyLTQgMi03IDIgMSAzIDIgMyA0IDEtMiAyLTUgMS05eiIgZmlsbD0iI2VhNTgwYyIvPjwvc3ZnPg==";
@@ -17,8 +17,8 @@ let offered = false;
 type Features = StandardConnectFeature & StandardEventsFeature & SolanaSignTransactionFeature;
 
 /**
- * Offers a wallet whose key lies in this browser, for local markets alone. It is a wallet like any other to the rest of the app. Whenever its owner
- * connects it, the local market's faucet gives it SOL and $IO.
+ * Registers a wallet whose key is stored in this browser, on local markets only. The rest of the app treats it like any other wallet. Each
+ * time it is connected, the local faucet gives it SOL and $IO.
  */
 export async function offerBurner(): Promise<void> {
   if (offered) return;
@@ -26,7 +26,7 @@ export async function offerBurner(): Promise<void> {
   const known = kept(STORED);
   const secret = known ? unhex(known) : crypto.getRandomValues(new Uint8Array(32));
   const signer = await createKeyPairSignerFromPrivateKeyBytes(secret);
-  // Where the browser keeps nothing, each visit has a wallet of its own.
+  // Without storage, each visit gets a new wallet.
   keep(STORED, hex(secret));
   const account: WalletAccount = {
     address: signer.address,
@@ -58,7 +58,7 @@ export async function offerBurner(): Promise<void> {
   getWallets().register(wallet);
 }
 
-/** Asks the local faucet for money. */
+/** Requests SOL and $IO from the local faucet. */
 async function fund(address: string): Promise<void> {
   const answer = await fetch("/faucet", {
     method: "POST",
@@ -67,5 +67,5 @@ async function fund(address: string): Promise<void> {
   });
   if (answer.ok) return;
   const said = (await answer.json().catch(() => null)) as { error?: string } | null;
-  throw new Error(said?.error ?? `the local faucet answers with ${answer.status}`);
+  throw new Error(said?.error ?? `the local faucet responded with status ${answer.status}`);
 }

@@ -1,10 +1,10 @@
 /** SHA-256 of bytes. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  if (!globalThis.crypto?.subtle) throw new Error("this browser computes hashes on https and localhost only; open the page there");
+  if (!globalThis.crypto?.subtle) throw new Error("browsers compute hashes only on https and localhost; open this page there");
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-/** The bytes of an answer of the blob store. Of one that is longer than `most` no more is read: it fails with a sentence. */
+/** The body of a blob store response. Fails, and stops reading, if it is longer than `most` bytes. */
 export async function readSome(answer: Response, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -15,7 +15,7 @@ export async function readSome(answer: Response, most: number): Promise<Uint8Arr
     length += part.value.length;
     if (length > most) {
       await reader?.cancel();
-      throw new Error("what the blob store has is too long; it is not shown");
+      throw new Error("the blob is too large to show");
     }
     parts.push(part.value);
   }

@@ -1,43 +1,43 @@
 import { address, type Address } from "@solana/kit";
 
 const CHAINS = ["solana:mainnet", "solana:devnet", "solana:testnet", "solana:localnet"] as const;
-/** Clusters that the command-line tools know by name, each with a node of its own. */
+/** Clusters that the command-line tools know by name. */
 const NAMED = ["devnet", "testnet", "mainnet-beta"];
 
-/** Where this market is, as its server says in `/config.json`. */
+/** Where this market runs, from the server's `/config.json`. */
 export interface Config {
-  /** Name of the cluster, for people: localnet, devnet, testnet, mainnet-beta, or custom where an RPC URL was named. */
+  /** Name of the cluster for display: localnet, devnet, testnet, mainnet-beta, or custom for an RPC URL. */
   cluster: string;
-  /** The chain as wallets know it, whatever the URL of its node. */
+  /** The chain's identifier in the Wallet Standard. */
   chain: (typeof CHAINS)[number];
   /** JSON-RPC of the chain. */
   rpc: string;
-  /** Blob store, to which `/{address}` is added. */
+  /** Base URL of the blob store; a blob is at `/{address}` below it. */
   blobs: string;
   /** The $IO mint. */
   mint: Address;
-  /** Whether `/faucet` gives away SOL and $IO: a local market alone. */
+  /** Whether `/faucet` gives out SOL and $IO; local markets only. */
   faucet: boolean;
 }
 
-/** Asks the server where the market is. */
+/** Fetches `/config.json`. */
 export async function loadConfig(): Promise<Config> {
   const answer = await fetch("/config.json");
-  if (!answer.ok) throw new Error(`the server does not say where the market is (${answer.status}); reload in a moment`);
+  if (!answer.ok) throw new Error(`the server's config.json cannot be loaded (status ${answer.status}); reload the page in a moment`);
   return readConfig((await answer.json()) as Record<string, unknown>);
 }
 
-/** What the server says, checked. */
+/** Validates the server's configuration. */
 export function readConfig({ cluster, chain, rpc, blobs, mint, faucet }: Record<string, unknown>): Config {
   const known = CHAINS.find((name) => name === chain);
   if (typeof cluster !== "string" || !known || typeof rpc !== "string" || typeof blobs !== "string" || typeof mint !== "string") {
-    throw new Error(`the server's config.json is incomplete; it needs cluster, rpc, blobs, mint and as chain one of ${CHAINS.join(", ")}`);
+    throw new Error(`the server's config.json is incomplete: it needs cluster, rpc, blobs, mint, and a chain that is one of ${CHAINS.join(", ")}`);
   }
   return { cluster, chain: known, rpc, blobs, mint: address(mint), faucet: faucet === true };
 }
 
-/** The network that a wallet has to be set to. */
+/** The network that a wallet must be on. */
 export const networkOf = ({ chain }: Config): string => chain.slice("solana:".length);
 
-/** What the command-line tools take for the cluster. */
+/** The `--cluster` value for the command-line tools. */
 export const clusterFlag = ({ cluster, rpc }: Config): string => (NAMED.includes(cluster) ? cluster : rpc);

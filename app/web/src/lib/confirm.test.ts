@@ -51,20 +51,20 @@ test("a transaction that landed just before its blockhash expired is done", asyn
   expect(await confirm(chain([null, null, DONE], 2), clock())).toEqual(DONE);
 });
 
-test("one that was never seen has expired once a look is as new as the end of its blockhash", async () => {
+test("a transaction that was never seen has expired once a query is newer than its blockhash's expiry", async () => {
   expect(await confirm(chain([null], 2), clock())).toEqual(EXPIRED);
   // A node that is behind proves nothing.
   const stale: Chain = { ...chain([]), look: async () => ({ slot: 6n, found: null }), expired: async () => 7n };
   expect(await confirm(stale, clock())).toEqual({ at: "unknown" });
 });
 
-test("a node that refuses to answer is asked again, ever more slowly, and says nothing about the transaction", async () => {
+test("a node that refuses to answer is asked again with growing pauses, and decides nothing about the transaction", async () => {
   const time = clock();
   expect(await confirm(chain([BUSY, BUSY, null, DONE]), time)).toEqual(DONE);
   expect(time.waits).toEqual([600, 1_200, 300]);
 });
 
-test("what a node never tells is unknown, not failed", async () => {
+test("without any answer the outcome is unknown, not failed", async () => {
   const time = clock();
   expect(await confirm(chain([BUSY]), time)).toEqual({ at: "unknown" });
   expect(time.now()).toBeGreaterThan(120_000);
@@ -76,7 +76,7 @@ test("a transaction on a fork is neither done nor expired", async () => {
   expect(await confirm(chain(["on its way", "on its way", DONE], 1), clock())).toEqual(DONE);
 });
 
-test("a node that is slow to refuse keeps nobody from looking", async () => {
+test("a node that is slow to refuse does not delay the status queries", async () => {
   const time = clock();
   const send = async () => {
     await time.wait(20_000);
@@ -85,7 +85,7 @@ test("a node that is slow to refuse keeps nobody from looking", async () => {
   expect(await confirm({ ...chain([DONE]), send }, time)).toEqual(DONE);
 });
 
-test("the signed bytes are sent again now and then, until they have expired", async () => {
+test("the transaction is sent again from time to time until it has expired", async () => {
   const lost = chain([...Array<null>(40).fill(null), DONE]);
   expect(await confirm(lost, clock())).toEqual(DONE);
   expect(lost.sends).toEqual([0, 17, 34]);
@@ -130,7 +130,7 @@ function node(answers: Record<string, unknown>) {
   return { rpc, asked };
 }
 
-test("a blockhash has expired when the chain is well past its last block, not when a node does not know it", async () => {
+test("a blockhash has expired once the chain is well past its last block, not when a node does not know it", async () => {
   const height = { absoluteSlot: 50n, blockHeight: 3n };
   const { rpc, asked } = node({ getEpochInfo: height });
   const chain = chainOf(rpc, signed(), GIVEN);
@@ -141,7 +141,7 @@ test("a blockhash has expired when the chain is well past its last block, not wh
   expect(asked[0]).toEqual(["getEpochInfo", { commitment: "confirmed" }]);
 });
 
-test("one that the wallet put in lives as long as one from when it signed", async () => {
+test("a blockhash that the wallet put in is valid for as long as one fetched when it signed", async () => {
   const height = { absoluteSlot: 50n, blockHeight: 100n };
   const chain = chainOf(node({ getEpochInfo: height }).rpc, signed(ANOTHER), GIVEN);
   expect(await chain.expired()).toBeNull();
@@ -151,13 +151,13 @@ test("one that the wallet put in lives as long as one from when it signed", asyn
   expect(await chain.expired()).toBe(50n);
 });
 
-test("what was sent to a node that never answers is unknown, and nobody waits for it without end", async () => {
+test("sending to a node that never answers ends as unknown, after a limited time", async () => {
   vi.stubGlobal("fetch", () => new Promise(() => {}));
   expect(await confirm(chainOf(nodeAt("http://silent.test", 1), signed(), GIVEN), clock())).toEqual({ at: "unknown" });
   vi.unstubAllGlobals();
 });
 
-test("only what is confirmed has ended", async () => {
+test("only a confirmed transaction has ended", async () => {
   const look = async (status: unknown) => {
     const { rpc } = node({ getSignatureStatuses: { context: { slot: 7n }, value: [status] }, getTransaction: new Error("429") });
     return (await chainOf(rpc, signed(), GIVEN).look()).found;
@@ -166,10 +166,10 @@ test("only what is confirmed has ended", async () => {
   expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "processed" })).toBe("on its way");
   expect(await look({ err: null, confirmationStatus: "confirmed" })).toEqual(DONE);
   // Without its logs it has failed all the same.
-  expect(await look({ err: { Odd: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain refuses this: {"Odd":"1"}' });
+  expect(await look({ err: { Odd: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain rejected the transaction: {"Odd":"1"}' });
 });
 
-test("a node's refusal of the transaction is told from one to answer", async () => {
+test("a rejected transaction is told from a request that the node refuses", async () => {
   const preflight = (context: object, cause?: Error) =>
     new SolanaError(SOLANA_ERROR__JSON_RPC__SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE, { ...context, cause } as never);
   const refused = node({ sendTransaction: preflight({ logs: ["Program abc failed: out of luck"] }) });

@@ -1,4 +1,4 @@
-// What becomes of a transaction once it is signed. From then on it may land whatever a node answers, so the chain's word alone ends the wait.
+// Confirming a signed transaction. It may land whatever a node answers, so only the chain's status ends the wait.
 
 import {
   getBase64EncodedWireTransaction,
@@ -17,43 +17,44 @@ import {
 } from "@solana/kit";
 import { explainLogs, explainRefusal } from "./errors";
 
-/** Milliseconds between looks at a transaction that is under way; twice as many after each that fails, up to the longest. */
+/** Milliseconds between status queries; doubled after each failed query, up to the longest. */
 const LOOK = 300;
 const LONGEST_LOOK = 5_000;
-/** Milliseconds after which its bytes are sent again: a leader may have dropped them. */
+/** Milliseconds after which the transaction is sent again: a leader may have dropped it. */
 const AGAIN = 5_000;
-/** Milliseconds after which nobody is kept waiting: a blockhash lasts for about one minute, on a slow chain for two. */
+/** Milliseconds after which waiting ends without a result: a blockhash lasts about a minute, on a slow chain two. */
 const PATIENCE = 150_000;
-/** Blocks that may follow a blockhash with what was signed with it. */
+/** Blocks for which a blockhash is valid. */
 const LIFE = 150n;
 /**
- * Blocks after its last one before a transaction counts as expired. A hosted node is many machines, some behind others or on another fork: the
- * one that tells the height may be ahead of the one that does not know the transaction, but not by as much as makes a block final.
+ * Blocks past its last valid one before a transaction counts as expired. A hosted node is many machines, some behind others or on another
+ * fork: the one that reports the height may be ahead of the one that does not know the transaction, but not by as many blocks as make a
+ * block final.
  */
 const EXPIRY_MARGIN = 32n;
 
-/** What became of a signed transaction. */
+/** Outcome of a signed transaction. */
 export type End =
   | { at: "done" }
-  /** It changed nothing but perhaps its fee, and never will. */
+  /** It changed nothing, except that its fee may have been charged, and it never will. */
   | { at: "failed"; sentence: string }
-  /** Nobody says. It may still land. */
+  /** No node reports an outcome. It may still land. */
   | { at: "unknown" };
 
-/** The end of a transaction whose blockhash expired before it landed. */
-export const EXPIRED: End = { at: "failed", sentence: "the transaction came too late and changed nothing; send it again" };
+/** Outcome of a transaction whose blockhash expired before it landed. */
+export const EXPIRED: End = { at: "failed", sentence: "the transaction expired before it landed and changed nothing; send it again" };
 
-/** The chain, as far as one transaction is concerned. Each question may fail, which says nothing about the transaction. */
+/** What is asked about one transaction. Each query may fail, which says nothing about the transaction. */
 export interface Chain {
-  /** Sends the signed bytes; returns why they are refused for good, or `null`. */
+  /** Sends the signed transaction; returns why it can never be accepted, or `null`. */
   send: () => Promise<string | null>;
-  /** What a node knows of the transaction at a slot: how it ended, that it is on its way, or nothing. */
+  /** What a node knows of the transaction at a slot: its outcome, that it is on its way, or nothing. */
   look: () => Promise<{ slot: bigint; found: End | "on its way" | null }>;
-  /** A slot by which its blockhash had surely expired; `null` while it may not have. */
+  /** A slot by which its blockhash had certainly expired; `null` if it may still be valid. */
   expired: () => Promise<bigint | null>;
 }
 
-/** What tells the time, in milliseconds. */
+/** A clock in milliseconds, replaced in tests. */
 export interface Clock {
   now: () => number;
   wait: (time: number) => Promise<void>;
@@ -61,7 +62,7 @@ export interface Clock {
 
 const CLOCK: Clock = { now: () => Date.now(), wait: (time) => new Promise((resolve) => setTimeout(resolve, time)) };
 
-/** Sends a signed transaction and waits until the chain has confirmed it, or cannot any more. */
+/** Sends a signed transaction and waits until the chain has confirmed it or no longer can. */
 export async function confirm(chain: Chain, clock: Clock = CLOCK): Promise<End> {
   const giveUp = clock.now() + PATIENCE;
   let sendAt = clock.now();
@@ -70,14 +71,14 @@ export async function confirm(chain: Chain, clock: Clock = CLOCK): Promise<End> 
   for (;;) {
     try {
       if (expired === null && clock.now() >= sendAt) {
-        // From the answer on: a node that is slow to refuse must not keep anybody from looking.
+        // Counted from the response: a node that is slow to respond must not delay the status queries.
         const sentence = await chain.send().finally(() => (sendAt = clock.now() + AGAIN));
         if (sentence !== null) return { at: "failed", sentence };
       }
       const { slot, found } = await chain.look();
       if (found !== null && found !== "on its way") return found;
       if (found === null) {
-        // It may have landed between a look and the end of its blockhash, so only a look that is as new as that end settles it.
+        // It may have landed after the last query but before its blockhash expired; only a query made after the expiry is proof.
         if (expired !== null && slot >= expired) return EXPIRED;
         expired ??= await chain.expired();
       }
@@ -90,17 +91,17 @@ export async function confirm(chain: Chain, clock: Clock = CLOCK): Promise<End> 
   }
 }
 
-/** The transaction on its chain, with the blockhash that the wallet was given for it. */
+/** The queries about a signed transaction. `given` is the blockhash that the wallet was asked to sign with. */
 export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction, given: TransactionBlockhashLifetime): Chain {
   const signature = getSignatureFromTransaction(signed);
   const wire = getBase64EncodedWireTransaction(signed);
-  // The wallet may have put in another one, which lives no longer than one of now does.
+  // The wallet may have replaced the blockhash; its own expires no later than one fetched now.
   const isGiven = getCompiledTransactionMessageDecoder().decode(signed.messageBytes).lifetimeToken === given.blockhash;
   let last = isGiven ? given.lastValidBlockHeight : undefined;
   let sent = false;
   return {
     send: async () => {
-      // Sent again it is not tried first: what has landed would be refused for that.
+      // No preflight when sending again: it would fail for a transaction that has already landed.
       const skipPreflight = sent;
       sent = true;
       try {
@@ -117,10 +118,10 @@ export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction, given: Tran
       const [status] = value;
       const { slot } = context;
       if (!status) return { slot, found: null };
-      // What is not confirmed yet may be on a fork that nobody goes on with.
+      // A transaction that is only processed may be on a fork that gets abandoned.
       if (status.confirmationStatus !== "confirmed" && status.confirmationStatus !== "finalized") return { slot, found: "on its way" };
       if (!status.err) return { slot, found: { at: "done" } };
-      // Its logs say why. That it failed is known without them.
+      // The logs say why it failed; that it failed is known without them.
       const landed = await rpc.getTransaction(signature, { encoding: "base64", maxSupportedTransactionVersion: 0 }).send().catch(() => null);
       const sentence = explainLogs(landed?.meta?.logMessages) ?? explainRefusal(status.err);
       return { slot, found: { at: "failed", sentence } };
@@ -133,11 +134,11 @@ export function chainOf(rpc: Rpc<SolanaRpcApi>, signed: Transaction, given: Tran
   };
 }
 
-/** Why a node does not take a transaction and never will; `null` when another try may find it taken. */
+/** Why a node can never accept a transaction; `null` if another attempt may succeed. */
 function refusal(error: unknown): string | null {
   if (isSolanaError(error, SOLANA_ERROR__JSON_RPC__SERVER_ERROR_SEND_TRANSACTION_PREFLIGHT_FAILURE)) {
     const { cause } = error;
-    // The node is behind, or the transaction has landed already.
+    // The node is behind, or the transaction has already landed.
     if (isSolanaError(cause, SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND) || isSolanaError(cause, SOLANA_ERROR__TRANSACTION_ERROR__ALREADY_PROCESSED)) return null;
     return explainLogs(error.context.logs) ?? `the chain refused it: ${cause instanceof Error ? cause.message : error.message}`;
   }
@@ -146,9 +147,9 @@ function refusal(error: unknown): string | null {
   return isMalformed ? `the chain's node refused it: ${error.message}` : null;
 }
 
-/** Nobody can tell yet whether a transaction lands. */
+/** It is not known yet whether a transaction landed. */
 export class UnknownEnd extends Error {
   constructor() {
-    super("it is not known what became of the transaction; it may still land, so look at it before you send it again");
+    super("the transaction's outcome is unknown; it may still land, so check before you send it again");
   }
 }

@@ -3,45 +3,45 @@ import { ERRORS } from "../generated/errors";
 
 const SYSTEM_PROGRAM = "11111111111111111111111111111111";
 const TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
-const POOR = "the wallet has too little SOL; send it some";
+const POOR = "the wallet does not have enough SOL; top it up";
 
-/** Errors that people meet from the programs underneath. */
+/** Common errors of Solana's own programs. */
 const BUILTIN: Record<string, Record<number, string>> = {
   [SYSTEM_PROGRAM]: {
-    0: "the account to be created exists already; this may have been done before",
+    0: "the account already exists; this may have been done before",
     1: POOR,
   },
   [TOKEN_PROGRAM]: {
-    1: "the wallet has not enough tokens for this",
-    4: "the token account belongs to somebody else",
+    1: "the wallet does not have enough tokens",
+    4: "the token account belongs to another wallet",
     17: "the token account is frozen by the mint's authority",
   },
 };
 
-/** What the framework says that the market's programs are written with: its codes are below theirs. */
+/** For errors of Anchor itself, whose codes are below those of the programs. */
 const MISMATCH = "an account is not the one that the program expects; reload the page and try again";
 
-/** What is said when nobody signed. */
-export const UNSIGNED = "you did not sign, so nothing happened";
+/** Shown when the transaction was not signed. */
+export const UNSIGNED = "you did not sign, so nothing was sent";
 
-/** Failures that no program reports itself, by the names that nodes have for them. */
+/** Transaction errors that come from the runtime, by the names that nodes use. */
 const GENERAL: Record<string, string> = {
   AccountNotFound: POOR,
   InsufficientFundsForFee: POOR,
-  InsufficientFundsForRent: "an account would be left with too little SOL to exist; send the wallet some SOL",
+  InsufficientFundsForRent: "the wallet does not have enough SOL for the rent; top it up",
   BlockhashNotFound: "the transaction expired; send it again",
-  AlreadyProcessed: "this very transaction has already landed; nothing was done twice",
+  AlreadyProcessed: "this transaction has already landed and was not executed twice",
 };
 
-/** Name and sentence of a program's error. */
+/** Describes a program's error. */
 export function programError(program: string, code: number): string {
   const known = ERRORS[program]?.[code];
   if (known) return `${known[1]} (${known[0]}, ${code})`;
   const mismatch = program in ERRORS && code >= 2000 && code < 3000 ? MISMATCH : undefined;
-  return BUILTIN[program]?.[code] ?? mismatch ?? `program ${program} refuses this with error ${code}`;
+  return BUILTIN[program]?.[code] ?? mismatch ?? `program ${program} failed with error ${code}`;
 }
 
-/** What a failed transaction's logs say about why: the innermost program that failed knows best. */
+/** Why a transaction failed, by its logs: the error of the innermost program that failed. */
 export function explainLogs(logs: readonly string[] | null | undefined): string | undefined {
   for (const line of logs ?? []) {
     const custom = /^Program (\w+) failed: custom program error: 0x([0-9a-f]+)$/.exec(line);
@@ -52,18 +52,18 @@ export function explainLogs(logs: readonly string[] | null | undefined): string 
   return undefined;
 }
 
-/** A transaction's error as nodes tell it, where no log says more: a name, or an object that has its name as key. */
+/** Describes a transaction error that has no logs: nodes report a name, or an object with the name as its key. */
 export function explainRefusal(error: unknown): string {
   const name = typeof error === "string" ? error : Object.keys(error ?? {})[0];
   const text = () => JSON.stringify(error, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
-  return GENERAL[name ?? ""] ?? `the chain refuses this: ${text()}`;
+  return GENERAL[name ?? ""] ?? `the chain rejected the transaction: ${text()}`;
 }
 
 /** Any error as a sentence for people. */
 export function explain(error: unknown): string {
-  if (isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)) return "the chain's node refuses to answer; try again in a moment";
-  if (error instanceof TypeError && /fetch/i.test(error.message)) return "the chain's node cannot be reached; try again in a moment";
-  if (error instanceof DOMException && error.name === "TimeoutError") return "the chain's node does not answer; try again in a moment";
+  if (isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)) return "the Solana node refused the request; try again in a moment";
+  if (error instanceof TypeError && /fetch/i.test(error.message)) return "the Solana node cannot be reached; try again in a moment";
+  if (error instanceof DOMException && error.name === "TimeoutError") return "the Solana node does not respond; try again in a moment";
   if (error instanceof Error) {
     const { code } = error as { code?: unknown };
     const refused = /\b(user|request|signature|transaction)\b.*\b(rejected|denied|cancell?ed|declined)\b/i;

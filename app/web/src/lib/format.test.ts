@@ -16,10 +16,10 @@ describe("amounts", () => {
     }
   });
 
-  test("that are none are refused with a sentence", () => {
+  test("are refused with a sentence if they are not numbers", () => {
     for (const text of ["", "-1", "1e3", "1.", "abc", "0x10", "12,5", "0,002", "1,200", "1,2,3"]) expect(() => parseAmount(text, IO)).toThrow("is not a number");
-    expect(() => parseAmount("0.000000001", IO)).toThrow("at most 8 digits");
-    expect(() => parseAmount("999999999999", IO)).toThrow("more than can exist");
+    expect(() => parseAmount("0.000000001", IO)).toThrow("at most 8 decimal places");
+    expect(() => parseAmount("999999999999", IO)).toThrow("the amount is too large");
   });
 });
 
@@ -29,11 +29,11 @@ test("a span names its two largest units", () => {
   expect(ago(160, 100)).toBe("in 1 min");
 });
 
-test("hexadecimal digits and bytes are the same thing", () => {
+test("bytes become hexadecimal digits and back", () => {
   expect(hex(unhex("00ff10"))).toBe("00ff10");
 });
 
-test("an amount at a glance has hundredths, or three digits that count", () => {
+test("a rounded amount has two decimals, or three significant digits", () => {
   expect(roughly(77_777_777_777n)).toBe("777.78 $IO");
   expect(roughly(100_499_999n)).toBe("1 $IO");
   expect(roughly(2_802_967n)).toBe("0.028 $IO");
@@ -41,13 +41,13 @@ test("an amount at a glance has hundredths, or three digits that count", () => {
   expect([0n, 7n, 999n].map(roughly)).toEqual(["0 $IO", "0.00000007 $IO", "0.00000999 $IO"]);
 });
 
-test("a moment has the same form for everybody, on a clock of 24 hours", () => {
+test("a moment has the same format for everybody, with a 24-hour clock", () => {
   const at = new Date(2026, 11, 16, 15, 5).getTime() / 1000;
   expect(moment(at)).toBe("16 Dec 2026, 15:05");
   expect(moment(0)).toBe("–");
 });
 
-test("a moment that no calendar has is its bare number", () => {
+test("a moment beyond the calendar is its bare number", () => {
   const last = 8_640_000_000_000;
   expect(iso(last)).toBe("+275760-09-13T00:00:00.000Z");
   expect(moment(last)).toContain("275760");

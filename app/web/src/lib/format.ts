@@ -5,7 +5,7 @@ export const SOL = 1_000_000_000n;
 
 const DIGITS = new Intl.NumberFormat("en");
 
-/** An amount of base units as a decimal number, exact; zeros at the end are left out. */
+/** An amount of base units as an exact decimal number without trailing zeros. */
 export function decimal(amount: bigint, unit: bigint): string {
   const sign = amount < 0n ? "−" : "";
   const size = amount < 0n ? -amount : amount;
@@ -18,7 +18,7 @@ export function decimal(amount: bigint, unit: bigint): string {
 export const io = (amount: bigint | number | null | undefined): string =>
   amount === null || amount === undefined ? "–" : `${decimal(BigInt(amount), IO)} $IO`;
 
-/** An amount of $IO at a glance: to the hundredth, below 1 $IO to three digits that count. */
+/** An amount of $IO, rounded: to two decimals, below 1 $IO to three significant digits. */
 export function roughly(amount: bigint): string {
   const digits = BigInt(amount.toString().length);
   const step = amount >= IO ? IO / 100n : 10n ** (digits > 3n ? digits - 3n : 0n);
@@ -31,22 +31,25 @@ export const sol = (lamports: bigint | number): string => `${decimal(BigInt(lamp
 /** An amount as [`parseAmount`] reads it. */
 export const asTyped = (amount: bigint, unit: bigint): string => decimal(amount, unit).replaceAll(",", "");
 
-/** The base units somebody typed as a decimal number; an error says what is wrong. A comma is refused: to some it begins the decimals. */
+/** Parses a decimal number into base units. A comma is an error: some readers use it as a decimal point, others between thousands. */
 export function parseAmount(text: string, unit: bigint): bigint {
   const places = unit.toString().length - 1;
   const match = /^(\d+)(?:\.(\d+))?$/.exec(text.trim());
   if (!match) throw new Error(`“${text}” is not a number; write it like 12.5`);
   const [, whole = "0", fraction = ""] = match;
-  if (fraction.length > places) throw new Error(`at most ${places} digits may follow the point`);
+  if (fraction.length > places) throw new Error(`use at most ${places} decimal places`);
   const amount = BigInt(whole) * unit + BigInt(fraction.padEnd(places, "0"));
-  if (amount >= 1n << 64n) throw new Error("this is more than can exist");
+  if (amount >= 1n << 64n) throw new Error("the amount is too large");
   return amount;
 }
 
 /** A whole number. */
 export const count = (number: number | bigint): string => DIGITS.format(number);
 
-/** Basis points as per cent. */
+/** A number of things: “1 job”, “2 jobs”. */
+export const many = (number: number | bigint, thing: string): string => `${count(number)} ${thing}${BigInt(number) === 1n ? "" : "s"}`;
+
+/** Basis points as a percentage. */
 export const percent = (bps: number): string => `${(bps / 100).toLocaleString("en", { maximumFractionDigits: 2 })} %`;
 
 /** The first and last characters of an address or hash. */
@@ -73,39 +76,42 @@ export function span(seconds: number): string {
   return parts.join(" ") || "0 s";
 }
 
-// One form for all readers, in the language of the rest: no 3 pm beside 15:00, and no doubt about which number is the month.
+// One format for all readers: a 24-hour clock, and the month in letters so that it cannot be taken for the day.
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
-/** Seconds from 1970 to either end of JavaScript's calendar. `Date` and `Intl` throw beyond; what comes from the chain may be any number. */
+/** The largest time that `Date` and `Intl` accept, in seconds; they throw beyond it, and the chain may hold any number. */
 const LAST = 8_640_000_000_000;
 
 const isInCalendar = (seconds: number | bigint): boolean => Math.abs(Number(seconds)) <= LAST;
 
-/** A moment in a form; the bare number beyond the calendar. */
-const formed = (form: Intl.DateTimeFormat, seconds: number | bigint): string =>
+/** Formats a moment; the bare number if it is out of range. */
+const formatted = (form: Intl.DateTimeFormat, seconds: number | bigint): string =>
   isInCalendar(seconds) ? form.format(Number(seconds) * 1000) : String(seconds);
 
 /** A moment in the reader's own time zone. */
 export function moment(seconds: number | bigint | null | undefined): string {
   if (seconds === null || seconds === undefined || Number(seconds) === 0) return "–";
-  return formed(MOMENT, seconds);
+  return formatted(MOMENT, seconds);
 }
 
-/** A moment as machines read it; `undefined` beyond the calendar. */
+/** A moment in ISO 8601; `undefined` if it is out of range. */
 export const iso = (seconds: number | bigint): string | undefined =>
   isInCalendar(seconds) ? new Date(Number(seconds) * 1000).toISOString() : undefined;
 
 /** Day and month of a moment, in the reader's own time zone. */
-export const day = (seconds: number): string => formed(DAY, seconds);
+export const day = (seconds: number): string => formatted(DAY, seconds);
 
 /** Hour and minute of a moment, in the reader's own time zone. */
-export const clock = (seconds: number): string => formed(CLOCK, seconds);
+export const clock = (seconds: number): string => formatted(CLOCK, seconds);
 
-/** Words of an event's name: StakeMoved is "stake moved". */
+/** An event's name in words: `StakeMoved` becomes "stake moved". */
 export const words = (name: string): string => name.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
 
-/** How far a moment lies from now, both in unix seconds. */
+/** A text with its first letter in upper case. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The time between a moment and now, both in unix seconds. */
 export function ago(seconds: number, now: number): string {
   const away = now - seconds;
   return away >= 0 ? `${span(away)} ago` : `in ${span(-away)}`;

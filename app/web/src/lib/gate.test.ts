@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Busy, oneAtATime } from "./gate";
 
-test("a second thing is refused while the first is on, and taken once it has ended, however it did", async () => {
+test("a second action is refused while the first is running, and accepted once it has ended or failed", async () => {
   const gate = oneAtATime();
   let end: (error: Error) => void = () => {};
   const first = gate(() => new Promise<void>((_, reject) => (end = reject)));

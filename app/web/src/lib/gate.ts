@@ -1,11 +1,11 @@
-/** Something else is on. */
+/** Another action is in progress. */
 export class Busy extends Error {
   constructor() {
-    super("something else is still being signed or sent; wait until its end is known");
+    super("another transaction is still being signed or sent; wait until it is done");
   }
 }
 
-/** Lets one thing run at a time: what comes while it does is refused. */
+/** Runs one action at a time; fails with [`Busy`] while another is running. */
 export function oneAtATime(): <Result>(run: () => Promise<Result>) => Promise<Result> {
   let busy = false;
   return async (run) => {

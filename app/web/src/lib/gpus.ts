@@ -1,17 +1,17 @@
 import { getGpuModelDecoder, getGpuModelDiscriminatorBytes, STAKING_PROGRAM_ADDRESS, type GpuModel } from "../generated/staking";
 import { useAll, type Found, type Kind } from "./accounts";
 
-/** GPU models of the staking program. */
+/** Rows of the staking program's GPU table. */
 export const GPU_MODEL: Kind<GpuModel> = {
   program: STAKING_PROGRAM_ADDRESS,
   discriminator: getGpuModelDiscriminatorBytes(),
   decoder: getGpuModelDecoder(),
 };
 
-/** All GPU models that there are. */
+/** All GPU models. */
 export const useGpuModels = () => useAll(["gpu models"], GPU_MODEL);
 
-/** Name of a GPU model, its number while the models are not known. */
+/** Name of a GPU model, or its number until the models are loaded. */
 export function gpuName(models: Found<GpuModel>[] | undefined, id: number | null | undefined): string {
   if (id === null || id === undefined) return "–";
   const model = models?.find((model) => Number(model.id) === id);

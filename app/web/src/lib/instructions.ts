@@ -5,7 +5,7 @@ const SYSTEM_PROGRAM = address("11111111111111111111111111111111");
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 const ASSOCIATED = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
-/** Creates a wallet's token account, or does nothing when it exists. The wallet pays the rent. */
+/** Creates a wallet's token account unless it exists. The wallet pays the rent. */
 export async function createTokenAccount(wallet: TransactionSigner, mint: Address): Promise<Instruction> {
   return {
     programAddress: ASSOCIATED,

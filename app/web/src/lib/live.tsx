@@ -3,15 +3,15 @@ import { createContext, useContext, useEffect, useState, type ReactNode } from "
 import { refresher } from "./refresh";
 import { follow } from "./stream";
 
-/** How the page hears of what happens. */
+/** State of the connection to the indexer's event stream. */
 export type Connection = "connecting" | "live" | "lost";
 
 const Context = createContext<Connection>("connecting");
 
-/** Whether the page hears of new events. */
+/** State of the connection to the indexer's event stream. */
 export const useConnection = (): Connection => useContext(Context);
 
-/** Asks again for what is shown when an event has come. */
+/** Refreshes what is shown when an event arrives. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [connection, setConnection] = useState<Connection>("connecting");

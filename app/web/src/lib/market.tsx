@@ -4,7 +4,7 @@ import { createContext, useContext, useMemo, type ReactNode } from "react";
 import { loadConfig, type Config } from "./config";
 import { nodeAt } from "./node";
 
-/** A way to the chain. */
+/** A market's configuration and its Solana node. */
 export interface Market {
   config: Config;
   rpc: Rpc<SolanaRpcApi>;
@@ -12,28 +12,28 @@ export interface Market {
 
 const Context = createContext<Market | null>(null);
 
-/** The market this page is of. */
+/** The market that this page belongs to. */
 export function useMarket(): Market {
   const market = useContext(Context);
-  if (!market) throw new Error("there is no market outside of <MarketProvider>");
+  if (!market) throw new Error("useMarket needs a <MarketProvider> around it");
   return market;
 }
 
-/** Finds the market; shows `waiting` until it is found. */
+/** Loads the market's configuration; shows `waiting` until then. */
 export function MarketProvider({ children, waiting }: { children: ReactNode; waiting: (error: Error | null) => ReactNode }) {
   const { data: config, error } = useQuery({ queryKey: ["config"], queryFn: loadConfig, staleTime: Number.POSITIVE_INFINITY });
   const market = useMemo(() => (config ? { config, rpc: nodeAt(config.rpc) } : null), [config]);
   return market ? <Context.Provider value={market}>{children}</Context.Provider> : waiting(error);
 }
 
-/** The chain's clock, unix seconds, asked for every few seconds: deadlines are judged by it, not by this machine's. */
+/** The chain's clock in unix seconds, polled every few seconds: deadlines go by it, not by this machine's clock. */
 export function useNow(): number {
   const { rpc } = useMarket();
   const { data } = useQuery({
     queryKey: ["clock"],
     queryFn: async () => {
       const { value } = await rpc.getAccountInfo(CLOCK, { encoding: "base64" }).send();
-      if (!value) throw new Error("the chain has no clock");
+      if (!value) throw new Error("the node does not have the clock sysvar");
       const bytes = Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0));
       return Number(new DataView(bytes.buffer).getBigInt64(32, true));
     },

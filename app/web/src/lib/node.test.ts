@@ -4,8 +4,8 @@ import { nodeAt } from "./node";
 
 afterEach(() => vi.unstubAllGlobals());
 
-test("a question that a node takes and never answers fails in time", async () => {
+test("a request that the node never answers times out", async () => {
   vi.stubGlobal("fetch", () => new Promise(() => {}));
   const said = await nodeAt("http://silent.test", 1).getSlot().send().catch(explain);
-  expect(said).toBe("the chain's node does not answer; try again in a moment");
+  expect(said).toBe("the Solana node does not respond; try again in a moment");
 });

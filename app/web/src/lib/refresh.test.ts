@@ -20,7 +20,7 @@ function watch(queries: QueryClient, name: string, takes: number) {
   return seen;
 }
 
-test("a busy market is shown as it changes, and asked for no more than once at a time", async () => {
+test("on a busy market queries keep being refreshed, and none is in flight twice", async () => {
   vi.useFakeTimers();
   const queries = new QueryClient();
   const quick = watch(queries, "quick", 400);
@@ -44,7 +44,7 @@ test("a busy market is shown as it changes, and asked for no more than once at a
   queries.clear();
 });
 
-test("an event after a quiet time is seen at once", async () => {
+test("an event after a quiet time triggers a refresh at once", async () => {
   vi.useFakeTimers();
   const queries = new QueryClient();
   const { asked } = watch(queries, "quick", 0);

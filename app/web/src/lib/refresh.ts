@@ -1,26 +1,25 @@
 import type { Query, QueryClient } from "@tanstack/react-query";
 
-/** Milliseconds in which events are gathered before anything is asked for again. */
+/** Milliseconds for which events are collected before a refresh. */
 const GATHER = 250;
-/** Milliseconds between two rounds of questions, however many events come. */
+/** Milliseconds between refreshes, however many events arrive. */
 const PAUSE = 1_000;
 
-/** Whether what is asked for changes with events: some of it never changes, and some is asked for on its own. */
+/** Whether events can change a query's answer. Some answers never change, others are polled. */
 export const changes = ({ queryKey }: Query): boolean => !["config", "clock"].includes(String(queryKey[0]));
 
-const isAsked = ({ state }: Query): boolean => state.fetchStatus === "fetching";
+const isFetching = ({ state }: Query): boolean => state.fetchStatus === "fetching";
 
 /**
- * Asks again for what is shown once something was heard. What is being asked for is never asked for twice at a time: its answer may be
- * older than the event, so it is asked for again when the answer is there. Begun anew at each event it would never be answered on a busy
- * market.
+ * Refreshes all queries after an event. A query that is in flight is not restarted, or on a busy market it would never finish: it may
+ * return data from before the event, so it is refreshed once more when it is done.
  */
 export function refresher(queries: QueryClient): { heard: () => void; end: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let due: Query[] = [];
   const refresh = () => {
-    const idle = due.filter((query) => !isAsked(query));
-    due = due.filter(isAsked);
+    const idle = due.filter((query) => !isFetching(query));
+    due = due.filter(isFetching);
     void queries.invalidateQueries({ predicate: (query) => idle.includes(query) }, { cancelRefetch: false });
     timer = setTimeout(() => {
       timer = undefined;

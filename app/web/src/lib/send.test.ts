@@ -4,7 +4,7 @@ import { IO } from "./format";
 import type { Market } from "./market";
 import { mustCover } from "./send";
 
-test("whether a wallet can pay is asked of the chain whenever it is to pay", async () => {
+test("whether a wallet can pay is checked on the chain before each payment", async () => {
   const [{ address: owner }, { address: mint }] = [await generateKeyPairSigner(), await generateKeyPairSigner()];
   let held = 4n * IO;
   const tokens = () => {
@@ -14,7 +14,7 @@ test("whether a wallet can pay is asked of the chain whenever it is to pay", asy
   };
   const rpc = { getMultipleAccounts: () => ({ send: async () => ({ value: [null, tokens()] }) }) };
   const market = { config: { mint }, rpc } as unknown as Market;
-  await expect(mustCover(market, owner, 5n * IO)).rejects.toThrow("the wallet holds 4 $IO and this takes 5 $IO");
+  await expect(mustCover(market, owner, 5n * IO)).rejects.toThrow("this takes 5 $IO and your wallet holds 4 $IO");
   held = 5n * IO;
   await mustCover(market, owner, 5n * IO);
 });

@@ -29,48 +29,50 @@ import { useWallet } from "./wallet";
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 const ASSOCIATED = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
-/** Something to be done on the chain. */
-export interface Deed {
-  /** What it does, as a command: "stake 300 $IO". */
+/** A transaction for the wallet to sign. */
+export interface Action {
+  /** What it does, in the imperative: "Stake 300 $IO". */
   title: string;
-  /** What happens on the chain, in order. */
+  /** Its instructions, in order. */
   instructions: readonly Instruction[];
-  /** What has to be done first, after the yes and before anything is signed. */
+  /** Runs after the user has agreed and before anything is signed. */
   before?: () => Promise<void>;
 }
 
-/** What a deed would change for the wallet: base units of $IO and lamports. */
+/** What an action would change in the wallet: base units of $IO and lamports. */
 export interface Effect {
   io: bigint;
   lamports: bigint;
   computeUnits: bigint;
 }
 
-/** Where a deed stands. */
+/** Stage of an action. */
 export type Stage =
-  | { at: "asking"; deed: Deed; effect: Effect }
-  | { at: "preparing"; deed: Deed }
-  | { at: "signing"; deed: Deed }
-  | { at: "sent"; deed: Deed; signature: Signature }
-  | { at: "done"; deed: Deed; signature: Signature }
-  | { at: "unknown"; deed: Deed; signature: Signature }
-  | { at: "failed"; deed: Deed; sentence: string; signature?: Signature };
+  | { at: "asking"; action: Action; effect: Effect }
+  | { at: "preparing"; action: Action }
+  | { at: "signing"; action: Action }
+  | { at: "sent"; action: Action; signature: Signature }
+  | { at: "done"; action: Action; signature: Signature }
+  | { at: "unknown"; action: Action; signature: Signature }
+  | { at: "failed"; action: Action; sentence: string; signature?: Signature };
 
 interface Sending {
   stage: Stage | null;
-  /** Whether to go on: to sign, or to look again at what is unknown. A no gives up what is not signed yet. */
+  /** Answers the dialog: whether to sign, or to check an unknown outcome again. `false` abandons an action that is not signed yet. */
   answer: (yes: boolean) => void;
   close: () => void;
-  /** Sends a deed. Throws [`UnknownEnd`] when it may still land, [`Busy`] while another is on, anything else when nothing happened. */
-  send: (deed: Deed) => Promise<Signature>;
+  /**
+   * Sends an action. Throws [`UnknownEnd`] if it may still land, [`Busy`] while another is in progress, anything else if nothing happened.
+   */
+  send: (action: Action) => Promise<Signature>;
 }
 
 const Context = createContext<Sending | null>(null);
 
-/** Sends deeds: simulated first, shown, signed by the wallet, confirmed by the chain. */
+/** Sends actions: each is simulated, shown, signed by the wallet and confirmed by the chain. */
 export function useSending(): Sending {
   const sending = useContext(Context);
-  if (!sending) throw new Error("nothing can be sent outside of <SendingProvider>");
+  if (!sending) throw new Error("useSending needs a <SendingProvider> around it");
   return sending;
 }
 
@@ -80,7 +82,7 @@ export async function tokenAccount(owner: Address, mint: Address): Promise<Addre
   return (await getProgramDerivedAddress({ programAddress: ASSOCIATED, seeds }))[0];
 }
 
-/** Base units in a token account's data; none when there is no account. */
+/** Base units in a token account's data; 0 if there is no account. */
 export function tokensIn(data: Uint8Array | null): bigint {
   return data && data.length >= 72 ? new DataView(data.buffer, data.byteOffset).getBigUint64(64, true) : 0n;
 }
@@ -96,12 +98,12 @@ export async function balances({ rpc, config }: Market, owner: Address): Promise
 }
 
 /**
- * Fails with a sentence when a wallet does not hold an amount of $IO; programs say it less plainly. It asks the chain: the page does not hear
- * of money that comes from outside the market.
+ * Fails with a clear sentence if a wallet does not hold an amount of $IO. It queries the chain, because no event announces a transfer from
+ * outside the market.
  */
 export async function mustCover(market: Market, owner: Address, amount: bigint): Promise<void> {
   const { io: held } = await balances(market, owner);
-  if (held < amount) throw new Error(`the wallet holds ${io(held)} and this takes ${io(amount)}; get more first`);
+  if (held < amount) throw new Error(`this takes ${io(amount)} and your wallet holds ${io(held)}; add more $IO first`);
 }
 
 /** Balances of the connected wallet. */
@@ -115,7 +117,7 @@ export function useBalances() {
   });
 }
 
-/** Runs a transaction without sending it; an error says in a sentence why the chain would refuse it. */
+/** Simulates a transaction; fails with a sentence if the chain would reject it. */
 async function simulate(market: Market, owner: Address, transaction: Transaction): Promise<Effect> {
   const at = await tokenAccount(owner, market.config.mint);
   const before = await balances(market, owner);
@@ -130,14 +132,14 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
   if (value.err) throw new Error(explainLogs(value.logs) ?? explainRefusal(value.err));
   const [wallet, account] = value.accounts ?? [];
   return {
-    // Some nodes say nothing of an account that the transaction does not name.
+    // Some nodes return nothing for an account that the transaction does not name.
     io: account ? tokensIn(bytes(account.data[0])) - before.io : 0n,
     lamports: (wallet?.lamports ?? before.lamports) - before.lamports,
     computeUnits: value.unitsConsumed ?? 0n,
   };
 }
 
-/** Lets everything below it send deeds. */
+/** Lets the components below it send actions. */
 export function SendingProvider({ children }: { children: ReactNode }) {
   const market = useMarket();
   const { signer } = useWallet();
@@ -153,56 +155,56 @@ export function SendingProvider({ children }: { children: ReactNode }) {
     return yes;
   }, []);
 
-  /** Waits for what a stage is about, unless it is given up first: then nothing is sent, whatever comes of it later. */
-  const unlessGivenUp = useCallback(
+  /** Waits for work to finish, unless the user abandons it first: then nothing is sent, even if the work finishes later. */
+  const unlessAbandoned = useCallback(
     <Result,>(stage: Stage, work: Promise<Result>): Promise<Result> => {
-      const givenUp = ask(stage).then(() => Promise.reject(new Error(UNSIGNED)));
-      return Promise.race([work, givenUp]);
+      const abandoned = ask(stage).then(() => Promise.reject(new Error(UNSIGNED)));
+      return Promise.race([work, abandoned]);
     },
     [ask],
   );
 
   const send = useCallback(
-    async (deed: Deed): Promise<Signature> => {
+    async (action: Action): Promise<Signature> => {
       const { signature, end } = await gate(async () => {
         if (!signer) throw new Error("connect a wallet first");
         try {
           const message = pipe(
             createTransactionMessage({ version: 0 }),
             (empty) => setTransactionMessageFeePayerSigner(signer, empty),
-            (payed) => appendTransactionMessageInstructions(deed.instructions, payed),
+            (paid) => appendTransactionMessageInstructions(action.instructions, paid),
           );
           const effect = await simulate(market, signer.address, compileTransaction(message));
-          if (!(await ask({ at: "asking", deed, effect }))) throw new Error(UNSIGNED);
-          if (deed.before) await unlessGivenUp({ at: "preparing", deed }, deed.before());
-          const signing: Stage = { at: "signing", deed };
-          // Taken now: one from before the question would expire with whoever reads for long.
-          const { value: lifetime } = await unlessGivenUp(signing, market.rpc.getLatestBlockhash().send());
+          if (!(await ask({ at: "asking", action, effect }))) throw new Error(UNSIGNED);
+          if (action.before) await unlessAbandoned({ at: "preparing", action }, action.before());
+          const signing: Stage = { at: "signing", action };
+          // Fetched only now, or it could expire while the user reads the dialog.
+          const { value: lifetime } = await unlessAbandoned(signing, market.rpc.getLatestBlockhash().send());
           const timed = setTransactionMessageLifetimeUsingBlockhash(lifetime, message);
-          const signed = await unlessGivenUp(signing, signTransactionMessageWithSigners(timed));
+          const signed = await unlessAbandoned(signing, signTransactionMessageWithSigners(timed));
           const signature = getSignatureFromTransaction(signed);
           const chain = chainOf(market.rpc, signed, lifetime);
           let end: End;
           do {
-            setStage({ at: "sent", deed, signature });
+            setStage({ at: "sent", action, signature });
             end = await confirm(chain);
-          } while (end.at === "unknown" && (await ask({ at: "unknown", deed, signature })));
-          setStage(end.at === "unknown" ? null : { ...end, deed, signature });
+          } while (end.at === "unknown" && (await ask({ at: "unknown", action, signature })));
+          setStage(end.at === "unknown" ? null : { ...end, action, signature });
           return { signature, end };
         } catch (error) {
           const sentence = explain(error);
-          setStage({ at: "failed", deed, sentence });
+          setStage({ at: "failed", action, sentence });
           throw new Error(sentence, { cause: error });
         }
       });
-      // Outside of the gate: an answer that the page waits for keeps nobody from the next deed.
+      // After the gate: the next action need not wait until the page is refreshed.
       const refreshed = queries.invalidateQueries({ predicate: changes });
       if (end.at === "unknown") throw new UnknownEnd();
       if (end.at === "failed") throw new Error(end.sentence);
       await refreshed;
       return signature;
     },
-    [market, signer, queries, gate, ask, unlessGivenUp],
+    [market, signer, queries, gate, ask, unlessAbandoned],
   );
 
   const value: Sending = {
@@ -213,4 +215,3 @@ export function SendingProvider({ children }: { children: ReactNode }) {
   };
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
-

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { keep, kept, mustKeep, namesKept } from "./store";
 
-test("a browser that keeps nothing breaks nothing", () => {
+test("without storage nothing breaks", () => {
   Object.defineProperty(globalThis, "localStorage", {
     configurable: true,
     get: () => {
@@ -9,5 +9,5 @@ test("a browser that keeps nothing breaks nothing", () => {
     },
   });
   expect([kept("a"), keep("a", "b"), keep("a", null), namesKept("a")]).toEqual([null, false, false, []]);
-  expect(() => mustKeep("a", "b")).toThrow("keeps no data of this site");
+  expect(() => mustKeep("a", "b")).toThrow("stores no data for this site");
 });

@@ -1,6 +1,6 @@
-// What this browser keeps from visit to visit. With a site's data blocked it keeps nothing, and every access throws.
+// The browser's storage. If the user blocks site data, every access throws.
 
-/** What is kept under a name; `null` for nothing. */
+/** The text stored under a name; `null` if there is none. */
 export function kept(name: string): string | null {
   try {
     return localStorage.getItem(name);
@@ -9,7 +9,7 @@ export function kept(name: string): string | null {
   }
 }
 
-/** Keeps a text under a name, or forgets what is there; returns whether the browser did. */
+/** Stores a text under a name, or removes it; returns whether that worked. */
 export function keep(name: string, text: string | null): boolean {
   try {
     if (text === null) localStorage.removeItem(name);
@@ -20,13 +20,13 @@ export function keep(name: string, text: string | null): boolean {
   }
 }
 
-/** Keeps what is lost with the page otherwise; fails with a sentence where the browser keeps nothing. */
+/** Stores a text that must outlive the page; fails with a sentence if the browser stores nothing. */
 export function mustKeep(name: string, text: string): void {
   if (keep(name, text)) return;
-  throw new Error("this browser keeps no data of this site, so this would be lost with the page; allow its data, or make room, and try again");
+  throw new Error("this browser stores no data for this site, so this would be lost when you close the page; allow site data or free up space, then try again");
 }
 
-/** The rest of the names that begin like this. */
+/** The names in storage that start with `start`, without it. */
 export function namesKept(start: string): string[] {
   try {
     return Object.keys(localStorage)

@@ -27,7 +27,7 @@ function market() {
   return { sources, told, end, last, fail };
 }
 
-test("a refused stream is opened again, ever later, and soon again once one was there", () => {
+test("a refused stream is opened again with growing pauses, which start over after a success", () => {
   const { sources, last, fail } = market();
   for (const pause of [1, 2, 4, 8, 16, 30, 30]) {
     const before = sources.length;
@@ -43,7 +43,7 @@ test("a refused stream is opened again, ever later, and soon again once one was 
   expect(sources.length).toBe(9);
 });
 
-test("one that was lost is left to the browser, and one that is over stays so", () => {
+test("a lost stream is left to the browser, and a closed one stays closed", () => {
   const { sources, told, end, last, fail } = market();
   last().onopen();
   last().onmessage();

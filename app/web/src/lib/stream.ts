@@ -1,20 +1,20 @@
-/** Milliseconds before a stream that was refused is opened again, at first and at most; twice as many after each refusal. */
+/** Milliseconds before a refused stream is opened again: the first pause, doubled after each refusal, and the longest. */
 const PAUSE = 1_000;
 const LONGEST = 30_000;
 
-/** What is done about a stream. */
+/** Callbacks for a stream's events. */
 export interface Listener {
   opened: () => void;
   heard: () => void;
   lost: () => void;
 }
 
-/** What is needed of an `EventSource`. */
+/** The part of `EventSource` that is used here. */
 export type Source = Pick<EventSource, "readyState" | "onopen" | "onmessage" | "onerror" | "close">;
 
 /**
- * Follows a stream until the function that it returns is called. A browser connects again by itself after a loss, but gives up for good at an answer
- * that is a refusal, as of a server that is busy or starting: then a new one is opened after a pause.
+ * Follows a stream until the returned function is called. After a lost connection the browser reconnects on its own, but it gives up if the
+ * server responds with an error, as one does that is busy or starting. Then a new stream is opened after a pause.
  */
 export function follow(open: () => Source, { opened, heard, lost }: Listener): () => void {
   let source: Source;

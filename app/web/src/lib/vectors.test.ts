@@ -38,7 +38,7 @@ const COMPUTED: Record<string, (...given: string[]) => unknown> = {
 
 const VECTORS = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url), "utf8")) as Record<string, string[][]>;
 
-test("all of the programs' vectors are computed", () => {
+test("all of the programs' test vectors are reproduced", () => {
   expect(Object.keys(VECTORS).sort()).toEqual(Object.keys(COMPUTED).sort());
 });
 

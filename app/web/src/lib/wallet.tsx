@@ -25,36 +25,36 @@ import { keep, kept } from "./store";
 type Features = StandardConnectFeature & SolanaSignTransactionFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>;
 type Chain = `solana:${string}`;
 
-/** The wallet that acts, and those that could. */
+/** The connected wallet, and the wallets that can be connected. */
 export interface Wallets {
-  /** Wallets of this browser that can sign for the market's chain. */
+  /** Wallets in this browser that can sign for the market's chain. */
   usable: readonly Wallet[];
-  /** Wallets that cannot, for they know other chains only. */
+  /** Wallets that support only other chains. */
   foreign: readonly Wallet[];
-  /** Signs for the connected account; `null` when none is connected. */
+  /** Signs for the connected account; `null` if none is connected. */
   signer: TransactionModifyingSigner | null;
   /** Address of the connected account. */
   address: Address | null;
   /** Name of the connected wallet. */
   name: string | null;
-  /** Connects a wallet; throws when its owner refuses. */
+  /** Connects a wallet; throws if the user rejects it. */
   connect: (wallet: Wallet, silent?: boolean) => Promise<void>;
-  /** Forgets the wallet. */
+  /** Disconnects the wallet. */
   disconnect: () => void;
 }
 
 const Context = createContext<Wallets | null>(null);
-/** Name of the wallet to connect again after a reload. */
+/** Storage key for the name of the wallet to reconnect after a reload. */
 const LAST = "ionet.wallet";
 
-/** The wallet of whoever uses the page. */
+/** The user's wallet. */
 export function useWallet(): Wallets {
   const wallets = useContext(Context);
-  if (!wallets) throw new Error("there is no wallet outside of <WalletProvider>");
+  if (!wallets) throw new Error("useWallet needs a <WalletProvider> around it");
   return wallets;
 }
 
-// Wallets announce themselves at any time; React wants the same list as long as it is the same.
+// Wallets register at any time; React needs the same list object until it changes.
 const registry = getWallets();
 let present = registry.get();
 const watchRegistry = (changed: () => void) => {
@@ -66,7 +66,7 @@ const watchRegistry = (changed: () => void) => {
   return () => ends.forEach((end) => end());
 };
 
-/** Offers this browser's wallets to the page. */
+/** Gives the components below it access to the browser's wallets. */
 export function WalletProvider({ children }: { children: ReactNode }) {
   const { config } = useMarket();
   const { chain } = config;
@@ -86,7 +86,7 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     async (wallet: Wallet, silent = false) => {
       const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
       const account = accounts.find(({ chains }) => chains.includes(chain));
-      if (!account) throw new Error(`${wallet.name} has no account for ${network}; switch its network and connect again`);
+      if (!account) throw new Error(`${wallet.name} has no account on ${network}; switch its network and connect again`);
       keep(LAST, wallet.name);
       setConnected({ wallet, account });
     },
@@ -101,13 +101,13 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     });
   }, []);
 
-  // Whoever was connected before a reload still is.
+  // Reconnect the wallet that was connected before the reload.
   const last = usable.find(({ name }) => name === kept(LAST));
   useEffect(() => {
     if (last && !connected) connect(last, true).catch(() => keep(LAST, null));
   }, [last, connected, connect]);
 
-  // The owner may choose another account in the wallet itself.
+  // The user may switch accounts in the wallet itself.
   useEffect(() => {
     if (!connected) return;
     const { wallet } = connected;
@@ -127,14 +127,14 @@ export function WalletProvider({ children }: { children: ReactNode }) {
       connect,
       disconnect,
     }),
-    // The lists are new on each render; what they depend on is not.
+    // The lists are new objects on each render, but depend only on these.
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [wallets, chain, connected, connect, disconnect],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
-/** Signs with a wallet. It may change what it signs, a fee for priority say, so that is what is sent. */
+/** Signs with a wallet. The wallet may change the transaction, for example add a priority fee, so the signed one is sent. */
 function signerOf(wallet: Wallet, account: WalletAccount, chain: Chain): TransactionModifyingSigner {
   const { signTransaction } = (wallet.features as Features)[SolanaSignTransaction];
   return {

@@ -1,12 +1,12 @@
 import { useId, useState, type FormEvent, type ReactNode } from "react";
 import { explain } from "../lib/errors";
 import { Busy } from "../lib/gate";
-import { useSending, type Deed } from "../lib/send";
+import { useSending, type Action } from "../lib/send";
 import { Button } from ".";
 
 /**
- * Something that can be done on the chain: what it means, its fields, and a button. `why` is the reason why it cannot be done now, which is shown
- * instead of letting somebody try. `deed` says what to send; what it throws is shown.
+ * A form for one transaction: what it does, its fields and a button. `why` is the reason why it is not possible now; it is shown and the
+ * button is disabled. `action` returns what to send; an error that it throws is shown.
  */
 export function Act({
   name,
@@ -15,7 +15,7 @@ export function Act({
   kind = "plain",
   why,
   always = false,
-  deed,
+  action,
   done,
   children,
 }: {
@@ -24,9 +24,9 @@ export function Act({
   label: string;
   kind?: "plain" | "primary" | "danger";
   why: string | null;
-  /** Shows the fields although it cannot be done yet: filling them in is what is missing. */
+  /** Shows the fields even with a `why`: filling them in is what resolves it. */
   always?: boolean;
-  deed: () => Deed | Promise<Deed>;
+  action: () => Action | Promise<Action>;
   done?: () => void;
   children?: ReactNode;
 }) {
@@ -39,8 +39,8 @@ export function Act({
     setError(null);
     setBusy(true);
     try {
-      const made = await deed();
-      // The dialog says what became of it, unless it is about something else.
+      const made = await action();
+      // The dialog shows the outcome, unless it is showing another action.
       await send(made).then(done, (failure) => {
         if (failure instanceof Busy) throw failure;
       });
@@ -62,7 +62,7 @@ export function Act({
       )}
       {why !== null && (
         <p id={`${id}-why`} className="small">
-          {always ? "First" : "Not now"}: {why}
+          {always ? "First" : "Not available"}: {why}
         </p>
       )}
       <footer>

@@ -3,17 +3,17 @@ import { explain } from "../lib/errors";
 import { asTyped, decimal, IO, parseAmount } from "../lib/format";
 import { Field } from ".";
 
-/** An amount of $IO that is being typed. */
+/** State of a field for an amount of $IO. */
 export interface Typed {
   text: string;
   setText: (text: string) => void;
-  /** Base units; `null` while nothing or no number is typed. */
+  /** Base units; `null` if the field is empty or not a number. */
   amount: bigint | null;
-  /** What is wrong with what was typed. */
+  /** Why the text is not an amount. */
   error: string | null;
 }
 
-/** An amount of $IO for somebody to type. */
+/** State for a field that takes an amount of $IO. */
 export function useAmount(initial = ""): Typed {
   const [text, setText] = useState(initial);
   if (text.trim() === "") return { text, setText, amount: null, error: null };
@@ -24,14 +24,14 @@ export function useAmount(initial = ""): Typed {
   }
 }
 
-/** The base units typed, or an error that asks for them. */
+/** The amount typed, in base units; throws if there is none. */
 export function given({ amount, error }: Typed): bigint {
   if (error) throw new Error(error);
-  if (!amount) throw new Error("type an amount above zero");
+  if (!amount) throw new Error("enter an amount above zero");
   return amount;
 }
 
-/** A field for an amount of $IO; with `most` a button fills it in. */
+/** A field for an amount of $IO; with `most` a button fills in that amount. */
 export function AmountField({ label, typed, hint, most, error }: { label: string; typed: Typed; hint?: ReactNode; most?: bigint; error?: string | null }) {
   return (
     <div className="amount-field">
@@ -47,7 +47,7 @@ export function AmountField({ label, typed, hint, most, error }: { label: string
       />
       {most !== undefined && most > 0n && (
         <button type="button" className="link small" onClick={() => typed.setText(asTyped(most, IO))}>
-          All {decimal(most, IO)} $IO
+          Use {decimal(most, IO)} $IO
         </button>
       )}
     </div>

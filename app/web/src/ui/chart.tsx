@@ -5,35 +5,35 @@ import { moment } from "../lib/format";
 import { endOf, levelsOf } from "./levels";
 import { AMOUNTS, HOURS, timeTicks } from "./ticks";
 
-/** A line of a chart; `null` where it has no value. */
+/** A line of a chart; `null` where there is no value. */
 export interface Line {
   name: string;
   values: (number | null)[];
 }
 
-/** What is shown over time. */
+/** Values over time. */
 interface Over {
   label: string;
   /** Unix seconds, the earliest first. */
   times: number[];
   lines: Line[];
   format: (value: number) => string;
-  /** Steps between the ticks of the axis of values. */
+  /** Allowed distances between ticks on the value axis. */
   steps?: number[];
 }
 
 const COLORS = ["--line-1", "--line-2", "--line-3", "--line-4"];
 const colorOf = (line: number) => COLORS[line % COLORS.length] ?? "--line-1";
 const HEIGHT = 220;
-/** From so many times on there are lines. */
+/** Fewest times that are drawn as lines; fewer are drawn as bars. */
 const FEW = 4;
-/** Pixels of a digit on an axis. */
+/** Width of a digit on an axis, in pixels. */
 const DIGIT = 7.5;
 
-/** Values over time, from zero on: as lines, or as bars while there are few. */
+/** A chart of values over time, starting at zero: lines, or bars if there are only a few. */
 export const Chart = (of: Over) => (of.times.length < FEW ? <Bars {...of} /> : <Lines {...of} />);
 
-/** The values of each time, the latest first. */
+/** The values as bars, the latest first. */
 function Bars({ label, times, lines, format }: Over) {
   const most = Math.max(...lines.flatMap(({ values }) => values.map((value) => value ?? 0)));
   return (
@@ -63,7 +63,7 @@ function Bars({ label, times, lines, format }: Over) {
   );
 }
 
-/** Lines, each on one level from a value to the next. What they show is also said in words, for those who cannot see it. */
+/** The values as stepped lines. The label for screen readers has the latest of each line. */
 function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -76,7 +76,7 @@ function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
     const levels = lines.map(({ name, values }) => ({ name, values: levelsOf(values) }));
     const written = (value: number | null) => (value === null ? "–" : format(value));
     const last = times.at(-1) ?? 0;
-    // Where nothing is pointed at, the legend has the latest.
+    // Without a cursor on the chart, the legend shows the latest value.
     const legend =
       (latest: number | null, say: (value: number | null) => string): uPlot.Series.Value =>
       (_, value, __, at) =>
@@ -119,9 +119,9 @@ function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
       plot.destroy();
     };
   }, [times, lines, format, steps]);
-  const said = lines.map(({ name, values }) => {
+  const latest = lines.map(({ name, values }) => {
     const last = levelsOf(values).at(-1) ?? null;
-    return `${name}: ${last === null ? "nothing yet" : `${format(last)} last`}`;
+    return `${name}: ${last === null ? "no value yet" : `latest ${format(last)}`}`;
   });
-  return <div ref={place} className="chart" role="img" aria-label={`${label}. ${said.join("; ")}`} />;
+  return <div ref={place} className="chart" role="img" aria-label={`${label}. ${latest.join("; ")}`} />;
 }

@@ -10,7 +10,7 @@ import { Button, Facts, Key, Loading } from ".";
 /** A dialog over the page. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  // Closed before it is removed, it gives the focus back to where it came from.
+  // Closing the dialog before it is removed returns the focus to the element that opened it.
   useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
@@ -29,17 +29,17 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
   );
 }
 
-/** What a transaction is about to do, is doing and did. */
+/** The dialog of a transaction, from the simulation to its outcome. */
 export function SendDialog() {
   const { stage, answer, close } = useSending();
   const { name } = useWallet();
   if (!stage) return null;
   const cancel = () => (stage.at === "sent" || stage.at === "done" || stage.at === "failed" ? close() : answer(false));
   return (
-    <Dialog title={stage.deed.title} onClose={cancel}>
+    <Dialog title={stage.action.title} onClose={cancel}>
       {stage.at === "asking" && (
         <>
-          <p>Run on the chain without being sent, this is what it would change:</p>
+          <p>A simulation on the chain shows these changes:</p>
           <EffectFacts effect={stage.effect} />
           <footer>
             <Button onClick={() => answer(false)}>Cancel</Button>
@@ -49,11 +49,11 @@ export function SendDialog() {
           </footer>
         </>
       )}
-      {stage.at === "preparing" && <Loading what="Preparing; nothing is signed yet" />}
-      {stage.at === "signing" && <Loading what={`Waiting for ${name ?? "the wallet"} to sign`} />}
+      {stage.at === "preparing" && <Loading what="Preparing; nothing has been signed yet" />}
+      {stage.at === "signing" && <Loading what={`Sign the transaction in ${name ?? "your wallet"}`} />}
       {stage.at === "sent" && (
         <>
-          <Loading what="Sent; waiting for the chain to confirm" />
+          <Loading what="Sent; waiting for confirmation" />
           <Signed as={stage.signature} />
         </>
       )}
@@ -72,13 +72,13 @@ export function SendDialog() {
       {stage.at === "unknown" && (
         <>
           <p className="wrong" role="alert">
-            It was signed and sent, but the chain's node does not say what became of it. It may still land: look at it before you send it again.
+            The transaction was signed and sent, but the node does not report its outcome. It may still land: check again before you send another.
           </p>
           <Signed as={stage.signature} />
           <footer>
             <Button onClick={() => answer(false)}>Close</Button>
             <Button kind="primary" autoFocus onClick={() => answer(true)}>
-              Look again
+              Check again
             </Button>
           </footer>
         </>
@@ -100,7 +100,7 @@ export function SendDialog() {
   );
 }
 
-/** By what a transaction that was sent is found again. */
+/** The signature of a transaction that was sent. */
 const Signed = ({ as }: { as: string }) => (
   <p className="small">
     Transaction <Key of={as} />
@@ -113,15 +113,15 @@ function EffectFacts({ effect }: { effect: Effect }) {
   return (
     <Facts
       of={[
-        ["$IO of the wallet", `${signed(effect.io, IO)} $IO`],
-        ["SOL of the wallet", `${signed(effect.lamports, SOL)} SOL, fee and rents included`],
+        ["$IO balance", `${signed(effect.io, IO)} $IO`],
+        ["SOL balance", `${signed(effect.lamports, SOL)} SOL, including fees and rent`],
         ["Compute units", effect.computeUnits.toLocaleString("en")],
       ]}
     />
   );
 }
 
-/** Chooses a wallet, or shows the one that is connected. */
+/** The button and dialog for connecting a wallet, or for the connected one. */
 export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigint } }) {
   const { usable, foreign, address, name, connect, disconnect } = useWallet();
   const { config } = useMarket();
@@ -176,10 +176,10 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   </li>
                 ))}
               </ul>
-              {usable.length === 0 && <p>No wallet of this browser can sign for {network}. Install one, or switch its network.</p>}
+              {usable.length === 0 && <p>No wallet in this browser supports {network}. Install one, or switch its network.</p>}
               {foreign.length > 0 && (
                 <p className="muted small">
-                  On other chains only: {foreign.map(({ name }) => name).join(", ")}. Switch their network to {network} to use them.
+                  On another network: {foreign.map(({ name }) => name).join(", ")}. Switch to {network} in the wallet to use it here.
                 </p>
               )}
               {error && (

@@ -3,13 +3,13 @@ import { Link } from "wouter";
 import { explain } from "../lib/errors";
 import { io, iso, moment, roughly, short } from "../lib/format";
 
-/** A button; the first of a form is `primary`. One that is `busy` does nothing, but keeps the focus of whoever pressed it. */
+/** A button; the main one of a form is `primary`. While `busy` it does nothing, but keeps the focus. */
 export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger"; busy?: boolean }) {
   const press = busy ? (event: MouseEvent) => event.preventDefault() : rest.onClick;
   return <button type="button" {...rest} onClick={press} aria-disabled={busy || undefined} className={`button ${kind} ${rest.className ?? ""}`} />;
 }
 
-/** The heading of a page with what can be done there. `up` is the list that it is one of. */
+/** The heading of a page with its actions. `up` links to the list that the page belongs to. */
 export function Title({
   up,
   children,
@@ -37,7 +37,7 @@ export function Title({
   );
 }
 
-/** A part of a page; a `tall` one has room for a chart that is on its way. */
+/** A part of a page; a `tall` one reserves room for a chart that is still loading. */
 export function Card({ title, actions, tall, children }: { title?: ReactNode; actions?: ReactNode; tall?: boolean; children: ReactNode }) {
   return (
     <section className={tall ? "card tall" : "card"}>
@@ -52,7 +52,7 @@ export function Card({ title, actions, tall, children }: { title?: ReactNode; ac
   );
 }
 
-/** A number that says something by itself. */
+/** A figure: one number with its name. */
 export function Figure({ name, children, says }: { name: string; children: ReactNode; says?: ReactNode }) {
   return (
     <div className="figure">
@@ -66,7 +66,7 @@ export function Figure({ name, children, says }: { name: string; children: React
 /** Figures side by side. */
 export const Figures = ({ children }: { children: ReactNode }) => <dl className="figures">{children}</dl>;
 
-/** Names and values below each other. */
+/** A list of names and values. */
 export function Facts({ of }: { of: [name: ReactNode, value: ReactNode][] }) {
   return (
     <dl className="facts">
@@ -80,12 +80,12 @@ export function Facts({ of }: { of: [name: ReactNode, value: ReactNode][] }) {
   );
 }
 
-/** A word for a state, with a colour that repeats it. */
+/** A state in a word, which its colour repeats. */
 export const Badge = ({ tone = "plain", children }: { tone?: "plain" | "good" | "bad" | "busy"; children: ReactNode }) => (
   <span className={`badge ${tone}`}>{children}</span>
 );
 
-/** What is wrong, and what to do. */
+/** An error and what to do about it. */
 export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }) => (
   <div className="problem" role="alert">
     <p>{explain(error)}</p>
@@ -93,7 +93,7 @@ export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }
   </div>
 );
 
-/** Says that something is on its way. */
+/** A loading indicator. */
 export const Loading = ({ what = "Loading" }: { what?: string }) => (
   <p className="loading" role="status">
     <span className="spinner" aria-hidden="true" />
@@ -101,10 +101,10 @@ export const Loading = ({ what = "Loading" }: { what?: string }) => (
   </p>
 );
 
-/** Says that there is nothing yet, and how there would be. */
+/** An empty state: that there is nothing yet, and what would change that. */
 export const Empty = ({ children }: { children: ReactNode }) => <p className="empty">{children}</p>;
 
-/** The state of a question, or what its answer looks like. */
+/** A query's result, or its loading, error or empty state. */
 export function Answer<Data>({
   of,
   empty,
@@ -124,16 +124,16 @@ export function Answer<Data>({
 /** A column of a table. */
 export interface Column<Row> {
   name: string;
-  /** Numbers stand at the right. */
+  /** Numbers are aligned to the right. */
   number?: boolean;
-  /** Left out on narrow screens. */
+  /** Hidden on narrow screens. */
   wide?: boolean;
   cell: (row: Row) => ReactNode;
 }
 
 /**
- * Rows that may be many: it scrolls sideways inside itself, shows `step` of them at first, and shows and asks for more below. On narrow
- * screens each row is a card, whose cells have their names.
+ * A table. It scrolls sideways within itself and shows `step` rows at first; a button below shows and fetches more. On narrow screens each
+ * row is a card with labelled cells.
  */
 export function Table<Row>({
   caption,
@@ -194,7 +194,7 @@ export function Table<Row>({
 const style = ({ number, wide }: { number?: boolean; wide?: boolean }) =>
   [number && "number", wide && "wide"].filter(Boolean).join(" ") || undefined;
 
-/** An address, shortened; a click copies it whole. With `to` it leads to a page of the app. */
+/** A shortened address with a button that copies it in full. With `to` it links to a page of the app. */
 export function Key({ of, to }: { of: string | null | undefined; to?: string }) {
   const [copied, setCopied] = useState(false);
   if (!of) return <>–</>;
@@ -220,7 +220,7 @@ export function Key({ of, to }: { of: string | null | undefined; to?: string }) 
   );
 }
 
-/** An amount of $IO; a `rough` one at a glance, and exact for whoever points at it. */
+/** An amount of $IO; a `rough` one is rounded, with the exact amount as its tooltip. */
 export const Io = ({ of, rough = false }: { of: bigint | number | null | undefined; rough?: boolean }) => {
   if (!rough || of === null || of === undefined) return <span className="amount">{io(of)}</span>;
   return (
@@ -234,7 +234,7 @@ export const Io = ({ of, rough = false }: { of: bigint | number | null | undefin
 export const Moment = ({ at }: { at: number | bigint | null | undefined }) =>
   at ? <time dateTime={iso(at)}>{moment(at)}</time> : <>–</>;
 
-/** A field of a form with its label, a hint, and what is wrong with what was typed. */
+/** A form field with its label, a hint and an error. */
 export function Field({
   label,
   hint,

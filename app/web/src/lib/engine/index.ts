@@ -7,7 +7,7 @@ export interface Image {
   rgba: Uint8ClampedArray;
 }
 
-/** What must be known of a photo to put its tiles together again. */
+/** What is needed to join a photo's tiles again. */
 export interface Layout {
   width: number;
   height: number;
@@ -22,7 +22,7 @@ export interface Prepared {
   blob: Uint8Array;
 }
 
-/** A model package of this server. */
+/** A model package that this server ships. */
 export interface Shipped {
   name: string;
   /** MODEL: what a registered model commits to. */
@@ -32,10 +32,10 @@ export interface Shipped {
   takes: "photo" | "prompt";
 }
 
-/** What recomputing a job has found. */
+/** Result of recomputing a job. */
 export type Finding = { right: true } | { right: false; where: { unit: number; op: number; name: string } | null };
 
-/** What the engine can be asked. */
+/** A request to the engine. */
 export type Question =
   | { ask: "models" }
   | { ask: "photo"; model: string; photo: Image }
@@ -44,7 +44,7 @@ export type Question =
   | { ask: "photoOf"; model: string; store: string; inputs: string; units: number; layout: Layout }
   | { ask: "check"; model: string; store: string; inputs: string; traces: string; outputs: string };
 
-/** What it answers. */
+/** Its answer. */
 export type Answer = { models: Shipped[] } | { prepared: Prepared } | { pictures: Image[] } | { finding: Finding };
 
 type Waiting = {
@@ -57,7 +57,7 @@ const waiting = new Map<number, Waiting>();
 let worker: Worker | undefined;
 let last = 0;
 
-/** Asks the engine, which is loaded with the first question. Errors are sentences. */
+/** Sends a request to the engine, which is loaded on first use. Errors are sentences for people. */
 function ask(question: Question, progress?: Waiting["progress"]): Promise<Answer> {
   if (!worker) {
     worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -69,7 +69,7 @@ function ask(question: Question, progress?: Waiting["progress"]): Promise<Answer
       else who?.reject(new Error(data.error));
     };
     worker.onerror = () => {
-      for (const { reject } of waiting.values()) reject(new Error("this browser cannot run the engine; use a current one, or `ionet`"));
+      for (const { reject } of waiting.values()) reject(new Error("this browser cannot run the engine; use a current browser or the `ionet` CLI"));
       waiting.clear();
       worker = undefined;
     };
@@ -86,19 +86,19 @@ export const preparePhoto = async (model: string, photo: Image) => ((await ask({
 export const preparePrompt = async (model: string, prompt: string, seed: bigint, pictures: number) =>
   ((await ask({ ask: "prompt", model, prompt, seed, pictures })) as { prepared: Prepared }).prepared;
 
-/** Downloads outputs, checks that they are what the chain commits to, and makes pictures of them. */
+/** Downloads outputs, verifies them against the commitment on the chain, and turns them into pictures. */
 export const pictures = async (question: Omit<Extract<Question, { ask: "pictures" }>, "ask">) =>
   ((await ask({ ask: "pictures", ...question })) as { pictures: Image[] }).pictures;
 
-/** Downloads inputs, checks them in the same way, and puts the photo together that they were cut from. */
+/** Downloads and verifies inputs in the same way, and joins the photo that they were cut from. */
 export const photoOf = async (question: Omit<Extract<Question, { ask: "photoOf" }>, "ask">) =>
   ((await ask({ ask: "photoOf", ...question })) as { pictures: Image[] }).pictures;
 
-/** Recomputes a job and compares it with its worker's roots. */
+/** Recomputes a job and compares it with the roots that its worker committed to. */
 export const check = async (question: Omit<Extract<Question, { ask: "check" }>, "ask">, progress: (done: number, units: number) => void) =>
   ((await ask({ ask: "check", ...question }, progress)) as { finding: Finding }).finding;
 
-/** The packages that this server has. */
+/** The model packages that this server ships. */
 export const useShipped = () =>
   useQuery({
     queryKey: ["config", "models"],

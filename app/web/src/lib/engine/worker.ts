@@ -1,4 +1,4 @@
-// Runs the engine beside the page, which stays responsive.
+// Runs the engine in a Web Worker, so that the page stays responsive.
 
 import init, { address, Model, type Check, type Picture } from "../../generated/engine/web_engine.js";
 import { readSome } from "../bytes";
@@ -8,7 +8,7 @@ import type { Answer, Image, Question, Shipped } from ".";
 const models = new Map<string, Promise<Model>>();
 const ready = init();
 
-/** A package of this server, loaded once. */
+/** A model package of this server, loaded once. */
 function model(name: string): Promise<Model> {
   const known = models.get(name);
   if (known) return known;
@@ -24,21 +24,21 @@ function model(name: string): Promise<Model> {
 
 async function get(url: string): Promise<Uint8Array> {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} is not there (${answer.status})`);
+  if (!answer.ok) throw new Error(`${url} cannot be loaded (status ${answer.status})`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-/** Most bytes of a blob: as many as the project's store takes. */
+/** Largest blob, in bytes: the limit of the project's blob store. */
 const MAX_BLOB = 64 << 20;
 
-/** A blob whose bytes are what its address says. */
+/** Downloads a blob and verifies it against its address. */
 async function blob(store: string, at: string): Promise<Uint8Array> {
   await ready;
   const answer = await fetch(`${store}/${at}`).catch(() => null);
-  if (answer?.status === 404) throw new Error("the blob store does not have it (any more)");
-  if (!answer?.ok) throw new Error(`the blob store does not answer (${answer?.status ?? "unreachable"}); try again in a moment`);
+  if (answer?.status === 404) throw new Error("the blob store does not have this blob, or no longer has it");
+  if (!answer?.ok) throw new Error(`the blob store does not respond (${answer?.status ?? "unreachable"}); try again in a moment`);
   const bytes = await readSome(answer, MAX_BLOB);
-  if (hex(address(bytes)) !== at) throw new Error("the blob store sent other bytes than the chain commits to; do not trust it");
+  if (hex(address(bytes)) !== at) throw new Error("the blob store returned data that does not match the commitment on the chain; do not trust it");
   return bytes;
 }
 
@@ -92,7 +92,7 @@ async function answer(question: Question, progress: (done: number, units: number
       const check = loaded.check(inputs);
       recompute(check, progress);
       if (check.agrees(unhex(question.traces), unhex(question.outputs))) return { finding: { right: true } };
-      // What the worker shows of its trace tells where; it may show nothing.
+      // The worker's published trace tells where; it may be missing.
       const shown = await blob(question.store, question.traces).catch(() => null);
       const difference = shown && check.difference(shown);
       return { finding: { right: false, where: difference ? { unit: difference.unit, op: difference.op, name: difference.name } : null } };

@@ -20,15 +20,15 @@ const program = COSTAKING_PROGRAM_ADDRESS;
 
 /** Offers to co-stakers. */
 export const OFFER: Kind<Offer> = { program, discriminator: getOfferDiscriminatorBytes(), decoder: getOfferDecoder() };
-/** Where an offer has its device. */
+/** Offset of an offer's device. */
 export const DEVICE_AT = 8;
-/** Where an offer has its status. */
+/** Offset of an offer's status. */
 export const STATUS_AT = 1_566;
-/** What co-stakers have in offers. */
+/** Positions of co-stakers in offers. */
 export const POSITION: Kind<Position> = { program, discriminator: getPositionDiscriminatorBytes(), decoder: getPositionDecoder() };
-/** Shares on their way out. */
+/** Exits: shares that are leaving an offer. */
 export const EXIT: Kind<Exit> = { program, discriminator: getExitDiscriminatorBytes(), decoder: getExitDecoder() };
-/** Where a position and an exit have who holds them. */
+/** Offset of the holder in positions and exits. */
 export const HOLDER_AT = 40;
 
 /** The program's parameters. */

@@ -8,7 +8,7 @@ import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
 import { useGpuOf, useHoldings, useOutlook } from "./hooks";
 import { backAt, claimable, earning, exitRewards, exitStake, stakeOf } from "./shares";
 
-/** What a wallet has in offers and what is on its way out; each leads to the offer, where something can be done about it. */
+/** A wallet's positions and exits, each with a link to its offer and the actions there. */
 export function HoldingsCard({ holder }: { holder: Address }) {
   const holdings = useHoldings(holder);
   const gpus = useGpuModels();
@@ -44,7 +44,7 @@ export function HoldingsCard({ holder }: { holder: Address }) {
       ) : !holdings.known ? (
         <Loading />
       ) : rows.length === 0 ? (
-        <Empty>You have nothing in an offer. Join one on its page.</Empty>
+        <Empty>You have no co-stake yet. Join an offer on its page.</Empty>
       ) : (
         <Table
           caption="Your co-stake"
@@ -55,14 +55,14 @@ export function HoldingsCard({ holder }: { holder: Address }) {
             { name: "GPUs", wide: true, cell: ({ known }) => known && named(known.device) },
             { name: "Stake", number: true, cell: ({ stake }) => <Io of={stake} /> },
             { name: "Rewards", number: true, cell: ({ rewards }) => <Io of={rewards} rough /> },
-            { name: "A week brings", number: true, wide: true, cell: ({ brings }) => (brings === null ? "–" : roughly(brings)) },
+            { name: "Est. weekly rewards", number: true, wide: true, cell: ({ brings }) => (brings === null ? "–" : roughly(brings)) },
             {
-              name: "State",
+              name: "Status",
               cell: (row) => {
-                if (row.kind === "in") return <Badge tone="good">in</Badge>;
+                if (row.kind === "in") return <Badge tone="good">active</Badge>;
                 const left = Number(row.back) - now;
                 return left > 0 ? (
-                  <Badge tone="busy">back in {span(left)}</Badge>
+                  <Badge tone="busy">available in {span(left)}</Badge>
                 ) : (
                   <Link href={`/co-staking/${row.at.offer}`}>
                     <Badge tone="good">ready to withdraw</Badge>

@@ -10,7 +10,7 @@ import { lastWeek, rated, weekly } from "../rewards/week";
 import { EXIT, HOLDER_AT, OFFER, POSITION } from "./accounts";
 import { part } from "./shares";
 
-/** Devices at addresses. */
+/** The devices at these addresses. */
 export function useDevices(addresses: readonly Address[] | undefined) {
   const market = useMarket();
   const wanted = [...new Set(addresses)].sort();
@@ -22,10 +22,10 @@ export function useDevices(addresses: readonly Address[] | undefined) {
   });
 }
 
-/** A device that was closed, as far as its offers go: nothing is at stake in it. Rewards that were shared before outlive it. */
+/** A stand-in for a closed device: it has no stake, but its offers may still hold distributed rewards. */
 export const closed = (address: Address): Found<Device> => ({ ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), address });
 
-/** An offer's device by an answer of [`useDevices`]; `null` while that is the answer to an earlier question, which need not have it. */
+/** An offer's device in the result of [`useDevices`]; `null` while that is the result for other addresses, which may lack it. */
 export function deviceIn(
   { data, isPlaceholderData }: Pick<ReturnType<typeof useDevices>, "data" | "isPlaceholderData">,
   at: Address,
@@ -33,15 +33,15 @@ export function deviceIn(
   return data?.get(at) ?? (data && !isPlaceholderData ? closed(at) : null);
 }
 
-/** What stake in offers brings in a week, at the prices of the last one. */
+/** Expected weekly rewards of stake in offers, by the rewards of the last week. */
 export interface Outlook {
-  /** Hours it is computed by. */
+  /** Number of hours that it is based on. */
   hours: number;
-  /** Base units for so much stake: a full offer gets its whole share, one that is half full half of it, so a stake brings the same in both. */
+  /** Base units a week for an amount of stake: a half-full offer gets half of its share, so an amount earns the same in either. */
   weekly: (stake: bigint, offer: Pick<Offer, "shareBps" | "capacity">, device: Device, gpu: GpuModel) => bigint;
 }
 
-/** The outlook by the settled hours of the last seven days. */
+/** The outlook, based on the settled hours of the last seven days. */
 export function useOutlook(): { outlook: Outlook; blocks: readonly RewardBlock[] } {
   const hours = useHours();
   const emission = useEmission();
@@ -64,7 +64,7 @@ export function useGpuOf(): (device: Device) => Found<GpuModel> | undefined {
   return (device) => gpus.data?.find(({ id }) => id === device.gpuModel);
 }
 
-/** What a wallet has in offers and on its way out, with the offers and devices. */
+/** A wallet's positions and exits, with their offers and devices. */
 export function useHoldings(holder: Address | null) {
   const market = useMarket();
   const where = holder ? [{ offset: HOLDER_AT, bytes: addressBytes(holder) }] : [];

@@ -2,7 +2,7 @@ import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
-import { count, IO, percent, roughly } from "../../lib/format";
+import { count, IO, many, percent, roughly } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -17,7 +17,7 @@ import { room } from "./rules";
 import { Status } from "./shares";
 
 type Sort = "reward" | "share" | "room" | "record";
-/** Offers shown at once. */
+/** Offers shown at first. */
 const SHOWN = 100;
 
 interface Row {
@@ -36,16 +36,16 @@ const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
   record: (a, b) => descending(b.device.jobsConvicted, a.device.jobsConvicted) || descending(a.device.cleanJobs, b.device.cleanJobs),
 };
 
-/** Offers that can be joined, and what the visitor has in them. */
+/** Open offers, and the wallet's positions. */
 export function OffersPage() {
   const { address } = useWallet();
   const staking = useStaking();
   const costaking = useCostaking();
-  const back = staking.data && costaking.data ? `${(staking.data.cooldown + costaking.data.wait) / 86_400} days` : "some time";
+  const back = staking.data && costaking.data ? many((staking.data.cooldown + costaking.data.wait) / 86_400, "day") : "a notice period";
   return (
     <>
       <Title
-        says={`Fund a device's stake for a share of its rewards. Your stake stays yours: it is back ${back} after you ask for it. It is at stake with the device, and a slash takes a part of it.`}
+        says={`Fund part of a device's stake and earn a share of its rewards. You can leave at any time and withdraw ${back} later. If the device is slashed, you lose part of your stake.`}
       >
         Co-staking
       </Title>
@@ -93,19 +93,19 @@ function Marketplace() {
   return (
     <Card title="Offers">
       <div className="filters">
-        <AmountField label="You would stake" typed={stake} />
+        <AmountField label="Amount to stake" typed={stake} />
         <Choice label="GPU model" value={model} onChange={setModel} options={[["any", "Any"], ...models]} />
-        <AmountField label="Room for at least" typed={least} />
-        <Field label="Share of at least" unit="%" inputMode="decimal" value={share} onChange={(event) => setShare(event.target.value)} />
-        <AmountField label="Ticket of at most" typed={ticket} />
+        <AmountField label="Min. capacity left" typed={least} />
+        <Field label="Min. share" unit="%" inputMode="decimal" value={share} onChange={(event) => setShare(event.target.value)} />
+        <AmountField label="Min. stake, at most" typed={ticket} />
         <Choice
-          label="First"
+          label="Sort by"
           value={sort}
           onChange={setSort}
           options={[
-            ["reward", "Highest reward"],
+            ["reward", "Highest rewards"],
             ["share", "Largest share"],
-            ["room", "Most room"],
+            ["room", "Most capacity left"],
             ["record", "Best record"],
           ]}
         />
@@ -113,15 +113,15 @@ function Marketplace() {
       <Answer of={{ data: ready ? fitting : undefined, error: failed?.error, isPending: !ready, refetch: failed?.refetch }}>
         {(all) =>
           all.length === 0 ? (
-            <Empty>{rows.length > 0 ? "No open offer fits; drop a filter." : "No offer is open now; owners make them on their devices' pages."}</Empty>
+            <Empty>{rows.length > 0 ? "No open offer matches; change a filter." : "No offer is open right now. Device owners make offers on their device's page."}</Empty>
           ) : (
             <>
               <OfferTable rows={all} known={outlook.hours > 0} />
               <p className="muted small">
                 {outlook.hours > 0
-                  ? `What a week brings is what the stake would have got in the ${count(outlook.hours)} settled hours of the last 7 days, put up to a whole week. It is no promise.`
-                  : "What a week brings is not known before the first hour is settled."}{" "}
-                Done, missed and wrong are the device's jobs: those settled, late, and proved wrong.
+                  ? `Estimates are based on the last ${many(outlook.hours, "settled hour")} (up to 7 days), extrapolated to a week. They are not a promise.`
+                  : "Estimates appear once the first hour is settled."}{" "}
+                Jobs counts the device's completed jobs, missed deadlines and convictions.
               </p>
             </>
           )
@@ -142,14 +142,14 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
         { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
-        { name: "A week brings", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
+        { name: "Est. weekly rewards", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
-        { name: "Room", number: true, cell: ({ left }) => <Io of={left} /> },
-        { name: "Ticket", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
+        { name: "Capacity left", number: true, cell: ({ left }) => <Io of={left} /> },
+        { name: "Minimum stake", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
         { name: "Owner's stake", number: true, wide: true, cell: ({ device }) => <Io of={device.ownStake} /> },
         { name: "Hours rewarded", number: true, wide: true, cell: ({ offer }) => count(offer.distributed) },
         {
-          name: "Done / missed / wrong",
+          name: "Jobs (done / missed / convicted)",
           number: true,
           wide: true,
           cell: ({ device }) => `${count(device.jobsDone)} / ${count(device.jobsMissed)} / ${count(device.jobsConvicted)}`,

@@ -31,7 +31,7 @@ type Signer = TransactionSigner;
 type AnOffer = Found<Offer>;
 type ADevice = Found<Device>;
 
-/** What every instruction names that calls into staking. */
+/** Accounts of every instruction that calls the staking program. */
 async function calls() {
   const [config] = await findConfigPda();
   const [authority] = await findAuthorityPda();
@@ -40,11 +40,11 @@ async function calls() {
 
 const deviceVault = async (device: Address) => (await findVaultPda({ device }))[0];
 
-/** Has an offer take note of its owner's exit first, if it has to. */
+/** The instruction that records the owner's exit in the offer, if that is still to be done: it must come first. */
 const noting = async (offer: AnOffer, device: ADevice): Promise<Instruction[]> =>
   mustNote(offer, device) ? [await getForceExitInstructionAsync({ ...(await calls()), offer: offer.address, device: device.address })] : [];
 
-/** Offers co-stakers a share of a device's rewards. */
+/** Creates an offer for a device. */
 export async function create(owner: Signer, device: ADevice, mint: Address, index: number, terms: OfferTerms): Promise<Instruction[]> {
   const accounts = { ...(await calls()), owner, device: device.address, gpuModel: await gpuModel(device.gpuModel), mint };
   return [await getCreateOfferInstructionAsync({ ...accounts, index, terms })];
@@ -52,10 +52,10 @@ export async function create(owner: Signer, device: ADevice, mint: Address, inde
 
 const ending = async (owner: Signer, offer: AnOffer) => ({ ...(await calls()), owner, offer: offer.address, device: offer.device });
 
-/** Lets nobody join any more. */
+/** Closes an offer to new co-stakers. */
 export const retract = async (owner: Signer, offer: AnOffer): Promise<Instruction[]> => [await getRetractOfferInstructionAsync(await ending(owner, offer))];
 
-/** Ends sharing. */
+/** Ends an offer. */
 export const end = async (owner: Signer, offer: AnOffer, device: ADevice): Promise<Instruction[]> => [
   ...(await noting(offer, device)),
   await getEndOfferInstructionAsync(await ending(owner, offer)),
@@ -67,7 +67,7 @@ export async function close(owner: Signer, offer: AnOffer, mint: Address): Promi
   return [await createTokenAccount(owner, mint), await getCloseOfferInstructionAsync({ owner: owner.address, offer: offer.address, to })];
 }
 
-/** Joins an offer. `id` is the position's for ever: exits of one that was closed keep theirs. */
+/** Joins an offer. An `id` must not be reused, even after its position was closed: that position's exits refer to it. */
 export async function join(holder: Signer, offer: AnOffer, device: ADevice, mint: Address, id: number, amount: bigint): Promise<Instruction[]> {
   const accounts = {
     ...(await calls()),
@@ -82,7 +82,7 @@ export async function join(holder: Signer, offer: AnOffer, device: ADevice, mint
   return [await getJoinOfferInstructionAsync({ ...accounts, id, amount, expected })];
 }
 
-/** Takes shares of a position out; a position without any is closed. */
+/** Requests the exit of shares of a position, and closes the position if none remain. */
 export async function leave(holder: Signer, position: Found<Position>, offer: AnOffer, device: ADevice, shares: bigint): Promise<Instruction[]> {
   const seeds = [getUtf8Encoder().encode("exit"), getAddressEncoder().encode(position.address), getU32Encoder().encode(position.exits)];
   const [exit] = await getProgramDerivedAddress({ programAddress: COSTAKING_PROGRAM_ADDRESS, seeds });
@@ -102,7 +102,7 @@ export const cool = async (exit: Found<Exit>, offer: AnOffer, device: ADevice): 
   await cooling(exit, offer),
 ];
 
-/** Pays out an exit. */
+/** Withdraws an exit. */
 export async function withdraw(holder: Signer, exit: Found<Exit>, offer: AnOffer, device: ADevice, mint: Address): Promise<Instruction[]> {
   const accounts = {
     ...(await calls()),
@@ -122,7 +122,7 @@ export async function withdraw(holder: Signer, exit: Found<Exit>, offer: AnOffer
   ];
 }
 
-/** Shares the rewards of all hours that can be shared, in their order. */
+/** Distributes the rewards of all hours that can be distributed, in order. */
 export async function distribute(offer: AnOffer, device: ADevice, blocks: readonly RewardBlock[]): Promise<Instruction[]> {
   const shared = { ...(await calls()), offer: offer.address, device: device.address, emission: await emission(), emissionVault: await emissionVault() };
   const hours = collectable(device, blocks).map(async ({ hour, block: of }) =>
@@ -132,7 +132,7 @@ export async function distribute(offer: AnOffer, device: ADevice, blocks: readon
   return all.length === 0 ? [] : [...(await noting(offer, device)), ...all];
 }
 
-/** Pays a position's rewards. */
+/** Claims a position's rewards. */
 export async function claim(holder: Signer, position: Found<Position>, mint: Address): Promise<Instruction[]> {
   const to = await tokenAccount(holder.address, mint);
   const accounts = { holder, offer: position.offer, position: position.address, to };

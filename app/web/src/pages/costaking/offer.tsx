@@ -5,7 +5,7 @@ import type { Config, Exit, Offer, Position } from "../../generated/costaking";
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { useOne, type Found } from "../../lib/accounts";
 import { useList, type ShareRow } from "../../lib/api";
-import { count, io, IO, moment, percent, roughly, short, span } from "../../lib/format";
+import { count, io, IO, many, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { balances, useBalances } from "../../lib/send";
@@ -24,7 +24,7 @@ import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitS
 
 const UP: [string, string] = ["/co-staking", "All offers"];
 
-/** All that is known of an offer. */
+/** An offer with everything its page needs. */
 interface Standing {
   offer: Found<Offer>;
   device: Found<Device>;
@@ -34,10 +34,10 @@ interface Standing {
   least: bigint;
 }
 
-/** One offer to co-stakers: its terms and books, joining it, and what the visitor has in it. */
+/** An offer to co-stakers: its terms and current state, joining it, and the wallet's positions in it. */
 export function OfferPage() {
   const { address } = useParams<{ address: string }>();
-  if (!address || !isAddress(address)) return <Empty>This is no address of an offer.</Empty>;
+  if (!address || !isAddress(address)) return <Empty>This is not a valid offer address.</Empty>;
   return <Page address={address} />;
 }
 
@@ -54,7 +54,7 @@ function Page({ address }: { address: Address }) {
     return (
       <>
         <Title up={UP}>Offer</Title>
-        <Empty>There is no offer at {short(address)} (any more).</Empty>
+        <Empty>There is no offer at {short(address)}, or it has been closed.</Empty>
       </>
     );
   }
@@ -66,8 +66,7 @@ function Page({ address }: { address: Address }) {
           Offer
         </Title>
         <Empty>
-          The device of this offer is closed, and nothing is at stake in it any more. Rewards that were shared before can still be claimed and
-          withdrawn.
+          The device of this offer is closed and holds no more stake. Rewards that were already distributed can still be claimed or withdrawn.
         </Empty>
         {me && (
           <Mine {...of} holder={me}>
@@ -124,7 +123,7 @@ function Page({ address }: { address: Address }) {
 
 function State({ of }: { of: number }) {
   if (of === Status.Open) return <Badge tone="good">open</Badge>;
-  return <Badge>{of === Status.Closed ? "closed to newcomers" : of === Status.Forced ? "its owner has left" : "ended"}</Badge>;
+  return <Badge>{of === Status.Closed ? "closed to newcomers" : of === Status.Forced ? "owner has left" : "ended"}</Badge>;
 }
 
 function Overview({ offer, device, gpu, staking, config, least }: Standing) {
@@ -134,42 +133,42 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
   return (
     <>
       <Figures>
-        <Figure name="Room" says={`of ${io(offer.capacity)}`}>
+        <Figure name="Capacity left" says={`of ${io(offer.capacity)}`}>
           <Io of={room(offer, device, least, config)} rough />
         </Figure>
-        <Figure name="A week brings, for 100 $IO" says={outlook.hours > 0 ? `about, by ${count(outlook.hours)} hours` : "no hour is settled yet"}>
+        <Figure name="Est. weekly per 100 $IO" says={outlook.hours > 0 ? `from the last ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
-        <Figure name="Hours rewarded">{count(offer.distributed)}</Figure>
-        <Figure name="Rewards of co-stakers" says={`${roughly(offer.paid)} paid out`}>
+        <Figure name="Hours distributed">{count(offer.distributed)}</Figure>
+        <Figure name="Rewards of co-stakers" says={`${roughly(offer.paid)} claimed`}>
           <Io of={offer.received} rough />
         </Figure>
-        <Figure name="Convicted" says={`of ${count(device.jobsDone)} jobs done`}>
+        <Figure name="Convictions" says={`${many(device.jobsDone, "job")} completed`}>
           {count(device.jobsConvicted)}
         </Figure>
       </Figures>
       <div className="columns">
-        <Card title="Terms, which never change">
+        <Card title="Terms (fixed)">
           <Facts
             of={[
-              ["Co-stakers' share when full", percent(offer.shareBps)],
+              ["Co-stakers' share of rewards, when full", percent(offer.shareBps)],
               ["Capacity", io(offer.capacity)],
-              ["Ticket, the least of one", io(offer.ticket)],
-              ["Earns from", "the first whole hour after joining"],
-              ["Leaving", `counts for ${span(config.wait)} more, then cools down for ${span(staking.cooldown)}`],
-              ["A full offer brings in a week", outlook.hours > 0 ? `about ${roughly(whole)}` : "not known yet"],
+              ["Minimum per co-staker", io(offer.ticket)],
+              ["Rewards start", "with the first full hour after joining"],
+              ["Leaving takes", `${span(config.wait)} of notice, then ${span(staking.cooldown)} of cooldown`],
+              ["Est. weekly rewards, when full", outlook.hours > 0 ? roughly(whole) : "not known yet"],
             ]}
           />
         </Card>
-        <Card title="Books">
+        <Card title="Current state">
           <Facts
             of={[
-              ["Co-stake in it", io(taken)],
+              ["Co-stake", io(taken)],
               ["Shares", count(offer.shares)],
-              ["1,000,000 shares are worth", offer.shares > 0n ? io(stakeOf(1_000_000n < offer.shares ? 1_000_000n : offer.shares, offer, device)) : "–"],
-              ["Owner's own stake", `${io(device.ownStake)} of a minimum of ${io(least)}`],
+              ["Value of 1,000,000 shares", offer.shares > 0n ? io(stakeOf(1_000_000n < offer.shares ? 1_000_000n : offer.shares, offer, device)) : "–"],
+              ["Owner's stake", `${io(device.ownStake)} (minimum ${io(least)})`],
               ["Positions and exits", count(offer.holders)],
-              ["Slashes", device.escrowed > 0n ? `${io(device.escrowed)} are set aside` : "none open"],
+              ["Held by slashes", device.escrowed > 0n ? io(device.escrowed) : "nothing"],
               ["Owner", <Key of={offer.owner} />],
             ]}
           />
@@ -195,12 +194,12 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
     <Card title="Join">
       <Act
         name="Stake through this offer"
-        says={`Your stake is at stake with the device: a slash takes a part of it. It earns from the first whole hour after joining. You may ask for it back at any time: asked for today, it counts until ${moment(dates.coolsAt)} and is yours again ${moment(dates.endsAt)}.`}
+        says={`You earn rewards from the first full hour after joining, and lose part of your stake if the device is slashed. You can leave at any time: if you requested your exit today, your stake would count until ${moment(dates.coolsAt)} and could be withdrawn from ${moment(dates.endsAt)}.`}
         label="Join"
         kind="primary"
         why={whyNotJoin(offer, device, least, config, staking, address)}
         done={() => typed.setText("")}
-        deed={async () => {
+        action={async () => {
           if (!signer) throw new Error("connect a wallet first");
           const amount = given(typed);
           const error = amountError(amount, offer.ticket, left, (await balances(market, signer.address)).io);
@@ -208,16 +207,16 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
           const slot = await market.rpc.getSlot().send();
           const id = Number(slot & 0xffff_ffffn);
           return {
-            title: `stake ${io(amount)} on device ${device.address} for a part of ${percent(offer.shareBps)} of its rewards; it is back ${span(config.wait + staking.cooldown)} after you ask for it`,
+            title: `Stake ${io(amount)} on device ${device.address} for part of ${percent(offer.shareBps)} of its rewards; withdrawable ${span(config.wait + staking.cooldown)} after you request your exit`,
             instructions: await make.join(signer, offer, device, market.config.mint, id, amount),
           };
         }}
       >
-        <AmountField label="Amount to stake" typed={typed} most={most} error={wrong} hint={`At least ${io(offer.ticket)}, room for ${io(left)}. The wallet holds ${io(held)}.`} />
+        <AmountField label="Amount to stake" typed={typed} most={most} error={wrong} hint={`At least ${io(offer.ticket)}, at most ${io(left)}. Your wallet holds ${io(held)}.`} />
         {typed.amount !== null && !wrong && outlook.hours > 0 && (
           <p className="small" role="status">
-            A week brings about {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, by the {count(outlook.hours)} settled hours of the last 7 days. It is
-            no promise.
+            Estimated weekly rewards: {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, from the last {many(outlook.hours, "settled hour")}. This is
+            not a promise.
           </p>
         )}
       </Act>
@@ -228,7 +227,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
 /** An offer with its device. */
 type Pair = Pick<Standing, "offer" | "device">;
 
-/** What a wallet has in an offer: its positions as they are shown, and its exits. */
+/** A wallet's positions and exits in an offer; `children` shows a position. */
 function Mine({ holder, offer, device, children }: Pair & { holder: Address; children: (position: Found<Position>) => ReactNode }) {
   const holdings = useHoldings(holder);
   if (!holdings.known) return holdings.error ? null : <Loading what="Looking for your positions" />;
@@ -236,7 +235,7 @@ function Mine({ holder, offer, device, children }: Pair & { holder: Address; chi
   const exits = holdings.exits.filter((exit) => exit.offer === offer.address);
   if (positions.length === 0 && exits.length === 0) return null;
   return (
-    <Card title="Yours in it">
+    <Card title="Your co-stake">
       {positions.map((position) => (
         <section key={position.address} aria-label={`Position ${short(position.address)}`} className="part">
           {children(position)}
@@ -266,68 +265,68 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         of={[
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
-          ["Set aside by slashes", <Io of={worth(position.shares, offer.shares, device.coEscrowed)} />],
-          ["Rewards to claim", <Io of={claimable(position, offer)} />],
-          ["A week brings", outlook.hours > 0 ? `about ${roughly(brings)}` : "not known yet"],
-          ["Earns since", <Moment at={position.fromHour * 3_600} />],
+          ["Held by slashes", <Io of={worth(position.shares, offer.shares, device.coEscrowed)} />],
+          ["Claimable rewards", <Io of={claimable(position, offer)} />],
+          ["Est. weekly rewards", outlook.hours > 0 ? roughly(brings) : "not known yet"],
+          ["Earning since", <Moment at={position.fromHour * 3_600} />],
         ]}
       />
       <div className="acts">
         <ClaimPosition position={position} offer={offer} device={device} />
         <Act
-          name="Leave"
+          name="Leave the offer"
           says={
             forced !== null
-              ? `The device's owner has left, and your stake with it: it is back ${back}. Turning the position into an exit changes no date.`
-              : `It earns nothing more from now on, counts until ${moment(dates.coolsAt)} and is back ${back}. This cannot be called back. Rewards that you have not claimed come with it.`
+              ? `The device's owner has left, so your stake is leaving too and can be withdrawn from ${back}. Requesting an exit does not change that date.`
+              : `The stake stops earning at once, counts until ${moment(dates.coolsAt)} and can be withdrawn from ${back}. This cannot be undone. Unclaimed rewards are paid with it.`
           }
-          label="Ask for it back"
+          label="Request exit"
           kind="danger"
           why={null}
           done={() => typed.setText("")}
-          deed={async () => {
+          action={async () => {
             if (!signer) throw new Error("connect the wallet that holds it");
             if (typed.error) throw new Error(typed.error);
             const amount = typed.amount ?? stake;
-            if (amount === 0n && stake > 0n) throw new Error("type an amount above zero");
-            if (amount > stake) throw new Error(`the position is worth ${io(stake)}; take at most that`);
+            if (amount === 0n && stake > 0n) throw new Error("enter an amount above zero");
+            if (amount > stake) throw new Error(`the position holds ${io(stake)}; enter at most that`);
             const shares = sharesFor(amount, position.shares, stake);
-            return { title: `take ${io(amount)} out; this cannot be called back`, instructions: await make.leave(signer, position, offer, device, shares) };
+            return { title: `Request the exit of ${io(amount)}; this cannot be undone`, instructions: await make.leave(signer, position, offer, device, shares) };
           }}
         >
-          <AmountField label="Amount" typed={typed} hint="All of it when left empty." error={typed.amount !== null && typed.amount > stake ? `at most ${io(stake)}` : null} />
+          <AmountField label="Amount" typed={typed} hint="If empty, the whole position." error={typed.amount !== null && typed.amount > stake ? `at most ${io(stake)}` : null} />
         </Act>
       </div>
     </>
   );
 }
 
-/** Pays a position's rewards, with those shared first that can be. */
+/** Claims a position's rewards, after distributing those that can be. */
 export function ClaimPosition({ position, offer, device }: Pair & { position: Found<Position> }) {
   const market = useMarket();
   const { signer } = useWallet();
   const { blocks } = useOutlook();
   const ready = collectable(device, blocks);
   const sum = claimable(position, offer);
-  // The chain refuses a claim of nothing: hours before its first bring it none, nor do those whose part is too small.
+  // The program rejects a claim of zero: hours before the position's first and shares too small to round to anything add nothing.
   const more = offer.status !== Status.Ended && claimable(position, afterSharing(offer, device, ready)) > sum;
   const waiting = pending(device).length - ready.length;
   const why =
     sum > 0n || more
       ? null
       : waiting > 0
-        ? `hours wait to be settled (${waiting}), which happens from two hours after each began on`
-        : "no reward has come in since the last claim";
+        ? `${many(waiting, "hour")} not settled yet; an hour is settled two hours or more after it began`
+        : "there are no new rewards since the last claim";
   return (
     <Act
       name="Claim rewards"
-      says={`Pays ${io(sum)} to your wallet.${more ? ` Shares ${ready.length} h that wait first, which bring more.` : ""}`}
+      says={`Pays ${io(sum)} to your wallet.${more ? ` Distributes ${many(ready.length, "pending hour")} first, which adds to it.` : ""}`}
       label="Claim rewards"
       why={why}
-      deed={async () => {
+      action={async () => {
         if (!signer) throw new Error("connect the wallet that holds it");
         const first = more ? await make.distribute(offer, device, blocks) : [];
-        return { title: `claim the rewards of position ${position.address}`, instructions: [...first, ...(await make.claim(signer, position, market.config.mint))] };
+        return { title: `Claim the rewards of position ${position.address}`, instructions: [...first, ...(await make.claim(signer, position, market.config.mint))] };
       }}
     />
   );
@@ -344,34 +343,34 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
     <section aria-label={`Exit ${short(exit.address)}`} className="part">
       <Facts
         of={[
-          ["On its way out", <Key of={exit.address} />],
+          ["Exit", <Key of={exit.address} />],
           ["Stake", <Io of={stake} />],
-          ["Rewards with it", <Io of={exitRewards(exit, offer)} />],
-          ["Counts", exit.cooling || forcedEnd(offer, device) !== null ? "no more" : `until ${moment(exit.coolsAt)}`],
-          ["Back", now < back ? `${moment(back)} (${span(Number(back) - now)})` : "now"],
+          ["Rewards paid with it", <Io of={exitRewards(exit, offer)} />],
+          ["Counts as stake", exit.cooling || forcedEnd(offer, device) !== null ? "no longer" : `until ${moment(exit.coolsAt)}`],
+          ["Can be withdrawn", now < back ? `${moment(back)} (${span(Number(back) - now)})` : "now"],
         ]}
       />
       <div className="acts">
         <Act
           name="Withdraw"
-          says="Pays stake and rewards to your wallet."
+          says="Pays the stake and its rewards to your wallet."
           label="Withdraw"
           kind="primary"
           why={whyNot}
-          deed={async () => {
+          action={async () => {
             if (!signer) throw new Error("connect the wallet that holds it");
-            return { title: `withdraw exit ${exit.address}`, instructions: await make.withdraw(signer, exit, offer, device, market.config.mint) };
+            return { title: `Withdraw exit ${exit.address}`, instructions: await make.withdraw(signer, exit, offer, device, market.config.mint) };
           }}
         />
         {!exit.cooling && (
           <Act
             name="Start the cooldown"
-            says="Anybody can once the wait is over, or the device's owner has left; the end stays. From then on the stake counts for the device no more."
+            says="Anybody can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
             label="Start the cooldown"
             why={whyNotCool(exit, offer, device, now)}
-            deed={async () => {
+            action={async () => {
               if (!signer) throw new Error("connect the wallet that holds it");
-              return { title: `start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) };
+              return { title: `Start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) };
             }}
           />
         )}
@@ -380,20 +379,20 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
   );
 }
 
-/** Hours that wait to be shared: anybody may. */
+/** Distributing pending hours, which anybody may do. */
 function Sharing({ offer, device }: Standing) {
   const { signer } = useWallet();
   const { blocks } = useOutlook();
   const ready = collectable(device, blocks);
   if (pending(device).length === 0 || offer.status === Status.Ended) return null;
   return (
-    <Card title="Hours that wait">
+    <Card title="Pending rewards">
       <Act
-        name="Share the rewards"
-        says={`Hours whose reward is not shared yet: ${pending(device).length}, of which ${ready.length} are settled. Cranks share them; anybody may, for the fee.`}
-        label="Share the rewards"
-        why={ready.length === 0 ? "none of them is settled yet, which happens from two hours after each began on" : signer ? null : "connect a wallet, which pays the fee"}
-        deed={async () => ({ title: `share the rewards of ${ready.length} h`, instructions: await make.distribute(offer, device, blocks) })}
+        name="Distribute rewards"
+        says={`${many(pending(device).length, "hour")} not distributed yet, ${count(ready.length)} of them settled. Cranks distribute rewards automatically; anybody may do it for the transaction fee.`}
+        label="Distribute"
+        why={ready.length === 0 ? "none of these hours is settled yet; an hour is settled two hours or more after it began" : signer ? null : "connect a wallet to pay the fee"}
+        action={async () => ({ title: `Distribute the rewards of ${many(ready.length, "hour")}`, instructions: await make.distribute(offer, device, blocks) })}
       />
     </Card>
   );
@@ -404,28 +403,28 @@ function OwnerActs({ offer, device }: Pair) {
   const { signer } = useWallet();
   if (!signer) return null;
   return (
-    <Card title="What its owner can do">
+    <Card title="Owner's actions">
       <div className="acts">
         <Act
-          name="Retract"
-          says="Nobody joins any more. Who is in stays and shares, until you unstake."
-          label="Retract the offer"
+          name="Retract the offer"
+          says="Nobody else can join. Current co-stakers keep their share until they leave or you unstake."
+          label="Retract"
           why={whyNotRetract(offer)}
-          deed={async () => ({ title: `let nobody join offer ${offer.address}`, instructions: await make.retract(signer, offer) })}
+          action={async () => ({ title: `Retract offer ${offer.address}`, instructions: await make.retract(signer, offer) })}
         />
         <Act
-          name="End"
-          says="All rewards are yours again, and you may make another offer. Exits on their way go on."
-          label="End the offer"
+          name="End the offer"
+          says="All rewards are yours again, and you can make another offer. Pending exits continue."
+          label="End"
           why={whyNotEnd(offer, device)}
-          deed={async () => ({ title: `end sharing by offer ${offer.address}`, instructions: await make.end(signer, offer, device) })}
+          action={async () => ({ title: `End offer ${offer.address}`, instructions: await make.end(signer, offer, device) })}
         />
         <Act
-          name="Close"
-          says="Returns the rents and what rounding left, when everybody has left."
-          label="Close the offer"
+          name="Close the offer"
+          says="Once everybody has left: returns its rent and rounding remainders to you."
+          label="Close"
           why={whyNotClose(offer)}
-          deed={async () => ({ title: `close offer ${offer.address}`, instructions: await make.close(signer, offer, market.config.mint) })}
+          action={async () => ({ title: `Close offer ${offer.address}`, instructions: await make.close(signer, offer, market.config.mint) })}
         />
       </div>
     </Card>
@@ -435,11 +434,11 @@ function OwnerActs({ offer, device }: Pair) {
 function SharesTable({ offer }: { offer: Address }) {
   const shares = useList<ShareRow>("shares", { offer, limit: 50 });
   return (
-    <Card title="Hours shared">
-      <Answer of={{ ...shares, data: shares.rows }} empty="No hour has been shared yet.">
+    <Card title="Distributed rewards">
+      <Answer of={{ ...shares, data: shares.rows }} empty="No rewards have been distributed yet.">
         {(rows) => (
           <Table
-            caption="Hours shared"
+            caption="Distributed rewards"
             rows={rows}
             rowKey={({ id }) => id}
             more={shares}

@@ -1,4 +1,5 @@
-// Why something cannot be done in an offer, in a sentence; `null` when it can be. The program judges the same; here it is said before anybody signs.
+// Why something is not possible in an offer, as a sentence; `null` if it is. The program has the same rules; here they apply before
+// signing.
 
 import type { Config, Exit, Offer } from "../../generated/costaking";
 import type { Device, StakingConfig } from "../../generated/staking";
@@ -10,17 +11,17 @@ const first = (...reasons: (string | false)[]): string | null => reasons.find((r
 
 type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "escrowed" | "dues">;
 
-/** Why nobody can join, however much room there is. */
+/** Why nobody can join, regardless of the capacity left. */
 const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
   first(
-    offer.status !== Status.Open && "its owner lets nobody join any more",
+    offer.status !== Status.Open && "the offer is closed to new co-stakers",
     device.status === TERMINATED && "the device is retired",
-    device.cooling > 0n && "its owner is on the way out",
-    device.escrowed > 0n && "a slash has set stake of the device aside; joining waits until that has ended",
-    device.dues > 0 && "a slash takes stake of its owner's as it comes free of jobs; joining waits until that is collected",
+    device.cooling > 0n && "the owner is unstaking",
+    device.escrowed > 0n && "a slash holds stake of the device; wait until it has ended",
+    device.dues > 0 && "a slash is owed stake of the owner; wait until it has been collected",
   );
 
-/** Base units that may still be staked through an offer: up to its capacity, and to half of the minimum as it is now; none while nobody can join. */
+/** Base units that can still be staked through an offer: up to its capacity and half of the current minimum; none while nobody can join. */
 export function room(offer: Pick<Offer, "capacity" | "status">, device: Joinable, least: bigint, config: Pick<Config, "capacityBps">): bigint {
   if (shut(offer, device) !== null) return 0n;
   const most = (least * BigInt(config.capacityBps)) / 10_000n;
@@ -28,7 +29,7 @@ export function room(offer: Pick<Offer, "capacity" | "status">, device: Joinable
   return left > 0n ? left : 0n;
 }
 
-/** Why nobody can join; `me` is the wallet that would. */
+/** Why the wallet `me` cannot join. */
 export function whyNotJoin(
   offer: Offer,
   device: Joinable & Pick<Device, "owner" | "payout">,
@@ -38,60 +39,60 @@ export function whyNotJoin(
   me: string | null,
 ): string | null {
   return first(
-    (config.paused || staking.paused) && "joining is paused; who is in can still leave",
+    (config.paused || staking.paused) && "joining is paused; co-stakers can still leave",
     shut(offer, device) ?? false,
-    room(offer, device, least, config) === 0n && "it is full",
+    room(offer, device, least, config) === 0n && "the offer is full",
     me === null && "connect a wallet",
-    me === device.owner && "the device is yours; stake on it directly",
-    me === device.payout && "the device's job payments go to this wallet; join with another one",
+    me === device.owner && "this is your own device; stake on it directly",
+    me === device.payout && "the device's job payments go to this wallet; join with another wallet",
   );
 }
 
-/** What is wrong with an amount to join with. */
+/** Why an amount cannot be staked through an offer. */
 export function amountError(amount: bigint, ticket: bigint, left: bigint, held: bigint): string | null {
   return first(
-    amount === 0n && "type an amount above zero",
-    amount > left && `there is room for ${io(left)} only`,
-    amount < ticket && amount !== left && `a ticket is at least ${io(ticket)}${left < ticket ? `, or the ${io(left)} that are left` : ""}`,
-    amount > held && `the wallet holds ${io(held)}; get more first or stake less`,
+    amount === 0n && "enter an amount above zero",
+    amount > left && `only ${io(left)} can still be staked here`,
+    amount < ticket && amount !== left && `stake at least ${io(ticket)}${left < ticket ? `, or exactly the ${io(left)} that are left` : ""}`,
+    amount > held && `your wallet holds only ${io(held)}; stake less or add more $IO`,
   );
 }
 
-export const whyNotRetract = (offer: Pick<Offer, "status">): string | null => first(offer.status !== Status.Open && "nobody can join already");
+export const whyNotRetract = (offer: Pick<Offer, "status">): string | null => first(offer.status !== Status.Open && "the offer is already closed to new co-stakers");
 
-/** After the owner's exit the offer takes note of it in the same transaction, and nobody has shares of what still counts. */
+/** After the owner's exit, the same transaction records it in the offer, which leaves no active shares. */
 export const whyNotEnd = (offer: Pick<Offer, "status" | "shares">, device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools" | "forcedAt">): string | null =>
   first(
-    offer.status === Status.Ended && "it has ended",
-    offer.status === Status.Open && "retract it first, so that nobody joins any more",
-    offer.shares > 0n && device.forcedAt === 0n && "co-stakers are still in; it ends when they have left, or when you unstake",
-    pending(device).length > 0 && "rewards wait that co-stakers have a share of; share them first",
+    offer.status === Status.Ended && "the offer has already ended",
+    offer.status === Status.Open && "retract the offer first",
+    offer.shares > 0n && device.forcedAt === 0n && "co-stakers still have positions; wait until they have left, or unstake",
+    pending(device).length > 0 && "some rewards are not distributed to co-stakers yet; distribute them first",
   );
 
 export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | null =>
-  first(offer.status !== Status.Ended && "end it first", offer.holders > 0 && `${offer.holders} positions and exits are still there; it closes when their holders have taken them`);
+  first(offer.status !== Status.Ended && "end the offer first", offer.holders > 0 && `positions and exits are still open (${offer.holders}); wait until their holders have withdrawn`);
 
 type Left = Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">;
 type Slashed = Pick<Device, "escrowed" | "forcedAt" | "forcedCooldown">;
 
-/** No cooldown starts while a slash has stake set aside; what the owner's exit took along cools down already. */
+/** No cooldown can start while a slash holds stake. After the owner's exit, all co-stake is cooling down already. */
 const slashed = (offer: Left, device: Slashed): string | false =>
-  forcedEnd(offer, device) === null && device.escrowed > 0n && "a slash has set stake of the device aside; this waits until that has ended";
+  forcedEnd(offer, device) === null && device.escrowed > 0n && "a slash holds stake of the device; wait until it has ended";
 
 export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Left, device: Slashed, now: number): string | null {
   const back = backAt(exit, offer, device);
-  return first(now < back && `it is back ${moment(back)}, in ${span(Number(back) - now)}`, !exit.cooling && slashed(offer, device));
+  return first(now < back && `available on ${moment(back)}, in ${span(Number(back) - now)}`, !exit.cooling && slashed(offer, device));
 }
 
-/** Why nobody can start an exit's cooldown. After the owner's exit there is no wait. */
+/** Why an exit's cooldown cannot start. After the owner's exit there is no notice period. */
 export const whyNotCool = (exit: Pick<Exit, "cooling" | "coolsAt">, offer: Left, device: Slashed, now: number): string | null =>
   first(
-    exit.cooling && "it cools down already",
+    exit.cooling && "it is already cooling down",
     slashed(offer, device),
-    forcedEnd(offer, device) === null && now < exit.coolsAt && `it counts until ${moment(exit.coolsAt)}, for ${span(Number(exit.coolsAt) - now)} more`,
+    forcedEnd(offer, device) === null && now < exit.coolsAt && `the stake still counts until ${moment(exit.coolsAt)} (${span(Number(exit.coolsAt) - now)} left)`,
   );
 
-/** Shares for a part of what a position is worth, rounded up so that the whole takes all. */
+/** Shares for an amount of a position's stake, rounded up, so that the whole amount takes all shares. */
 export function sharesFor(amount: bigint, shares: bigint, stake: bigint): bigint {
   if (stake === 0n || amount >= stake) return shares;
   return (amount * shares + stake - 1n) / stake;

@@ -6,7 +6,7 @@ import { afterSharing, claimable, earned, earning, earningIn, exitDates, exitRew
 
 const ONE = 1n << 63n;
 
-test("a full offer gets its share and an emptier one in proportion", () => {
+test("a full offer gets its whole share, others get it in proportion", () => {
   expect(part(IO, 7_400, 800n, 800n)).toBe(74_000_000n);
   expect(part(IO, 7_400, 900n, 800n)).toBe(74_000_000n);
   expect(part(IO, 7_400, 200n, 800n)).toBe(18_500_000n);
@@ -45,7 +45,7 @@ test("an exit earns up to its last hour", () => {
 const device = { coStake: 1_000n, coEscrowed: 0n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
 const offer = { status: Status.Open, shares: 500n, forcedAt: 0n, forcedTotal: 0n, forcedShares: 0n };
 
-test("a stake is worth its part of the co-stake, or of what cools down after the owner's exit", () => {
+test("a stake is worth its part of the co-stake, or of the cooling stake after the owner's exit", () => {
   expect(stakeOf(50n, offer, device)).toBe(100n);
   // The owner has left: the offer's 400 of 800 cooling shares, first unnoted, then noted.
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
@@ -79,7 +79,7 @@ const hours = [
   { hour: 12, reward: 100n },
 ];
 
-test("hours are shared by what earned in each", () => {
+test("hours are distributed by the shares that earned in each", () => {
   expect(earningIn(9, sharing, device)).toEqual({ shares: 0n, assets: 0n });
   expect(earningIn(11, sharing, device)).toEqual({ shares: 400n, assets: 800n });
   const after = afterSharing(sharing, device, hours);
@@ -95,7 +95,7 @@ test("hours are shared by what earned in each", () => {
   expect(sharing.logHours[0], "what it begins with stays").toBe(0);
 });
 
-test("of hours after the owner's exit the owner has all, noted or not", () => {
+test("after the owner's exit all rewards go to the owner, recorded or not", () => {
   const left = { coStake: 0n, coEscrowed: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
   const noted = { ...sharing, status: Status.Forced, shares: 0n, forcedAt: left.forcedAt, forcedAll: 500n, forcedAssets: 1_000n, changes: [400n, -400n, 0n] };
   const books: [of: typeof sharing, device: typeof left][] = [
@@ -113,7 +113,7 @@ test("of hours after the owner's exit the owner has all, noted or not", () => {
   expect(earningIn(11, sharing, { ...left, forcedAt: 11n * 3_600n }).shares).toBe(0n);
 });
 
-test("what cools down earns no more", () => {
+test("cooling stake no longer earns", () => {
   expect(earning(50n, offer, device)).toBe(100n);
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   expect(earning(50n, offer, left)).toBe(0n);
@@ -122,11 +122,11 @@ test("what cools down earns no more", () => {
   expect(earning(50n, { shares: 100n }, { coStake: 1n, coEscrowed: 199n })).toBe(100n);
 });
 
-test("stake is back 7 and 14 days after it is asked for", () => {
+test("stake can be withdrawn 7 and 14 days after an exit is requested", () => {
   expect(exitDates(0, 7 * 86_400, 14 * 86_400)).toEqual({ coolsAt: 604_800, endsAt: 1_814_400 });
 });
 
-test("an offer's status lies where it is looked for", () => {
+test("an offer's status is at the offset of the filter", () => {
   const zeros = (length: number) => Array.from({ length }, () => 0);
   const none = "11111111111111111111111111111111" as never;
   const bytes = getOfferEncoder().encode({

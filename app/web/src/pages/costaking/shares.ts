@@ -1,37 +1,37 @@
-// Shares of a device's co-stake and what they earn: `protocol::costake` and the co-staking program's accounts, in TypeScript.
+// Shares of a device's co-stake and their rewards: `protocol::costake` and the co-staking program's accounts, in TypeScript.
 
 import type { Exit, Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
 import { HOUR } from "../rewards/emission";
 
-/** Bits behind the point of rewards a share. */
+/** Fractional bits of the reward per share. */
 const BITS = 63n;
-/** Distributions that an offer remembers. */
+/** Distributions that an offer's log holds. */
 const LOG = 64;
 
-/** Where an offer stands. */
+/** An offer's status. */
 export enum Status {
   /** Co-stakers may join. */
   Open,
-  /** Nobody joins; who is in shares. */
+  /** Nobody can join; current co-stakers keep their share. */
   Closed,
-  /** The device's owner has left, and everybody with it. */
+  /** The device's owner has unstaked, and all co-stakers with it. */
   Forced,
-  /** Nobody is in; who is on the way out goes on. */
+  /** No positions share rewards; exits continue. */
   Ended,
 }
 
-/** Base units that `part` of `shares` in `assets` is worth, rounded down; nothing of none. */
+/** Value of `part` of `shares` in `assets`, in base units, rounded down; 0 without shares. */
 export const worth = (part: bigint, shares: bigint, assets: bigint): bigint => (shares === 0n ? 0n : ((part < shares ? part : shares) * assets) / shares);
 
-/** Base units that co-stakers get of a reward: their whole share when what earns fills the capacity, in proportion below; rounded down. */
+/** Base units of a reward that go to co-stakers: their full share if earning stake fills the capacity, else in proportion; rounded down. */
 export function part(reward: bigint, shareBps: number, earning: bigint, capacity: bigint): bigint {
   if (capacity === 0n) return 0n;
   const whole = (reward * BigInt(shareBps)) / 10_000n;
   return (whole * (earning < capacity ? earning : capacity)) / capacity;
 }
 
-/** Base units that shares got while rewards a share grew; rounded down. */
+/** Base units that shares earn as the reward index moves; rounded down. */
 export const earned = (shares: bigint, from: bigint, to: bigint): bigint => (to > from ? (shares * (to - from)) >> BITS : 0n);
 
 type Log = Pick<Offer, "logHours" | "log" | "distributed" | "rewardIndex">;
@@ -40,29 +40,29 @@ const entries = (offer: Log) => offer.logHours.map((hour, at) => ({ hour, index:
 const smallest = (a: bigint, b: bigint) => (a < b ? a : b);
 const largest = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** Whether an hour from this one on was distributed. */
+/** Whether this hour or a later one was distributed. */
 const hasReached = (offer: Log, hour: number) => entries(offer).some(({ hour: of }) => of >= hour);
 
-/** Rewards a share of all hours before this one; `null` when the log does not go back as far. */
+/** The reward index before an hour; `null` if the log does not go back that far. */
 function indexUntil(offer: Log, hour: number): bigint | null {
   const before = entries(offer).filter(({ hour: of }) => of < hour);
   if (before.length > 0) return before.map(({ index }) => index).reduce(largest);
   return offer.distributed <= LOG ? 0n : null;
 }
 
-/** Rewards a share of all hours before this one, for who begins with it; `null` before it or a later one is distributed. */
+/** The reward index for a position that starts with an hour; `null` until that hour or a later one is distributed. */
 function indexFrom(offer: Log, hour: number): bigint | null {
   if (!hasReached(offer, hour)) return null;
   return indexUntil(offer, hour) ?? entries(offer).map(({ index }) => index).reduce(smallest);
 }
 
-/** Base units of rewards that a position can claim now. */
+/** Rewards that a position can claim now, in base units. */
 export function claimable(position: Pick<Position, "shares" | "rewardIndex" | "fromHour" | "settled">, offer: Log): bigint {
   const from = position.settled ? position.rewardIndex : indexFrom(offer, position.fromHour);
   return from === null ? 0n : earned(position.shares, from, offer.rewardIndex);
 }
 
-/** Base units of rewards that an exit brings with its stake, as far as they are known. */
+/** Rewards that are paid with an exit, in base units, as far as they are known. */
 export function exitRewards(exit: Pick<Exit, "shares" | "rewardIndex" | "rewards" | "fromHour" | "untilHour" | "settled">, offer: Log): bigint {
   const from = exit.settled ? exit.rewardIndex : indexFrom(offer, exit.fromHour);
   if (from === null) return exit.rewards;
@@ -70,7 +70,7 @@ export function exitRewards(exit: Pick<Exit, "shares" | "rewardIndex" | "rewards
   return exit.rewards + earned(exit.shares, from, to);
 }
 
-/** What is needed of an offer to share an hour. */
+/** The fields of an offer that a distribution uses. */
 export type Sharing = Pool & Log & Pick<Offer, "base" | "changeHours" | "changes" | "forcedAll" | "forcedAssets" | "shareBps" | "capacity">;
 
 /** Shares that earn in an hour: `protocol::costake::Schedule`. */
@@ -79,7 +79,7 @@ function scheduled({ base, changeHours, changes }: Pick<Offer, "base" | "changeH
   return largest(sum, 0n);
 }
 
-/** Shares that earn in an hour, and what they are worth. Of an offer that has to note its owner's exit first, as it is then. */
+/** Shares that earn in an hour, and their value. If the offer still has to record its owner's exit, as they will be afterwards. */
 export function earningIn(hour: number, offer: Sharing, device: Books): { shares: bigint; assets: bigint } {
   if (mustNote(offer, device)) {
     const gone = hour >= Math.floor(Number(device.forcedAt) / HOUR) ? scheduled(offer, Number.POSITIVE_INFINITY) : 0n;
@@ -91,7 +91,7 @@ export function earningIn(hour: number, offer: Sharing, device: Books): { shares
   return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake + device.coEscrowed) };
 }
 
-/** An offer's log once hours are shared, the earliest first, and base units that the owner gets of them: `Offer::distribute`. */
+/** An offer's log after distributing hours, the earliest first, and the owner's part in base units: `Offer::distribute`. */
 export function afterSharing(offer: Sharing, device: Books, hours: readonly { hour: number; reward: bigint }[]): Log & { owners: bigint } {
   const logHours = [...offer.logHours];
   const log = [...offer.log];
@@ -112,7 +112,7 @@ export function afterSharing(offer: Sharing, device: Books, hours: readonly { ho
 type Books = Pick<Device, "coStake" | "coEscrowed" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
 type Pool = Pick<Offer, "status" | "shares" | "forcedAt" | "forcedTotal" | "forcedShares">;
 
-/** Base units that shares of an offer are worth: of the device's co-stake, or of what cools down since its owner left. */
+/** Value of an offer's shares in base units: of the device's co-stake, or of the stake that is cooling down since the owner's exit. */
 export function stakeOf(shares: bigint, offer: Pool, device: Books): bigint {
   const cooling = (all: bigint, of: bigint) => worth(worth(shares, all, of), device.coCoolingShares, device.coCooling);
   if (offer.forcedAt !== 0n) return cooling(offer.forcedTotal, offer.forcedShares);
@@ -120,15 +120,15 @@ export function stakeOf(shares: bigint, offer: Pool, device: Books): bigint {
   return worth(shares, offer.shares, device.coStake);
 }
 
-/** Base units that an exit is worth. */
+/** Value of an exit in base units. */
 export const exitStake = (exit: Pick<Exit, "cooling" | "coolingShares" | "shares">, offer: Pool, device: Books): bigint =>
   exit.cooling ? worth(exit.coolingShares, device.coCoolingShares, device.coCooling) : stakeOf(exit.shares, offer, device);
 
-/** Whether the offer has to take note of its owner's exit before anything else. */
+/** Whether the owner's exit must be recorded in the offer before anything else. */
 export const mustNote = (offer: Pick<Offer, "status">, device: Pick<Device, "forcedAt">): boolean =>
   device.forcedAt !== 0n && offer.status === Status.Closed;
 
-/** When what the owner's exit took along is back, unix seconds; `null` while the owner is in. */
+/** When stake can be withdrawn after the owner's exit, unix seconds; `null` if the owner has not left. */
 export function forcedEnd(
   offer: Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">,
   device: Pick<Device, "forcedAt" | "forcedCooldown">,
@@ -137,17 +137,23 @@ export function forcedEnd(
   return mustNote(offer, device) ? device.forcedAt + BigInt(device.forcedCooldown) : null;
 }
 
-/** When an exit's stake is back, unix seconds: what did not cool down before the owner's exit does since then, and the earlier of both ends counts. */
+/**
+ * When an exit's stake can be withdrawn, unix seconds. The owner's exit starts the cooldown
+ * of exits that had not started; the earlier end counts.
+ */
 export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Parameters<typeof forcedEnd>): bigint {
   const end = forcedEnd(...books);
   return exit.cooling || end === null ? exit.endsAt : smallest(exit.endsAt, end);
 }
 
-/** Base units of a position that earn: those that count for the device, not what cools down, and what slashes have set aside until they stand. */
+/** The part of a position that earns, in base units: active stake, and stake that slashes hold until they become final. */
 export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake" | "coEscrowed">): bigint =>
   worth(shares, offer.shares, device.coStake + device.coEscrowed);
 
-/** When stake that is asked for now stops counting and when it is back, unix seconds: after the wait, and the cooldown behind it. */
+/**
+ * For an exit requested now: when the stake stops counting (after the notice period) and when
+ * it can be withdrawn (after the cooldown); unix seconds.
+ */
 export function exitDates(now: number, wait: number, cooldown: number): { coolsAt: number; endsAt: number } {
   return { coolsAt: now + wait, endsAt: now + wait + cooldown };
 }

@@ -24,35 +24,38 @@ import { findAll, useSingle, type Found, type Kind } from "../../lib/accounts";
 import { useMarket } from "../../lib/market";
 
 const program = STAKING_PROGRAM_ADDRESS;
-/** Milliseconds after which hours are asked for again: one is settled an hour. */
+/** Milliseconds between fetches of the reward hours: one is settled every hour. */
 const HOURS_STAY = 60_000;
 
 /** Devices. */
 export const DEVICE: Kind<Device> = { program, discriminator: getDeviceDiscriminatorBytes(), decoder: getDeviceDecoder() };
-/** Where a device has its owner. */
+/** Offset of a device's owner. */
 export const OWNER_AT = 8;
 /** The program's parameters. */
 export const CONFIG: Kind<StakingConfig> = { program, discriminator: getStakingConfigDiscriminatorBytes(), decoder: getStakingConfigDecoder() };
-/** Rules of the rewards. */
+/** The emission: rules of the rewards. */
 export const EMISSION: Kind<Emission> = { program, discriminator: getEmissionDiscriminatorBytes(), decoder: getEmissionDecoder() };
-/** Hours of rewards. */
+/** Reward blocks, one an hour. */
 export const BLOCK: Kind<RewardBlock> = { program, discriminator: getRewardBlockDiscriminatorBytes(), decoder: getRewardBlockDecoder() };
-/** What people judged of devices. */
+/** Slashes decided by the two judge keys. */
 export const SLASH: Kind<Slash> = { program, discriminator: getSlashDiscriminatorBytes(), decoder: getSlashDecoder() };
-/** Where a slash has its device. */
+/** Offset of a slash's device. */
 export const SLASHED_AT = 8;
 
 /** The staking program's parameters. */
 export const useStaking = () => useSingle(CONFIG, findConfigPda);
 
-/** Rules of the rewards; `null` before the emission has been started. */
+/** Rules of the rewards; `null` until the emission has started. */
 export const useEmission = () => useSingle(EMISSION, findEmissionPda);
 
-/** The hours that the chain keeps: those of the last seven days. They are large and change once an hour, so events do not have them asked for again. */
+/**
+ * The reward blocks that the chain keeps: those of the last seven days. They are large and change
+ * once an hour, so they are polled, not refreshed by events.
+ */
 export function useHours(): UseQueryResult<Found<RewardBlock>[]> {
   const market = useMarket();
   return useQuery({ queryKey: ["clock", "hours"], queryFn: () => findAll(market, BLOCK), refetchInterval: HOURS_STAY, staleTime: HOURS_STAY });
 }
 
-/** An address as accounts have it. */
+/** An address in the bytes of an account. */
 export const addressBytes = (address: Address): ReadonlyUint8Array => getAddressEncoder().encode(address);

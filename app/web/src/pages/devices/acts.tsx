@@ -2,7 +2,7 @@ import { isAddress } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, type Found } from "../../lib/accounts";
-import { io, moment, percent, sol } from "../../lib/format";
+import { io, many, moment, percent, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { mustCover, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
@@ -36,7 +36,7 @@ interface Props {
   blocks: readonly RewardBlock[];
 }
 
-/** What the owner of a device can do with it. */
+/** The actions of a device's owner. */
 export function OwnerActs({ standing, blocks }: Props) {
   const market = useMarket();
   const { signer } = useWallet();
@@ -56,44 +56,44 @@ export function OwnerActs({ standing, blocks }: Props) {
         <div className="acts">
           <Act
             name="Stake"
-            says={`Adds to your stake. Below ${io(least)} in all it takes no jobs and earns nothing; a stake counts for hours that begin after it.`}
+            says={`Adds to your stake. With less than ${io(least)} in total, the device takes no jobs and earns no rewards. New stake counts from the next full hour.`}
             label="Stake"
             kind="primary"
             why={whyNotStake(standing)}
             done={() => staking.setText("")}
-            deed={async () => {
+            action={async () => {
               const amount = given(staking);
               await mustCover(market, signer.address, amount);
-              return { title: `stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
+              return { title: `Stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
             }}
           >
             <AmountField
               label="Amount to stake"
               typed={staking}
               most={least > device.ownStake + device.coStake ? least - device.ownStake - device.coStake : undefined}
-              hint={`The wallet holds ${io(held)}.`}
+              hint={`Your wallet holds ${io(held)}.`}
             />
           </Act>
           <ClaimDevice device={device} standing={standing} blocks={blocks} />
           <Act
-            name="Withdraw overflow"
-            says="Takes out what lies above the minimum and outside bonds, at once."
-            label="Withdraw overflow"
+            name="Withdraw excess stake"
+            says="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
+            label="Withdraw excess"
             why={whyNotOverflow(standing)}
             done={() => taking.setText("")}
-            deed={async () => {
+            action={async () => {
               const amount = given(taking);
-              if (amount > free) throw new Error(`at most ${io(free)} can leave at once; unstake the whole for the rest`);
-              return { title: `withdraw an overflow of ${io(amount)} from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
+              if (amount > free) throw new Error(`only ${io(free)} can be withdrawn at once; for the rest, unstake everything`);
+              return { title: `Withdraw ${io(amount)} of excess stake from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
             }}
           >
-            <AmountField label="Amount to take out" typed={taking} most={free} />
+            <AmountField label="Amount to withdraw" typed={taking} most={free} />
           </Act>
         </div>
       </Card>
       <OfferAct {...standing} />
       {device.status !== TERMINATED && (
-        <Card title="Key and payments">
+        <Card title="Device key and payments">
           <div className="acts">
             <RotateAct device={device} />
             <PayoutAct device={device} />
@@ -104,36 +104,36 @@ export function OwnerActs({ standing, blocks }: Props) {
         <div className="acts">
           <Act
             name="Unstake everything"
-            says={`The whole own stake, ${io(device.ownStake)}, stops counting now and cools down for ${standing.config.cooldown / 86_400} days, until ${ends}. It cannot be called back. Co-stakers leave with you.`}
+            says={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
             label="Unstake everything"
             kind="danger"
             why={whyNotUnstake(standing)}
-            deed={async () => ({ title: `start the cooldown of ${io(device.ownStake)} on device ${at}`, instructions: await make.unstake(signer, at) })}
+            action={async () => ({ title: `Unstake ${io(device.ownStake)} from device ${at}`, instructions: await make.unstake(signer, at) })}
           />
           <Act
             name="Withdraw"
-            says="Pays out what has cooled down."
+            says="Pays stake that has cooled down to your wallet."
             label={device.cooling > 0n ? `Withdraw ${io(device.cooling)}` : "Withdraw"}
             why={whyNotWithdraw(standing)}
-            deed={async () => ({ title: `withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
+            action={async () => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
           />
           {device.status === TERMINATED ? (
             <Act
               name="Close"
-              says="Closes the retired, empty device and returns the rents. Its key can never be used again."
+              says="Closes the retired, empty device and returns its rent. Its key can never be registered again."
               label="Close the device"
               kind="danger"
               why={whyNotClose(standing)}
-              deed={async () => ({ title: `close device ${at}`, instructions: await make.close(signer, at, mint) })}
+              action={async () => ({ title: `Close device ${at}`, instructions: await make.close(signer, at, mint) })}
             />
           ) : (
             <Act
               name="Retire"
-              says="The device takes no more jobs and earns no more, for ever. Its stake stays until you unstake it."
+              says="The device stops taking jobs and earning rewards. This cannot be undone. Its stake stays until you unstake it."
               label="Retire the device"
               kind="danger"
               why={whyNotTerminate(standing)}
-              deed={() => ({ title: `retire device ${at}`, instructions: make.terminate(signer, at) })}
+              action={() => ({ title: `Retire device ${at}`, instructions: make.terminate(signer, at) })}
             />
           )}
         </div>
@@ -142,7 +142,7 @@ export function OwnerActs({ standing, blocks }: Props) {
   );
 }
 
-/** Gives a device another key, made as at its registration. */
+/** Replaces a device's key by a new one, made in the same way as at the registration. */
 function RotateAct({ device }: { device: Found<Device> }) {
   const { config } = useMarket();
   const { signer } = useWallet();
@@ -150,17 +150,17 @@ function RotateAct({ device }: { device: Found<Device> }) {
   const [rotated, setRotated] = useState<string | null>(null);
   const { key, why } = file;
   const at = device.address;
-  const rest = `The new one gets ${sol(make.FUND)} for its fees. Jobs in progress go on if the worker keeps its data folder.`;
+  const funding = `The new key gets ${sol(make.FUND)} for its fees. Jobs in progress continue if the worker keeps its data folder.`;
   return (
     <Act
       name="Replace the device key"
-      says={`For one that is lost, or not yours alone: it signs nothing any more. ${rest}`}
+      says={`Use this if the key is lost or exposed: the old key stops working at once. ${funding}`}
       label="Replace the key"
       why={why}
       always
-      deed={async () => {
-        if (!signer || !key) throw new Error("make the device key first");
-        const title = `replace the key of device ${at} by ${key.signer.address}`;
+      action={async () => {
+        if (!signer || !key) throw new Error("create the device key first");
+        const title = `Replace the key of device ${at} by ${key.signer.address}`;
         return { title, instructions: await make.rotate(signer, at, key.signer) };
       }}
       done={() => {
@@ -170,7 +170,7 @@ function RotateAct({ device }: { device: Found<Device> }) {
     >
       {rotated && (
         <div role="status">
-          <p>The key was replaced. Start the worker again with it, in the folder where its file lies:</p>
+          <p>The key was replaced. Restart the worker with the new key, in the folder that contains its file:</p>
           <pre className="text">
             ionet-worker {workerFlags(config, rotated)} --device {at}
           </pre>
@@ -181,35 +181,35 @@ function RotateAct({ device }: { device: Found<Device> }) {
   );
 }
 
-/** Has a device's jobs paid to another wallet. */
+/** Sets the wallet that receives a device's job payments. */
 function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> }) {
   const { signer } = useWallet();
   const [text, setText] = useState("");
   return (
     <Act
-      name="Have jobs paid elsewhere"
+      name="Change the payout wallet"
       says={
         <>
-          Jobs are paid to <Key of={payout} /> now. Whatever is paid from now on, for jobs in progress too, goes to the wallet that you name
-          instead. Rewards of hours and the stake stay yours.
+          Job payments currently go to <Key of={payout} />. All payments from now on, including those for jobs in progress, will go to the new
+          wallet. Hourly rewards and stake still go to you.
         </>
       }
-      label="Name the wallet"
+      label="Change wallet"
       why={null}
-      deed={() => {
+      action={() => {
         const wallet = text.trim();
         if (!signer) throw new Error("connect the owner's wallet");
-        if (!isAddress(wallet)) throw new Error(`“${text}” is not an address; paste that of a wallet`);
-        if (wallet === payout) throw new Error("jobs are paid to this wallet already; name another one");
-        return { title: `pay jobs of device ${at} to ${wallet}`, instructions: make.setPayout(signer, at, wallet) };
+        if (!isAddress(wallet)) throw new Error(`“${text}” is not a valid address; paste a wallet address`);
+        if (wallet === payout) throw new Error("job payments already go to this wallet; enter another one");
+        return { title: `Pay the jobs of device ${at} to ${wallet}`, instructions: make.setPayout(signer, at, wallet) };
       }}
       done={() => setText("")}
     >
       <Field
-        label="Wallet to pay"
+        label="Payout wallet"
         value={text}
         onChange={(event) => setText(event.target.value)}
-        hint="The wallet's own address, not that of its token account."
+        hint="The wallet's address, not the address of a token account."
         spellCheck={false}
         autoComplete="off"
       />
@@ -217,32 +217,32 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
   );
 }
 
-/** Pays out a device's rewards, with those collected that can be. */
+/** Claims a device's rewards, after collecting those that can be. */
 export function ClaimDevice({ device, standing, blocks }: Props & { device: Found<Device> }) {
   const market = useMarket();
   const { signer } = useWallet();
   const ready = make.collectable(device, blocks);
   const shared = device.offering !== Offering.Nothing;
   const brings = ready.reduce((sum, { reward }) => sum + reward, 0n);
-  const collects = ready.length > 0 ? ` Collects ${ready.length} h first that wait${shared ? ", shared with co-stakers" : ""}.` : "";
-  const alone = `collect ${ready.length} h of device ${device.address}, which bring you nothing`;
+  const collects = ready.length > 0 ? ` Collects ${many(ready.length, "pending hour")} first${shared ? ", shared with co-stakers" : ""}.` : "";
+  const alone = `Collect ${many(ready.length, "hour")} of device ${device.address}, without a reward for you`;
   return (
     <Act
       name="Claim rewards"
       says={
         device.rewards + brings === 0n && ready.length > 0
-          ? `Collects ${ready.length} h that wait, which bring nothing.`
-          : `Pays everything collected to your wallet: ${io(device.rewards)}.${collects}`
+          ? `Collects ${many(ready.length, "pending hour")} without a reward.`
+          : `Pays ${io(device.rewards)} of collected rewards to your wallet.${collects}`
       }
       label="Claim rewards"
       why={whyNotClaim(standing, ready.length)}
-      deed={async () => {
+      action={async () => {
         if (!signer) throw new Error("connect the owner's wallet");
         const collect = shared ? await share(market, device, blocks) : { instructions: await make.collect(device, blocks), owners: brings };
-        // The chain refuses a claim of nothing.
+        // The program rejects a claim of zero.
         if (device.rewards + collect.owners === 0n) return { title: alone, instructions: collect.instructions };
         const claim = await make.claim(signer, device.address, market.config.mint);
-        return { title: `claim the rewards of device ${device.address}`, instructions: [...collect.instructions, ...claim] };
+        return { title: `Claim the rewards of device ${device.address}`, instructions: [...collect.instructions, ...claim] };
       }}
     />
   );
@@ -251,7 +251,7 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
 const offersOf = (market: Parameters<typeof findAll>[0], device: Found<Device>) =>
   findAll(market, OFFER, { offset: DEVICE_AT, bytes: addressBytes(device.address) });
 
-/** Shares the hours that wait through the device's offer, and says what the owner gets of them. */
+/** Distributes pending hours through the device's offer; `owners` is the owner's part. */
 async function share(market: Parameters<typeof findAll>[0], device: Found<Device>, blocks: readonly RewardBlock[]) {
   const live = (await offersOf(market, device)).find(({ status }) => status < 3);
   if (!live) return { instructions: [], owners: 0n };
@@ -276,21 +276,21 @@ function OfferAct(standing: Own) {
   const wanted = { capacity: capacity.amount ?? 0n, ticket: ticket.amount ?? smallest(capacity.amount), shareBps: notNumber ? 0 : bps };
   const wrong = termsError(wanted, least, rules);
   return (
-    <Card title="Co-stakers">
+    <Card title="Co-staking">
       <Act
-        name="Offer co-stakers a share"
-        says={`Others may stake on your device, up to half of its minimum, for a share of its rewards. Terms never change; you can retract the offer so that nobody joins any more, and end it when everybody has left. While it is there, half of the minimum stays yours.`}
-        label="Make the offer"
+        name="Make an offer to co-stakers"
+        says="Let others stake on your device, up to half of its minimum, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake."
+        label="Make offer"
         why={whyNotOffer(standing, rules)}
-        deed={async () => {
+        action={async () => {
           given(capacity);
           if (ticket.error) throw new Error(ticket.error);
           const error = wrong.capacity ?? wrong.ticket ?? wrong.share;
-          if (error) throw new Error(`these terms cannot be offered: ${error}`);
+          if (error) throw new Error(`check the terms: ${error}`);
           const used = (await offersOf(market, device)).map(({ index }) => index);
           const index = used.length > 0 ? Math.max(...used) + 1 : 0;
           return {
-            title: `offer ${percent(bps)} of device ${device.address}'s rewards for a co-stake of up to ${io(wanted.capacity)}`,
+            title: `Offer ${percent(bps)} of the rewards of device ${device.address} for a co-stake of up to ${io(wanted.capacity)}`,
             instructions: await costake.create(signer, device, market.config.mint, index, wanted),
           };
         }}
@@ -300,22 +300,22 @@ function OfferAct(standing: Own) {
             label="Capacity"
             typed={capacity}
             most={most}
-            hint="Most that all co-stakers together may stake."
+            hint="Maximum that all co-stakers together may stake."
             error={capacity.amount === null ? null : wrong.capacity}
           />
           <Field
-            label="Share of the rewards"
+            label="Co-stakers' share of rewards"
             unit="%"
             inputMode="decimal"
             value={share}
             onChange={(event) => setShare(event.target.value)}
-            hint={`Theirs when the offer is full, in proportion below; at least ${percent(rules.minShareBps)}.`}
-            error={notNumber ? "a number with at most two digits behind the point" : wrong.share}
+            hint={`Paid in full when the offer is full, otherwise in proportion. At least ${percent(rules.minShareBps)}.`}
+            error={notNumber ? "enter a number with at most two decimal places" : wrong.share}
           />
           <AmountField
-            label="Ticket"
+            label="Minimum per co-staker"
             typed={ticket}
-            hint="Least that one may stake; a hundredth of the capacity when left empty."
+            hint="If empty, a hundredth of the capacity."
             error={ticket.amount === null ? null : wrong.ticket}
           />
         </div>

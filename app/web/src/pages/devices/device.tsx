@@ -4,7 +4,7 @@ import { useParams } from "wouter";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
-import { count, io, moment, percent, roughly, short, span } from "../../lib/format";
+import { count, io, many, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -25,10 +25,10 @@ import { JobTable } from "../jobs/table";
 
 const UP: [string, string] = ["/devices", "All devices"];
 
-/** One device: what it has staked, done and earned, and what its owner can do. */
+/** A device: its stake, work and rewards, and its owner's actions. */
 export function DevicePage() {
   const { address } = useParams<{ address: string }>();
-  if (!address || !isAddress(address)) return <Empty>This is no address of a device.</Empty>;
+  if (!address || !isAddress(address)) return <Empty>This is not a valid device address.</Empty>;
   return <Page address={address} />;
 }
 
@@ -45,7 +45,7 @@ function Page({ address }: { address: Address }) {
       <>
         <Title up={UP}>Device</Title>
         <Empty>
-          {known.data ? `Device ${short(address)} was retired and closed; its history is below.` : "There is no device at this address."}
+          {known.data ? `Device ${short(address)} was retired and closed. Its history is below.` : "There is no device at this address."}
         </Empty>
         {known.data && <History events={known.data.events ?? []} />}
       </>
@@ -64,7 +64,7 @@ function Page({ address }: { address: Address }) {
               up={UP}
               says={
                 <>
-                  <Key of={address} /> of <Key of={device.data.owner} />
+                  Device <Key of={address} />, owned by <Key of={device.data.owner} />
                 </>
               }
             >
@@ -74,10 +74,10 @@ function Page({ address }: { address: Address }) {
             {device.data.owner === me ? (
               <OwnerActs standing={{ ...standing, device: device.data }} blocks={hours.data ?? []} />
             ) : (
-              <Card title="What its owner can do">
+              <Card title="Owner's actions">
                 <p>
-                  To stake, withdraw, claim rewards, offer co-stakers a share, replace its key or retire it, connect its owner's wallet
-                  {me ? " instead of this one" : ""}: <Key of={device.data.owner} />
+                  To stake, withdraw, claim rewards, make an offer to co-stakers, replace the device key or retire the device, connect its owner's wallet
+                  {me ? " instead of the current one" : ""}: <Key of={device.data.owner} />
                 </p>
               </Card>
             )}
@@ -96,8 +96,8 @@ function Page({ address }: { address: Address }) {
 function State({ of }: { of: Standing }) {
   if (of.device.status === TERMINATED) return <Badge>retired</Badge>;
   if (of.device.cooling > 0n) return <Badge>cooling down</Badge>;
-  if (of.device.openJobs > 0) return <Badge tone="busy">at work</Badge>;
-  return whyNotHired(of) ? <Badge tone="busy">not for hire</Badge> : <Badge tone="good">for hire</Badge>;
+  if (of.device.openJobs > 0) return <Badge tone="busy">working</Badge>;
+  return whyNotHired(of) ? <Badge tone="busy">unavailable</Badge> : <Badge tone="good">available</Badge>;
 }
 
 function Overview({ standing, blocks }: { standing: Standing & { device: Found<Device> }; blocks: readonly RewardBlock[] }) {
@@ -116,44 +116,44 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
         <Figure name="Co-stake">
           <Io of={device.coStake} rough />
         </Figure>
-        <Figure name="To claim" says={waits(device)}>
+        <Figure name="Claimable rewards" says={uncollected(device)}>
           <Io of={device.rewards} rough />
         </Figure>
-        <Figure name="A week brings" says={settled.length > 0 ? `about, by ${settled.length} hours` : "no hour is settled yet"}>
+        <Figure name="Est. weekly rewards" says={settled.length > 0 ? `from the last ${many(settled.length, "hour")}` : "no hour is settled yet"}>
           {settled.length > 0 ? roughly(week) : "–"}
         </Figure>
-        <Figure name="Jobs done" says={`${count(device.cleanJobs)} since the last fault`}>
+        <Figure name="Jobs completed" says={`${count(device.cleanJobs)} since the last fault`}>
           {count(device.jobsDone)}
         </Figure>
-        <Figure name="Convicted" says={`${count(device.jobsMissed)} missed a deadline`}>
+        <Figure name="Convictions" says={many(device.jobsMissed, "missed deadline")}>
           {count(device.jobsConvicted)}
         </Figure>
       </Figures>
-      {why && <p className="banner">It takes no jobs now: {why}.</p>}
+      {why && <p className="banner">This device takes no jobs at the moment: {why}.</p>}
       <div className="columns">
         <Card title="Stake">
           <Facts
             of={[
-              ["Minimum", `${io(least)} for a multiplier of ${requiredMultiplier(gpu, now) / 100}`],
-              ...(raise ? [["Minimum raised", `to ${io(raise.least)} at ${moment(raise.at)}`] as [string, string]] : []),
-              ["Bonded for open jobs", `${io(device.lockedBond)}, ${count(device.openJobs)} open`],
-              ["Free for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
-              ["Overflow", `${io(overflow(device, least))}, can leave at once`],
+              ["Minimum", `${io(least)} (multiplier ${requiredMultiplier(gpu, now) / 100})`],
+              ...(raise ? [["Minimum rises", `to ${io(raise.least)} on ${moment(raise.at)}`] as [string, string]] : []),
+              ["Locked in bonds", `${io(device.lockedBond)} for ${many(device.openJobs, "open job")}`],
+              ["Available for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
+              ["Excess, withdrawable now", io(overflow(device, least))],
               ["Cooling down", device.cooling > 0n ? `${io(device.cooling)}, ${until(Number(device.cooldownEnds), now)}` : "nothing"],
               ["Co-stake cooling down", device.coCooling > 0n ? io(device.coCooling) : "nothing"],
-              ["Set aside by slashes", device.escrowed > 0n ? io(device.escrowed) : "nothing"],
+              ["Held by slashes", device.escrowed > 0n ? io(device.escrowed) : "nothing"],
               ["Owed for convictions", device.owed > 0n ? io(device.owed) : "nothing"],
               ["Forfeited", device.forfeited > 0n ? io(device.forfeited) : "nothing"],
             ]}
           />
         </Card>
-        <Card title="Presence">
+        <Card title="Uptime">
           <Facts
             of={[
-              ["There without a gap", presence(device, now, emission.data?.minUptime ?? 0)],
-              ["Last hour checked in", device.lastHour > 0 ? moment(device.lastHour * HOUR) : "never; its worker does that"],
-              ["Calls answered this hour", answered(device, now, 0)],
-              ["Calls answered the hour before", answered(device, now, 1)],
+              ["Uninterrupted uptime", presence(device, now, emission.data?.minUptime ?? 0)],
+              ["Last check-in", device.lastHour > 0 ? moment(device.lastHour * HOUR) : "never (its worker checks in)"],
+              ["Calls answered, this hour", answered(device, now, 0)],
+              ["Calls answered, last hour", answered(device, now, 1)],
               ["Connectivity", `tier ${device.tier} of 4`],
               ["Registered", moment(device.registeredAt)],
               ["Probation", now < hireableAt(standing) ? until(hireableAt(standing), now) : "over"],
@@ -169,20 +169,20 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
 
 const until = (end: number, now: number) => (now < end ? `until ${moment(end)} (${span(end - now)})` : "over");
 
-function waits(device: Device): string {
+function uncollected(device: Device): string {
   const hours = pending(device).length;
-  return hours === 0 ? "nothing waits" : `${count(hours)} h wait to be collected`;
+  return hours === 0 ? "all hours collected" : `${many(hours, "hour")} to collect`;
 }
 
 function presence(device: Device, now: number, minUptime: number): string {
-  if (device.lastHour === 0) return "not yet";
+  if (device.lastHour === 0) return "none yet";
   const behind = now - device.lastHour * HOUR;
   const hours = device.lastHour - device.streakHour;
-  if (behind >= 3 * HOUR) return `interrupted: last there ${span(behind)} ago`;
-  return hours * HOUR <= minUptime ? `${hours} h of the ${minUptime / HOUR} h before pay begins` : `${hours} h`;
+  if (behind >= 3 * HOUR) return `interrupted; last seen ${span(behind)} ago`;
+  return hours * HOUR <= minUptime ? `${hours} h (rewards start after ${minUptime / HOUR} h)` : `${hours} h`;
 }
 
-/** Calls answered in the hour that is `back` before this one. The account knows two hours. */
+/** Calls answered in the hour that is `back` hours ago. The account holds two hours. */
 function answered(device: Device, now: number, back: number): string {
   const kept = device.answersHour - (Math.floor(now / HOUR) - back);
   const bits = kept === 0 ? device.answers : kept === 1 ? device.answersBefore : 0;
@@ -201,10 +201,10 @@ function Offers({ device }: { device: Address }) {
         rowKey={({ address }) => address}
         columns={[
           { name: "Offer", cell: ({ address }) => <Key of={address} to={`/co-staking/${address}`} /> },
-          { name: "State", cell: ({ status }) => Status[status]?.toLowerCase() ?? status },
+          { name: "State", cell: ({ status }) => Status[status] ?? status },
           { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
           { name: "Capacity", number: true, cell: ({ capacity }) => <Io of={capacity} /> },
-          { name: "Paid to co-stakers", number: true, wide: true, cell: ({ received }) => <Io of={received} /> },
+          { name: "Earned by co-stakers", number: true, wide: true, cell: ({ received }) => <Io of={received} /> },
         ]}
       />
     </Card>
@@ -215,16 +215,16 @@ function Rewards({ device }: { device: Found<Device> }) {
   const rewards = useList<RewardRow>("rewards", { device: device.address, limit: 200 });
   const chart = useMemo(() => perHour(rewards.rows ?? []), [rewards.rows]);
   return (
-    <Card title="Rewards by hour">
-      <Answer of={{ ...rewards, data: rewards.rows }} empty="No hour has been paid yet.">
+    <Card title="Hourly rewards">
+      <Answer of={{ ...rewards, data: rewards.rows }} empty="No rewards have been collected yet.">
         {(rows) => (
           <>
-            {chart.times.length > 1 && <Chart label="Rewards by hour, $IO" {...chart} format={amount} />}
+            {chart.times.length > 1 && <Chart label="Hourly rewards, $IO" {...chart} format={amount} />}
             <p className="muted small">
-              {device.offering === Offering.Nothing ? "All of it is the owner's." : "This is the owner's part; what co-stakers got is on the offer's page."}
+              {device.offering === Offering.Nothing ? "The owner receives all of these rewards." : "The owner's part of the rewards. The offer's page lists the co-stakers' part."}
             </p>
             <Table
-              caption="Hours paid"
+              caption="Hourly rewards"
               rows={rows}
               rowKey={({ id }) => id}
               more={rewards}
@@ -245,7 +245,7 @@ function Jobs({ device }: { device: Address }) {
   const jobs = useList<JobRow>("jobs", { device, limit: 20 });
   return (
     <Card title="Jobs">
-      <Answer of={{ ...jobs, data: jobs.rows }} empty="It has taken no job yet.">
+      <Answer of={{ ...jobs, data: jobs.rows }} empty="This device has not claimed a job yet.">
         {(rows) => <JobTable rows={rows} more={jobs} ofOne />}
       </Answer>
     </Card>

@@ -1,8 +1,8 @@
 import type { Event } from "../../lib/api";
-import { count, words } from "../../lib/format";
+import { capital, count, words } from "../../lib/format";
 import { Card, Empty, Io, Key, Moment, Table } from "../../ui";
 
-/** Of the amounts that events tell, the one it is about. */
+/** Names of the main amount of an event, in order of preference. */
 const AMOUNTS = ["amount", "reward", "bond", "penalty", "part"];
 
 function amountOf({ data }: Event) {
@@ -10,23 +10,23 @@ function amountOf({ data }: Event) {
   return name && <Io of={data[name] as number} />;
 }
 
-/** A move of stake says by itself what it was. */
-const what = ({ name, data }: Event) => words(typeof data.kind === "string" ? data.kind : name);
+/** An event in words; a move of stake has a kind that says more than its name. */
+const what = ({ name, data }: Event) => capital(words(typeof data.kind === "string" ? data.kind : name));
 
-/** What a worker does each hour, which would bury the rest; paid hours have a list of their own. */
+/** Hourly events of a worker, left out because they would bury all others; rewards have a list of their own. */
 const HOURLY = new Set(["CallAnswered", "CheckedIn", "RewardCollected"]);
-/** Events shown at once. */
+/** Events shown at first. */
 const SHOWN = 20;
-/** Most events that the indexer sends of one address: its newest. */
+/** Most events that the indexer sends for one address: its newest. */
 const SENT = 1_000;
 
-/** Events that name something, oldest first as the indexer sends them, shown the newest first and without those of every hour. */
+/** The events of an address, which come oldest first from the indexer: shown newest first, without the hourly ones. */
 export function History({ events }: { events: Event[] }) {
   const rows = events.filter(({ name }) => !HOURLY.has(name)).reverse();
   return (
     <Card title="History">
       {rows.length === 0 ? (
-        <Empty>Nothing has happened yet.</Empty>
+        <Empty>No events yet.</Empty>
       ) : (
         <Table
           caption="History"
@@ -35,13 +35,13 @@ export function History({ events }: { events: Event[] }) {
           step={SHOWN}
           columns={[
             { name: "When", cell: ({ time }) => <Moment at={time} /> },
-            { name: "What", cell: what },
+            { name: "Event", cell: what },
             { name: "Amount", number: true, cell: amountOf },
             { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
           ]}
         />
       )}
-      {events.length >= SENT && <p className="muted small">What happened before the last {count(SENT)} events, those of every hour among them, is not shown.</p>}
+      {events.length >= SENT && <p className="muted small">Only the last {count(SENT)} events are listed, not counting hourly ones among them.</p>}
     </Card>
   );
 }

@@ -1,22 +1,22 @@
 import { useState } from "react";
 import { useAnswer, useList, type DeviceRow, type Network } from "../../lib/api";
-import { count } from "../../lib/format";
+import { count, many } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Button, Card, Choice, Empty, Figure, Figures, Io, Key, Table, Title } from "../../ui";
+import { Answer, Badge, Button, Card, Choice, Empty, Figure, Figures, Io, Key, Problem, Table, Title } from "../../ui";
 import { Register } from "./register";
 
 type Whose = "all" | "mine";
 type Active = "any" | "active" | "retired" | "busy";
 
-/** All devices, the connected wallet's first, and where one registers one's own. */
+/** All devices, those of the connected wallet first, and the form for registering one. */
 export function DevicesPage() {
   const network = useAnswer<Network>("network");
   const [registering, setRegistering] = useState(false);
   return (
     <>
       <Title
-        says="GPUs that take jobs and share the block of every hour they are there, each with $IO staked on it."
+        says="A device is one or more GPUs with $IO staked on them. It earns from the jobs it completes and a share of the rewards of every hour it is online."
         actions={
           <Button kind="primary" aria-expanded={registering} onClick={() => setRegistering(!registering)}>
             Register a device
@@ -26,24 +26,28 @@ export function DevicesPage() {
         Devices
       </Title>
       {registering && <Register />}
-      <Answer of={network}>
-        {(now) => (
-          <Figures>
-            <Figure name="Devices">{count(now.devices)}</Figure>
-            <Figure name="GPUs registered">{count(now.gpus)}</Figure>
-            <Figure name="GPUs staked">{count(now.gpus_staked)}</Figure>
-            <Figure name="GPUs verified" says="checked in lately">
-              {count(now.gpus_verified)}
-            </Figure>
-            <Figure name="GPUs busy">{count(now.gpus_busy)}</Figure>
-            <Figure name="Staked">
-              <Io of={now.staked} rough />
-            </Figure>
-          </Figures>
-        )}
-      </Answer>
+      {network.error && !network.data ? (
+        <Problem error={network.error} retry={() => void network.refetch()} />
+      ) : (
+        <DeviceFigures of={network.data} />
+      )}
       <DeviceList />
     </>
+  );
+}
+
+/** Figures of all devices. Dots stand for those still loading, so that nothing moves when they arrive. */
+function DeviceFigures({ of: now }: { of: Network | undefined }) {
+  const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
+  return (
+    <Figures>
+      <Figure name="Devices">{number(now?.devices)}</Figure>
+      <Figure name="GPUs registered">{number(now?.gpus)}</Figure>
+      <Figure name="GPUs staked">{number(now?.gpus_staked)}</Figure>
+      <Figure name="GPUs verified">{number(now?.gpus_verified)}</Figure>
+      <Figure name="GPUs busy">{number(now?.gpus_busy)}</Figure>
+      <Figure name="Staked">{now ? <Io of={now.staked} rough /> : "…"}</Figure>
+    </Figures>
   );
 }
 
@@ -69,29 +73,29 @@ function DeviceList() {
     <Card title="Devices">
       <div className="filters">
         <Choice
-          label="Whose"
+          label="Show"
           value={whose}
           onChange={setWhose}
           options={[
-            ["all", "Everybody's"],
-            ["mine", "Mine"],
+            ["all", "All devices"],
+            ["mine", "My devices"],
           ]}
         />
         <Choice label="GPU model" value={model} onChange={setModel} options={[["any", "Any"], ...models]} />
         <Choice
-          label="State"
+          label="Status"
           value={active}
           onChange={setActive}
           options={[
             ["any", "Any"],
             ["active", "Active"],
-            ["busy", "At work"],
+            ["busy", "Running jobs"],
             ["retired", "Retired"],
           ]}
         />
       </div>
       {mine && !address ? (
-        <Empty>Connect a wallet to see its devices.</Empty>
+        <Empty>Connect a wallet to see your devices.</Empty>
       ) : (
         <Answer of={{ ...shown, data: shown.rows && matching }}>
           {() => (
@@ -102,10 +106,10 @@ function DeviceList() {
                 <>
                   <Empty>
                     {rows.length > 0
-                      ? `None of the ${count(rows.length)} devices that were loaded fits; drop a filter${shown.hasNextPage ? " or load more" : ""}.`
+                      ? `None of the ${many(rows.length, "device")}${shown.hasNextPage ? " loaded so far" : ""} matches; change a filter${shown.hasNextPage ? " or load more" : ""}.`
                       : mine
-                        ? "This wallet has no device yet; register one above."
-                        : "No device has been registered yet."}
+                        ? "This wallet has no devices yet. Register one above."
+                        : "No devices have been registered yet."}
                   </Empty>
                   {rows.length > 0 && shown.hasNextPage && (
                     <Button className="more" disabled={shown.isFetchingNextPage} onClick={() => void shown.fetchNextPage()}>
@@ -116,7 +120,7 @@ function DeviceList() {
               )}
               {rows.length > 0 && (
                 <p className="muted small" role="status">
-                  {count(matching.length)} of {count(rows.length)}
+                  Showing {count(matching.length)} of {many(rows.length, "device")}
                   {shown.hasNextPage ? " loaded" : ""}
                 </p>
               )}
@@ -146,10 +150,10 @@ function DeviceTable({ rows, mine, more }: { rows: DeviceRow[]; mine: string | n
           ),
         },
         { name: "GPUs", cell: ({ gpu_model, quantity }) => `${quantity} × ${gpuName(gpus.data, gpu_model)}` },
-        { name: "State", cell: (device) => <DeviceState of={device} /> },
+        { name: "Status", cell: (device) => <DeviceState of={device} /> },
         { name: "Stake", number: true, cell: ({ own_stake, co_stake }) => <Io of={own_stake + co_stake} /> },
-        { name: "Jobs done", number: true, wide: true, cell: ({ jobs_done }) => count(jobs_done) },
-        { name: "Convicted", number: true, wide: true, cell: ({ jobs_convicted }) => count(jobs_convicted) },
+        { name: "Jobs completed", number: true, wide: true, cell: ({ jobs_done }) => count(jobs_done) },
+        { name: "Convictions", number: true, wide: true, cell: ({ jobs_convicted }) => count(jobs_convicted) },
         { name: "Owner", wide: true, cell: ({ owner }) => <Key of={owner} /> },
       ]}
     />
@@ -159,6 +163,6 @@ function DeviceTable({ rows, mine, more }: { rows: DeviceRow[]; mine: string | n
 function DeviceState({ of }: { of: DeviceRow }) {
   if (!of.active) return <Badge>retired</Badge>;
   if (of.cooling > 0) return <Badge>cooling down</Badge>;
-  if (of.open_jobs > 0) return <Badge tone="busy">{of.open_jobs === 1 ? "1 job" : `${of.open_jobs} jobs`}</Badge>;
+  if (of.open_jobs > 0) return <Badge tone="busy">{many(of.open_jobs, "job")}</Badge>;
   return of.own_stake > 0 ? <Badge tone="good">active</Badge> : <Badge>not staked</Badge>;
 }

@@ -9,7 +9,7 @@ import {
 } from "../../generated/staking";
 import { appeal, collectable, rotate, setPayout } from "./instructions";
 
-test("hours are collected up to the first that is not settled, each for its part of its pool", () => {
+test("hours are collected up to the first that is not settled, each with its part of its pool", () => {
   const device = { pendingScores: [7n, 5n, 3n, 9n], pendingHours: [12, 11, 14, 13], pendingPools: Uint8Array.of(1, 0, 1, 0) };
   const block = (hour: number, settled: boolean) => ({ hour: BigInt(hour * 3_600), settled, pools: [100n, 50n], scores: [10n, 700n] });
   const blocks = [block(11, true), block(12, true), block(13, false), block(14, true)];
@@ -26,7 +26,7 @@ const [owner, device] = [await generateKeyPairSigner(), await someone()];
 const names = (instruction: Instruction | undefined) => instruction?.accounts?.map(({ address }) => address);
 const bytes = (instruction: Instruction | undefined) => instruction?.data ?? new Uint8Array();
 
-test("a device's next key signs that it is, and is given SOL", async () => {
+test("a device's new key co-signs and is funded with SOL", async () => {
   const key = await generateKeyPairSigner();
   const [rotation, funding] = await rotate(owner, device, key);
   const [registration] = await findDeviceKeyPda({ key: key.address });
@@ -36,7 +36,7 @@ test("a device's next key signs that it is, and is given SOL", async () => {
   expect(names(funding)).toEqual([owner.address, key.address]);
 });
 
-test("a payout wallet and an answer to a slash are what the owner says", async () => {
+test("a payout wallet and an appeal carry what the owner entered", async () => {
   const [wallet, address] = [await someone(), await someone()];
   const [payout] = setPayout(owner, device, wallet);
   expect(names(payout)).toEqual([owner.address, device]);

@@ -32,7 +32,7 @@ import { Offering, pending } from "./stake";
 
 type Owner = TransactionSigner;
 
-/** Lamports for a new device key, as `FUND` of the worker's: for eight results in hand and an hour's evidence. */
+/** Lamports for a new device key, the worker's `FUND`: enough for eight results in flight and an hour's evidence. */
 export const FUND = 150_000_000n;
 
 /** Addresses of the staking program. */
@@ -42,34 +42,34 @@ export const emission = async () => (await findEmissionPda())[0];
 export const emissionVault = async () => (await findClaimRewardsVaultPda({ emission: await emission() }))[0];
 export const block = async (hour: number) => (await findBlockPda({ hour: hour * HOUR }))[0];
 
-/** A tally of an hour; hours are numbered from 1970. */
+/** Address of a tally of an hour; hours are counted from 1970. */
 export async function tally(hour: number, shard: number): Promise<Address> {
   const seeds = [getUtf8Encoder().encode("tally"), getI64Encoder().encode(hour * HOUR), getU8Encoder().encode(shard)];
   return (await getProgramDerivedAddress({ programAddress: STAKING_PROGRAM_ADDRESS, seeds }))[0];
 }
 
-/** The tally that a device is in. */
+/** The tally that a device belongs to. */
 export const shardOf = (device: Address, { shards }: Pick<RewardBlock, "shards">): number =>
   (getAddressEncoder().encode(device)[0] ?? 0) % Math.max(shards, 1);
 
-/** Registers GPUs under a key that signs too, and gives the key SOL for its own transactions. */
+/** Registers GPUs under a device key, which co-signs, and funds the key for its own transactions. */
 export async function register(owner: Owner, key: TransactionSigner, mint: Address, gpu: number, quantity: number): Promise<Instruction[]> {
   const accounts = { owner, key, config: await stakingConfig(), gpuModel: await gpuModel(gpu), mint };
   return [await getRegisterDeviceInstructionAsync({ ...accounts, quantity }), transferSol(owner, key.address, FUND)];
 }
 
-/** Has a device's worker sign with another key from now on, and gives the key SOL for its own transactions. */
+/** Replaces a device's key, and funds the new key for its own transactions. */
 export const rotate = async (owner: Owner, device: Address, newKey: TransactionSigner): Promise<Instruction[]> => [
   await getRotateDeviceKeyInstructionAsync({ owner, newKey, device }),
   transferSol(owner, newKey.address, FUND),
 ];
 
-/** Has a device's jobs paid to another wallet. */
+/** Sets the wallet that receives a device's job payments. */
 export const setPayout = (owner: Owner, device: Address, payout: Address): Instruction[] => [
   getSetPayoutInstruction({ owner, device, payout }),
 ];
 
-/** Answers a slash with the hash of a file. */
+/** Appeals a slash with the hash of an answer. */
 export const appeal = (owner: Owner, { device, address: slash }: Found<Slash>, answer: Uint8Array): Instruction[] => [
   getAppealSlashInstruction({ owner, device, slash, answer }),
 ];
@@ -80,7 +80,7 @@ export async function stake(owner: Owner, device: Address, mint: Address, amount
   return [await getStakeInstructionAsync({ owner, config: await stakingConfig(), device, from, amount })];
 }
 
-/** Takes out what lies above the minimum. */
+/** Withdraws stake above the minimum. */
 export async function withdrawOverflow(owner: Owner, device: Found<Device>, mint: Address, amount: bigint): Promise<Instruction[]> {
   const to = await tokenAccount(owner.address, mint);
   const accounts = { owner, config: await stakingConfig(), gpuModel: await gpuModel(device.gpuModel), device: device.address, to };
@@ -92,7 +92,7 @@ export const unstake = async (owner: Owner, device: Address): Promise<Instructio
   getUnstakeInstruction({ owner, config: await stakingConfig(), device }),
 ];
 
-/** Takes out what has cooled down. */
+/** Withdraws stake that has cooled down. */
 export async function withdraw(owner: Owner, device: Address, mint: Address): Promise<Instruction[]> {
   const to = await tokenAccount(owner.address, mint);
   return [await createTokenAccount(owner, mint), await getWithdrawInstructionAsync({ owner, device, to })];
@@ -107,7 +107,10 @@ export async function close(owner: Owner, device: Address, mint: Address): Promi
   return [await createTokenAccount(owner, mint), await getCloseDeviceInstructionAsync({ owner, device, to })];
 }
 
-/** Hours whose rewards wait and can be collected now, the earliest first, with what each brings. Those from the first that is not settled on wait on. */
+/**
+ * Pending hours whose rewards can be collected now, the earliest first, with the reward of each. Hours are collected in order, so it stops
+ * at the first that is not settled.
+ */
 export function collectable<Block extends Pick<RewardBlock, "hour" | "settled" | "pools" | "scores">>(
   device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools">,
   blocks: readonly Block[],
@@ -122,7 +125,7 @@ export function collectable<Block extends Pick<RewardBlock, "hour" | "settled" |
   return hours;
 }
 
-/** Collects hours for a device that shares with nobody. */
+/** Collects the rewards of a device without an offer. */
 export async function collect(device: Found<Device>, blocks: readonly RewardBlock[]): Promise<Instruction[]> {
   if (device.offering !== Offering.Nothing) return [];
   const hours = collectable(device, blocks).map(async ({ hour, block: of }) =>
@@ -131,7 +134,7 @@ export async function collect(device: Found<Device>, blocks: readonly RewardBloc
   return Promise.all(hours);
 }
 
-/** Pays out everything a device has collected. */
+/** Claims all rewards that a device has collected. */
 export async function claim(owner: Owner, device: Address, mint: Address): Promise<Instruction[]> {
   const to = await tokenAccount(owner.address, mint);
   const accounts = { owner, device, emission: await emission(), vault: await emissionVault(), to };

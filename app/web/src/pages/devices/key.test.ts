@@ -2,7 +2,7 @@ import { createKeyPairSignerFromBytes } from "@solana/kit";
 import { expect, test } from "vitest";
 import { makeKey } from "./key";
 
-test("a key's file is what the chain's tools read", async () => {
+test("a key file has the format of Solana's tools", async () => {
   const { signer, file, name } = await makeKey();
   const bytes = Uint8Array.from(JSON.parse(file) as number[]);
   expect(bytes.length).toBe(64);
@@ -10,6 +10,6 @@ test("a key's file is what the chain's tools read", async () => {
   expect(name).toBe(`device-${signer.address.slice(0, 8)}.json`);
 });
 
-test("keys are different ones", async () => {
+test("every key is different", async () => {
   expect((await makeKey()).signer.address).not.toBe((await makeKey()).signer.address);
 });

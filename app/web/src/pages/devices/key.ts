@@ -1,6 +1,6 @@
 import { createKeyPairSignerFromPrivateKeyBytes, type KeyPairSigner } from "@solana/kit";
 
-/** A device's key as this page made it, until it is closed: the file alone stays. */
+/** A device key made by this page, which forgets it when closed: only the file remains. */
 export interface DeviceKey {
   signer: KeyPairSigner;
   /** Name of the file. */
@@ -9,7 +9,7 @@ export interface DeviceKey {
   file: string;
 }
 
-/** Makes a device's key of 32 random bytes. */
+/** Makes a device key from 32 random bytes. */
 export async function makeKey(seed: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): Promise<DeviceKey> {
   const signer = await createKeyPairSignerFromPrivateKeyBytes(seed, true);
   const point = new Uint8Array(await crypto.subtle.exportKey("raw", signer.keyPair.publicKey));

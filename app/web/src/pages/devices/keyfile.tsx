@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Button, Key } from "../../ui";
 import { makeKey, saveKey, type DeviceKey } from "./key";
 
-/** A device key that is being made. `why` it cannot be used yet: its file is all there is of it, so its owner has to have that first. */
+/** State of a device key being made. `why` says why it cannot be used yet: only its file holds the key, so the owner must have saved it. */
 export function useKeyFile() {
   const [key, setKey] = useState<DeviceKey | null>(null);
   const [kept, setKept] = useState(false);
@@ -13,14 +13,14 @@ export function useKeyFile() {
     saveKey(made);
   };
   const why = !key
-    ? "make the device key and save its file"
+    ? "create the device key and save its file"
     : !kept
-      ? "say that you have kept the file; without it the device cannot work"
+      ? "confirm that you have saved the file; the device cannot work without it"
       : null;
   return { key, kept, setKept, make, why, drop: () => setKey(null) };
 }
 
-/** Makes a device key and has its file saved. */
+/** Makes a device key and saves its file. */
 export function KeyFile({ of: { key, kept, setKept, make } }: { of: ReturnType<typeof useKeyFile> }) {
   return (
     <fieldset>
@@ -28,24 +28,24 @@ export function KeyFile({ of: { key, kept, setKept, make } }: { of: ReturnType<t
       {key ? (
         <>
           <p>
-            <Key of={key.signer.address} /> was saved as <code>{key.name}</code>.
+            Key <Key of={key.signer.address} /> was saved as <code>{key.name}</code>.
           </p>
           <div className="actions">
             <Button onClick={() => saveKey(key)}>Save the file again</Button>
-            <Button onClick={() => void make()}>Make another key</Button>
+            <Button onClick={() => void make()}>Create another key</Button>
           </div>
           <label className="radio">
-            <input type="checkbox" checked={kept} onChange={(event) => setKept(event.target.checked)} /> I have the file, and nobody else
-            does.
+            <input type="checkbox" checked={kept} onChange={(event) => setKept(event.target.checked)} /> I have saved the file, and nobody
+            else has it.
           </label>
         </>
       ) : (
         <>
           <p className="muted small">
-            Its file is what the chain's own tools write: a keypair of 64 numbers. Nothing is sent before you have it.
+            The file has the same format as those of `solana-keygen`. Nothing is sent until you have saved it.
           </p>
           <div className="actions">
-            <Button onClick={() => void make()}>Make and save the key</Button>
+            <Button onClick={() => void make()}>Create and save the key</Button>
           </div>
         </>
       )}

@@ -5,7 +5,7 @@ import { findDevicePda } from "../../generated/staking";
 import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
 import { clusterFlag, type Config } from "../../lib/config";
-import { io, roughly, sol } from "../../lib/format";
+import { io, many, roughly, sol } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -16,7 +16,7 @@ import { FUND, register } from "./instructions";
 import { KeyFile, useKeyFile } from "./keyfile";
 import { MAX_QUANTITY, minimumOf } from "./stake";
 
-/** Registers GPUs under a key that this page makes and its owner keeps as a file. */
+/** The form that registers GPUs under a device key, which this page makes and the owner saves as a file. */
 export function Register() {
   const { config } = useMarket();
   const { signer } = useWallet();
@@ -38,25 +38,25 @@ export function Register() {
   const why = !signer
     ? "connect the wallet that will own the device"
     : staking.data?.paused
-      ? "registering is paused"
+      ? "new registrations are paused"
       : !gpu
-        ? "the market knows no GPU model yet"
+        ? "no GPU model is listed yet"
         : file.why;
 
   if (registered && key) return <Started device={registered} name={key.name} />;
   return (
     <Card title="Register a device">
       <Act
-        name="GPUs and their key"
-        says="A device has a key of its own, with which its worker signs and pays fees. It cannot move stake. This browser makes it, and keeps nothing: the file is all there is of it."
+        name="GPUs and device key"
+        says="A device has its own key, with which its worker signs and pays fees. The key cannot move stake. Your browser creates it and keeps no copy: the only copy is the file that you save."
         label="Register"
         kind="primary"
         why={why}
         always
-        deed={async () => {
-          if (!signer || !gpu || !key) throw new Error("make the device key first");
+        action={async () => {
+          if (!signer || !gpu || !key) throw new Error("create the device key first");
           return {
-            title: `register ${quantity} × ${gpuName(gpus.data, gpu.id)} with device key ${key.signer.address}`,
+            title: `Register ${quantity} × ${gpuName(gpus.data, gpu.id)} with device key ${key.signer.address}`,
             instructions: await register(signer, key.signer, config.mint, gpu.id, Number(quantity)),
           };
         }}
@@ -72,7 +72,7 @@ export function Register() {
             options={listed.map(({ id, multiplierX100 }) => [String(id), `${gpuName(gpus.data, id)} (× ${multiplierX100 / 100})`])}
           />
           <Choice
-            label="GPUs behind the device"
+            label="Number of GPUs"
             value={quantity}
             onChange={setQuantity}
             options={Array.from({ length: MAX_QUANTITY }, (_, at) => [String(at + 1), String(at + 1)])}
@@ -82,14 +82,14 @@ export function Register() {
           <Facts
             of={[
               ["Minimum stake", io(least)],
-              ["Co-stakers may fund", costaking.data ? `up to ${io((least * BigInt(costaking.data.capacityBps)) / 10_000n)}, once you make them an offer` : "–"],
+              ["Of which co-stakers may fund", costaking.data ? `up to ${io((least * BigInt(costaking.data.capacityBps)) / 10_000n)}, if you make an offer` : "–"],
               [
-                "A week brings about",
+                "Est. weekly rewards",
                 settled.length > 0
-                  ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, by the ${settled.length} hours of the last 7 days`
-                  : "not known before the first hour is settled",
+                  ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, from the last ${many(settled.length, "hour")}`
+                  : "known once the first hour is settled",
               ],
-              ["To the key, for its fees", sol(FUND)],
+              ["SOL for the key's fees", sol(FUND)],
             ]}
           />
         )}
@@ -99,13 +99,13 @@ export function Register() {
   );
 }
 
-/** What a worker needs to be told, with a key's file at hand. */
+/** Command-line flags for a worker with this key file. */
 export function workerFlags(config: Config, key: string): string {
   const blobs = new URL(config.blobs, location.href).href;
   return `--keypair ${key} --cluster ${clusterFlag(config)} --blobs ${blobs} --models models`;
 }
 
-/** What comes after a registration. */
+/** The steps after a registration. */
 function Started({ device, name }: { device: Address; name: string }) {
   const { config } = useMarket();
   const flags = workerFlags(config, name);
@@ -113,20 +113,20 @@ function Started({ device, name }: { device: Address; name: string }) {
     <Card title="The device is registered">
       <ol>
         <li>
-          <Link href={`/devices/${device}`}>Stake on it</Link>: below its minimum it takes no jobs and earns nothing.
+          <Link href={`/devices/${device}`}>Stake on it</Link>: below its minimum stake it takes no jobs and earns no rewards.
         </li>
         <li>
-          Check the machine with the GPUs, in the folder where the key's file lies:
+          Check the machine with the GPUs, in the folder that contains the key file:
           <pre tabIndex={0}>ionet-worker doctor {flags}</pre>
         </li>
         <li>
-          Start the worker there, and keep it running:
+          Start the worker in the same folder, and keep it running:
           <pre tabIndex={0}>ionet-worker {flags}</pre>
         </li>
       </ol>
       <p className="muted small">
-        Device <Key of={device} to={`/devices/${device}`} />. It takes jobs when its probation is over, and its hours are paid once it has been there for a
-        while without a gap.
+        Device <Key of={device} to={`/devices/${device}`} /> can take jobs after its probation, and earns hourly rewards once it has been online for
+        some hours without interruption.
       </p>
     </Card>
   );

@@ -1,11 +1,12 @@
-// Why an owner cannot do something now, in a sentence; `null` when it can be done. The programs judge the same; here it is said before anybody signs.
+// Why an owner cannot do something now, as a sentence; `null` if it is possible. The programs have the same rules; here they apply before
+// signing.
 
 import type { Config } from "../../generated/costaking";
 import type { Device, GpuModel, Slash, StakingConfig } from "../../generated/staking";
-import { io, moment, span } from "../../lib/format";
+import { io, many, moment, span } from "../../lib/format";
 import { Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
 
-/** A device at a moment of the chain's clock, with the base units it needs as stake. */
+/** A device at a moment of the chain's clock, with its minimum stake in base units. */
 export interface Standing {
   device: Device;
   gpu: GpuModel;
@@ -16,38 +17,38 @@ export interface Standing {
 
 type Terms = Pick<Config, "capacityBps" | "minShareBps" | "paused">;
 
-const hours = (of: number) => (of === 1 ? "1 hour waits" : `${of} hours wait`);
+const hours = (of: number) => (of === 1 ? "1 hour is" : `${of} hours are`);
 const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
-/** When it may be hired, unix seconds. */
+/** When its probation ends, unix seconds. */
 export const hireableAt = ({ device, config }: Pick<Standing, "device" | "config">): number => Number(device.registeredAt) + config.probation;
 
-/** Why a device keeps what it has, and takes nothing new. */
+/** Why a slash keeps a device from releasing stake and taking jobs. */
 const waits = ({ device: { dues, openJobs } }: Standing) =>
   dues > 0 &&
   (openJobs > 0
-    ? "a slash takes stake that still lies in bonds, as they come free: let its jobs end"
-    : "a slash takes stake that has come free of bonds, which anybody collects for it with `ionet slash collect`");
+    ? "a slash is owed stake that is still locked in bonds; wait until the device's jobs have ended"
+    : "a slash is owed stake that is no longer locked in bonds; anybody can collect it with `ionet slash collect`");
 
-/** What it lacks to be in service. */
+/** Why a device is not in service. */
 function unfit({ device, gpu, config, least, now }: Standing): string | null {
   const missing = least - device.ownStake - device.coStake;
   return first(
-    device.status === TERMINATED && "it is retired",
-    gpu.multiplierX100 === 0 && "its GPU model takes no jobs",
+    device.status === TERMINATED && "the device is retired",
+    gpu.multiplierX100 === 0 && "its GPU model has a multiplier of 0",
     missing > 0n && `its stake is ${io(missing)} below the minimum`,
     now < hireableAt({ device, config }) && `it is on probation for ${span(hireableAt({ device, config }) - now)} more`,
   );
 }
 
-/** What it lacks to take jobs. */
+/** Why a device cannot take jobs. */
 export const whyNotHired = (standing: Standing): string | null => first(unfit(standing) ?? false, waits(standing));
 
 export const whyNotStake = ({ device, config, now }: Standing): string | null =>
   first(
-    config.paused && "staking is paused; what is staked can still leave",
+    config.paused && "staking is paused; stake can still be withdrawn",
     device.status === TERMINATED && "the device is retired",
-    device.cooling > 0n && `the old stake has to be withdrawn first, from ${moment(device.cooldownEnds)} on (${span(Number(device.cooldownEnds) - now)})`,
+    device.cooling > 0n && `withdraw the old stake first, which is possible from ${moment(device.cooldownEnds)} (${span(Number(device.cooldownEnds) - now)})`,
   );
 
 export function whyNotOverflow(standing: Standing): string | null {
@@ -56,89 +57,89 @@ export function whyNotOverflow(standing: Standing): string | null {
   const why = waits(standing);
   if (why) return why;
   if (device.ownStake === 0n) return "nothing is staked";
-  if (device.ownStake + device.coStake <= least) return `nothing lies above the minimum of ${io(least)}; unstake the whole to leave`;
-  if (device.ownStake === device.lockedBond) return "the whole stake stands for jobs in progress";
-  return "half of the minimum stays the owner's while its rewards are shared";
+  if (device.ownStake + device.coStake <= least) return `no stake is above the minimum of ${io(least)}; to withdraw all of it, unstake`;
+  if (device.ownStake === device.lockedBond) return "the whole stake is locked in bonds for open jobs";
+  return "while the device has an offer, half of its minimum must be your own stake";
 }
 
 export const whyNotUnstake = (standing: Standing): string | null => {
   const { device } = standing;
   return first(
     device.ownStake === 0n && "nothing is staked",
-    device.openJobs > 0 && `jobs are in progress (${device.openJobs}); stop the worker and wait until they are settled`,
+    device.openJobs > 0 && `${many(device.openJobs, "job")} still in progress; stop the worker and wait until all are settled`,
     waits(standing),
-    device.offering === Offering.Open && "co-stakers may still join; retract the offer first",
-    device.coStake > 0n && device.escrowed > 0n && "co-stakers leave with you, which waits until the slash that has set stake aside has ended",
+    device.offering === Offering.Open && "its offer is open to co-stakers; retract it first",
+    device.coStake > 0n && device.escrowed > 0n && "co-stakers leave with you, and a slash holds stake of the device; wait until the slash has ended",
   );
 };
 
 export const whyNotWithdraw = ({ device, now }: Standing): string | null =>
   first(
-    device.cooling === 0n && "nothing cools down",
-    now < device.cooldownEnds && `it cools down for ${span(Number(device.cooldownEnds) - now)} more, until ${moment(device.cooldownEnds)}`,
+    device.cooling === 0n && "no stake is cooling down",
+    now < device.cooldownEnds && `the stake is cooling down until ${moment(device.cooldownEnds)} (${span(Number(device.cooldownEnds) - now)} left)`,
   );
 
 export const whyNotTerminate = ({ device }: Standing): string | null =>
   first(
-    device.status === TERMINATED && "it is retired",
-    device.openJobs > 0 && `jobs are in progress (${device.openJobs}); stop the worker and wait until they are settled`,
+    device.status === TERMINATED && "the device is retired",
+    device.openJobs > 0 && `${many(device.openJobs, "job")} still in progress; stop the worker and wait until all are settled`,
   );
 
 export function whyNotClose(standing: Standing): string | null {
   const { device } = standing;
   const held = device.ownStake + device.coStake + device.cooling + device.coCooling + device.escrowed;
   return first(
-    device.status !== TERMINATED && "it has to be retired first",
-    held > 0n && `${io(held)} of stake lie on it; take them out first`,
+    device.status !== TERMINATED && "retire the device first",
+    held > 0n && `the device still holds ${io(held)} of stake; withdraw it first`,
     waits(standing),
-    device.owed > 0n && "a conviction has not ended",
-    device.forfeited > 0n && `${io(device.forfeited)} are forfeited and wait to be burned, which anybody does with \`ionet slash burn\``,
-    (device.rewards > 0n || pending(device).length > 0) && "it has rewards; claim them first",
-    device.offering !== Offering.Nothing && "its offer has to be ended first",
+    device.owed > 0n && "a conviction is still being settled",
+    device.forfeited > 0n && `${io(device.forfeited)} of forfeited stake must be burned first; anybody can do that with \`ionet slash burn\``,
+    (device.rewards > 0n || pending(device).length > 0) && "the device has unclaimed rewards; claim them first",
+    device.offering !== Offering.Nothing && "end its offer first",
   );
 }
 
-/** `collectable` is how many hours can be collected with the claim. */
+/** `collectable` is the number of hours that the claim can collect. */
 export const whyNotClaim = ({ device }: Standing, collectable: number): string | null =>
   first(
     device.rewards === 0n &&
       collectable === 0 &&
       (pending(device).length > 0
-        ? `${hours(pending(device).length)} to be settled, which happens from two hours after each began on`
-        : "no reward has come in since the last claim"),
+        ? `${hours(pending(device).length)} not settled yet; an hour is settled two hours or more after it began`
+        : "there are no new rewards since the last claim"),
   );
 
-/** Why its owner cannot answer a slash. */
+/** Why its owner cannot appeal a slash. */
 export const whyNotAppeal = ({ status, endsAt }: Pick<Slash, "status" | "endsAt">, now: number): string | null =>
   first(
-    status === SlashStatus.Proposed && "one of two keys has asked for it; it takes nothing before the other agrees",
-    status === SlashStatus.Appealed && "it was answered, which can be done once",
-    now >= endsAt && `its time for an answer ended at ${moment(endsAt)}`,
+    status === SlashStatus.Proposed && "the slash is only proposed; it takes effect once the second key approves it",
+    status === SlashStatus.Appealed && "it was already appealed, and a slash can be appealed only once",
+    now >= endsAt && `the time for an appeal ended on ${moment(endsAt)}`,
   );
 
-/** Why no offer can be made on it. */
+/** Why its owner cannot make an offer. */
 export function whyNotOffer(standing: Standing, costaking: Terms): string | null {
   const { device, least } = standing;
   return first(
     costaking.paused && "new offers are paused",
-    device.offering !== Offering.Nothing && "it has an offer already",
-    pending(device).length > 0 && "rewards of hours before wait to be collected; claim them first",
+    device.offering !== Offering.Nothing && "the device already has an offer",
+    pending(device).length > 0 && "rewards of earlier hours are still to be collected; claim them first",
     waits(standing),
-    device.ownStake < least && `its owner has to stake the whole minimum first: ${io(least - device.ownStake)} more`,
+    device.ownStake < least && `stake the whole minimum yourself first: ${io(least - device.ownStake)} more`,
     unfit(standing) ?? false,
   );
 }
 
-/** What is wrong with the terms of an offer. */
+/** What is wrong with each of an offer's terms. */
 export function termsError(terms: { capacity: bigint; ticket: bigint; shareBps: number }, least: bigint, costaking: Terms) {
   const most = (least * BigInt(costaking.capacityBps)) / 10_000n;
-  const capacity = terms.capacity === 0n ? "say how much co-stakers may stake" : terms.capacity > most ? `at most ${io(most)}` : null;
+  const capacity = terms.capacity === 0n ? "enter how much co-stakers may stake in total" : terms.capacity > most ? `at most ${io(most)}` : null;
   const share =
     terms.shareBps < costaking.minShareBps
-      ? `at least ${costaking.minShareBps / 100} per cent`
+      ? `at least ${costaking.minShareBps / 100} %`
       : terms.shareBps > 10_000
-        ? "at most 100 per cent"
+        ? "at most 100 %"
         : null;
-  const ticket = terms.ticket === 0n ? "more than nothing" : terms.ticket > terms.capacity ? "at most the capacity" : null;
+  const ticket = terms.ticket === 0n ? "enter an amount above zero" : terms.ticket > terms.capacity ? "at most the capacity" : null;
   return { capacity, share, ticket };
 }

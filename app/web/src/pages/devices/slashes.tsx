@@ -14,13 +14,13 @@ import { appeal } from "./instructions";
 import { whyNotAppeal } from "./rules";
 import { SlashStatus } from "./stake";
 
-/** What people judge of a device, and its owner's answers. */
+/** Pending slashes of a device, and its owner's appeals. */
 export function Slashes({ device, owner }: { device: Address; owner: Address }) {
   const { address } = useWallet();
   const slashes = useAll(["slashes", device], SLASH, [{ offset: SLASHED_AT, bytes: addressBytes(device) }]);
   return (
     <Card title="Slashes">
-      <Answer of={slashes} empty="No slash is open.">
+      <Answer of={slashes} empty="No slash is pending.">
         {(rows) => (
           <>
             <Table
@@ -29,10 +29,10 @@ export function Slashes({ device, owner }: { device: Address; owner: Address }) 
               rowKey={({ address }) => address}
               columns={[
                 { name: "Slash", cell: ({ address }) => <Key of={address} /> },
-                { name: "State", cell: ({ status }) => <Badge tone="bad">{SlashStatus[status]?.toLowerCase() ?? status}</Badge> },
+                { name: "Status", cell: ({ status }) => <Badge tone="bad">{SlashStatus[status]?.toLowerCase() ?? status}</Badge> },
                 { name: "Reason", cell: ({ reason }) => reasonName(reason) },
                 { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
-                { name: "Set aside", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
+                { name: "Stake held", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
                 { name: "Appeal until", wide: true, cell: ({ endsAt }) => <Moment at={endsAt} /> },
                 { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={hex(evidence)} /> },
               ]}
@@ -58,18 +58,18 @@ function Appeal({ slash }: { slash: Found<Slash> }) {
   if (!signer) return null;
   return (
     <Act
-      name={`Answer slash ${short(slash.address)}`}
-      says="A vote of the stakers may give the stake back. The chain has the SHA-256 of your answer alone: see that voters get the file."
+      name={`Appeal slash ${short(slash.address)}`}
+      says="Stakers can vote to return the stake. Only the SHA-256 of your answer goes on the chain, so make sure that voters get the file."
       label="Appeal"
       why={whyNotAppeal(slash, now)}
-      deed={async () => {
-        if (!file) throw new Error("choose the file with your answer");
+      action={async () => {
+        if (!file) throw new Error("choose the file that contains your answer");
         const hash = await sha256(new Uint8Array(await file.arrayBuffer()));
-        const title = `answer slash ${slash.address} with the file whose SHA-256 is ${hex(hash)}`;
+        const title = `Appeal slash ${slash.address} with the file whose SHA-256 is ${hex(hash)}`;
         return { title, instructions: appeal(signer, slash, hash) };
       }}
     >
-      <Field label="Your answer" type="file" onChange={(event) => setFile(event.target.files?.[0] ?? null)} />
+      <Field label="File with your answer" type="file" onChange={(event) => setFile(event.target.files?.[0] ?? null)} />
     </Act>
   );
 }

@@ -17,7 +17,7 @@ test("published minimums", () => {
   expect(minimum(1n, 101, 1)).toBe(2n);
 });
 
-test("an overflow is what lies above the minimum and is one's own", () => {
+test("the overflow is own stake above the minimum", () => {
   const cases: [bigint, bigint, bigint, bigint][] = [
     [444n, 0n, 400n, 44n],
     [1_600n, 640n, 1_600n, 640n],
@@ -29,13 +29,13 @@ test("an overflow is what lies above the minimum and is one's own", () => {
   for (const [ownStake, coStake, least, free] of cases) expect(overflow({ ...device, ownStake, coStake }, least)).toBe(free);
 });
 
-test("bonds stay, and half of the minimum while rewards are shared", () => {
+test("bonds stay locked, and so does half of the minimum while there is an offer", () => {
   const device = { ownStake: 1_000n, coStake: 300n, lockedBond: 0n, offering: Offering.Nothing, dues: 0 };
   expect(overflow({ ...device, lockedBond: 900n }, 400n)).toBe(100n);
   expect(overflow({ ...device, offering: Offering.Closed }, 401n)).toBe(799n);
 });
 
-test("a raise waits and a cut does not", () => {
+test("a raise is delayed, a cut is not", () => {
   const cases: [number, number, number, number][] = [
     [500, 200, 99, 200],
     [500, 200, 100, 500],
@@ -49,7 +49,7 @@ test("a raise waits and a cut does not", () => {
   }
 });
 
-test("of two raises the next one is told, and a cut is none", () => {
+test("the earlier of two raises is reported, and a cut is not a raise", () => {
   const next = (multiplier: [number, number, bigint], base: [bigint, bigint, bigint], now: number) => {
     const [gpu, config] = [
       { previousX100: multiplier[0], multiplierX100: multiplier[1], raiseAt: multiplier[2] },
@@ -68,7 +68,7 @@ test("of two raises the next one is told, and a cut is none", () => {
   expect(next(cut, baseCut, 49)).toBeNull();
 });
 
-test("rewards that wait come in the order of their hours", () => {
+test("pending rewards come in the order of their hours", () => {
   const device = { pendingScores: [7n, 0n, 5n, 0n], pendingHours: [12, 9, 11, 0], pendingPools: Uint8Array.of(1, 0, 0, 0) };
   expect(pending(device)).toEqual([
     { hour: 11, pool: 0, score: 5n },

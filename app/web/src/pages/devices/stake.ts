@@ -1,32 +1,32 @@
-// What a device must stake, and what of it is free: `protocol::stake` and the staking program's `Device`, in TypeScript.
+// The minimum stake of a device and what is free above it: `protocol::stake` and the staking program's `Device`, in TypeScript.
 
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 
 /** Most GPUs behind one device. */
 export const MAX_QUANTITY = 8;
-/** A device's `status` when it is retired. */
+/** `status` of a retired device. */
 export const TERMINATED = 1;
 
-/** Where a slash that people decide stands, as its `status` has it. */
+/** A slash's `status`. */
 export enum SlashStatus {
   Proposed,
   Approved,
   Appealed,
 }
 
-/** Whether a device's owner shares its rewards, as `offering` has it. */
+/** A device's `offering`: whether its rewards are shared with co-stakers. */
 export enum Offering {
   Nothing,
   Open,
   Closed,
 }
 
-/** Base units that GPUs need as stake: `base · max(100, multiplier·100) · quantity / 100`, rounded up. */
+/** Minimum stake of GPUs in base units: `base · max(100, multiplier·100) · quantity / 100`, rounded up. */
 export function minimum(base: bigint, multiplierX100: number, quantity: number): bigint {
   return (base * BigInt(Math.max(multiplierX100, 100) * quantity) + 99n) / 100n;
 }
 
-/** What is required now of a value that was set: a raise waits until `raiseAt`, a cut counts at once. */
+/** The value in force: a raise applies from `raiseAt`, a cut at once. */
 const required = <N extends number | bigint>(set: N, before: N, raiseAt: bigint, now: number): N => (now < raiseAt && before < set ? before : set);
 
 /** The multiplier that sets the minimum now. */
@@ -39,14 +39,14 @@ export function requiredBase({ baseStake, baseBefore, baseRaiseAt }: Pick<Stakin
   return required(baseStake, baseBefore, baseRaiseAt, now);
 }
 
-/** Base units that a device needs as stake now. */
+/** The current minimum stake of a device, in base units. */
 export function minimumOf(device: Pick<Device, "quantity">, gpu: GpuModel, config: StakingConfig, now: number): bigint {
   return minimum(requiredBase(config, now), requiredMultiplier(gpu, now), device.quantity);
 }
 
 /**
- * When a device needs a larger stake next, and how many base units then; `null` while no raise waits. The base stake and the multiplier are
- * raised independently, and a cut sets its moment, too.
+ * When a device's minimum stake rises next, and to how many base units; `null` if no raise is scheduled. The base stake and the multiplier
+ * are raised independently, and a cut sets `raiseAt` too.
  */
 export function nextRaise(device: Pick<Device, "quantity">, gpu: GpuModel, config: StakingConfig, now: number): { at: bigint; least: bigint } | null {
   const least = minimumOf(device, gpu, config, now);
@@ -56,8 +56,8 @@ export function nextRaise(device: Pick<Device, "quantity">, gpu: GpuModel, confi
 }
 
 /**
- * Base units of own stake that may leave at once: above the minimum, outside bonds, and never the owner's half while the rewards are shared. None
- * while a slash waits for bonds.
+ * Base units of own stake that can be withdrawn at once: above the minimum, not locked in bonds, and leaving the owner's half of the
+ * minimum while there is an offer. None while a slash is owed stake.
  */
 export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBond" | "offering" | "dues">, least: bigint): bigint {
   if (device.dues > 0) return 0n;
@@ -68,7 +68,7 @@ export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBo
   return smallest > 0n ? smallest : 0n;
 }
 
-/** Rewards of hours that wait to be collected, the earliest first. Hours are numbered from 1970. */
+/** Hours whose rewards are still to be collected, the earliest first; hours are counted from 1970. */
 export function pending(device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools">): { hour: number; pool: number; score: bigint }[] {
   return device.pendingScores
     .map((score, index) => ({ hour: device.pendingHours[index] ?? 0, pool: device.pendingPools[index] ?? 0, score }))

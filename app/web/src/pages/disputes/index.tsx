@@ -7,10 +7,10 @@ import { useNow } from "../../lib/market";
 import { Answer, Badge, Card, Key, Moment, Table, Title } from "../../ui";
 import { demandName, faultName, loss, reasonName } from "./faults";
 
-/** What challengers have asked devices to show. */
+/** Demands: parts of results that challengers have asked devices to show. */
 const DEMAND: Kind<DemandHeader> = { program: JOBS_PROGRAM_ADDRESS, discriminator: getDemandHeaderDiscriminatorBytes(), decoder: getDemandHeaderDecoder() };
 
-/** A slash that people decide, as the indexer tells it. */
+/** A slash by the judge keys, as the indexer reports it. */
 interface SlashRow {
   id: number;
   device: string;
@@ -27,11 +27,11 @@ interface SlashRow {
   signature: string;
 }
 
-/** Wrong results, what they cost, and what people judged. */
+/** Convictions, open demands, and slashes by the judge keys. */
 export function DisputesPage() {
   return (
     <>
-      <Title says="Whoever recomputes a result and finds it wrong proves it to the chain with a single element, and the chain itself computes that element and takes the device's bond: no judge, no vote, no appeal.">
+      <Title says="Anybody who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
         Disputes
       </Title>
       <Convictions />
@@ -46,10 +46,10 @@ function Convictions() {
   const list = useList<DisputeRow>("disputes");
   return (
     <Card title="Convictions">
-      <Answer of={{ ...list, data: list.rows }} empty="No result has been proved wrong.">
+      <Answer of={{ ...list, data: list.rows }} empty="No result has been proven wrong.">
         {(rows) => (
           <Table
-            caption="Convictions, the latest first"
+            caption="Convictions, latest first"
             rows={rows}
             rowKey={({ id }) => id}
             more={list}
@@ -58,7 +58,7 @@ function Convictions() {
               { name: "What was wrong", cell: ({ fault }) => <Badge tone="bad">{faultName(Number(fault))}</Badge> },
               { name: "Job", cell: ({ address }) => <Key of={address} to={`/jobs/${address}`} /> },
               { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "It lost", number: true, cell: (row) => io(loss(moneyOf(row))) },
+              { name: "Device lost", number: true, cell: (row) => io(loss(moneyOf(row))) },
               { name: "Challenger got", number: true, cell: (row) => io(moneyOf(row).reward + moneyOf(row).jackpot) },
             ]}
           />
@@ -81,8 +81,8 @@ function Demands() {
   const demands = useAll(["demands"], DEMAND);
   const now = useNow();
   return (
-    <Card title="Open questions">
-      <Answer of={demands} empty="No device is being asked to show a part of its result.">
+    <Card title="Open demands">
+      <Answer of={demands} empty="No device is being asked to show part of its result.">
         {(rows) => (
           <Table
             caption="Parts of results that devices are asked to show"
@@ -90,14 +90,14 @@ function Demands() {
             rowKey={({ address }) => address}
             columns={[
               { name: "Job", cell: ({ job }) => <Key of={job} to={`/jobs/${job}`} /> },
-              { name: "Asked for", cell: (demand) => <span className="wrap">{demandName(demand)}</span> },
+              { name: "Demanded", cell: (demand) => <span className="wrap">{demandName(demand)}</span> },
               {
                 name: "Answer",
                 cell: ({ answered, deadlineAt }) =>
-                  answered ? <Badge tone="good">shown</Badge> : now < deadlineAt ? <Badge tone="busy">due in {span(Number(deadlineAt) - now)}</Badge> : <Badge tone="bad">silent</Badge>,
+                  answered ? <Badge tone="good">answered</Badge> : now < deadlineAt ? <Badge tone="busy">due in {span(Number(deadlineAt) - now)}</Badge> : <Badge tone="bad">overdue</Badge>,
               },
               { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "Asked by", wide: true, cell: ({ challenger }) => <Key of={challenger} /> },
+              { name: "Challenger", wide: true, cell: ({ challenger }) => <Key of={challenger} /> },
             ]}
           />
         )}
@@ -110,13 +110,14 @@ function How() {
   return (
     <Card title="How it works">
       <p>
-        A device commits to every value it computed before it is paid; within the job's time of challenge anybody may recompute it and show the chain one element that
-        is not what its op makes of the committed inputs. The chain computes that element itself: when it differs, the consumer's money is free at once and the device's
-        bond is lost: a part goes to the consumer, a part to the challenger, the rest burns. Nothing about it can be appealed, and an honest result cannot be convicted.
+        Before it is paid, a device commits to every value it computed. During the challenge window anybody can recompute the job and point the chain at one element that
+        does not follow from the committed inputs. The chain computes that element itself. If it differs, the consumer's payment is unlocked at once and the device loses
+        its bond: part goes to the consumer, part to the challenger, and the rest is burned. There is no appeal, and an honest result cannot be convicted.
       </p>
       <p>
-        Check one job with <code>ionet verify JOB</code>, or in the browser on its page; <code>ionet verify JOB --convict</code> posts the evidence and takes the bond.{" "}
-        <code>ionet-watchtower</code> does it for every job it can recompute. A device that hides its bytes is asked for them on the chain, and silence convicts, too.
+        Verify a job in the browser on its page, or with <code>ionet verify JOB</code>; <code>ionet verify JOB --convict</code> posts the evidence and convicts the device.{" "}
+        <code>ionet-watchtower</code> does this for every job it can recompute. If a device withholds its data, challengers demand it on the chain, and a device that does
+        not answer is convicted as well.
       </p>
     </Card>
   );
@@ -127,24 +128,24 @@ const TONES: Partial<Record<SlashRow["status"], "bad" | "busy">> = { approved: "
 function Slashes() {
   const list = useList<SlashRow>("slashes");
   return (
-    <Card title="Slashes that people decide">
+    <Card title="Manual slashes">
       <p className="muted small">
-        What the chain cannot tell by itself. Two keys have to agree; then the stake is set aside, its owner may answer, and a vote of the stakers may give it back before
-        it burns.
+        For offences that the chain cannot prove. A slash needs two keys: one proposes it, the other approves it. The stake is then held, its owner can appeal, and stakers
+        can vote to return it before it is burned.
       </p>
-      <Answer of={{ ...list, data: list.rows }} empty="Nobody has been slashed by people.">
+      <Answer of={{ ...list, data: list.rows }} empty="No device has been slashed.">
         {(rows) => (
           <Table
-            caption="Slashes, the latest first"
+            caption="Slashes, latest first"
             rows={rows}
             rowKey={({ id }) => id}
             more={list}
             columns={[
               { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
               { name: "Status", cell: ({ status }) => <Badge tone={TONES[status] ?? "plain"}>{status}</Badge> },
-              { name: "Why", cell: ({ reason }) => reasonName(reason) },
+              { name: "Reason", cell: ({ reason }) => reasonName(reason) },
               { name: "Share", number: true, cell: ({ share_bps }) => percent(share_bps) },
-              { name: "Set aside", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
+              { name: "Stake held", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
               { name: "Proposed", wide: true, cell: ({ proposed_at }) => <Moment at={proposed_at} /> },
               { name: "Appeal until", wide: true, cell: ({ ends_at }) => <Moment at={ends_at} /> },
               { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={evidence} /> },

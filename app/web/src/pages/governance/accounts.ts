@@ -27,21 +27,21 @@ const program = GOVERNANCE_PROGRAM_ADDRESS;
 
 /** Proposals. */
 export const PROPOSAL: Kind<Proposal> = { program, discriminator: getProposalDiscriminatorBytes(), decoder: getProposalDecoder() };
-/** Votes. */
+/** Ballots. */
 export const BALLOT: Kind<Ballot> = { program, discriminator: getBallotDiscriminatorBytes(), decoder: getBallotDecoder() };
-/** Where a ballot has its proposal. */
+/** Offset of a ballot's proposal. */
 export const PROPOSAL_AT = 8;
-/** Who votes for whom. */
+/** Delegations of votes to representatives. */
 export const DELEGATION: Kind<Delegation> = { program, discriminator: getDelegationDiscriminatorBytes(), decoder: getDelegationDecoder() };
-/** Where a delegation has its representative. */
+/** Offset of a delegation's representative. */
 export const REPRESENTATIVE_AT = 40;
 
 const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
 
-/** The rules in force; `null` where governance is not set up. */
+/** The rules of governance; `null` if it is not set up. */
 export const useGovernance = () => useSingle(CONFIG, findConfigPda);
 
-/** Everything that a proposal can set, as it is set now; `null` where something is not set up. */
+/** The current values of everything that a proposal can set; `null` if a program is not set up. */
 export function useInForce(): { data: State | null | undefined; error: unknown; isPending: boolean } {
   const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useSingle(JOBS_CONFIG, findJobsConfigPda) };
   const emission = useEmission();
@@ -63,7 +63,7 @@ export function useInForce(): { data: State | null | undefined; error: unknown; 
   return { data, error: null, isPending: false };
 }
 
-/** Whether governance governs: the last migration hands the authorities over. */
+/** Whether governance holds the authorities: the last migration hands them over. */
 export const governs = (state: State): boolean => state.staking.authority === state.authority;
 
 /** A row of the GPU table by its address. */

@@ -9,7 +9,7 @@ const draft = (proposal: string, id: bigint) => ({ address: address(proposal), i
 const A = draft("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H", 1n);
 const B = draft("SysvarC1ock11111111111111111111111111111111", (1n << 64n) - 1n);
 
-test("drafts are remembered until they are forgotten, one by one", () => {
+test("drafts are stored until they are removed, one by one", () => {
   const stored: Record<string, string> = { "ionet.wallet": "a wallet", "ionet.job.x": "a job" };
   const methods = {
     getItem: (name: string) => stored[name] ?? null,

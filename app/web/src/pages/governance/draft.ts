@@ -1,33 +1,33 @@
-// What this browser remembers of a proposal while it is written: the chain has it only in part until its vote is open.
+// Drafts of proposals, stored in this browser: until the vote opens, the chain has only part of a proposal.
 
 import { address, getBase64Decoder, getBase64Encoder, type Address } from "@solana/kit";
 import { GOVERNANCE_PROGRAM_ADDRESS } from "../../generated/governance";
 import { keep, kept, mustKeep, namesKept } from "../../lib/store";
 
-/** A proposal that is being written. */
+/** A draft of a proposal. */
 export interface Draft {
-  /** Its address, and its proposer's own number for it. */
+  /** Its address and the proposer's id for it. */
   address: Address;
   id: bigint;
   title: string;
   text: string;
-  /** Its instructions, as they are kept on the chain. */
+  /** Its instructions, encoded as on the chain. */
   instructions: Uint8Array[];
 }
 
 const START = `ionet.proposal.${GOVERNANCE_PROGRAM_ADDRESS}.`;
 const name = (proposal: string) => `${START}${proposal}`;
 
-/** Remembers a draft; fails where the browser keeps nothing, for what was begun could not be gone on with. */
+/** Stores a draft. Fails if the browser stores nothing: a draft that was started could not be continued. */
 export function remember({ id, instructions, ...rest }: Draft): void {
   const encoded = instructions.map((bytes) => getBase64Decoder().decode(bytes));
   mustKeep(name(rest.address), JSON.stringify({ ...rest, id: id.toString(), instructions: encoded }));
 }
 
-/** Forgets a draft: its vote is open, or it was taken back. */
+/** Removes a draft, once its vote is open or it was cancelled. */
 export const forget = (proposal: string): void => void keep(name(proposal), null);
 
-/** The draft of a proposal; `null` when another browser has it. */
+/** The draft of a proposal; `null` if it is not in this browser. */
 export function recall(proposal: string): Draft | null {
   try {
     const held = JSON.parse(kept(name(proposal)) ?? "null") as Record<string, unknown> | null;
@@ -39,5 +39,5 @@ export function recall(proposal: string): Draft | null {
   }
 }
 
-/** All drafts that this browser remembers. */
+/** All drafts in this browser. */
 export const recallAll = (): Draft[] => namesKept(START).flatMap((proposal) => recall(proposal) ?? []);

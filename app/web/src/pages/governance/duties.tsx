@@ -5,7 +5,7 @@ import { findAll, findSome, type Found } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
 import { io, span } from "../../lib/format";
 import { useMarket, useNow } from "../../lib/market";
-import { useSending, type Deed } from "../../lib/send";
+import { useSending, type Action } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Button } from "../../ui";
 import { Act } from "../../ui/act";
@@ -17,7 +17,7 @@ import { cancelObstacle, due, hasEnded, isExecutable, Status, statusName } from 
 import type { State } from "./settings";
 import type { Written } from "./steps";
 
-/** What may be done about a proposal now: counting and executing by anyone, taking it back by its proposer, and clearing it away. */
+/** The actions on a proposal: anybody can count, execute and close it, its proposer can cancel it. */
 export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; state: State; steps: Written[] | undefined }) {
   const now = useNow();
   const { address } = useWallet();
@@ -29,21 +29,21 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
       {proposal.status === Status.Voting && (
         <Act
           name="Count the votes"
-          says={next === null ? "Anyone may, when the vote is over." : `The vote is over. Counted now, the proposal is ${statusName(next)}. Anyone may do it; it costs a fee alone.`}
-          label="Count"
+          says={next === null ? "Anybody can do this once the vote is over." : `The vote is over, and counting it makes the proposal ${statusName(next)}. Anybody can do this for the transaction fee.`}
+          label="Count votes"
           kind={next === null ? "plain" : "primary"}
-          why={next === null ? `the vote is on for ${span(Number(proposal.votingEnds) - now)} more` : canAct}
-          deed={() => ({ title: "Count the votes", instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
+          why={next === null ? `the vote ends in ${span(Number(proposal.votingEnds) - now)}` : canAct}
+          action={() => ({ title: "Count the votes", instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
         />
       )}
       {proposal.status === Status.Queued && next !== null && (
         <Act
-          name="End it"
-          says={next === Status.Vetoed ? "Vetoes came in during the timelock: it ends, and its deposit will burn." : "Nobody executed it in time: it ends, and its deposit comes back."}
-          label="End it"
+          name="End the proposal"
+          says={next === Status.Vetoed ? "It was vetoed during the timelock. Ending it burns its deposit." : "Nobody executed it in time. Ending it returns its deposit."}
+          label="End the proposal"
           kind="primary"
           why={canAct}
-          deed={() => ({ title: `The proposal is ${statusName(next)}`, instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
+          action={() => ({ title: `End the proposal as ${statusName(next)}`, instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
         />
       )}
       {proposal.status === Status.Queued && next === null && <Execute proposal={proposal} state={state} steps={steps} canAct={canAct} />}
@@ -57,16 +57,16 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
   const now = useNow();
   const index = proposal.executed;
   const step = steps?.find((step) => step.index === index);
-  const early = isExecutable(proposal, now) ? null : `its timelock ends in ${span(Number(proposal.eta) - now)}`;
+  const early = isExecutable(proposal, now) ? null : `the timelock ends in ${span(Number(proposal.eta) - now)}`;
   return (
     <Act
       name={`Execute step ${index + 1} of ${proposal.instructions}`}
-      says={step ? `${step.words.what}. Anyone may, one step after the other; one that fails can be tried again.` : "Anyone may, one step after the other."}
+      says={step ? `${step.words.what}. Anybody can execute the steps, one after the other; a step that fails can be tried again.` : "Anybody can execute the steps, one after the other."}
       label="Execute"
       kind={early ? "plain" : "primary"}
-      why={early ?? canAct ?? (step ? null : "its step cannot be read")}
-      deed={async (): Promise<Deed> => {
-        if (!step) throw new Error("its step cannot be read; reload the page");
+      why={early ?? canAct ?? (step ? null : "this step cannot be read")}
+      action={async (): Promise<Action> => {
+        if (!step) throw new Error("this step cannot be read; reload the page");
         const call = await execute(proposal.address, index, step.instruction, state);
         return { title: `Execute step ${index + 1}`, instructions: step.words.replacesCode ? [ALL_UNITS, call] : [call] };
       }}
@@ -79,14 +79,14 @@ function Cancel({ proposal }: { proposal: Found<Proposal> }) {
   const { signer } = useWallet();
   return (
     <Act
-      name="Take it back"
-      says="Yours to do until the vote is over. It ends at once, whatever was voted; its deposit comes back when it is cleared away."
-      label="Take it back"
+      name="Cancel the proposal"
+      says="You can do this until the vote is over. The proposal ends at once, whatever the votes; you get the deposit back when it is closed."
+      label="Cancel the proposal"
       kind="danger"
       why={cancelObstacle(proposal, now)}
-      deed={() => {
+      action={() => {
         if (!signer) throw new Error("connect a wallet first");
-        return { title: "Take the proposal back", instructions: [cancel(signer, proposal.address)] };
+        return { title: "Cancel the proposal", instructions: [cancel(signer, proposal.address)] };
       }}
       done={() => forget(proposal.address)}
     />
@@ -110,7 +110,7 @@ function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State })
       const payloads = (await findSome(market, PAYLOAD, places)).map(({ header }) => header.index);
       const all = await clear(signer, proposal, ballots, payloads, state.governance);
       for (const { instructions } of pack(signer, all.map((one) => ({ item: null, instructions: [one] })))) {
-        await send({ title: "Clear the proposal away", instructions });
+        await send({ title: "Close the proposal", instructions });
       }
       forget(proposal.address);
     } catch (failure) {
@@ -121,10 +121,10 @@ function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State })
   };
   return (
     <div className="act">
-      <h3>Clear it away</h3>
+      <h3>Close the proposal</h3>
       <p className="muted small">
-        {proposal.deposit === 0n ? "Its deposit is out already." : burns ? `Its deposit of ${io(proposal.deposit)} burns.` : `Its deposit of ${io(proposal.deposit)} returns to its proposer.`}{" "}
-        Rents return to who paid them. Anyone may do it; afterwards its history alone tells of it.
+        {proposal.deposit === 0n ? "Its deposit has already been released." : burns ? `Its deposit of ${io(proposal.deposit)} is burned.` : `Its deposit of ${io(proposal.deposit)} returns to the proposer.`}{" "}
+        Rent returns to whoever paid it. Anybody can do this; afterwards only the proposal's history remains.
       </p>
       {error && (
         <p className="wrong small" role="alert">
@@ -133,7 +133,7 @@ function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State })
       )}
       <footer>
         <Button disabled={!signer} busy={busy} onClick={() => void run()}>
-          {signer ? "Clear it away" : "Connect a wallet first"}
+          {signer ? "Close the proposal" : "Connect a wallet first"}
         </Button>
       </footer>
     </div>

@@ -1,4 +1,4 @@
-// A step of a proposal as it is chosen in the form, and the instruction that it becomes.
+// A step of a proposal in the form, and the instruction that it becomes.
 
 import { AccountRole, isAddress, type Address, type Instruction } from "@solana/kit";
 import { explain } from "../../lib/errors";
@@ -8,56 +8,56 @@ import { encode, MAX_BYTES } from "./payload";
 import { flatten, instruct, isRow, problem, SETTINGS, type Setting, type State, type Values } from "./settings";
 import { parse, show, written } from "./units";
 
-/** Longest term of a guardian, seconds: a year. */
+/** Longest term of a guardian in seconds: a year. */
 const MAX_TERM = 366 * 86_400;
 const TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA" as Address;
-/** Places behind the point of $IO. */
+/** Decimal places of $IO. */
 const DECIMALS = 8;
-/** What pays out of the treasury counts as. */
+/** Kind of a proposal that pays out of the treasury. */
 const TREASURY = 2;
 
-/** A step as it was chosen. */
+/** A step in the form. */
 export interface Chosen {
-  /** Tells it from others. */
+  /** Identifies it among the steps. */
   key: number;
   /** A setting's id, or “pay”. */
   what: string;
-  /** Address of the row, for a setting of rows. */
+  /** Address of the GPU model, for a setting that has one. */
   gpu: string;
-  /** What was typed, by the names of the values. */
+  /** Texts of the fields, by the names of the values. */
   texts: Record<string, string>;
 }
 
-/** What became of a step. */
+/** A step after validation. */
 export interface Checked {
-  /** What is wrong with each value. */
+  /** Errors by the names of the values. */
   errors: Record<string, string>;
-  /** What is wrong with all of it. */
+  /** What is missing or wrong in the step. */
   sentence: string | null;
-  /** Values that change. */
+  /** The values that change. */
   changes: Values;
   kind: number;
   instruction: Instruction | null;
 }
 
-/** The setting of a step; none for a payment. */
+/** The setting of a step; `undefined` for a payment. */
 export const settingIn = ({ what }: Chosen): Setting | undefined => SETTINGS.find(({ id }) => id === what);
 
-/** What the fields of a step hold before anybody types. */
+/** Initial texts of a step's fields. */
 export function initial(step: Chosen, state: State, now: number): Record<string, string> {
   const setting = settingIn(step);
   const current = setting?.current(state, state.gpus.find(({ address }) => address === step.gpu));
   return current ? Object.fromEntries(Object.entries(flatten(current)).map(([key, value]) => [key, written(key, value, now)])) : {};
 }
 
-/** Reads a step; what the program would refuse is refused here. */
+/** Validates a step by the rules of the programs. */
 export function check(step: Chosen, state: State, now: number): Checked {
   const setting = settingIn(step);
   if (!setting) return { ...checkPayment(step), instruction: null };
   const gpu = state.gpus.find(({ address }) => address === step.gpu);
   const result: Checked = { errors: {}, sentence: null, changes: {}, kind: setting.kind, instruction: null };
   const current = setting.current(state, gpu);
-  if (!current) return { ...result, sentence: isRow(setting) ? "choose a GPU model" : "rewards have not been started here" };
+  if (!current) return { ...result, sentence: isRow(setting) ? "choose a GPU model" : "rewards have not started on this cluster" };
   const before = initial(step, state, now);
   for (const [key, value] of Object.entries(flatten(current))) {
     const text = step.texts[key] ?? before[key] ?? "";
@@ -67,35 +67,35 @@ export function check(step: Chosen, state: State, now: number): Checked {
       const field = setting.fields.find((field) => field.key === key);
       const wrong = field && problem(field, parsed, (bound) => show(key, bound));
       if (wrong) throw new Error(wrong);
-      if (key === "until" && Number(parsed) > now + MAX_TERM) throw new Error("at most 366 days, whoever governs");
+      if (key === "until" && Number(parsed) > now + MAX_TERM) throw new Error("at most 366 days (fixed limit)");
       result.changes[key] = parsed;
     } catch (error) {
       result.errors[key] = explain(error);
     }
   }
-  if (Object.keys(result.errors).length > 0) return { ...result, sentence: "correct the values that are marked" };
-  if (Object.keys(result.changes).length === 0) return { ...result, sentence: "nothing changes yet; change a value" };
+  if (Object.keys(result.errors).length > 0) return { ...result, sentence: "correct the marked values" };
+  if (Object.keys(result.changes).length === 0) return { ...result, sentence: "change at least one value" };
   const conflict = setting.conflict?.({ ...flatten(current), ...result.changes });
   if (conflict) return { ...result, sentence: conflict };
   const instruction = instruct(setting, state, result.changes, gpu);
-  if (encode(instruction).length > MAX_BYTES) return { ...result, sentence: "it is too long for a proposal; split it" };
+  if (encode(instruction).length > MAX_BYTES) return { ...result, sentence: "this step is too large for one proposal; split it" };
   return { ...result, instruction };
 }
 
 function checkPayment({ texts }: Chosen): Omit<Checked, "instruction"> {
   const errors: Record<string, string> = {};
   const { to = "", amount = "" } = texts;
-  if (to !== "" && !isAddress(to.trim())) errors["to"] = `“${to}” is not an address`;
+  if (to !== "" && !isAddress(to.trim())) errors["to"] = `“${to}” is not a valid address`;
   try {
-    if (amount !== "" && parseAmount(amount, IO) === 0n) errors["amount"] = "write more than nothing";
+    if (amount !== "" && parseAmount(amount, IO) === 0n) errors["amount"] = "enter an amount above zero";
   } catch (error) {
     errors["amount"] = explain(error);
   }
   const wrong = Object.keys(errors).length > 0;
-  return { errors, changes: {}, kind: TREASURY, sentence: wrong ? "correct the values that are marked" : to && amount ? null : "say who gets how much" };
+  return { errors, changes: {}, kind: TREASURY, sentence: wrong ? "correct the marked values" : to && amount ? null : "enter the recipient and the amount" };
 }
 
-/** Pays out of the treasury; the step has been checked. */
+/** The instruction that pays out of the treasury, for a valid step. */
 export async function payment({ texts }: Chosen, state: State): Promise<{ instruction: Instruction; to: Address }> {
   const { mint } = state.governance;
   const to = await tokenAccount((texts["to"] ?? "").trim() as Address, mint);
@@ -112,7 +112,7 @@ export async function payment({ texts }: Chosen, state: State): Promise<{ instru
   return { to, instruction: { programAddress: TOKEN_PROGRAM, accounts, data: new Uint8Array(data.buffer) } };
 }
 
-/** What is wrong with a title, as a sentence; `null` when nothing is. */
+/** Why a title is invalid, as a sentence; `null` if it is valid. */
 export function titleProblem(title: string): string | null {
-  return /^[ -~]{1,64}$/.test(title) ? null : "a title has 1 to 64 letters, digits and signs of ASCII";
+  return /^[ -~]{1,64}$/.test(title) ? null : "enter a title of 1 to 64 ASCII characters";
 }

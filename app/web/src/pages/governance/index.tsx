@@ -2,7 +2,7 @@ import { Link } from "wouter";
 import type { Proposal } from "../../generated/governance";
 import { useAll, type Found } from "../../lib/accounts";
 import { useList, type ProposalRow } from "../../lib/api";
-import { span } from "../../lib/format";
+import { capital, span } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { Answer, Card, Problem, Table, Title } from "../../ui";
 import { governs, PROPOSAL, useGovernance, useInForce } from "./accounts";
@@ -11,14 +11,15 @@ import { accountOf, kindName, Status } from "./rules";
 import { VoterCard } from "./voter";
 import { StatusBadge, VotesBar } from "./votes";
 
-/** What stakers decide. */
+/** All proposals, the wallet's voting power and the rules. */
 export function ProposalsPage() {
   const config = useGovernance();
   const state = useInForce();
+  const list = useList<ProposalRow>("proposals");
   return (
     <>
       <Title
-        says="Whoever has staked or co-staked decides: parameters, the GPU table, the treasury, the programs' code. No parameter reaches a stake, an escrow or a reward; new code could, so it waits for longest."
+        says="Stakers and co-stakers decide on parameters, the GPU table, the treasury and the programs' code. No parameter can touch stakes, escrows or rewards. New code could, so upgrades have the longest timelock."
         actions={
           <Link className="button primary" href="/governance/new">
             New proposal
@@ -29,32 +30,34 @@ export function ProposalsPage() {
       </Title>
       {state.data && !governs(state.data) && (
         <p className="banner" role="status">
-          Governance does not govern here yet: <code>{state.data.staking.authority}</code> still holds the authorities. What is decided can be executed once the last
-          migration has handed them over.
+          Governance is not in control yet: <code>{state.data.staking.authority}</code> still holds the authorities. Proposals can be executed once the last migration
+          has handed them over.
         </p>
       )}
-      <Proposals />
-      <div className="columns">
-        <VoterCard />
-        <Answer of={config}>
-          {(found) => (found ? <Rules config={found} /> : <Problem error={new Error("governance is not set up on this chain; its migrations do that")} />)}
-        </Answer>
-      </div>
+      <Proposals list={list} />
+      {/* Not before the list is loaded, which would move them down. */}
+      {!list.isPending && (
+        <div className="columns">
+          <VoterCard />
+          <Answer of={config}>
+            {(found) => (found ? <Rules config={found} /> : <Problem error={new Error("governance is not set up on this cluster; run its migrations")} />)}
+          </Answer>
+        </div>
+      )}
     </>
   );
 }
 
-function Proposals() {
-  const list = useList<ProposalRow>("proposals");
+function Proposals({ list }: { list: ReturnType<typeof useList<ProposalRow>> }) {
   const accounts = useAll(["proposals"], PROPOSAL);
   const now = useNow();
   const live = (row: ProposalRow) => accountOf(row, accounts.data);
   return (
     <Card title="Proposals">
-      <Answer of={{ ...list, data: list.rows }} empty="Nothing has been proposed yet.">
+      <Answer of={{ ...list, data: list.rows }} empty="There are no proposals yet.">
         {(rows) => (
           <Table
-            caption="Proposals, the latest first"
+            caption="Proposals, latest first"
             rows={rows}
             rowKey={({ number }) => number}
             more={list}
@@ -69,7 +72,7 @@ function Proposals() {
                   </span>
                 ),
               },
-              { name: "Asks for", wide: true, cell: ({ kind }) => kindName(kind) },
+              { name: "Kind", wide: true, cell: ({ kind }) => capital(kindName(kind)) },
               { name: "Status", cell: (row) => <StatusBadge of={live(row)?.status ?? row.status} /> },
               { name: "Next", cell: (row) => next(row, live(row), now) },
               { name: "Votes", cell: (row) => <Tally row={row} account={live(row)} /> },
@@ -81,16 +84,16 @@ function Proposals() {
   );
 }
 
-/** What happens next, and when. */
+/** The next stage, and when it begins. */
 function next(row: ProposalRow, account: Found<Proposal> | undefined, now: number): string {
   const left = (moment: number) => span(moment - now);
   switch (account?.status ?? row.status) {
     case Status.Draft:
-      return "being written";
+      return "In preparation";
     case Status.Voting:
-      return now < row.voting_ends ? `${left(row.voting_ends)} to vote` : "to be counted";
+      return now < row.voting_ends ? `${left(row.voting_ends)} to vote` : "Ready to count";
     case Status.Queued:
-      return now < row.eta ? `due in ${left(row.eta)}` : now < row.expires_at ? `${left(row.expires_at)} to execute` : "too late";
+      return now < row.eta ? `Executable in ${left(row.eta)}` : now < row.expires_at ? `${left(row.expires_at)} to execute` : "Expired";
     default:
       return "–";
   }

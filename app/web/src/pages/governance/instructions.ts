@@ -1,4 +1,4 @@
-// Instructions of governance as people send them, and how many of them fit a transaction.
+// Governance instructions that wallets send, and how they are packed into transactions.
 
 import {
   AccountRole,
@@ -42,10 +42,10 @@ import type { State } from "./settings";
 import type { Source } from "./sources";
 import { hashOf } from "./text";
 
-/** Most bytes that are packed into a transaction of 1,232: a wallet may add to it. */
+/** Largest packed transaction in bytes: below the limit of 1,232, because a wallet may add to it. */
 const FITS = 1_100;
 
-/** Instructions side by side in as few transactions as hold them, in their order. */
+/** Packs instructions into as few transactions as possible, in order. */
 export function pack<Item>(payer: TransactionSigner, items: readonly { instructions: readonly Instruction[]; item: Item }[]): { instructions: Instruction[]; items: Item[] }[] {
   const empty = pipe(createTransactionMessage({ version: 0 }), (message) => setTransactionMessageFeePayerSigner(payer, message));
   const size = (instructions: readonly Instruction[]) => getTransactionMessageSize(appendTransactionMessageInstructions(instructions, empty));
@@ -94,11 +94,11 @@ export async function vote(voter: TransactionSigner, { address: proposal, index 
   return getVoteCoStakeInstructionAsync({ voter, proposal, position: source.address, offer: source.offer, device: source.device, delegation, index, choice });
 }
 
-/** Takes a vote back, or returns its rent when it counts no more. */
+/** Withdraws a vote, or returns its rent once it no longer counts. */
 export const takeBack = (caller: TransactionSigner, ballot: Found<Ballot>, delegation?: Address): Instruction =>
   getCloseBallotInstruction({ caller, proposal: ballot.proposal, ballot: ballot.address, payer: ballot.payer, delegation });
 
-/** Asks for all compute units that a transaction may have, as a large program needs whose new code is hashed: half a unit a byte. */
+/** Requests the maximum of compute units: an upgrade hashes the new code, which takes half a unit a byte. */
 export const ALL_UNITS: Instruction = {
   programAddress: address("ComputeBudget111111111111111111111111111111"),
   data: Uint8Array.of(2, ...getU32Encoder().encode(1_400_000)),
@@ -108,16 +108,16 @@ export const ALL_UNITS: Instruction = {
 export async function execute(proposal: Address, index: number, { programAddress, accounts }: Whole, state: State): Promise<Instruction> {
   const call = getExecuteInstructionInstruction({ proposal, payload: await payloadAddress(proposal, index) });
   const [purse] = await findPursePda();
-  // These sign within the program.
+  // The program signs for these itself.
   const ours: Address[] = [state.authority, purse];
   const passed = accounts.map(({ address, role }) => ({ address, role: ours.includes(address) ? role & AccountRole.WRITABLE : role }));
   return { ...call, accounts: [...(call.accounts ?? []), { address: programAddress, role: AccountRole.READONLY }, ...passed] };
 }
 
-/** Takes a proposal back. */
+/** Cancels a proposal. */
 export const cancel = (proposer: TransactionSigner, proposal: Address): Instruction => getCancelProposalInstruction({ proposer, proposal });
 
-/** Everything that is left of an ended proposal, in the order in which it may go: its deposit, its ballots, its instructions, itself. */
+/** Closes an ended proposal, in the required order: releases its deposit, then closes its ballots, its instructions and itself. */
 export async function clear(
   caller: TransactionSigner,
   proposal: Found<Proposal>,

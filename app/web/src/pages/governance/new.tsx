@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { findProposalPda } from "../../generated/governance";
 import { findSome } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
-import { count, io, percent, span } from "../../lib/format";
+import { capital, count, io, many, percent, span } from "../../lib/format";
 import { gpuName } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { mustCover } from "../../lib/send";
@@ -18,7 +18,6 @@ import { kindName, KIND_SAYS } from "./rules";
 import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
 import { MAX_TEXT } from "./text";
 import { senseOf, UNITS } from "./units";
-import { many } from "./votes";
 import { saySetting, takesTokens } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
@@ -26,22 +25,22 @@ import { Writing } from "./writing";
 const WHAT: [string, string][] = [...SETTINGS.map(({ id, name }): [string, string] => [id, `Set ${name}`]), ["pay", "Pay out of the treasury"]];
 const FIRST = SETTINGS[0]?.id ?? "pay";
 
-/** Makes a proposal. */
+/** The form for a new proposal. */
 export function NewProposalPage() {
   const state = useInForce();
   const [draft, setDraft] = useState<Draft | null>(null);
   return (
     <>
-      <Title says="A text that says why, and steps that the chain carries out exactly as they were voted on.">New proposal</Title>
+      <Title says="A proposal has a text that explains it, and steps that the chain executes exactly as they were voted on.">New proposal</Title>
       <Answer of={state}>
         {(found) => {
-          if (!found) return <Problem error={new Error("governance is not set up on this chain; its migrations do that")} />;
-          if (!governs(found)) return <Problem error={new Error("governance does not govern here yet; the last migration hands the authorities over")} />;
+          if (!found) return <Problem error={new Error("governance is not set up on this cluster; run its migrations")} />;
+          if (!governs(found)) return <Problem error={new Error("governance is not in control yet; the last migration hands the authorities over")} />;
           return draft ? (
             <Writing draft={draft} state={found} />
           ) : (
             <>
-              <Drafts goOn={setDraft} />
+              <Drafts resume={setDraft} />
               <Form state={found} onDone={setDraft} />
             </>
           );
@@ -51,8 +50,8 @@ export function NewProposalPage() {
   );
 }
 
-/** The wallet's drafts in this browser of which the chain has nothing yet; one that it has in part stands among the proposals. */
-function Drafts({ goOn }: { goOn: (draft: Draft) => void }) {
+/** The wallet's drafts in this browser that are not on the chain yet; one that is there in part is in the list of proposals. */
+function Drafts({ resume }: { resume: (draft: Draft) => void }) {
   const market = useMarket();
   const { address: me } = useWallet();
   const drafts = useQuery({
@@ -77,9 +76,9 @@ function Drafts({ goOn }: { goOn: (draft: Draft) => void }) {
         {drafts.data.map((draft) => (
           <article key={draft.address} className="act" aria-label={draft.title}>
             <h3 className="wrap">{draft.title}</h3>
-            <p className="muted small">{many(draft.instructions.length, "step")}. The chain has nothing of it yet.</p>
+            <p className="muted small">{many(draft.instructions.length, "step")}, not on the chain yet.</p>
             <div className="actions">
-              <Button onClick={() => goOn(draft)}>Go on</Button>
+              <Button onClick={() => resume(draft)}>Continue</Button>
               <Button kind="danger" onClick={() => discard(draft)}>
                 Discard
               </Button>
@@ -91,7 +90,7 @@ function Drafts({ goOn }: { goOn: (draft: Draft) => void }) {
   );
 }
 
-/** Tells steps apart while they come and go. */
+/** The key of the next step. */
 let keys = 0;
 const fresh = (): Chosen => ({ key: keys++, what: FIRST, gpu: "", texts: {} });
 
@@ -110,7 +109,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   const textBytes = new TextEncoder().encode(text).length;
   const wrong =
     titleProblem(title) ??
-    (text.trim() === "" ? "say why, in the text" : textBytes > MAX_TEXT ? `the text has ${count(textBytes)} bytes and may have ${count(MAX_TEXT)}; shorten it` : null) ??
+    (text.trim() === "" ? "explain why" : textBytes > MAX_TEXT ? `the text has ${count(textBytes)} bytes, and the limit is ${count(MAX_TEXT)}; shorten it` : null) ??
     checked.map(({ sentence }, place) => sentence && `step ${place + 1}: ${sentence}`).find((sentence) => sentence !== null) ??
     null;
   const change = (key: number, what: Partial<Chosen>) => setSteps((all) => all.map((step) => (step.key === key ? { ...step, ...what } : step)));
@@ -136,19 +135,19 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   };
   const pay = async (step: Chosen) => {
     const { instruction, to } = await payment(step, state);
-    if (!(await takesTokens(market, to))) throw new Error(`${step.texts["to"] ?? ""} has no account for $IO yet; send it some, or have it make one first`);
+    if (!(await takesTokens(market, to))) throw new Error(`${step.texts["to"] ?? ""} has no $IO token account yet; send it some $IO, or ask its owner to create one`);
     return instruction;
   };
   return (
     <form onSubmit={(event) => void submit(event)} noValidate>
-      <Card title="What it is">
+      <Card title="Proposal">
         <div className="rows">
-          <Field label="Title" value={title} maxLength={64} onChange={(event) => setTitle(event.target.value)} hint="At most 64 letters, digits and signs of ASCII" />
+          <Field label="Title" value={title} maxLength={64} onChange={(event) => setTitle(event.target.value)} hint="At most 64 ASCII characters." />
           <div className="field">
             <label htmlFor="text">Why</label>
             <textarea id="text" rows={6} value={text} aria-describedby="text-hint" onChange={(event) => setText(event.target.value)} />
             <p id="text-hint" className="muted small">
-              Its SHA-256 goes on the chain, the text itself into the market's blob store. It cannot be changed afterwards.
+              The text is published in the market's blob store, and its SHA-256 on the chain. It cannot be changed later.
             </p>
           </div>
         </div>
@@ -169,28 +168,28 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
           <Button onClick={() => setSteps((all) => [...all, fresh()])}>Add a step</Button>
         </div>
       )}
-      <Card title="What it takes">
+      <Card title="Requirements">
         <Facts
           of={[
-            ["It asks for", `${kindName(kind)}: ${KIND_SAYS[kind] ?? ""}`],
-            ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of what circulates`],
-            ["Yes needed", percent(governance.approvalBps[kind] ?? 0)],
-            ["The vote lasts", span(governance.voting)],
+            ["Kind", `${capital(kindName(kind))}: ${KIND_SAYS[kind] ?? ""}`],
+            ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of the circulating $IO`],
+            ["Approval", percent(governance.approvalBps[kind] ?? 0)],
+            ["Voting period", span(governance.voting)],
             ["Timelock", governance.timelock[kind] ? span(governance.timelock[kind] ?? 0) : "none"],
-            ["Deposit, held until it has ended", io(governance.deposit)],
+            ["Deposit", io(governance.deposit)],
           ]}
         />
-        <p className="muted small">The deposit comes back when the proposal has ended, whether it passed or not. It burns when vetoes end the proposal.</p>
+        <p className="muted small">You get the deposit back once the proposal has ended, whether it passed or not. If the proposal is vetoed, the deposit is burned.</p>
         {failure ? (
           <p className="wrong" role="alert">
             {failure}
           </p>
         ) : (
-          wrong && <p role="status">Still to do: {wrong}.</p>
+          wrong && <p role="status">To continue, {wrong}.</p>
         )}
         <footer className="actions">
           <Button kind="primary" type="submit" disabled={!signer || wrong !== null || busy}>
-            {signer ? "Go on to signing" : "Connect a wallet first"}
+            {signer ? "Continue to signing" : "Connect a wallet first"}
           </Button>
           <Link className="button" href="/governance">
             Cancel
@@ -223,14 +222,14 @@ function StepCard({
   const put = (key: string, text: string) => change({ texts: { ...step.texts, [key]: text } });
   const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, gpuName([gpu], gpu.id)]);
   const words = checked.instruction && saySetting(parse(encode(checked.instruction)) as Whole, state);
-  // The names that arguments have, those of the setting first.
+  // Only fields that the setting has now.
   const known = setting?.fields.filter(({ key }) => key in before) ?? [];
   return (
     <Card title={`Step ${number}`} actions={remove && <Button onClick={remove}>Remove step {number}</Button>}>
       <div className="rows">
-        <Choice label="What it does" value={step.what} options={WHAT} onChange={(what) => change({ what, gpu: "", texts: {} })} />
+        <Choice label="Action" value={step.what} options={WHAT} onChange={(what) => change({ what, gpu: "", texts: {} })} />
         {setting && isRow(setting) && <Choice label="GPU model" value={step.gpu} options={[["", "Choose one"], ...rows]} onChange={(gpu) => change({ gpu, texts: {} })} />}
-        {setting && known.length > 0 && <p className="muted small">What is in force stands in the fields. What you leave stays as it is.</p>}
+        {setting && known.length > 0 && <p className="muted small">The fields show the current values. Values that you do not change stay as they are.</p>}
         <div className="values">
           {setting
             ? known.map((field) => (
@@ -247,7 +246,7 @@ function StepCard({
 }
 
 const PAYMENT = [
-  { key: "to", label: "To the wallet", unit: undefined },
+  { key: "to", label: "Recipient's wallet", unit: undefined },
   { key: "amount", label: "Amount", unit: "$IO" },
 ];
 

@@ -13,7 +13,7 @@ const instruction = {
   data: Uint8Array.of(7, 8),
 };
 
-test("instructions are kept byte for byte", () => {
+test("instructions are encoded byte for byte", () => {
   const bytes = encode(instruction);
   expect(bytes.length).toBe(32 + 1 + 2 * 33 + 2);
   // Flags as the program has them: 1 may be written, 2 signs.
@@ -26,7 +26,7 @@ test("instructions are kept byte for byte", () => {
   expect(parse(flagged)).toBeNull();
 });
 
-test("an account's bytes end where it says", () => {
+test("a payload account's bytes end at its length", () => {
   const account = new Uint8Array(200);
   const tail = new DataView(account.buffer);
   tail.setUint32(72, 3, true);
@@ -34,7 +34,7 @@ test("an account's bytes end where it says", () => {
   expect(PAYLOAD.decoder.decode(account).bytes).toEqual(Uint8Array.of(1, 2, 3));
 });
 
-test("a draft goes on where it was left", () => {
+test("a draft continues where it was left", () => {
   const all = [new Uint8Array(10), new Uint8Array(1_500)];
   const kinds = (progress: Parameters<typeof stepsLeft>[1]) => stepsLeft(all, progress).map((step) => ("index" in step ? `${step.do} ${step.index}` : step.do));
   expect(kinds({ created: false, instructions: 0, payloads: 0, written: 0 })).toEqual([
@@ -52,6 +52,6 @@ test("a draft goes on where it was left", () => {
   expect(kinds({ created: true, instructions: 1, payloads: 1, written: 0 })[0]).toBe("open 1");
   expect(kinds({ created: true, instructions: 2, payloads: 2, written: 0 })).toEqual(["submit"]);
   expect(say(stepsLeft(all, { created: false, instructions: 0, payloads: 0, written: 0 }))).toBe(
-    "begin the proposal, write steps 1, 2, pay the deposit and open the vote",
+    "create the proposal, write steps 1, 2, pay the deposit and open the vote",
   );
 });

@@ -1,4 +1,4 @@
-// How a proposal keeps an instruction: governance's `state::payload`, in TypeScript.
+// Encoding of a proposal's instructions: governance's `state::payload`, in TypeScript.
 
 import {
   addDecoderSizePrefix,
@@ -17,24 +17,24 @@ import {
 import { getPayloadHeaderDecoder, getPayloadHeaderDiscriminatorBytes, GOVERNANCE_PROGRAM_ADDRESS, type PayloadHeader } from "../../generated/governance";
 import type { Kind } from "../../lib/accounts";
 
-/** An instruction with everything said. */
+/** An instruction with all of its parts. */
 export type Whole = Required<Pick<Instruction, "programAddress" | "data">> & { accounts: readonly AccountMeta[] };
 
-/** Most bytes and instructions of a proposal. */
+/** Limits of a proposal. */
 export const MAX_BYTES = 9_000;
 export const MAX_INSTRUCTIONS = 16;
-/** Bytes of an instruction that one transaction carries, with the announcement beside it. */
+/** Bytes of an instruction written in one transaction, which may also open its payload account. */
 const PIECE = 700;
-/** Flags of an account are the roles of the kit: 1 may be written, 2 signs. */
+/** An account's flags are the roles of `@solana/kit`: 1 is writable, 2 is signer. */
 const MAX_FLAGS = 3;
 
-/** An instruction of a proposal as it is written. */
+/** A payload account: an instruction of a proposal, possibly still being written. */
 export interface Payload {
   header: PayloadHeader;
   bytes: ReadonlyUint8Array;
 }
 
-/** Accounts of a proposal's instructions. */
+/** Payload accounts. */
 export const PAYLOAD: Kind<Payload> = {
   program: GOVERNANCE_PROGRAM_ADDRESS,
   discriminator: getPayloadHeaderDiscriminatorBytes(),
@@ -44,21 +44,21 @@ export const PAYLOAD: Kind<Payload> = {
   ]) as Decoder<Payload>,
 };
 
-/** Where the instruction at `index` of a proposal is kept. */
+/** Address of the payload account of a proposal's instruction. */
 export async function payloadAddress(proposal: Address, index: number): Promise<Address> {
   const seeds = [new TextEncoder().encode("payload"), getAddressEncoder().encode(proposal), Uint8Array.of(index)];
   const [found] = await getProgramDerivedAddress({ programAddress: GOVERNANCE_PROGRAM_ADDRESS, seeds });
   return found;
 }
 
-/** The bytes of an instruction: program, number of accounts, each account's address and flags, data. */
+/** Encodes an instruction: program, number of accounts, each account's address and flags, data. */
 export function encode({ programAddress, accounts = [], data = new Uint8Array() }: Instruction): Uint8Array {
   const address = getAddressEncoder();
   const metas = accounts.flatMap((meta) => [...address.encode(meta.address), meta.role]);
   return Uint8Array.of(...address.encode(programAddress), accounts.length, ...metas, ...data);
 }
 
-/** The instruction in these bytes, the inverse of [`encode`]; `null` where there is none. */
+/** Decodes an instruction, the inverse of [`encode`]; `null` if the bytes are not one. */
 export function parse(bytes: ReadonlyUint8Array): Whole | null {
   const address = getAddressDecoder();
   const count = bytes[32];
@@ -71,14 +71,14 @@ export function parse(bytes: ReadonlyUint8Array): Whole | null {
   return { programAddress: address.decode(bytes), accounts, data: bytes.slice(33 + 33 * count) };
 }
 
-/** Something that makes a draft a proposal. */
+/** A step of putting a draft on the chain. */
 export type Step =
   | { do: "create" }
   | { do: "open"; index: number; length: number }
   | { do: "write"; index: number; offset: number; bytes: Uint8Array }
   | { do: "submit" };
 
-/** How far a draft is: `written` are bytes of the instruction that is announced and not complete. */
+/** How much of a draft is on the chain; `written` counts the bytes of the instruction that is incomplete. */
 export interface Progress {
   created: boolean;
   instructions: number;
@@ -86,7 +86,7 @@ export interface Progress {
   written: number;
 }
 
-/** What is left to do for a draft of these instructions. */
+/** The steps that are left for a draft with these instructions. */
 export function stepsLeft(instructions: readonly Uint8Array[], { created, instructions: complete, payloads, written }: Progress): Step[] {
   const steps: Step[] = created ? [] : [{ do: "create" }];
   instructions.forEach((bytes, index) => {
@@ -100,11 +100,11 @@ export function stepsLeft(instructions: readonly Uint8Array[], { created, instru
   return [...steps, { do: "submit" }];
 }
 
-/** What a transaction does, for people. */
+/** Describes a transaction of these steps. */
 export function say(steps: readonly Step[]): string {
   const wrote = [...new Set(steps.flatMap((step) => (step.do === "write" ? [step.index + 1] : [])))];
   const parts = [
-    steps.some((step) => step.do === "create") && "begin the proposal",
+    steps.some((step) => step.do === "create") && "create the proposal",
     wrote.length > 0 && `write ${wrote.length > 1 ? "steps" : "step"} ${wrote.join(", ")}`,
     steps.some((step) => step.do === "submit") && "pay the deposit and open the vote",
   ].filter((part): part is string => part !== false);

@@ -4,14 +4,14 @@ import { useParams } from "wouter";
 import type { Proposal } from "../../generated/governance";
 import { useOne, type Found } from "../../lib/accounts";
 import { useAnswer, type Page, type ProposalRow } from "../../lib/api";
-import { hex, io, percent } from "../../lib/format";
+import { capital, hex, io, percent } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Title } from "../../ui";
 import { PROPOSAL, useInForce } from "./accounts";
 import { recall } from "./draft";
 import { Duties } from "./duties";
-import { cast, hasEnded, KIND_SAYS, kindName, shareOf, standing, Status, STATUSES, yesNeeded, type Life } from "./rules";
+import { cast, hasEnded, KIND_SAYS, kindName, shareOf, standing, Status, statusName, yesNeeded, type Life } from "./rules";
 import { Steps, useWritten } from "./steps";
 import { TextCard } from "./textcard";
 import { textIn } from "./units";
@@ -22,7 +22,7 @@ import { Writing } from "./writing";
 /** One proposal. */
 export function ProposalPage() {
   const { address = "" } = useParams<{ address: string }>();
-  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not an address`)} />;
+  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
   return <Asked address={parseAddress(address)} />;
 }
 
@@ -31,7 +31,7 @@ function Asked({ address }: { address: Address }) {
   const row = useAnswer<Page<ProposalRow>>("proposals", { address });
   const state = useInForce();
   const known = row.data?.rows[0];
-  // Another proposal may come to the same address: nothing chosen for this one is for that.
+  // Another proposal may be created at the same address; the key keeps a choice made for this one from applying to it.
   if (account.data) return <There key={String(account.data.index)} proposal={account.data} state={state} />;
   if (account.data === null && known) return <Gone row={known} />;
   if (account.data === null && row.data) return <Problem error={new Error("there is no proposal at this address")} />;
@@ -53,13 +53,13 @@ function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce 
       <Head number={proposal.index} title={title} status={proposal.status} kind={proposal.kind} proposer={proposal.proposer} />
       {replaced && !hasEnded(proposal.status) && (
         <p className="banner" role="note">
-          <b>This replaces a program's code.</b> New code can do anything that the program's accounts allow, stakes and escrows included. What is voted on is the code with the
-          SHA-256 below, and no other can be executed: build the proposed commit yourself and compare before you vote.
+          <b>This proposal replaces a program's code.</b> New code can do anything that the program's accounts allow, including with stakes and escrows. Only the code with the
+          SHA-256 below can be deployed: build the proposed commit yourself and compare the hashes before you vote.
         </p>
       )}
       {mine && !draft && (
         <p className="banner" role="note">
-          The rest of this draft is in the browser in which you began it: go on there, or take it back.
+          The rest of this draft is in the browser in which you started it. Continue there, or cancel the proposal.
         </p>
       )}
       {draft && state.data && <Writing draft={draft} state={state.data} />}
@@ -77,14 +77,14 @@ function There({ proposal, state }: { proposal: Found<Proposal>; state: InForce 
   );
 }
 
-/** A proposal whose account was cleared away: history alone has it. */
+/** A proposal whose account was closed; only the indexer has its history. */
 function Gone({ row }: { row: ProposalRow }) {
   const votes = { yes: BigInt(row.yes), no: BigInt(row.no), abstain: BigInt(row.abstain), veto: BigInt(row.veto) };
   return (
     <>
       <Head number={row.number} title={row.title} status={row.status} kind={row.kind} proposer={row.proposer} />
-      <Card title="How it ended">
-        <p>It has ended and was cleared away: its deposit and rents are back, its steps are gone from the chain. This is what its history says.</p>
+      <Card title="Result">
+        <p>This proposal has ended and was closed: its deposit was released and its steps are no longer on the chain. The details below come from the indexer.</p>
         <Facts
           of={[
             ["Created", <Moment at={row.created_at} />],
@@ -107,7 +107,7 @@ function Head({ number, title, status, kind, proposer }: { number: bigint | numb
       up={["/governance", "All proposals"]}
       says={
         <>
-          <StatusBadge of={status} /> Kind {kindName(kind)}: it {KIND_SAYS[kind] ?? "does what this page does not know"}. By <Key of={proposer} />
+          <StatusBadge of={status} /> {capital(kindName(kind))} proposal: it {KIND_SAYS[kind] ?? "is of a kind that this page does not know"}. Proposed by <Key of={proposer} />
         </>
       }
     >
@@ -118,20 +118,20 @@ function Head({ number, title, status, kind, proposer }: { number: bigint | numb
   );
 }
 
-/** States in which a proposal can be, in the order of its life. */
+/** Statuses of a proposal that succeeds, in order. */
 const PATH = [Status.Draft, Status.Voting, Status.Queued, Status.Executed];
 
 function Stand({ life, openedAt, deposit, children }: { life: Life; openedAt: bigint; deposit: bigint; children: ReactNode }) {
   const now = useNow();
   const ended = hasEnded(life.status) && life.status !== Status.Executed;
-  // What ended on the way stands behind what it had reached.
+  // A proposal that ended early shows the statuses it reached, then the final one.
   const reached = ended ? [Status.Draft, ...(openedAt > 0n ? [Status.Voting] : []), life.status] : PATH;
   return (
-    <Card title="Where it stands">
-      <ol className="life" aria-label="States of the proposal">
+    <Card title="Status">
+      <ol className="life" aria-label="Stages of the proposal">
         {reached.map((status) => (
           <li key={status} aria-current={status === life.status ? "step" : undefined}>
-            {STATUSES[status]}
+            {capital(statusName(status))}
           </li>
         ))}
       </ol>
@@ -141,8 +141,8 @@ function Stand({ life, openedAt, deposit, children }: { life: Life; openedAt: bi
           of={[
             ["Vote opened", <Moment at={openedAt} />],
             [now < life.votingEnds ? "Vote ends" : "Vote ended", <Moment at={life.votingEnds} />],
-            ["May be executed from", <Moment at={life.eta} />],
-            ["Until", <Moment at={life.expiresAt} />],
+            ["Executable from", <Moment at={life.eta} />],
+            ["Executable until", <Moment at={life.expiresAt} />],
             ["Steps executed", `${life.executed} of ${life.instructions}`],
             ["Deposit held", io(deposit)],
           ]}
@@ -156,7 +156,7 @@ function Stand({ life, openedAt, deposit, children }: { life: Life; openedAt: bi
 function Tallies({ life }: { life: Life }) {
   const all = cast(life);
   const { yes, no, abstain, veto, quorum, approvalBps, vetoBps } = life;
-  if (life.status === Status.Draft) return <Card title="Votes"><Empty>The vote is not open yet.</Empty></Card>;
+  if (life.status === Status.Draft) return <Card title="Votes"><Empty>The vote has not started yet.</Empty></Card>;
   const needed = yesNeeded(life, life);
   return (
     <Card title="Votes">
@@ -167,12 +167,12 @@ function Tallies({ life }: { life: Life }) {
           ["No", io(no)],
           ["Abstain", io(abstain)],
           ["Veto", io(veto)],
-          ["Quorum", `${io(all)} of ${io(quorum)}: ${all >= quorum ? "reached" : `${io(quorum - all)} missing`}`],
+          ["Quorum", `${io(all)} of ${io(quorum)} (${all >= quorum ? "reached" : `${io(quorum - all)} missing`})`],
           [
-            "Yes among yes, no and veto",
-            `${percent(shareOf(yes, yes + no + veto))} of ${percent(approvalBps)} needed: ${yes > 0n && yes >= needed ? "reached" : "not reached"}`,
+            "Approval (yes among yes, no, veto)",
+            `${percent(shareOf(yes, yes + no + veto))}, needs ${percent(approvalBps)} (${yes > 0n && yes >= needed ? "reached" : "not reached"})`,
           ],
-          ["Veto among all", `${percent(shareOf(veto, all))}; ${percent(vetoBps)} end it and burn the deposit`],
+          ["Vetoes", `${percent(shareOf(veto, all))} of all votes; ${percent(vetoBps)} end the proposal and burn the deposit`],
         ]}
       />
     </Card>

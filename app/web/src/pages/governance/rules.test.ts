@@ -10,7 +10,7 @@ const votes = (yes: number, no: number, abstain: number, veto: number) => ({
 });
 
 // The cases of `protocol::ballot`.
-test("passes with a quorum and an approval to the vote", () => {
+test("a proposal passes with a quorum and the exact approval", () => {
   const cases: [ReturnType<typeof votes>, Outcome][] = [
     [votes(50, 49, 0, 0), Outcome.Defeated],
     [votes(50, 50, 0, 0), Outcome.Passed],
@@ -44,7 +44,7 @@ const life = (change: Partial<Life> = {}): Life => ({
   ...change,
 });
 
-test("what is due follows the clock and the votes", () => {
+test("the next status follows from the clock and the votes", () => {
   const queued = { status: Status.Queued };
   const vetoed = votes(60, 0, 0, 40);
   const cases: [Partial<Life>, number, Status | null][] = [
@@ -67,7 +67,7 @@ test("what is due follows the clock and the votes", () => {
   expect(isVotable(life(queued), Choice.No, 150)).toBe(false);
 });
 
-test("a proposer takes back in time, and not from vetoes", () => {
+test("a proposer can cancel in time, but not to escape vetoes", () => {
   expect(cancelObstacle(life(), 99)).toBeNull();
   expect(cancelObstacle(life({ status: Status.Draft }), 999)).toBeNull();
   expect(cancelObstacle(life(), 100)).toContain("over");
@@ -75,16 +75,16 @@ test("a proposer takes back in time, and not from vetoes", () => {
   expect(cancelObstacle(life(votes(1, 0, 0, 1)), 99)).toContain("vetoes");
 });
 
-test("where it stands is said in a sentence", () => {
-  expect(standing(life(), 40)).toBe("The vote is on for 1 min more; it is passing.");
+test("every status has a sentence", () => {
+  expect(standing(life(), 40)).toBe("Voting ends in 1 min. The proposal is currently passing.");
   expect(standing(life({ status: Status.Queued }), 150)).toContain("executed in 50 s");
   expect(standing(life({ status: Status.Queued }), 250)).toContain("within 50 s");
   expect(standing(life({ status: Status.Queued, ...votes(60, 0, 0, 40) }), 150)).toContain("vetoed since");
-  expect(choiceName(255)).toBe("taken back");
+  expect(choiceName(255)).toBe("withdrawn");
   expect(choiceName(3)).toBe("veto");
 });
 
-test("a proposal that is gone has no account, though a later one stands at its address", () => {
+test("a closed proposal has no account, even if a later one has its address", () => {
   const accounts = [{ address: "a", index: 7n, status: Status.Voting }];
   expect(accountOf({ address: "a", number: 7 }, accounts)?.status).toBe(Status.Voting);
   expect(accountOf({ address: "a", number: 3 }, accounts)).toBeUndefined();

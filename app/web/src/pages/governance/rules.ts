@@ -1,8 +1,8 @@
-// When a proposal passes and what may happen to it next: `protocol::ballot` and governance's `Proposal`, in TypeScript.
+// When a proposal passes and what can happen next: `protocol::ballot` and governance's `Proposal`, in TypeScript.
 
 import { span } from "../../lib/format";
 
-/** Where a proposal stands, as the account has it. */
+/** A proposal account's `status`. */
 export enum Status {
   Draft,
   Voting,
@@ -14,7 +14,7 @@ export enum Status {
   Expired,
 }
 
-/** What a voter says. */
+/** A voter's choice. */
 export enum Choice {
   Yes,
   No,
@@ -22,37 +22,37 @@ export enum Choice {
   Veto,
 }
 
-/** What votes say. */
+/** The outcome of a vote. */
 export enum Outcome {
   Passed,
   Defeated,
   Vetoed,
 }
 
-/** Number that stands for a vote that was taken back. */
-const TAKEN_BACK = 255;
+/** The choice of a vote that was withdrawn. */
+const WITHDRAWN = 255;
 const WHOLE_BPS = 10_000n;
 
-/** Kinds of proposals from the least they ask for to the most. */
+/** Kinds of proposals, from the least power to the most. */
 export const KINDS = ["guardian", "parameter", "treasury", "upgrade"] as const;
 /** What each kind may do. */
 export const KIND_SAYS = [
   "names the guardian and its term",
   "changes parameters of the market",
   "moves what the treasury holds",
-  "replaces code, authorities or the rules of voting, or calls what is not known: anything",
+  "replaces code, authorities or the voting rules, or makes any other call",
 ] as const;
 /** Choices by their number. */
 export const CHOICES = ["yes", "no", "abstain", "veto"] as const;
-/** States by their number. */
+/** Statuses by their number. */
 export const STATUSES = ["draft", "voting", "queued", "executed", "defeated", "vetoed", "cancelled", "expired"] as const;
 
 /** A kind's name. */
 export const kindName = (kind: number): string => KINDS[kind] ?? "unknown";
-/** A state's name. */
+/** A status's name. */
 export const statusName = (status: number): string => STATUSES[status] ?? "unknown";
-/** A choice's name, or that the vote was taken back. */
-export const choiceName = (choice: number): string => (choice === TAKEN_BACK ? "taken back" : (CHOICES[choice] ?? "unknown"));
+/** A choice's name, or that the vote was withdrawn. */
+export const choiceName = (choice: number): string => (choice === WITHDRAWN ? "withdrawn" : (CHOICES[choice] ?? "unknown"));
 
 /** Votes by weight, in base units. */
 export interface Votes {
@@ -62,17 +62,17 @@ export interface Votes {
   veto: bigint;
 }
 
-/** What votes have to reach. */
+/** Thresholds of a vote. */
 export interface Thresholds {
-  /** Votes there must be, abstentions included. */
+  /** Votes needed, including abstentions. */
   quorum: bigint;
   /** Share of yes among yes, no and veto. */
   approvalBps: number;
-  /** Share of vetoes among all votes that ends a proposal. */
+  /** Share of vetoes among all votes that ends the proposal. */
   vetoBps: number;
 }
 
-/** A proposal as far as its life is concerned; moments are unix seconds. */
+/** The parts of a proposal that its course depends on; times are unix seconds. */
 export interface Life extends Votes, Thresholds {
   status: number;
   votingEnds: bigint;
@@ -83,7 +83,7 @@ export interface Life extends Votes, Thresholds {
   executed: number;
 }
 
-/** All votes, and those for or against. */
+/** The weight of all votes, and of those for or against. */
 export const cast = ({ yes, no, abstain, veto }: Votes): bigint => yes + no + abstain + veto;
 const decided = ({ yes, no, veto }: Votes): bigint => yes + no + veto;
 
@@ -92,10 +92,10 @@ const shareCeil = (amount: bigint, bps: number): bigint => (amount * BigInt(bps)
 /** Basis points that a part is of a whole, rounded down; 0 of nothing. */
 export const shareOf = (part: bigint, whole: bigint): number => (whole === 0n ? 0 : Number((part * WHOLE_BPS) / whole));
 
-/** Yes that there must be for the votes cast so far. */
+/** Weight of yes needed, given the votes cast so far. */
 export const yesNeeded = (votes: Votes, { approvalBps }: Thresholds): bigint => shareCeil(decided(votes), approvalBps);
 
-/** What the votes say. Without a yes nothing passes. */
+/** The outcome of the votes. Without any yes, nothing passes. */
 export function outcome(votes: Votes, thresholds: Thresholds): Outcome {
   const all = cast(votes);
   const enough = all >= thresholds.quorum;
@@ -103,17 +103,17 @@ export function outcome(votes: Votes, thresholds: Thresholds): Outcome {
   return enough && votes.yes > 0n && votes.yes >= yesNeeded(votes, thresholds) ? Outcome.Passed : Outcome.Defeated;
 }
 
-/** Whether nothing can happen to it any more. */
+/** Whether a proposal has ended. */
 export const hasEnded = (status: number): boolean => status > Status.Queued;
 
-/** Whether the vote is on. */
+/** Whether the vote is open. */
 export const isVoting = ({ status, votingEnds }: Life, now: number): boolean => status === Status.Voting && now < votingEnds;
 
-/** Whether a vote may be cast or changed to this choice: any while the vote is on, a veto until the timelock has ended. */
+/** Whether a vote for this choice can be cast: any while the vote is open, a veto until the timelock ends. */
 export const isVotable = (life: Life, choice: Choice, now: number): boolean =>
   isVoting(life, now) || (life.status === Status.Queued && now < life.eta && choice === Choice.Veto);
 
-/** Where `advance_proposal` would move it, or `null` while nothing is due. */
+/** The status that `advance_proposal` would set; `null` if it would change nothing. */
 export function due(life: Life, now: number): Status | null {
   const says = outcome(life, life);
   if (life.status === Status.Voting) {
@@ -125,47 +125,47 @@ export function due(life: Life, now: number): Status | null {
   return now >= life.expiresAt ? Status.Expired : null;
 }
 
-/** Whether its next instruction may be executed. */
+/** Whether the next instruction can be executed. */
 export const isExecutable = (life: Life, now: number): boolean =>
   life.status === Status.Queued && now >= life.eta && now < life.expiresAt && outcome(life, life) !== Outcome.Vetoed;
 
-/** Why its proposer cannot take it back, as a sentence; `null` when it can. */
+/** Why its proposer cannot cancel it, as a sentence; `null` if that is possible. */
 export function cancelObstacle(life: Life, now: number): string | null {
   if (life.status !== Status.Draft && !isVoting(life, now)) return "the vote is over";
-  if (outcome(life, { ...life, quorum: 0n }) === Outcome.Vetoed) return "so many of the votes are vetoes that its deposit would burn";
+  if (outcome(life, { ...life, quorum: 0n }) === Outcome.Vetoed) return "so many votes are vetoes that the deposit would be burned";
   return null;
 }
 
-/** Where it stands, and what may happen next. */
+/** Describes a proposal's status and what can happen next. */
 export function standing(life: Life, now: number): string {
   const stands = outcome(life, life) === Outcome.Passed ? "passing" : "not passing";
   const until = (moment: bigint) => span(Number(moment) - now);
   switch (life.status as Status) {
     case Status.Draft:
-      return "Its proposer is still writing it.";
+      return "The proposer is still preparing it.";
     case Status.Voting:
-      return now < life.votingEnds ? `The vote is on for ${until(life.votingEnds)} more; it is ${stands}.` : `The vote is over, ${stands}; anyone may count it.`;
+      return now < life.votingEnds ? `Voting ends in ${until(life.votingEnds)}. The proposal is currently ${stands}.` : `Voting has ended with the proposal ${stands}. Anybody can count the votes.`;
     case Status.Queued:
-      if (outcome(life, life) === Outcome.Vetoed) return "It passed and was vetoed since; anyone may end it.";
-      if (now < life.eta) return `It passed. It may be executed in ${until(life.eta)}, and vetoed until then.`;
-      if (now >= life.expiresAt) return "It passed, and was not executed in time.";
-      return `It passed. Anyone may execute it within ${until(life.expiresAt)}.`;
+      if (outcome(life, life) === Outcome.Vetoed) return "It passed but has been vetoed since. Anybody can end it.";
+      if (now < life.eta) return `It passed and can be executed in ${until(life.eta)}. Until then it can be vetoed.`;
+      if (now >= life.expiresAt) return "It passed, but was not executed in time.";
+      return `It passed. Anybody can execute it within ${until(life.expiresAt)}.`;
     case Status.Executed:
-      return "It passed, and all of it was done.";
+      return "It passed and was executed in full.";
     case Status.Defeated:
       return "It did not pass.";
     case Status.Vetoed:
-      return "Vetoes ended it; its deposit burns.";
+      return "It was vetoed, and its deposit is burned.";
     case Status.Cancelled:
-      return "Its proposer took it back.";
+      return "The proposer cancelled it.";
     case Status.Expired:
       return "It passed, but nobody executed it in time.";
     default:
-      return "This page does not know its state.";
+      return "This page does not know its status.";
   }
 }
 
-/** The account of a proposal that the indexer tells of, if it is still there. Its address alone does not tell: its proposer may have used it again. */
+/** The account of a proposal from the indexer, if it still exists. Its address is not enough: the proposer may have used it again. */
 export const accountOf = <Account extends { address: string; index: bigint }>(
   { address, number }: { address: string; number: number },
   accounts: readonly Account[] | undefined,

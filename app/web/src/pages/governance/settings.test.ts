@@ -46,7 +46,7 @@ const state = {
 
 const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (typeof SETTINGS)[number];
 
-test("an instruction sets what it says, and leaves the rest", () => {
+test("an instruction changes the given values and leaves the others", () => {
   const setting = named("jobs.parameters");
   const made = instruct(setting, state, { auditFloorBps: 700 });
   expect(made.accounts?.map(({ address: at, role }) => [at, role])).toEqual([
@@ -59,7 +59,7 @@ test("an instruction sets what it says, and leaves the rest", () => {
   expect(values).toEqual({ auditFloorBps: 700 });
 });
 
-test("the size of the work is one thing, named as a whole or not at all", () => {
+test("the three values of the work are given together or not at all", () => {
   const row = { address: B, name: new Uint8Array(32), multiplierX100: 125, vramGb: 24, pool: 1, listed: true };
   const gpu = { ...row, workWidth: 12, workBytes: 32, workLayers: 6 } as never;
   const values = (changes: Values) => {
@@ -71,7 +71,7 @@ test("the size of the work is one thing, named as a whole or not at all", () => 
   expect(values({ multiplierX100: 150 })).toEqual({ multiplierX100: 150 });
 });
 
-test("lists are set place by place", () => {
+test("lists are changed item by item", () => {
   const setting = named("governance.rules");
   expect(flatten(setting.current(state) ?? {})["timelock.3"]).toBe(1_209_600);
   const made = instruct(setting, state, { "timelock.3": 1_300_000 });
@@ -81,7 +81,7 @@ test("lists are set place by place", () => {
   expect(unwrapOptionRecursively(data)).toMatchObject({ ...untouched, timelock: [null, null, null, 1_300_000] });
 });
 
-test("who pauses signs in the guardian's place, and who names a guardian in its own", () => {
+test("a pause is signed in the guardian's place; naming a guardian is not", () => {
   const paused = instruct(named("jobs.paused"), state, { paused: false });
   expect(paused.accounts?.[0]).toMatchObject({ address: A, role: AccountRole.READONLY_SIGNER });
   expect((parseJobsInstruction(paused as never) as { data: { paused: boolean } }).data.paused).toBe(false);
@@ -93,7 +93,7 @@ test("who pauses signs in the guardian's place, and who names a guardian in its 
   expect((guardian as { data: object }).data).toMatchObject({ guardian: A, until: 5n });
 });
 
-test("values lie within the bounds of the programs", () => {
+test("values are within the bounds of the programs", () => {
   const at = (id: string, key: string, value: bigint | number | boolean) => {
     const field = named(id).fields.find((field) => field.key === key);
     return field ? problem(field, value, String) : "there is no such value";
@@ -127,6 +127,6 @@ test("values lie within the bounds of the programs", () => {
 });
 
 test("values have names", () => {
-  expect(fieldName("feeBps", named("jobs.parameters"))).toBe("Fee of each side");
+  expect(fieldName("feeBps", named("jobs.parameters"))).toBe("Fee per side");
   expect(fieldName("sealedSlot")).toBe("Sealed Slot");
 });

@@ -1,4 +1,4 @@
-// What a proposal can set by name, what it is set to now, and the bounds that hold whoever governs: the programs' `validate`, in TypeScript.
+// The settings that a proposal can change, their current values, and their fixed bounds: the programs' `validate`, in TypeScript.
 
 import { createNoopSigner, type Address, type Instruction } from "@solana/kit";
 import * as costaking from "../../generated/costaking";
@@ -10,9 +10,9 @@ import { IO } from "../../lib/format";
 import { gpuName } from "../../lib/gpus";
 import type { Value } from "./units";
 
-/** What is in force. */
+/** The current configuration. */
 export interface State {
-  /** The address that governs. */
+  /** The authority that signs what governance executes. */
   authority: Address;
   staking: Found<staking.StakingConfig>;
   emission: Found<staking.Emission> | null;
@@ -22,41 +22,41 @@ export interface State {
   gpus: Found<staking.GpuModel>[];
 }
 
-/** Values by the programs' names; places of lists and parts of structures follow the name of the whole: `timelock.3`, `rules.callBps`. */
+/** Values by the programs' names; items of lists and fields of structures are appended: `timelock.3`, `rules.callBps`. */
 export type Values = Record<string, Value>;
 
-/** Arguments of an instruction, lists within them. */
+/** Arguments of an instruction, with nested lists. */
 export type Arguments = Record<string, unknown>;
 
-/** A value that can be set. */
+/** A value of a setting. */
 export interface Field {
   key: string;
   name: string;
-  /** Least and largest value; none for what is no number, or what 0 and its type bound. */
+  /** Smallest and largest value; `undefined` for values that are not numbers, or bounded by 0 and their type. */
   least?: bigint;
   most?: bigint;
 }
 
-/** Something that can be set. */
+/** A setting: values that one instruction changes. */
 export interface Setting {
-  /** As `ionet gov create` has it in a file. */
+  /** Its name in files for `ionet gov create`. */
   id: string;
   name: string;
   program: "staking" | "costaking" | "jobs" | "governance";
-  /** Number of the method, as its client has it. */
+  /** Number of the instruction in the program's client. */
   method: number;
-  /** What a proposal of it asks for, as `protocol::ballot::Kind`. */
+  /** Kind of a proposal that changes it: `protocol::ballot::Kind`. */
   kind: number;
   fields: readonly Field[];
-  /** The arguments that are in force; `gpu` is the row, for a setting of rows. */
+  /** The current values; `gpu` is the row of the GPU table, for a setting that has one. */
   current: (state: State, gpu?: Found<staking.GpuModel>) => Arguments | null | undefined;
-  /** Whether its arguments are set together; of others, what is left out stays as it is. */
+  /** Whether all its values must be given; otherwise, values left out stay unchanged. */
   isWhole?: true;
-  /** Keys of values that are one thing: who names one of them names all. */
+  /** Keys of values that must be given together. */
   together?: readonly string[];
-  /** What is wrong with values beside each other, each of which is within its bounds, as a sentence; `null` when nothing is. */
+  /** Why values contradict each other although each is within its bounds, as a sentence; `null` if they do not. */
   conflict?: (values: Values) => string | null;
-  /** The client's builder; see [`instruct`]. */
+  /** The client's instruction builder; see [`instruct`]. */
   instruct: (input: never) => Instruction;
 }
 
@@ -71,22 +71,22 @@ const field = (key: string, name: string, least?: bigint, most?: bigint): Field 
 const U16 = 65_535n;
 
 const STAKING = [
-  field("baseStake", "Stake for each GPU at multiplier 1 (a raise waits)", 1n, 1_000_000n * IO),
-  field("cooldown", "From unstaking to withdrawal", 0n, 30n * DAY),
-  field("raiseGrace", "Before a raised multiplier or stake for each GPU raises what is required", 0n, 90n * DAY),
-  field("probation", "Before a new device may take jobs", 0n, 90n * DAY),
-  field("appeal", "In which a judgement may be overturned", 14n * DAY, 90n * DAY),
+  field("baseStake", "Base stake per GPU (a raise takes effect later)", 1n, 1_000_000n * IO),
+  field("cooldown", "Cooldown after unstaking", 0n, 30n * DAY),
+  field("raiseGrace", "Delay before raised minimum stakes apply", 0n, 90n * DAY),
+  field("probation", "Probation of new devices", 0n, 90n * DAY),
+  field("appeal", "Appeal period of slashes", 14n * DAY, 90n * DAY),
 ];
 
 const REWARDS = [
-  field("minUptime", "Presence before an hour that is paid", 0n, 7n * DAY),
+  field("minUptime", "Uptime before rewards start", 0n, 7n * DAY),
   field("answerSeconds", "Time to answer a call", 1n, 300n),
-  field("callBps", "Share of devices that a beacon calls", 0n, WHOLE),
-  field("enterpriseBps", "The enterprise pool's share", 0n, WHOLE),
+  field("callBps", "Share of devices called by a beacon", 0n, WHOLE),
+  field("enterpriseBps", "Share of the enterprise pool", 0n, WHOLE),
   field("multiplierWeight", "Weight of the multiplier", 1n, U16),
   field("tierWeight", "Weight of the tier", 0n, U16),
   field("hiredWeight", "Weight of being hired", 0n, U16),
-  field("shards", "Tallies of an hour", 1n, 64n),
+  field("shards", "Tallies per hour", 1n, 64n),
 ];
 
 const GPU = [
@@ -94,46 +94,46 @@ const GPU = [
   field("name", "Name"),
   field("vramGb", "Memory in GiB", 0n, U16),
   field("pool", "Pool (0 enterprise, 1 community)", 0n, 1n),
-  field("listed", "New devices may register"),
-  field("workWidth", "Work of a call: log2 of a line's elements (8, 10 or 12)", 0n, 12n),
-  field("workBytes", "Work of a call: log2 of a tensor's bytes", 0n, 36n),
-  field("workLayers", "Work of a call: log2 of the layers", 0n, 7n),
+  field("listed", "Open to new devices"),
+  field("workWidth", "Work of a call: log2 of the elements of a line (8, 10 or 12)", 0n, 12n),
+  field("workBytes", "Work of a call: log2 of the bytes of a tensor", 0n, 36n),
+  field("workLayers", "Work of a call: log2 of the number of layers", 0n, 7n),
 ];
 const WORK = ["workWidth", "workBytes", "workLayers"];
 
-/** Work of a size that there is; all zeros stand for the least. */
+/** Whether the work of a call has a supported size; all zeros stand for the smallest. */
 function workConflict(values: Values): string | null {
   const [width = 0, bytes = 0, layers = 0] = WORK.map((key) => Number(values[key]));
   const isSize = [8, 10, 12].includes(width) && bytes >= width;
   return isSize || (width === 0 && bytes === 0 && layers === 0)
     ? null
-    : "the work of a call has lines of 8, 10 or 12 and tensors of at least a line, or 0 in all three fields for the least work";
+    : "set the line to 8, 10 or 12 and the tensor to at least as much, or all three fields of the work to 0 for the smallest work";
 }
 
 const COSTAKING = [
-  field("wait", "Co-stake on its way out still counts for", DAY, 30n * DAY),
-  field("capacityBps", "Largest part of the minimum that may be co-staked", 1n, 5_000n),
-  field("minShareBps", "Least share of the rewards that may be offered", 1n, WHOLE),
+  field("wait", "Notice period of exits", DAY, 30n * DAY),
+  field("capacityBps", "Maximum co-stake, share of the minimum stake", 1n, 5_000n),
+  field("minShareBps", "Minimum share of rewards in an offer", 1n, WHOLE),
 ];
 
 const JOBS = [
-  field("minBond", "Smallest bond of a job", 1n, 100_000n * IO),
-  field("bounty", "Bounty for whoever ends a job", 0n, 10_000_000n),
-  field("revealSeconds", "From commit to reveal", 1n, DAY),
-  field("sortitionSlots", "Slots over which a job's door opens", 0n, 400n),
-  field("feeBps", "Fee of each side", 0n, 1_000n),
-  field("surchargeBps", "On top, when paid in another mint than $IO", 0n, 2_000n),
-  field("burnBps", "Share of the fees that is burned", 5_000n, WHOLE),
-  field("penaltyBps", "Share of the bond that a missed deadline costs", 0n, 2_000n),
-  field("watchBps", "Presumed chance that somebody recomputes a job", 1n, WHOLE),
-  field("prioritySeconds", "In which an earlier seal takes a reward over", 1n, HOUR),
-  field("demandFee", "Fee of a demand", 1_000_000n, 100_000_000n),
-  field("answerSeconds", "Time for an answer to a demand", 30n, HOUR),
-  field("questionSeconds", "Time for the next question", 1n, HOUR),
-  field("auditJobs", "First jobs of a device that are all audited", 0n, 1_000n),
-  field("auditFloorBps", "Share of results that is audited at least", 0n, WHOLE),
-  field("auditShareBps", "What an auditor gets of the device's pay", 0n, WHOLE),
-  field("auditSeconds", "A drawn audit waits for an auditor", 1n, HOUR),
+  field("minBond", "Minimum bond of a job", 1n, 100_000n * IO),
+  field("bounty", "Bounty for ending a job", 0n, 10_000_000n),
+  field("revealSeconds", "Time from commit to reveal", 1n, DAY),
+  field("sortitionSlots", "Slots over which a job opens to all devices", 0n, 400n),
+  field("feeBps", "Fee per side", 0n, 1_000n),
+  field("surchargeBps", "Extra fee if not paid in $IO", 0n, 2_000n),
+  field("burnBps", "Share of fees burned", 5_000n, WHOLE),
+  field("penaltyBps", "Share of the bond lost for a missed deadline", 0n, 2_000n),
+  field("watchBps", "Assumed chance that a job is recomputed", 1n, WHOLE),
+  field("prioritySeconds", "Priority period for earlier sealed evidence", 1n, HOUR),
+  field("demandFee", "Fee per demand", 1_000_000n, 100_000_000n),
+  field("answerSeconds", "Time to answer a demand", 30n, HOUR),
+  field("questionSeconds", "Time to make the next demand", 1n, HOUR),
+  field("auditJobs", "First jobs of a device, all audited", 0n, 1_000n),
+  field("auditFloorBps", "Minimum share of results audited", 0n, WHOLE),
+  field("auditShareBps", "Auditor's share of the device's pay", 0n, WHOLE),
+  field("auditSeconds", "Time for an auditor to take an audit", 1n, HOUR),
 ];
 
 const KIND_NAMES = ["guardian", "parameters", "treasury", "upgrades"];
@@ -142,22 +142,22 @@ const RULES = [
   ...KIND_NAMES.map((kind, place) => field(`quorumBps.${place}`, `Quorum, ${kind}`, 100n, 2_000n)),
   ...KIND_NAMES.map((kind, place) => field(`approvalBps.${place}`, `Approval, ${kind}`, 5_000n, 8_000n)),
   ...KIND_NAMES.map((kind, place) => field(`timelock.${place}`, `Timelock, ${kind}`, LEAST_TIMELOCK[place], 30n * DAY)),
-  field("voting", "Length of the vote", DAY, 30n * DAY),
+  field("voting", "Voting period", DAY, 30n * DAY),
   field("expiry", "Time to execute", DAY, 30n * DAY),
-  field("vetoBps", "Vetoes that end a proposal", 2_500n, 5_000n),
+  field("vetoBps", "Veto threshold", 2_500n, 5_000n),
   field("deposit", "Deposit", 0n, 100_000n * IO),
 ];
 
 const PAUSED = [field("paused", "Paused")];
 const AUTHORITIES = [field("authorityArg", "Authority"), field("guardian", "Guardian")];
 
-/** The fields of a setting out of an account that has them by the same names. */
+/** A setting's values from an account that has fields of the same names. */
 function pick(account: object, fields: readonly Field[]): Arguments {
   const keys = new Set(fields.map(({ key }) => key.split(".")[0] ?? key));
   return Object.fromEntries(Object.entries(account).filter(([key]) => keys.has(key)));
 }
 
-/** Programs that can be set, by name. */
+/** Programs with settings, by name. */
 const PROGRAMS = {
   staking: staking.STAKING_PROGRAM_ADDRESS,
   costaking: costaking.COSTAKING_PROGRAM_ADDRESS,
@@ -165,11 +165,11 @@ const PROGRAMS = {
   governance: governance.GOVERNANCE_PROGRAM_ADDRESS,
 };
 
-/** Every setting, what changes most first. */
+/** Every setting, the most frequently changed first. */
 export const SETTINGS: readonly Setting[] = [
   {
     id: "jobs.parameters",
-    name: "parameters of jobs",
+    name: "job parameters",
     program: "jobs",
     method: jobs.JobsInstruction.SetParameters,
     kind: PARAMETER,
@@ -179,7 +179,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "jobs.paused",
-    name: "pause of jobs",
+    name: "job pause",
     program: "jobs",
     method: jobs.JobsInstruction.SetPaused,
     kind: PARAMETER,
@@ -202,7 +202,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.parameters",
-    name: "parameters of staking",
+    name: "staking parameters",
     program: "staking",
     method: staking.StakingInstruction.SetParameters,
     kind: PARAMETER,
@@ -212,7 +212,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.rewards",
-    name: "rules of rewards",
+    name: "reward rules",
     program: "staking",
     method: staking.StakingInstruction.SetRewardRules,
     kind: PARAMETER,
@@ -222,7 +222,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.paused",
-    name: "pause of staking",
+    name: "staking pause",
     program: "staking",
     method: staking.StakingInstruction.SetPaused,
     kind: PARAMETER,
@@ -233,7 +233,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.parameters",
-    name: "parameters of co-staking",
+    name: "co-staking parameters",
     program: "costaking",
     method: costaking.CostakingInstruction.SetParameters,
     kind: PARAMETER,
@@ -243,7 +243,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.paused",
-    name: "pause of co-staking",
+    name: "co-staking pause",
     program: "costaking",
     method: costaking.CostakingInstruction.SetPaused,
     kind: PARAMETER,
@@ -258,14 +258,14 @@ export const SETTINGS: readonly Setting[] = [
     program: "governance",
     method: governance.GovernanceInstruction.SetGuardian,
     kind: GUARDIAN,
-    fields: [field("guardian", "Guardian"), field("until", "Its term ends")],
+    fields: [field("guardian", "Guardian"), field("until", "End of term")],
     current: ({ governance: { guardian, guardianUntil } }) => ({ guardian, until: guardianUntil }),
     isWhole: true,
     instruct: governance.getSetGuardianInstruction,
   },
   {
     id: "governance.rules",
-    name: "rules of voting",
+    name: "voting rules",
     program: "governance",
     method: governance.GovernanceInstruction.SetRules,
     kind: UPGRADE,
@@ -275,18 +275,18 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "staking.judges",
-    name: "who may slash",
+    name: "slashing keys",
     program: "staking",
     method: staking.StakingInstruction.SetJudges,
     kind: UPGRADE,
     fields: [field("proposer", "Proposer"), field("approver", "Approver")],
     current: ({ staking: { slashProposer, slashApprover } }) => ({ proposer: slashProposer, approver: slashApprover }),
-    conflict: ({ proposer, approver }) => (proposer === approver ? "who proposes slashes and who approves them must be two keys" : null),
+    conflict: ({ proposer, approver }) => (proposer === approver ? "the proposer and the approver of slashes must be different keys" : null),
     instruct: staking.getSetJudgesInstruction,
   },
   {
     id: "staking.authorities",
-    name: "authorities of staking",
+    name: "staking authorities",
     program: "staking",
     method: staking.StakingInstruction.SetAuthorities,
     kind: UPGRADE,
@@ -296,7 +296,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "costaking.authorities",
-    name: "authorities of co-staking",
+    name: "co-staking authorities",
     program: "costaking",
     method: costaking.CostakingInstruction.SetAuthorities,
     kind: UPGRADE,
@@ -306,7 +306,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     id: "jobs.authorities",
-    name: "authorities of jobs",
+    name: "job authorities",
     program: "jobs",
     method: jobs.JobsInstruction.SetAuthorities,
     kind: UPGRADE,
@@ -316,11 +316,11 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
-/** The setting that a method of a program sets. */
+/** The setting that an instruction of a program changes. */
 export const settingOf = (program: Address, method: number): Setting | undefined =>
   SETTINGS.find((setting) => PROGRAMS[setting.program] === program && setting.method === method);
 
-/** The instruction that makes these changes, signed by who governs. */
+/** The instruction that makes these changes, signed by the governance authority. */
 export function instruct(setting: Setting, state: State, changes: Values, gpu?: Found<staking.GpuModel>): Instruction {
   const signer = createNoopSigner(state.authority);
   const accounts = { config: state[setting.program].address, emission: state.emission?.address, gpuModel: gpu?.address };
@@ -331,14 +331,14 @@ export function instruct(setting: Setting, state: State, changes: Values, gpu?: 
     return changes[key] ?? (setting.isWhole || named.includes(key) ? now : null);
   };
   const given = Object.entries(setting.current(state, gpu) ?? {}).map(([key, now]) => [key, put(key, now)]);
-  // A pause is signed in the guardian's place; where a guardian is named it is among the arguments.
+  // Pauses are signed in the guardian's place; an instruction that names a guardian has it among its arguments, which override this.
   return setting.instruct({ authority: signer, guardian: signer, ...accounts, ...Object.fromEntries(given) } as never);
 }
 
-/** The setting that is a row for each GPU model. */
+/** Whether a setting has a row for each GPU model. */
 export const isRow = (setting: Setting): boolean => setting.fields === GPU;
 
-/** Values of arguments, lists and structures taken apart; none for what is left out. */
+/** Flattens arguments into values, leaving out those that are not given. */
 export function flatten(given: Arguments): Values {
   const values: Values = {};
   const put = (key: string, value: unknown) => {
@@ -350,21 +350,21 @@ export function flatten(given: Arguments): Values {
   return values;
 }
 
-/** What is wrong with a value, as a sentence; `null` when nothing is. `limit` shows a bound. */
+/** Why a value is out of bounds, as a sentence; `null` if it is not. `limit` formats a bound. */
 export function problem({ least = 0n, most }: Field, value: Value, limit: (bound: bigint) => string): string | null {
   if (typeof value !== "number" && typeof value !== "bigint") return null;
   const number = BigInt(value);
-  if (number < least) return `at least ${limit(least)}, whoever governs`;
-  if (most !== undefined && number > most) return `at most ${limit(most)}, whoever governs`;
+  if (number < least) return `at least ${limit(least)} (fixed limit)`;
+  if (most !== undefined && number > most) return `at most ${limit(most)} (fixed limit)`;
   return null;
 }
 
-/** Name of a value, of a setting or of any instruction's. */
+/** Display name of a value of a setting, or of any instruction's argument or account. */
 export function fieldName(key: string, setting?: Setting): string {
   const known = setting?.fields.find((field) => field.key === key);
   return known?.name ?? key.replaceAll(".", ", ").replace(/([A-Z])/g, " $1").replace(/^./, (letter) => letter.toUpperCase());
 }
 
-/** Name of a setting with its row. */
+/** Name of a setting, with its GPU model if it has one. */
 export const settingName = (setting: Setting, gpu: Found<staking.GpuModel> | undefined): string =>
   isRow(setting) && gpu ? `${setting.name} ${gpuName([gpu], gpu.id)}` : setting.name;

@@ -48,7 +48,7 @@ function having(stake: (place: number) => bigint): { market: Market; told: Set<A
   return { market: { rpc } as unknown as Market, told };
 }
 
-test("owners without stake take nobody's place, however many there are, nor do small stakes a larger one's", async () => {
+test("owners without stake displace nobody, and small stakes do not displace larger ones", async () => {
   const one = await ofOthers(having((place) => (place === 54 ? 5n : 0n)).market, representative);
   expect([one.sources.map(({ owner }) => owner), one.leftOut]).toEqual([[owners[54]], 0]);
   const all = await ofOthers(having((place) => BigInt(place + 1)).market, representative);
@@ -56,7 +56,7 @@ test("owners without stake take nobody's place, however many there are, nor do s
   expect(all.leftOut).toBe(10);
 });
 
-test("a wallet's own part needs nothing of others', and theirs nothing of those for whom it may not vote", async () => {
+test("a wallet's own stake loads without that of others, and theirs without that of wallets it does not represent", async () => {
   const self = having(() => 1n);
   expect((await ofSelf(self.market, representative)).sources.map(({ address }) => address)).toEqual([own]);
   expect([...self.told]).toEqual([own]);
@@ -65,9 +65,9 @@ test("a wallet's own part needs nothing of others', and theirs nothing of those 
   expect(others.told).toEqual(new Set([...owners, ...devices]));
 });
 
-test("what is not known of others is not passed over", () => {
+test("stake of others that could not be loaded is reported", () => {
   const says = (of: Parameters<typeof OthersUnknown>[0]["of"]) => renderToStaticMarkup(OthersUnknown({ of }));
-  expect(says({ data: undefined, error: new Error("the node is away") })).toContain("is not known: the node is away.");
+  expect(says({ data: undefined, error: new Error("the node is away") })).toContain("could not be loaded: the node is away.");
   expect(says({ data: undefined, error: null })).toContain("Looking for");
   expect(says({ data: [], error: null })).toBe("");
 });

@@ -1,4 +1,4 @@
-// What a wallet can vote with: its devices' stake, its positions in offers, and what others let it vote with.
+// What a wallet can vote with: the stake of its devices, its positions in offers, and those of wallets that it represents.
 
 import { getAddressEncoder, type Address } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
@@ -12,34 +12,34 @@ import { DEVICE, OWNER_AT } from "../devices/accounts";
 import { DELEGATION, REPRESENTATIVE_AT } from "./accounts";
 import { deviceWeight, positionWeight, type Weight } from "./weight";
 
-/** Something that votes once, with its weight in a vote opened at a moment. */
+/** Stake that votes once: a device or a position, with its weight in a vote opened at a given time. */
 export type Source = { address: Address; owner: Address; weightAt: (openedAt: number) => Weight } & (
   | { kind: "device" }
   | { kind: "position"; offer: Address; device: Address }
 );
 
-/** A wallet's own part in votes. */
+/** What a wallet can vote with itself. */
 export interface Voter {
   sources: Source[];
-  /** Who votes for it; `null` for nobody. */
+  /** The representative that votes for it; `null` for none. */
   representative: Address | null;
 }
 
-/** What a wallet may vote with for others. */
+/** What a wallet can vote with as a representative. */
 export interface Others {
   sources: Source[];
-  /** How many more there are, smaller than all those. */
+  /** Number of smaller sources that were left out. */
   leftOut: number;
 }
 
-/** Most sources of others that somebody votes with here: each takes its place in a transaction. */
+/** Most sources of others that are used here: each takes space in a transaction. */
 const MOST_OF_OTHERS = 50;
-/** Milliseconds after which others' sources are looked for again: that goes through all there are. */
+/** Milliseconds between searches for others' sources, which go through all accounts. */
 const OTHERS_STAY = 60_000;
 
 const bytes = (address: Address) => getAddressEncoder().encode(address);
 
-/** What these devices and positions bring to votes. */
+/** The sources that these devices and positions are. */
 async function sourcesIn(market: Market, devices: readonly Found<Device>[], positions: readonly Found<Position>[]): Promise<Source[]> {
   const offers = await findSome(market, OFFER, [...new Set(positions.map(({ offer }) => offer))]);
   const shared = await findSome(market, DEVICE, [...new Set(offers.map(({ device }) => device))]);
@@ -59,8 +59,8 @@ async function sourcesIn(market: Market, devices: readonly Found<Device>[], posi
 }
 
 /**
- * What a wallet may vote with for others, the largest stakes first. Anybody may name anybody, so whoever has nothing at stake takes nobody's
- * place.
+ * Loads what a wallet can vote with as a representative, the largest stakes first. Anybody can name anybody as a representative, so wallets
+ * without stake must not displace those with stake.
  */
 export async function ofOthers(market: Market, representative: Address): Promise<Others> {
   const delegations = await findAll(market, DELEGATION, { offset: REPRESENTATIVE_AT, bytes: bytes(representative) });
@@ -71,14 +71,14 @@ export async function ofOthers(market: Market, representative: Address): Promise
     findNaming(market, POSITION, HOLDER_AT, owners),
   ]);
   const all = await sourcesIn(market, devices, positions);
-  // What is at stake is the same at any moment; what it weighs is not.
+  // The stake does not depend on the time; only its weight does.
   const staked = all.map((source) => ({ source, ...source.weightAt(0) })).filter(({ stake }) => stake > 0n);
   staked.sort((a, b) => Number(b.stake - a.stake));
   const sources = staked.slice(0, MOST_OF_OTHERS).map(({ source }) => source);
   return { sources, leftOut: staked.length - sources.length };
 }
 
-/** A wallet's own part in votes. */
+/** Loads what a wallet can vote with itself. */
 export async function ofSelf(market: Market, address: Address): Promise<Voter> {
   const [at] = await findDelegationPda({ owner: address });
   const [own, devices, positions] = await Promise.all([
@@ -89,7 +89,7 @@ export async function ofSelf(market: Market, address: Address): Promise<Voter> {
   return { sources: await sourcesIn(market, devices, positions), representative: own?.representative ?? null };
 }
 
-/** A wallet's own part in votes. */
+/** What a wallet can vote with itself. */
 export function useVoter(address: Address | null): UseQueryResult<Voter | null> {
   const market = useMarket();
   return useQuery({
@@ -100,8 +100,8 @@ export function useVoter(address: Address | null): UseQueryResult<Voter | null> 
 }
 
 /**
- * What a wallet may vote with for others. It is a question of its own: anybody can make the answer long by naming the wallet, and its own
- * part does not wait for it.
+ * What a wallet can vote with as a representative. This is a separate query: anybody can make it slow by naming the wallet, and the
+ * wallet's own stake must not wait for it.
  */
 export function useOthers(address: Address | null): UseQueryResult<Others | null> {
   const market = useMarket();

@@ -84,16 +84,16 @@ const isReadAgain = (steps: Written[]) => {
 };
 const WARNING = "Do not vote for what you cannot read";
 
-test("a step with an account that is too long to be read hides no step, and is read again", async () => {
+test("a step with an account too large to read hides no other step, and is read again", async () => {
   const read = async (most: number) => new QueryClient().fetchQuery({ ...asking(await proposing(all, most), proposal, state), retry: false });
   const long = await read(64);
   expect(long.map(({ words }) => words.what)).toEqual([
-    "Set pause of jobs",
+    "Set job pause",
     "Replace the code of governance",
     "Replace the code of governance",
     "Pay 1 $IO out of the treasury",
   ]);
-  expect(long.map(({ words }) => words.standing?.says)).toEqual([undefined, "Its buffer could not be read now.", "Its buffer is gone.", undefined]);
+  expect(long.map(({ words }) => words.standing?.says)).toEqual([undefined, "The buffer could not be read.", "The buffer no longer exists.", undefined]);
   expect(long[1]?.words).toMatchObject({ replacesCode: true, changes: [{ key: "hash" }, { key: "buffer", after: BUFFER }] });
   expect(long[3]?.words.changes[0]?.after).toBe(BUFFER);
   expect(shown(long).split(WARNING)).toHaveLength(2);
@@ -108,12 +108,12 @@ test("a step with an account that is too long to be read hides no step, and is r
   expect(isReadAgain(known)).toBe(false);
 });
 
-test("what one proposal would do is never shown of another that came to its address", () => {
+test("the steps of one proposal are never shown for another at the same address", () => {
   const key = (index: bigint) => asking({} as Market, { ...proposal, index }, state).queryKey;
   expect(key(8n)).not.toEqual(key(7n));
 });
 
-test("steps are asked for anew when a rule changes, and not when somebody earns or proposes", () => {
+test("steps are read again when a rule changes, but not when a counter does", () => {
   const key = (owed: bigint, proposals: bigint, deposit: bigint) => {
     const now = { ...state, emission: { owed, nextHour: owed }, governance: { ...state.governance, proposals, deposits: proposals, deposit } };
     return asking({} as Market, proposal, now as unknown as State).queryKey;

@@ -8,7 +8,7 @@ import { Status } from "./rules";
 import type { State } from "./settings";
 import { say, type Change, type Words } from "./words";
 
-/** An instruction of a proposal with what it does. */
+/** An instruction of a proposal and its description. */
 export interface Written {
   index: number;
   instruction: Whole;
@@ -27,10 +27,10 @@ async function written(market: Market, proposal: Found<Proposal>, state: State):
   return all.flat().sort((a, b) => a.index - b.index);
 }
 
-/** Milliseconds after which what could not be read is read again, where no event comes before. */
+/** Milliseconds before a step that could not be read is read again, unless an event triggers that earlier. */
 const AGAIN = 10_000;
 
-/** The question what is in a proposal. Another may come to the same address; its number is its own. */
+/** The query for a proposal's steps. The key has its number, because another proposal may be created at the same address. */
 export const asking = (market: Market, proposal: Found<Proposal>, state: State | null | undefined) =>
   queryOptions({
     queryKey: [
@@ -46,18 +46,18 @@ export const asking = (market: Market, proposal: Found<Proposal>, state: State |
     refetchInterval: ({ state: { data } }) => data?.some(({ words }) => words.standing?.isUnread) && AGAIN,
   });
 
-/** The instructions of a proposal that are there, in order, with what they change now. */
+/** The complete instructions of a proposal, in order, compared with the current values. */
 export const useWritten = (proposal: Found<Proposal>, state: State | null | undefined) => useQuery(asking(useMarket(), proposal, state));
 
-/** Books of the configs, which change with whatever anybody does and which no step shows: a question that changed with them might never be answered. */
-const BOOKS = ["owed", "nextHour", "proposals", "deposits"];
+/** Counters in the configs, which change all the time and which no step shows: with them in its key, the query might never finish. */
+const COUNTERS = ["owed", "nextHour", "proposals", "deposits"];
 
 const plain = (key: string, value: unknown) => {
-  if (BOOKS.includes(key)) return undefined;
+  if (COUNTERS.includes(key)) return undefined;
   return typeof value === "bigint" ? value.toString() : value;
 };
 
-/** Values from what to what. */
+/** A table of changes, with old and new values. */
 export function ChangeTable({ changes, caption }: { changes: Change[]; caption: string }) {
   const changing = changes.some(({ before }) => before !== undefined);
   return (
@@ -66,22 +66,22 @@ export function ChangeTable({ changes, caption }: { changes: Change[]; caption: 
       rows={changes}
       rowKey={({ key }) => key}
       columns={[
-        { name: changing ? "Value" : "What", cell: ({ name }) => <span className="wrap">{name}</span> },
-        ...(changing ? [{ name: "Now", cell: ({ before }: Change) => <span className="wrap">{before ?? "–"}</span> }] : []),
-        { name: changing ? "Then" : "Value", cell: ({ after }) => <b className="wrap">{after}</b> },
+        { name: changing ? "Setting" : "Name", cell: ({ name }) => <span className="wrap">{name}</span> },
+        ...(changing ? [{ name: "Current", cell: ({ before }: Change) => <span className="wrap">{before ?? "–"}</span> }] : []),
+        { name: changing ? "New" : "Value", cell: ({ after }) => <b className="wrap">{after}</b> },
       ]}
     />
   );
 }
 
-/** What a proposal would do, in words. */
+/** A proposal's steps in words. */
 export function Steps({ proposal, steps }: { proposal: Found<Proposal>; steps: ReturnType<typeof useWritten> }) {
   return (
-    <Card title={proposal.status === Status.Executed ? "What it did" : "What it would do"}>
+    <Card title={proposal.status === Status.Executed ? "Executed steps" : "Steps to execute"}>
       {proposal.instructions === 0 ? (
-        <Empty>No step of it is written yet.</Empty>
+        <Empty>No steps have been written yet.</Empty>
       ) : (
-        <Answer of={steps} empty="Its steps have been cleared away: it has ended.">
+        <Answer of={steps} empty="The proposal has ended and its steps have been closed.">
           {(all) => (
             <ol className="acts-list">
               {all.map(({ index, words }) => (
@@ -106,16 +106,16 @@ function Step({ words, number, done }: { words: Words; number: number; done: boo
         {number}. {words.what} {done && <Badge tone="good">done</Badge>}
       </h3>
       {(words.isUnknown || standing?.isUnread) && (
-        <p className="wrong small">Do not vote for what you cannot read: ask its proposer what this does, and have it shown to you.</p>
+        <p className="wrong small">Do not vote for what you cannot read: ask the proposer to explain this step and to prove it.</p>
       )}
       {standing && (
         <p className={standing.isStuck ? "wrong small" : "small"}>
-          {standing.isStuck && "It cannot be executed as it is now. "}
+          {standing.isStuck && "This step cannot be executed at the moment. "}
           {standing.says}
         </p>
       )}
-      {words.isEmpty && <p className="small">It {done ? "changed" : "changes"} nothing.</p>}
-      {!done && changes.length > 0 && changes.every(({ before, after }) => before === after) && <p className="small">Everything is set so already.</p>}
+      {words.isEmpty && <p className="small">This step {done ? "changed" : "changes"} nothing.</p>}
+      {!done && changes.length > 0 && changes.every(({ before, after }) => before === after) && <p className="small">These values are already set.</p>}
       {changes.length > 0 && <ChangeTable changes={changes} caption={`Step ${number}`} />}
     </>
   );

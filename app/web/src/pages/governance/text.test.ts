@@ -7,7 +7,7 @@ const MARKED = "7611e336d2b333aa772acee003373474c86cd9ce975c10d66a4b0156e8641dca
 const served = (body: BodyInit | null, status = 200) => vi.stubGlobal("fetch", async () => new Response(body, { status }));
 afterEach(() => vi.unstubAllGlobals());
 
-test("a text is shown only when its hash fits", async () => {
+test("a text is shown only if its hash matches", async () => {
   expect(hex(await hashOf("hello"))).toBe(HELLO);
   served("hello");
   expect(await fetchText("http://store", HELLO)).toBe("hello");
@@ -15,16 +15,16 @@ test("a text is shown only when its hash fits", async () => {
   served(Uint8Array.of(0xef, 0xbb, 0xbf, 0x68, 0x69));
   expect(await fetchText("http://store", MARKED)).toBe("hi");
   served("hello!");
-  await expect(fetchText("http://store", HELLO)).rejects.toThrow("not the text");
+  await expect(fetchText("http://store", HELLO)).rejects.toThrow("a different text");
   served("x".repeat(MAX_TEXT + 1));
-  await expect(fetchText("http://store", HELLO)).rejects.toThrow("too long");
+  await expect(fetchText("http://store", HELLO)).rejects.toThrow("too large");
   served(null, 404);
   await expect(fetchText("http://store", HELLO)).rejects.toThrow("does not have");
   served(null, 503);
   await expect(fetchText("http://store", HELLO)).rejects.toThrow("503");
 });
 
-test("a text is put under its hash", async () => {
+test("a text is uploaded under its hash", async () => {
   const put = vi.fn(async (..._: Parameters<typeof fetch>) => new Response(null, { status: 201 }));
   vi.stubGlobal("fetch", put);
   await publish("http://store", "hello");

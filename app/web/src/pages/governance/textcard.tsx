@@ -4,7 +4,7 @@ import { useMarket } from "../../lib/market";
 import { Answer, Button, Card, Facts, Key } from "../../ui";
 import { fetchText } from "./text";
 
-/** The text of a proposal: fetched when somebody asks for it, and shown as text alone. */
+/** The text of a proposal, fetched on request and shown as plain text. */
 export function TextCard({ hash }: { hash: string }) {
   const { config } = useMarket();
   const [asked, setAsked] = useState(false);
@@ -17,7 +17,7 @@ export function TextCard({ hash }: { hash: string }) {
           {(found) => (
             <>
               <p className="small" role="status">
-                ✓ This is the text that the proposal is about; its proposer wrote it.
+                ✓ This text matches the hash in the proposal. It was written by the proposer.
               </p>
               <pre className="text">{found}</pre>
             </>

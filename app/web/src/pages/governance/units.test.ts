@@ -8,7 +8,7 @@ const name = (text: string) => {
 };
 
 // The cases of the CLI's units.
-test("what is shown is what was meant", () => {
+test("values survive formatting and parsing", () => {
   const cases: [string, string, Value, Value, string][] = [
     ["auditFloorBps", "7", 0, 700, "7 %"],
     ["cooldown", "14 d", 0, 1_209_600, "14 d"],
@@ -30,20 +30,20 @@ test("what is shown is what was meant", () => {
   expect(written("until", 15_552_100n, 100)).toBe("180");
 });
 
-test("what is no value is refused in a sentence", () => {
+test("invalid values are refused with a sentence", () => {
   const cases: [string, string, Value, string][] = [
-    ["auditFloorBps", "7.123", 0, "at most 2 digits"],
-    ["cooldown", "soon", 0, "no length of time"],
-    ["cooldown", "1.5 d", 0, "no length of time"],
+    ["auditFloorBps", "7.123", 0, "at most 2 decimal places"],
+    ["cooldown", "soon", 0, "not a duration"],
+    ["cooldown", "1.5 d", 0, "not a duration"],
     ["baseStake", "-1", 0n, "not a number"],
     ["sortitionSlots", "1,200", 0, "not a number"],
-    ["verifier", "me", "11111111111111111111111111111111", "not an address"],
+    ["verifier", "me", "11111111111111111111111111111111", "not a valid address"],
     ["name", "RTX ü", name("RTX 4090"), "ASCII"],
   ];
   for (const [field, text, before, sentence] of cases) expect(() => parse(field, text, before, 0), field).toThrow(sentence);
 });
 
-test("seconds keep their parts", () => {
+test("durations keep all their parts", () => {
   expect(parseSpan("1 h 30 min")).toBe(5_400);
   expect(parseSpan("90")).toBe(90);
   expect(written("cooldown", 90_061, 0)).toBe("1 d 1 h 1 min 1 s");
@@ -51,7 +51,7 @@ test("seconds keep their parts", () => {
   expect(() => parseSpan("5 weeks")).toThrow();
 });
 
-test("text in bytes is told from other bytes", () => {
+test("text in bytes is told from other data", () => {
   expect(textIn(name("RTX 4090"))).toBe("RTX 4090");
   expect(textIn(Uint8Array.of(0, 0))).toBeNull();
   expect(textIn(Uint8Array.of(65, 0, 65))).toBeNull();

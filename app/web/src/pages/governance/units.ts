@@ -1,4 +1,4 @@
-// Values of settings as people read and write them, by the names the programs have for them.
+// How values of settings are formatted and parsed, by the programs' names for them.
 
 import { isAddress, type ReadonlyUint8Array } from "@solana/kit";
 import { asTyped, decimal, hex, IO, moment, parseAmount, SOL } from "../../lib/format";
@@ -6,14 +6,14 @@ import { asTyped, decimal, hex, IO, moment, parseAmount, SOL } from "../../lib/f
 /** A value of an instruction. */
 export type Value = bigint | number | boolean | string | ReadonlyUint8Array;
 
-/** What the number of a setting counts. */
+/** The unit or type of a value. */
 export type Sense = "share" | "seconds" | "moment" | "io" | "lamports" | "hundredths" | "yes" | "address" | "text" | "plain";
 
 const SECONDS = ["cooldown", "raiseGrace", "probation", "appeal", "wait", "minUptime", "voting", "timelock", "expiry"];
 const ADDRESSES = ["authority", "authorityArg", "guardian", "treasury", "proposer", "approver", "verifier"];
 const HUNDREDTHS = 100n;
 
-/** The programs' names say what is counted, or their documentation does. A key's last name is the value's; numbers are places of a list. */
+/** The unit of a value, from its name or the programs' documentation. The last part of a key that is not a list index is the name. */
 export function senseOf(name: string): Sense {
   const list = name.split(".").findLast((part) => Number.isNaN(Number(part))) ?? name;
   if (list.endsWith("Bps")) return "share";
@@ -27,10 +27,10 @@ export function senseOf(name: string): Sense {
   return list === "name" ? "text" : "plain";
 }
 
-/** What follows the field of such a value. */
+/** The unit shown next to a field. */
 export const UNITS: Partial<Record<Sense, string>> = { share: "%", io: "$IO", lamports: "SOL", hundredths: "×", moment: "days from now" };
 
-/** Text in bytes that are padded with zeros; `null` when they are none. */
+/** The ASCII text in bytes that are padded with zeros; `null` if they are not that. */
 export function textIn(bytes: ReadonlyUint8Array): string | null {
   const end = bytes.indexOf(0);
   const text = bytes.slice(0, end < 0 ? bytes.length : end);
@@ -38,7 +38,7 @@ export function textIn(bytes: ReadonlyUint8Array): string | null {
   return padded && text.length > 0 && text.every((byte) => byte >= 32 && byte < 127) ? new TextDecoder().decode(Uint8Array.from(text)) : null;
 }
 
-/** A value for people. */
+/** Formats a value. */
 export function show(name: string, value: Value): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "string") return value;
@@ -64,15 +64,15 @@ export function show(name: string, value: Value): string {
 
 const SIZES: Record<string, number> = { s: 1, min: 60, h: 3_600, d: 86_400 };
 
-/** Seconds as somebody wrote them, like “14 d” or “1 h 30 min”; a number alone is seconds. */
+/** Parses a duration like “14 d” or “1 h 30 min” into seconds; a plain number is seconds. */
 export function parseSpan(text: string): number {
   const parts = [...text.trim().matchAll(/(\d+)\s*(s|min|h|d)?\s*/g)];
   const whole = parts.map(([part]) => part).join("");
-  if (parts.length === 0 || whole !== text.trim()) throw new Error(`“${text}” is no length of time; write it like 14 d, 12 h or 90 s`);
+  if (parts.length === 0 || whole !== text.trim()) throw new Error(`“${text}” is not a duration; write it like 14 d, 12 h or 90 s`);
   return parts.reduce((sum, [, number = "0", unit = "s"]) => sum + Number(number) * (SIZES[unit] ?? 1), 0);
 }
 
-/** What a field holds for a value; the inverse of [`parse`]. */
+/** The text of a field for a value; the inverse of [`parse`]. */
 export function written(name: string, value: Value, now: number): string {
   const sense = senseOf(name);
   if (typeof value === "object") return textIn(value) ?? "";
@@ -86,7 +86,7 @@ export function written(name: string, value: Value, now: number): string {
   return String(number);
 }
 
-/** Seconds in words that lose none of them. */
+/** Formats seconds exactly. */
 function exact(seconds: number): string {
   if (seconds === 0) return "0 s";
   const parts: string[] = [];
@@ -99,18 +99,18 @@ function exact(seconds: number): string {
   return parts.join(" ");
 }
 
-/** What somebody wrote, of the same type as the value before; an error says what is wrong. */
+/** Parses a field's text into a value of the same type as `before`; an error says what is wrong. */
 export function parse(name: string, text: string, before: Value, now: number): Value {
   const sense = senseOf(name);
   if (typeof before === "boolean") return text === "true";
   if (typeof before === "string") {
-    if (!isAddress(text.trim())) throw new Error(`“${text}” is not an address`);
+    if (!isAddress(text.trim())) throw new Error(`“${text}” is not a valid address`);
     return text.trim();
   }
   if (typeof before === "object") {
     const bytes = new TextEncoder().encode(text.trim());
     if (bytes.length === 0 || bytes.length > before.length || !bytes.every((byte) => byte >= 32 && byte < 127)) {
-      throw new Error(`write 1 to ${before.length} letters, digits and signs of ASCII`);
+      throw new Error(`enter 1 to ${before.length} ASCII characters`);
     }
     const padded = new Uint8Array(before.length);
     padded.set(bytes);

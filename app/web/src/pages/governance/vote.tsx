@@ -3,7 +3,7 @@ import { useId, useState } from "react";
 import { findBallotPda, type Ballot, type Proposal } from "../../generated/governance";
 import { findSome, type Found } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
-import { io } from "../../lib/format";
+import { capital, io, many } from "../../lib/format";
 import { useMarket, useNow } from "../../lib/market";
 import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
@@ -12,19 +12,18 @@ import { BALLOT } from "./accounts";
 import { pack, takeBack, vote } from "./instructions";
 import { Choice, choiceName, CHOICES, isVotable, isVoting } from "./rules";
 import { useOthers, useVoter, type Source } from "./sources";
-import { many } from "./votes";
 import { OthersUnknown, SourceName } from "./voter";
 
-const SAYS = ["for it", "against it", "neither; counts for the quorum", "against it, and it should not have been made: enough vetoes burn its deposit"];
+const SAYS = ["in favour", "against", "neither, but counts towards the quorum", "against, as abusive or harmful: enough vetoes burn the deposit"];
 
-/** A source with its vote, if it has voted. */
+/** A source with its weight in this vote, and its ballot if it has voted. */
 interface Seat {
   source: Source;
   weight: bigint;
   ballot: Found<Ballot> | undefined;
 }
 
-/** Votes with everything that the wallet has at stake. */
+/** The form for voting with all of the wallet's stake. */
 export function VoteCard({ proposal }: { proposal: Found<Proposal> }) {
   const { address } = useWallet();
   const now = useNow();
@@ -35,23 +34,23 @@ export function VoteCard({ proposal }: { proposal: Found<Proposal> }) {
   return (
     <Card title="Your vote">
       {address === null ? (
-        <Empty>Connect a wallet to vote with what it has at stake.</Empty>
+        <Empty>Connect a wallet to vote with its stake.</Empty>
       ) : (
-        <Answer of={seats} empty="This wallet has nothing that votes here: what counts is stake that had been there for a week when the vote was opened.">
+        <Answer of={seats} empty="This wallet has no stake that counts in this vote: stake must have been at least a week old when the vote opened.">
           {(found) => (
             <>
               <Table
-                caption="What votes, and what it says"
+                caption="Your votes"
                 rows={found}
                 rowKey={({ source }) => source.address}
                 columns={[
-                  { name: "What", cell: ({ source }) => <SourceName of={source} /> },
+                  { name: "Stake", cell: ({ source })  => <SourceName of={source} /> },
                   { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
-                  { name: "Says", cell: ({ ballot }) => (ballot ? choiceName(ballot.choice) : "nothing yet") },
-                  { name: "Whose", wide: true, cell: ({ source }) => (source.owner === address ? "yours" : "you represent it") },
+                  { name: "Vote", cell: ({ ballot }) => (ballot ? capital(choiceName(ballot.choice)) : "Not yet") },
+                  { name: "Owner", wide: true, cell: ({ source }) => (source.owner === address ? "You" : "Represented by you") },
                 ]}
               />
-              {open ? <Cast proposal={proposal} seats={found} /> : <p className="muted small">The vote is over: what was voted stands.</p>}
+              {open ? <Cast proposal={proposal} seats={found} /> : <p className="muted small">Voting has ended.</p>}
             </>
           )}
         </Answer>
@@ -61,7 +60,7 @@ export function VoteCard({ proposal }: { proposal: Found<Proposal> }) {
   );
 }
 
-/** Those of these sources that count in this vote. */
+/** The sources that count in this vote, with their ballots. */
 function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Source[] } | null>) {
   const market = useMarket();
   const sources = of.data?.sources ?? [];
@@ -96,7 +95,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
   const [busy, setBusy] = useState(false);
   if (!signer) return null;
   const isMine = ({ source }: Seat) => source.owner === signer.address;
-  // An owner's own vote is not for a representative to change.
+  // A representative cannot change a vote that the owner has cast.
   const mayVote = (seat: Seat) => isMine(seat) || (others && !seat.ballot?.byOwner);
   const voting = seats.filter((seat) => mayVote(seat) && seat.ballot?.choice !== chosen);
   const weight = voting.reduce((sum, seat) => sum + seat.weight, 0n);
@@ -114,8 +113,8 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
   };
   const cast = () =>
     all(async () => {
-      if (chosen === null) throw new Error("choose what to say first");
-      if (voting.length === 0) throw new Error(`everything that votes says ${choiceName(chosen)} already`);
+      if (chosen === null) throw new Error("choose how to vote first");
+      if (voting.length === 0) throw new Error(`all of this stake has already voted ${choiceName(chosen)}`);
       const items = await Promise.all(
         voting.map(async (seat) => ({ item: seat, instructions: [await vote(signer, proposal, seat.source, seat.ballot, chosen)] })),
       );
@@ -127,7 +126,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
   const unvote = () =>
     all(async () => {
       const items = mine.flatMap(({ ballot }) => (ballot ? [{ item: ballot, instructions: [takeBack(signer, ballot)] }] : []));
-      for (const { instructions } of pack(signer, items)) await send({ title: "Take the vote back", instructions });
+      for (const { instructions } of pack(signer, items)) await send({ title: "Withdraw the vote", instructions });
     });
   return (
     <form
@@ -139,27 +138,27 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
       }}
     >
       <fieldset>
-        <legend>What you say</legend>
+        <legend>Your choice</legend>
         {CHOICES.map((choice, number) => {
           const votable = isVotable(proposal, number as Choice, now);
           return (
             <label key={choice} className="radio">
               <input type="radio" name={id} checked={chosen === number} disabled={!votable} onChange={() => setChosen(number)} />
               <span>
-                <b>{choice}</b> <span className="muted small">{SAYS[number]}</span>
+                <b>{capital(choice)}</b> <span className="muted small">{SAYS[number]}</span>
               </span>
             </label>
           );
         })}
       </fieldset>
-      {!isVoting(proposal, now) && <p className="small">The vote is over; until the timelock ends a veto is still taken.</p>}
+      {!isVoting(proposal, now) && <p className="small">Voting has ended, but a veto is still possible until the timelock ends.</p>}
       {seats.some((seat) => !isMine(seat)) && (
         <label className="radio">
-          <input type="checkbox" checked={others} onChange={(event) => setOthers(event.target.checked)} /> Vote for those you represent, too
+          <input type="checkbox" checked={others} onChange={(event) => setOthers(event.target.checked)} /> Also vote for the wallets that you represent
         </label>
       )}
       <p className="muted small">
-        {chosen === null ? "" : `${many(voting.length, "stake")} with ${io(weight)}. `}A vote costs the rent of its account, which comes back. You may change it while the vote is on.
+        {chosen === null ? "" : `Voting with ${io(weight)} from ${many(voting.length, "stake")}. `}You pay rent for each ballot and get it back later. You can change your vote until voting ends.
       </p>
       {error && (
         <p className="wrong small" role="alert">
@@ -172,7 +171,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
         </Button>
         {isVoting(proposal, now) && mine.length > 0 && (
           <Button busy={busy} onClick={() => void unvote()}>
-            Take my vote back
+            Withdraw my vote
           </Button>
         )}
       </div>

@@ -3,24 +3,23 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { findDelegationPda, getClearDelegateInstruction, getSetDelegateInstructionAsync } from "../../generated/governance";
 import { explain } from "../../lib/errors";
-import { io } from "../../lib/format";
+import { io, many, short } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Empty, Facts, Field, Io, Key, Loading, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
 import { useOthers, useVoter, type Others, type Source, type Voter } from "./sources";
-import { many } from "./votes";
 import type { Weight } from "./weight";
 
-/** What the connected wallet could vote with now, and who votes for it. */
+/** The connected wallet's voting power and representative. */
 export function VoterCard() {
   const { address } = useWallet();
   const voter = useVoter(address);
   const others = useOthers(address);
   return (
-    <Card title="Your part">
+    <Card title="Your voting power">
       {address === null ? (
-        <Empty>Connect a wallet to see what it could vote with.</Empty>
+        <Empty>Connect a wallet to see its voting power.</Empty>
       ) : (
         <Answer of={voter}>{(found) => found && <Part address={address} voter={found} others={others} />}</Answer>
       )}
@@ -32,27 +31,27 @@ export function VoterCard() {
 export const SourceName = ({ of }: { of: Source }) =>
   of.kind === "device" ? (
     <>
-      device <Key of={of.address} to={`/devices/${of.address}`} />
+      Device <Key of={of.address} to={`/devices/${of.address}`} />
     </>
   ) : (
     <>
-      co-stake <Key of={of.offer} to={`/co-staking/${of.offer}`} />
+      Co-stake <Key of={of.offer} to={`/co-staking/${of.offer}`} />
     </>
   );
 
-/** Says that what the wallet may vote with for others is not known, as long as it is not. */
+/** The loading or error state of the wallet's votes for others. */
 export function OthersUnknown({ of: { data, error } }: { of: Pick<UseQueryResult, "data" | "error"> }) {
   if (data !== undefined) return null;
-  if (!error) return <Loading what="Looking for what others let it vote with" />;
+  if (!error) return <Loading what="Looking for wallets that you represent" />;
   return (
     <p className="small" role="alert">
-      What others let this wallet vote with is not known: {explain(error)}.
+      The stake of wallets that you represent could not be loaded: {explain(error)}.
     </p>
   );
 }
 
 type Row = { source: Source } & Weight;
-const UNTIL = { name: "All of it from", cell: ({ countsAt }: Row) => (countsAt === null ? "now on" : <Moment at={countsAt} />) };
+const FULL = { name: "Counts in full from", cell: ({ countsAt }: Row) => (countsAt === null ? "Now" : <Moment at={countsAt} />) };
 
 function Part({ address, voter, others }: { address: Address; voter: Voter; others: UseQueryResult<Others | null> }) {
   const now = useNow();
@@ -64,37 +63,37 @@ function Part({ address, voter, others }: { address: Address; voter: Voter; othe
     <>
       <Facts
         of={[
-          ["In a vote opened now you have", <b><Io of={sum(true)} /></b>],
-          ...(forOthers ? ([["And for others", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
+          ["In a vote opened now", <b><Io of={sum(true)} /></b>],
+          ...(forOthers ? ([["For wallets that you represent", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
         ]}
       />
       {sources.length === 0 ? (
-        <Empty>This wallet has nothing at stake. A device's own stake and co-stake vote, each once it has been there for a week.</Empty>
+        <Empty>This wallet has no stake. Own stake and co-stake can vote once they are a week old.</Empty>
       ) : (
         <Table
-          caption="What votes"
+          caption="Stake that can vote"
           rows={sources}
           rowKey={({ source }) => source.address}
           columns={[
-            { name: "What", cell: ({ source }) => <SourceName of={source} /> },
-            { name: "Counts", number: true, cell: ({ weight }) => io(weight) },
-            { name: "Of", number: true, cell: ({ stake }) => io(stake) },
-            ...(sources.some(({ countsAt }) => countsAt !== null) ? [UNTIL] : []),
-            ...(forOthers ? [{ name: "Whose", cell: ({ source }: Row) => (source.owner === address ? "yours" : <Key of={source.owner} />) }] : []),
+            { name: "Stake", cell: ({ source }) => <SourceName of={source} /> },
+            { name: "Voting power", number: true, cell: ({ weight }) => io(weight) },
+            { name: "Amount", number: true, cell: ({ stake }) => io(stake) },
+            ...(sources.some(({ countsAt }) => countsAt !== null) ? [FULL] : []),
+            ...(forOthers ? [{ name: "Owner", cell: ({ source }: Row) => (source.owner === address ? "You" : <Key of={source.owner} />) }] : []),
           ]}
         />
       )}
       <OthersUnknown of={others} />
-      {leftOut > 0 && <p className="muted small">Left out: {many(leftOut, "smaller stake")} of others for whom this wallet may vote.</p>}
+      {leftOut > 0 && <p className="muted small">Not listed: {many(leftOut, "smaller stake")} of wallets that you represent.</p>}
       <Representative voter={voter} />
     </>
   );
 }
 
-/** Lets somebody vote for the wallet, or takes that back. */
+/** Names or removes the wallet's representative. */
 function Representative({ voter: { representative } }: { voter: Voter }) {
   const { signer } = useWallet();
-  const [whom, setWhom] = useState("");
+  const [wallet, setWallet] = useState("");
   if (!signer) return null;
   if (representative) {
     return (
@@ -102,36 +101,36 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
         name="Your representative"
         says={
           <>
-            <Key of={representative} /> votes with your stake in every vote in which you do not vote yourself. Votes cast for you stand until you change them.
+            <Key of={representative} /> votes with your stake whenever you do not vote yourself. Votes already cast for you stand until you change them.
           </>
         }
-        label="Take that back"
+        label="Remove representative"
         why={null}
-        deed={async () => {
+        action={async () => {
           const [delegation] = await findDelegationPda({ owner: signer.address });
-          return { title: "Let nobody vote for this wallet", instructions: [getClearDelegateInstruction({ owner: signer, delegation })] };
+          return { title: "Remove the representative of this wallet", instructions: [getClearDelegateInstruction({ owner: signer, delegation })] };
         }}
       />
     );
   }
   return (
     <Act
-      name="Let somebody vote for you"
-      says="They vote with all of your stake in every vote in which you do not vote yourself; they cannot move it. You may take that back at any time, and your own vote replaces theirs."
-      label="Name them"
+      name="Name a representative"
+      says="A representative votes with all of your stake whenever you do not vote yourself, and cannot move it. Your own vote replaces theirs, and you can remove them at any time."
+      label="Name representative"
       why={null}
-      deed={async () => {
-        const representative = whom.trim();
-        if (!isAddress(representative)) throw new Error(`“${whom}” is not an address; paste that of their wallet`);
-        if (representative === signer.address) throw new Error("a wallet votes for itself anyway; name somebody else");
+      action={async () => {
+        const representative = wallet.trim();
+        if (!isAddress(representative)) throw new Error(`“${wallet}” is not a valid address; paste their wallet address`);
+        if (representative === signer.address) throw new Error("this is your own wallet; enter another one");
         return {
-          title: `Let ${representative.slice(0, 4)}…${representative.slice(-4)} vote for this wallet`,
+          title: `Name ${short(representative)} as representative of this wallet`,
           instructions: [await getSetDelegateInstructionAsync({ owner: signer, representative })],
         };
       }}
-      done={() => setWhom("")}
+      done={() => setWallet("")}
     >
-      <Field label="Their wallet" value={whom} onChange={(event) => setWhom(event.target.value)} spellCheck={false} autoComplete="off" />
+      <Field label="Representative's wallet" value={wallet} onChange={(event) => setWallet(event.target.value)} spellCheck={false} autoComplete="off" />
     </Act>
   );
 }

@@ -1,5 +1,5 @@
 import { useList, type VoteRow } from "../../lib/api";
-import { count, decimal, io, IO, percent } from "../../lib/format";
+import { capital, decimal, io, IO, percent } from "../../lib/format";
 import { Answer, Badge, Card, Key, Moment, Table } from "../../ui";
 import { cast, choiceName, CHOICES, shareOf, STATUSES, statusName, type Votes } from "./rules";
 
@@ -12,10 +12,10 @@ const TONES: Partial<Record<(typeof STATUSES)[number], "good" | "bad" | "busy">>
   vetoed: "bad",
 };
 
-/** A proposal's state in a word. */
+/** A proposal's status as a badge. */
 export const StatusBadge = ({ of }: { of: number }) => <Badge tone={TONES[STATUSES[of] ?? "draft"] ?? "plain"}>{statusName(of)}</Badge>;
 
-/** Votes as a bar as long as the quorum, or as all of them where there are more; below it the same in words. */
+/** Votes as a bar, with the same in words below. The bar's length is the quorum, or all votes if there are more. */
 export function VotesBar({ votes, quorum }: { votes: Votes; quorum: bigint }) {
   const all = cast(votes);
   const whole = all > quorum ? all : quorum;
@@ -29,7 +29,7 @@ export function VotesBar({ votes, quorum }: { votes: Votes; quorum: bigint }) {
       </div>
       <span className="small">
         {parts.length === 0 ? "No votes yet" : parts.map(({ choice, weight }) => `${decimal(weight, IO)} ${choice}`).join(", ")}
-        {quorum > 0n && `; ${all >= quorum ? "quorum reached" : `${percent(shareOf(all, quorum))} of the quorum`}`}
+        {quorum > 0n && `; ${all >= quorum ? "quorum reached" : `${percent(shareOf(all, quorum))} of quorum`}`}
       </span>
     </div>
   );
@@ -49,7 +49,7 @@ export function VoteList({ proposal, number }: { proposal: string; number: numbe
             more={list}
             columns={[
               { name: "Voter", cell: ({ voter }) => <Key of={voter} /> },
-              { name: "Choice", cell: ({ choice }) => choiceName(choice) },
+              { name: "Choice", cell: ({ choice }) => capital(choiceName(choice)) },
               { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
               { name: "Stake", wide: true, cell: ({ source }) => <Key of={source} /> },
               { name: "When", cell: ({ time }) => <Moment at={time} /> },
@@ -61,6 +61,3 @@ export function VoteList({ proposal, number }: { proposal: string; number: numbe
     </Card>
   );
 }
-
-/** “1 transaction”, “2 transactions”. */
-export const many = (number: number, thing: string): string => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;

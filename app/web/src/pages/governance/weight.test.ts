@@ -14,7 +14,7 @@ const device = (ownStake: bigint) => ({
   aged: [0n, 50n, 60n, 0n],
 });
 
-test("stake counts once it has been there for a week", () => {
+test("stake counts once it is a week old", () => {
   const weights = [107 * day, 107 * day + 1, 109 * day, 109 * day + 1].map((opened) => deviceWeight(device(80n), opened).weight);
   expect(weights).toEqual([0n, 50n, 60n, 80n]);
   // What left since is gone.
@@ -27,7 +27,7 @@ test("stake counts once it has been there for a week", () => {
   expect(deviceWeight({ ...slashed, ownStake: 0n, cooling: 10n }, 109 * day + 1).weight).toBe(0n);
 });
 
-test("a position counts a week after its first hour, and not before", () => {
+test("a position counts a week after its first hour, not before", () => {
   const position = { fromHour: 1_000, shares: 30n };
   const at = 1_000 * 3_600 + MIN_AGE;
   const weigh = (now: number) => positionWeight(position, { shares: 40n }, { coStake: 1_000n, coEscrowed: 1n }, now);

@@ -4,27 +4,30 @@ import type { Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
 import { worth } from "../costaking/shares";
 
-/** Seconds that stake has to have been there when a vote is opened: a week. */
+/** Age of stake in seconds, when a vote opens, from which it counts: a week. */
 export const MIN_AGE = 7 * 86_400;
 const HOUR = 3_600;
 
-/** What a source brings to a vote. */
+/** Weight of stake in a vote. */
 export interface Weight {
-  /** Base units that count in a vote opened at the moment asked about. */
+  /** Base units that count in a vote opened at the given time. */
   weight: bigint;
-  /** Base units that are there. */
+  /** Base units of stake. */
   stake: bigint;
-  /** When all that is there counts in a vote opened then, unix seconds; `null` when it does already. */
+  /** When the whole stake will count in a newly opened vote, unix seconds; `null` if it already does. */
   countsAt: number | null;
 }
 
-/** What a device's own stake weighs in a vote opened at `openedAt`, unix seconds: with what slashes have set aside, not with bonds that one waits for. */
+/**
+ * Weight of a device's own stake in a vote opened at `openedAt`, unix seconds. Includes
+ * stake held by slashes, but not bonds that a slash is owed.
+ */
 export function deviceWeight(
   device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "cooling" | "ownEscrowed" | "raisedAt" | "aged">,
   openedAt: number,
 ): Weight {
-  const aside = device.cooling === 0n ? device.ownEscrowed : 0n;
-  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n) + aside;
+  const held = device.cooling === 0n ? device.ownEscrowed : 0n;
+  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n) + held;
   const since = openedAt - MIN_AGE;
   const rises = device.raisedAt.map((at, place) => ({ at: Number(at), before: device.aged[place] ?? 0n })).filter(({ at }) => at !== 0 && at >= since);
   const weight = rises.reduce((least, { before }) => (before < least ? before : least), stake);
@@ -32,7 +35,7 @@ export function deviceWeight(
   return { weight, stake, countsAt: weight < stake ? last + MIN_AGE + 1 : null };
 }
 
-/** What a position weighs in a vote opened at `openedAt`: what its shares are worth, all or nothing by its age. */
+/** Weight of a position in a vote opened at `openedAt`: the value of its shares if it is old enough, else 0. */
 export function positionWeight(
   position: Pick<Position, "fromHour" | "shares">,
   offer: Pick<Offer, "shares">,

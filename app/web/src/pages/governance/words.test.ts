@@ -26,18 +26,18 @@ const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (
 /** As the chain would keep it. */
 const kept = (id: string, changes: Values) => parse(encode(instruct(named(id), state, changes, GPU as never))) as Whole;
 
-test("only what changes is said, from what to what", () => {
+test("only changes are described, with old and new values", () => {
   expect(saySetting(kept("staking.gpu_model", { multiplierX100: 150 }), state)).toMatchObject({
     what: "Set GPU model RTX 4090",
     changes: [{ name: "Earning multiplier", before: "1.25 ×", after: "1.5 ×" }],
   });
-  expect(saySetting(kept("jobs.paused", { paused: true }), state)).toMatchObject({ what: "Set pause of jobs", changes: [{ before: "yes", after: "yes" }] });
+  expect(saySetting(kept("jobs.paused", { paused: true }), state)).toMatchObject({ what: "Set job pause", changes: [{ before: "yes", after: "yes" }] });
   expect(saySetting(kept("staking.authorities", { guardian: A }), state)?.changes).toEqual([
     { key: "guardian", name: "Guardian", before: B, after: A },
   ]);
 });
 
-test("a row that is not known is named, and so is a setting of nothing", () => {
+test("an unknown row and a setting without values are described", () => {
   const none = { ...state, gpus: [] };
   expect(saySetting(kept("staking.gpu_model", { multiplierX100: 150 }), none)).toMatchObject({
     what: "Call “update gpu model” of staking",
@@ -49,11 +49,11 @@ test("a row that is not known is named, and so is a setting of nothing", () => {
   expect(saySetting(kept("jobs.paused", { paused: true }), state)?.isEmpty).toBe(false);
 });
 
-test("a value that no calendar has, and one of several parts, are said like any other", async () => {
+test("out-of-range dates and structured values are described like any other", async () => {
   const said = async (instruction: object) => (await say({} as never, parse(encode(instruction as never)) as Whole, state)).changes;
   const guarded = { ...state, governance: { ...state.governance, address: B, guardian: A, guardianUntil: 100n } } as State;
   const forever = parse(encode(instruct(named("governance.guardian"), guarded, { until: (1n << 63n) - 1n }))) as Whole;
-  expect(saySetting(forever, guarded)?.changes[1]).toMatchObject({ name: "Its term ends", after: "9223372036854775807" });
+  expect(saySetting(forever, guarded)?.changes[1]).toMatchObject({ name: "End of term", after: "9223372036854775807" });
   const weights = { multiplierWeight: 1, tierWeight: 2, hiredWeight: 3 };
   const rules = { minUptime: 18_000, answerSeconds: 60, callBps: 2_500, enterpriseBps: 8_000, ...weights, shards: 4 };
   const signer = createNoopSigner(A);
@@ -62,24 +62,24 @@ test("a value that no calendar has, and one of several parts, are said like any 
   expect(start).toContainEqual({ key: "rules.callBps", name: "Rules, call Bps", after: "25 %" });
 });
 
-test("a step that cannot be read is told as one", async () => {
+test("a step that cannot be decoded is marked as unknown", async () => {
   const whole = { ...state, staking: { ...state.staking, baseStake: IO, cooldown: 1, raiseGrace: 2, probation: 3, appeal: 4 } } as State;
   const step = parse(encode(instruct(named("staking.parameters"), whole, { cooldown: 5 }))) as Whole;
   expect((await say({} as never, step, whole)).changes).toMatchObject([{ before: "1 s", after: "5 s" }]);
   // What is in force lacks what the setting is shown beside.
   const words = await say({} as never, step, state);
-  expect(words).toMatchObject({ isUnknown: true, what: "Call program staking, which this page cannot read" });
+  expect(words).toMatchObject({ isUnknown: true, what: "Call program staking (this page cannot decode it)" });
   expect(words.changes.map(({ name }) => name)).toEqual(["Account 1, signs", "Account 2, written", "Data"]);
 });
 
-test("lists that say to be endless are no call", () => {
+test("a list with an absurd length is not decoded as a call", () => {
   const append = getAppendOpsInstruction({ registrar: createNoopSigner(A), draft: B, descriptors: [Uint8Array.of(7, 8)] });
   expect(decode(append as never)?.values).toEqual({ "descriptors.0": Uint8Array.of(7, 8) });
   const endless = Uint8Array.of(...(append.data as Uint8Array).slice(0, 8), 0, 0, 0, 1);
   expect(decode({ ...append, data: endless } as never)).toBeNull();
 });
 
-test("what is no setting is said with its name, its values and whom it is about", async () => {
+test("other calls are described with their name, values and accounts", async () => {
   const release = getReleaseDepositInstruction({ config: A, proposal: B, deposits: B, to: A, mint: B });
   expect(decode(release as never)).toMatchObject({ program: "governance", name: "release deposit", values: {} });
   const said = (instruction: Instruction) => say(null as never, parse(encode(instruction)) as Whole, state);
@@ -119,13 +119,13 @@ const holding = (accounts: Record<string, [owner: string, bytes: number[]]>) => 
 };
 const bytesOf = (of: Address) => [...getAddressEncoder().encode(of)];
 
-test("lamports alone are no token account", async () => {
+test("an address with only lamports is not a token account", async () => {
   const SYSTEM = "11111111111111111111111111111111";
   const there = (accounts: Parameters<typeof holding>[0]) => takesTokens(holding(accounts), A);
   expect(await Promise.all([there({}), there({ [A]: [SYSTEM, []] }), there({ [A]: [TOKEN_PROGRAM, []] })])).toEqual([false, false, true]);
 });
 
-test("a payment names its holder only where the account cannot be another's when it is paid", async () => {
+test("a payment names its recipient only if the account cannot change hands", async () => {
   const { mint } = state.governance;
   const [from, theirs] = await Promise.all([A, OTHER].map((holder) => tokenAccount(holder, mint)));
   const tokens = (holder: Address) => [...bytesOf(mint), ...bytesOf(holder), ...new Array<number>(101).fill(0)];
@@ -137,7 +137,7 @@ test("a payment names its holder only where the account cannot be another's when
     return words.changes[0]?.after;
   };
   expect(await paid(theirs as string, { [theirs as string]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(OTHER);
-  const unnamed = (to: unknown) => `token account ${to as string}, whose owner may change before it is paid`;
+  const unnamed = (to: unknown) => `token account ${to as string}, whose owner may change before the payment`;
   // Of somebody's own program, of the token program elsewhere, given away, and none at all.
   expect(await paid(B, { [B]: [A, tokens(OTHER)] })).toBe(unnamed(B));
   expect(await paid(B, { [B]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(unnamed(B));
@@ -145,7 +145,7 @@ test("a payment names its holder only where the account cannot be another's when
   expect(await paid(theirs as string, {})).toBe(unnamed(theirs));
 });
 
-test("an upgrade says which code is voted on, and whether its buffer holds it", async () => {
+test("an upgrade names the code that is voted on, and whether its buffer holds it", async () => {
   const [code, other] = [[1, 2, 3], [1, 2, 4]];
   const hashes = await Promise.all([code, other].map(async (bytes) => hex(await sha256(Uint8Array.from(bytes)))));
   const upgrade = await getUpgradeProgramInstructionAsync({
@@ -165,12 +165,12 @@ test("an upgrade says which code is voted on, and whether its buffer holds it", 
     what: "Replace the code of governance",
     replacesCode: true,
     changes: [{ after: hashes[0] }, { after: OTHER }],
-    standing: { says: "Its buffer holds this code and is governance's.", isStuck: false },
+    standing: { says: "The buffer holds this code and belongs to governance.", isStuck: false },
   });
   const stuck = (says: string) => ({ changes: [{ after: hashes[0] }, { after: OTHER }], standing: { says, isStuck: true } });
-  expect(await said(LOADER, B, code)).toMatchObject(stuck(`Its buffer holds this code and is ${B}'s, who may change it.`));
-  expect(await said(LOADER, A, other)).toMatchObject(stuck(`Its buffer holds other code, with SHA-256 ${hashes[1]}, and is governance's.`));
+  expect(await said(LOADER, B, code)).toMatchObject(stuck(`The buffer holds this code and belongs to ${B}, who can change it.`));
+  expect(await said(LOADER, A, other)).toMatchObject(stuck(`The buffer holds different code, with SHA-256 ${hashes[1]}, and belongs to governance.`));
   // One that only looks like a buffer, and none.
-  expect(await said(B, A, code)).toMatchObject(stuck("Its buffer is gone."));
-  expect(await said()).toMatchObject(stuck("Its buffer is gone."));
+  expect(await said(B, A, code)).toMatchObject(stuck("The buffer no longer exists."));
+  expect(await said()).toMatchObject(stuck("The buffer no longer exists."));
 });

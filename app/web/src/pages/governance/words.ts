@@ -1,4 +1,4 @@
-// An instruction of a proposal in words: what it changes, from what to what.
+// Describes the instructions of a proposal in words: what they change, with old and new values.
 
 import { address, getAddressDecoder, unwrapOptionRecursively, type Address, type Instruction } from "@solana/kit";
 import * as costaking from "../../generated/costaking";
@@ -15,7 +15,7 @@ import type { Whole } from "./payload";
 import { fieldName, flatten, instruct, isRow, settingName, settingOf, type State, type Values } from "./settings";
 import { show } from "./units";
 
-/** A value that changes, or that is given. */
+/** A changed value, or an argument. */
 export interface Change {
   key: string;
   name: string;
@@ -23,12 +23,12 @@ export interface Change {
   after: string;
 }
 
-/** What an instruction needs, as it is now. */
+/** Whether an instruction can be executed now. */
 interface Standing {
   says: string;
-  /** Whether it cannot be executed so. */
+  /** Whether it cannot be executed as things are. */
   isStuck: boolean;
-  /** Whether the node did not tell it now. */
+  /** Whether the node's answer is missing. */
   isUnread: boolean;
 }
 
@@ -38,18 +38,18 @@ export interface Words {
   changes: Change[];
   /** Whether code is replaced. */
   replacesCode: boolean;
-  /** Whether it could be executed as things are now, where that is not for the programs' settings to say. */
+  /** Whether it can be executed now, for instructions that depend on more than the programs' settings. */
   standing: Standing | null;
-  /** Whether it is a setting of nothing: all that it could name is left out. */
+  /** Whether it is a setting that leaves out all values, and changes nothing. */
   isEmpty: boolean;
   /** Whether this page cannot tell what it does. */
   isUnknown: boolean;
 }
 
 const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-/** The loader of programs that can be replaced. */
+/** The loader of upgradeable programs. */
 const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
-/** A buffer of code that somebody may change: how it begins, and where it has its authority and the code. */
+/** Layout of a buffer account with an authority: its first bytes, and the offsets of the authority and the code. */
 const OWNED_BUFFER = "0100000001";
 const AUTHORITY_AT = 5;
 const CODE_AT = 37;
@@ -63,7 +63,7 @@ const PROGRAMS: { name: string; address: Address; parse: Parse; methods: Record<
   { name: "governance", address: governance.GOVERNANCE_PROGRAM_ADDRESS, parse: governance.parseGovernanceInstruction, methods: governance.GovernanceInstruction },
 ];
 
-/** A program's name, if it is the market's. */
+/** Name of one of the market's programs, or the address of another. */
 export const programName = (program: Address): string => PROGRAMS.find(({ address: at }) => at === program)?.name ?? program;
 
 /** A call of one of the market's programs. */
@@ -71,12 +71,12 @@ interface Call {
   program: string;
   method: number;
   name: string;
-  /** Names of its accounts, in their order. */
+  /** Names of its accounts, in order. */
   accounts: string[];
   values: Values;
 }
 
-/** A call of one of the market's programs; `null` when it is none. */
+/** Decodes a call of one of the market's programs; `null` if it is not one. */
 export function decode(instruction: Instruction): Call | null {
   const program = PROGRAMS.find(({ address: at }) => at === instruction.programAddress);
   if (!program) return null;
@@ -90,10 +90,10 @@ export function decode(instruction: Instruction): Call | null {
   }
 }
 
-/** What most words have in common. */
+/** Defaults of most descriptions. */
 const READ = { replacesCode: false, standing: null, isEmpty: false, isUnknown: false };
 
-/** Says what a setting is set to, now that things are as they are; `null` when the instruction sets none. */
+/** Describes a change of a setting, compared with the current values; `null` for other instructions. */
 export function saySetting(instruction: Whole, state: State): Words | null {
   const call = decode(instruction);
   const setting = call && settingOf(instruction.programAddress, call.method);
@@ -114,16 +114,16 @@ export function saySetting(instruction: Whole, state: State): Words | null {
 
 const callName = ({ name, program }: Call) => `Call “${name}” of ${program}`;
 
-/** Accounts out of which and into which tokens move. */
+/** Names of accounts that tokens move between. */
 const MOVED = ["from", "to"];
 
-/** Says what any other call of the market's programs is given, and whom it is about: its accounts decide who is paid. */
+/** Describes any other call of the market's programs with all arguments and accounts: the accounts decide who is paid. */
 async function sayCall(instruction: Whole, state: State): Promise<Words | null> {
   const call = decode(instruction);
   if (!call) return null;
   const treasury = await tokenAccount(state.authority, state.governance.mint);
   const moves = instruction.accounts.filter((_, place) => MOVED.includes(call.accounts[place] ?? ""));
-  // Escrows are of any token, and their calls do not name it; what moves the treasury's $IO is of $IO.
+  // An escrow can be of any token, and calls do not name its mint; one that involves the treasury's $IO account is in $IO.
   const isIo = call.program !== "jobs" || moves.some(({ address: at }) => at === treasury);
   const values = Object.entries(call.values).map(([key, value]) =>
     key === "amount" && !isIo
@@ -133,14 +133,14 @@ async function sayCall(instruction: Whole, state: State): Promise<Words | null> 
   return { ...READ, what: callName(call), changes: [...values, ...sayAccounts(instruction, call.accounts)] };
 }
 
-/** Every account of an instruction; those that it has no name for by their places. */
+/** Every account of an instruction; an account without a name gets its number. */
 const sayAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
   accounts.map(({ address: after, role }, place) => {
     const name = names[place];
     return { key: `account ${place}`, name: `${name ? fieldName(name) : `Account ${place + 1}`}, ${ROLES[role]}`, after };
   });
 
-/** Says a call of the market's programs; `null` also where that fails: whatever is in a step, it hides no other. */
+/** Describes a call of the market's programs; `null` if that fails, so that a malformed step cannot hide others. */
 async function sayOurs(instruction: Whole, state: State): Promise<Words | null> {
   try {
     return saySetting(instruction, state) ?? (await sayCall(instruction, state));
@@ -149,14 +149,14 @@ async function sayOurs(instruction: Whole, state: State): Promise<Words | null> 
   }
 }
 
-/** Says what an instruction does. What the node does not tell now is said to be unread: it hides neither the rest nor another step. */
+/** Describes an instruction. Data that the node does not return is marked as unread, so that it hides neither the rest nor other steps. */
 export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
   const known =
     (await sayUpgrade(market, instruction, state)) ?? (await sayOurs(instruction, state)) ?? (await sayPayment(market, instruction, state));
   if (known) return known;
   return {
     ...READ,
-    what: `Call program ${programName(instruction.programAddress)}, which this page cannot read`,
+    what: `Call program ${programName(instruction.programAddress)} (this page cannot decode it)`,
     changes: [...sayAccounts(instruction), { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
     isUnknown: true,
   };
@@ -167,7 +167,7 @@ const ROLES = ["read", "written", "signs", "signs and is written"];
 const TRANSFER = 3;
 const TRANSFER_CHECKED = 12;
 
-/** $IO that leave the treasury. */
+/** Describes a payment of $IO from the treasury. */
 async function sayPayment(market: Market, { programAddress, accounts, data }: Whole, state: State): Promise<Words | null> {
   if (programAddress !== TOKEN_PROGRAM || data.length < 9) return null;
   const { mint } = state.governance;
@@ -179,39 +179,39 @@ async function sayPayment(market: Market, { programAddress, accounts, data }: Wh
   return {
     ...READ,
     what: `Pay ${io(amount)} out of the treasury`,
-    changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}, whose owner may change before it is paid` }],
-    standing: holder === undefined ? unread("Whose account this is paid to") : null,
+    changes: [{ key: "to", name: "To", after: holder ?? `token account ${to}, whose owner may change before the payment` }],
+    standing: holder === undefined ? unread("The owner of the recipient's account") : null,
   };
 }
 
-/** What was asked for; `undefined` where the node does not tell. */
+/** The answer of a query, or `undefined` if it fails. */
 const readable = <T>(asked: Promise<T>): Promise<T | undefined> => asked.catch(() => undefined);
 
-const unread = (what: string): Standing => ({ says: `${what} could not be read now.`, isStuck: false, isUnread: true });
+const unread = (what: string): Standing => ({ says: `${what} could not be read.`, isStuck: false, isUnread: true });
 
 interface Account {
   owner: Address;
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** As much of an account as tells what it is, and whose. Whoever proposes names one as long as they like. */
+/** The first bytes of an account, which tell its kind and owner. A proposer may name an account of any size. */
 const HEAD = { dataSlice: { offset: 0, length: 64 } };
 
-/** An account as it is now, or a part of it. */
+/** Fetches an account, or part of it. */
 async function accountAt({ rpc }: Market, at: Address, part: Partial<typeof HEAD> = {}): Promise<Account | null> {
   const { value } = await rpc.getAccountInfo(at, { encoding: "base64", ...part }).send();
   return value && { owner: value.owner, data: Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0)) };
 }
 
-/** Whether there is a token account, and not lamports alone, which anybody can send to any address. */
+/** Whether there is a token account at an address, and not just lamports, which anybody can send to any address. */
 export async function takesTokens(market: Market, at: Address): Promise<boolean> {
   return (await accountAt(market, at, HEAD))?.owner === TOKEN_PROGRAM;
 }
 
-/** Where an account of the token program's has its owner. */
+/** Offset of a token account's owner. */
 const HOLDER_AT = 32;
 
-/** Whose associated account for $IO this is, which nobody but its owner can give away; `null` for any other, which may be another's when it is paid. */
+/** The owner of an associated token account for $IO; `null` for any other account, whose owner may change before the payment. */
 async function holderOf(market: Market, tokens: Address, mint: Address): Promise<Address | null> {
   const account = await accountAt(market, tokens, HEAD);
   if (account?.owner !== TOKEN_PROGRAM || account.data.length < HOLDER_AT + 32) return null;
@@ -219,7 +219,7 @@ async function holderOf(market: Market, tokens: Address, mint: Address): Promise
   return (await tokenAccount(holder, mint)) === tokens ? holder : null;
 }
 
-/** Code that replaces a program's. */
+/** Describes an upgrade of a program. */
 async function sayUpgrade(market: Market, instruction: Whole, state: State): Promise<Words | null> {
   const call = decode(instruction);
   if (call?.program !== "governance" || call.method !== governance.GovernanceInstruction.UpgradeProgram) return null;
@@ -234,23 +234,23 @@ async function sayUpgrade(market: Market, instruction: Whole, state: State): Pro
       { key: "buffer", name: "In buffer", after: buffer.address },
     ],
     replacesCode: true,
-    standing: (await readable(standingOf(market, buffer.address, hash, state.authority))) ?? unread("Its buffer"),
+    standing: (await readable(standingOf(market, buffer.address, hash, state.authority))) ?? unread("The buffer"),
   };
 }
 
-/** Whether a buffer holds the code that is voted on, and whose it is. */
+/** Whether a buffer holds the code that is voted on, and who can change it. */
 async function standingOf(market: Market, at: Address, hash: string, authority: Address): Promise<Standing> {
   const head = bufferIn(await accountAt(market, at, HEAD));
   const held = head && bufferIn(await accountAt(market, at));
-  if (!held) return { says: "Its buffer is gone.", isStuck: true, isUnread: false };
+  if (!held) return { says: "The buffer no longer exists.", isStuck: true, isUnread: false };
   const found = hex(await sha256(held.code));
   const [isSame, isOurs] = [found === hash, held.authority === authority];
-  const code = isSame ? "this code" : `other code, with SHA-256 ${found},`;
-  const whose = isOurs ? "governance's" : `${held.authority}'s, who may change it`;
-  return { says: `Its buffer holds ${code} and is ${whose}.`, isStuck: !isSame || !isOurs, isUnread: false };
+  const code = isSame ? "this code" : `different code, with SHA-256 ${found},`;
+  const whose = isOurs ? "belongs to governance" : `belongs to ${held.authority}, who can change it`;
+  return { says: `The buffer holds ${code} and ${whose}.`, isStuck: !isSame || !isOurs, isUnread: false };
 }
 
-/** What is in a buffer of the loader's that somebody may change; `null` for any other account. */
+/** Authority and code of a buffer account with an authority; `null` for any other account. */
 function bufferIn(account: Account | null): { authority: Address; code: Uint8Array<ArrayBuffer> } | null {
   if (account?.owner !== LOADER) return null;
   const { data } = account;

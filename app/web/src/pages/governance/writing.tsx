@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { findOne, useOne } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
-import { io } from "../../lib/format";
+import { capital, io, many } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
@@ -15,9 +15,8 @@ import { PAYLOAD, payloadAddress, say, stepsLeft } from "./payload";
 import { Status } from "./rules";
 import type { State } from "./settings";
 import { publish } from "./text";
-import { many } from "./votes";
 
-/** Puts a draft on the chain, transaction after transaction. It can be left and taken up again: what is there already is not sent again. */
+/** Puts a draft on the chain in several transactions. This can be interrupted and resumed: what is on the chain is not sent again. */
 export function Writing({ draft, state }: { draft: Draft; state: State }) {
   const market = useMarket();
   const { signer } = useWallet();
@@ -48,14 +47,14 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
         go(`/governance/${draft.address}`);
       }
     } catch {
-      // The dialog says what went wrong; what was done is seen on the chain.
+      // The dialog shows the error, and the chain what was done.
     } finally {
       setBusy(false);
     }
   };
   if (account.data && account.data.status !== Status.Draft) {
     return (
-      <Card title="The vote is open">
+      <Card title="Voting is open">
         <p>
           <Link href={`/governance/${draft.address}`}>See the proposal</Link>
         </p>
@@ -65,15 +64,15 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
   return (
     <Card title={`Propose “${draft.title}”`}>
       <p className="muted">
-        Your wallet signs each of these in turn. You may leave and go on later from this browser. {io(state.governance.deposit)} are held from the last one until the
-        proposal has ended; rents return then, too. Until the last one nobody can vote, and you can take it back.
+        Your wallet signs each of these transactions in turn. You can stop at any time and continue later in this browser. The last one takes the deposit of{" "}
+        {io(state.governance.deposit)} and opens the vote; until then you can cancel the proposal. All rent returns once the proposal has ended, and so does the deposit, unless the proposal is vetoed.
       </p>
       <Publish text={draft.text} />
       <Answer of={left}>
         {(transactions) => (
           <>
             <ol className="todo">
-              {account.data && <li className="done">Begun: {many(account.data.instructions, "step")} of {draft.instructions.length} written</li>}
+              {account.data && <li className="done">Created, {account.data.instructions} of {many(draft.instructions.length, "step")} written</li>}
               {(transactions ?? []).map(({ items }, place) => (
                 <li key={place} aria-current={place === 0 ? "step" : undefined}>
                   {capital(say(items))}
@@ -92,19 +91,17 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
   );
 }
 
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-
-/** Puts the text into the blob store, and says whether it is there. */
+/** Uploads the text to the blob store and shows whether it is there. */
 function Publish({ text }: { text: string }) {
   const { config } = useMarket();
   const published = useQuery({ queryKey: ["config", "published", text], queryFn: async () => (await publish(config.blobs, text), true), retry: false });
   return (
     <p className="small" role="status">
-      {published.isPending && "The text is being put into the blob store…"}
-      {published.data && "✓ The text is in the blob store, where voters find it by its hash."}
+      {published.isPending && "Uploading the text to the blob store…"}
+      {published.data && "✓ The text is in the blob store, where voters can find it by its hash."}
       {published.error && (
         <>
-          <span className="wrong">The text is not published: {explain(published.error)}.</span> You may go on, but voters will not find it.{" "}
+          <span className="wrong">The text was not uploaded: {explain(published.error)}.</span> You can continue, but voters will not be able to read it.{" "}
           <Button onClick={() => void published.refetch()}>Try again</Button>
         </>
       )}

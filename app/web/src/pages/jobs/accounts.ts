@@ -29,7 +29,7 @@ export const MODEL: Kind<Model> = { program, discriminator: getModelDiscriminato
 /** The program's parameters. */
 export const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
 
-/** A job's states, as the account has them. */
+/** A job account's `status`. */
 export enum Status {
   Open,
   Assigned,
@@ -38,7 +38,7 @@ export enum Status {
   Convicted,
 }
 
-/** Where the audit of a job's result stands, as the account has it. */
+/** A job account's `audit`: the state of the audit of its result. */
 export enum Audit {
   Undrawn,
   Cleared,
@@ -48,7 +48,7 @@ export enum Audit {
   Proven,
 }
 
-/** Name of a registered model among those that this server ships, by the hash in its account. */
+/** Name of a registered model, if it is one that this server ships: the hash in its account tells. */
 export function useModelName(address: Address | null): { name: string | undefined; isPending: boolean } {
   const account = useOne(MODEL, address);
   const shipped = useShipped();

@@ -5,11 +5,11 @@ import { detection, ofJob, required } from "./bond";
 const MOST = (1n << 64n) - 1n;
 
 // The tables of `protocol::bond`.
-test("chances that other replicas notice a lie", () => {
+test("probability that other replicas expose a wrong result", () => {
   expect([1, 2, 3].map(detection)).toEqual([0n, 8_000n, 9_600n]);
 });
 
-test("bonds of a price alone", () => {
+test("bonds without a value at risk", () => {
   const table: [chance: bigint, bond: bigint][] = [
     [10_000n, 0n],
     [5_000n, 88_023_089n],
@@ -22,7 +22,7 @@ test("bonds of a price alone", () => {
   for (const [chance, bond] of table) expect(required(IO, 0n, chance)).toBe(bond);
 });
 
-test("edges", () => {
+test("edge cases", () => {
   expect(required(0n, 0n, 500n)).toBe(1n);
   expect(required(0n, 693n, 10_000n)).toBe(11n);
   expect(required(1n, 0n, 10_000n)).toBe(0n);
@@ -32,11 +32,11 @@ test("edges", () => {
   expect(required(0n, MOST, 10_000n)).toBeNull();
 });
 
-test("a value at risk as large as the price takes more than twice the bond", () => {
+test("a value at risk as large as the price more than doubles the bond", () => {
   expect(required(IO, IO, 500n)).toBe(4_909_090_910n);
 });
 
-test("a replica may be left alone or be believed at once", () => {
+test("replicas are bonded both against being the only one left and against being believed at once", () => {
   expect(ofJob(IO, 0n, 500, 1)).toBe(2_165_945_166n);
   expect(ofJob(IO, 0n, 500, 2), "left alone").toBe(2_165_945_166n);
   expect(ofJob(IO, 0n, 10_000, 1)).toBe(0n);

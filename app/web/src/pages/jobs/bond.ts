@@ -1,19 +1,19 @@
-// How large a bond must be for a lie not to pay: `protocol::bond` in TypeScript, which says why. `null` stands for a bond that does not fit.
+// The bond that makes cheating unprofitable: `protocol::bond` in TypeScript; the derivation is there. `null` stands for a bond above u64.
 
 const MOST = (1n << 64n) - 1n;
 const WHOLE = 10_000n;
-/** Prices that each of several replicas has at stake at least: a fifth, the consumer's share, pays for another run. */
+/** Least bond of a replica, in prices of the job: a fifth of it, the consumer's share, pays for another run. */
 const REPLICA_MULTIPLE = 5n;
 
 const larger = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** Chance, in basis points, that another replica notices a lie, each a fifth likely to be in league; rounded down. */
+/** Probability that another replica exposes a wrong result, if each colludes with a chance of one fifth; basis points, rounded down. */
 export function detection(replicas: number): bigint {
-  const league = 5n ** BigInt(replicas - 1);
-  return WHOLE - (WHOLE + league - 1n) / league;
+  const collusion = 5n ** BigInt(replicas - 1);
+  return WHOLE - (WHOLE + collusion - 1n) / collusion;
 }
 
-/** The smallest bond, in base units, for which honesty pays more than a lie, for a job of that price. */
+/** The smallest bond, in base units, with which a job of that price pays more when done honestly. */
 export function required(price: bigint, valueAtRisk: bigint, detectionBps: bigint): bigint | null {
   if (detectionBps === 0n) return null;
   const lie = 4n * price + 5n * valueAtRisk;
@@ -24,8 +24,8 @@ export function required(price: bigint, valueAtRisk: bigint, detectionBps: bigin
 }
 
 /**
- * What the chain asks a device to have at stake for a job. Of replicas that agree nobody else has time to look, so only the others count; but one
- * that is left of them has only those who watch. Either has to be enough.
+ * The bond that the chain requires for a job. Replicas that agree settle before anybody can recompute the result, so they only deter each
+ * other; if only one replica delivers, only watchers deter it. The bond covers both cases.
  */
 export function ofJob(price: bigint, valueAtRisk: bigint, watchBps: number, replicas: number): bigint | null {
   const alone = required(price, valueAtRisk, BigInt(watchBps));

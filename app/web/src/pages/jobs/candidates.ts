@@ -7,7 +7,7 @@ import { CONFIG, DEVICE } from "../devices/accounts";
 import { minimumOf, TERMINATED } from "../devices/stake";
 import type { Candidate } from "./rules";
 
-/** All devices, as far as it matters for who may take a job. */
+/** All devices, with what decides whether they may take a job. */
 export function useCandidates() {
   const market = useMarket();
   const now = useNow();

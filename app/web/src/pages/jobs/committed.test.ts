@@ -9,7 +9,7 @@ const events = [{ name: "JobRevealed", data: { traces: "lie" } }];
 // An indexer that says something else of everything.
 const row = { status: "convicted", inputs: "lie", units: 99, outputs: "lie", events } as unknown as JobRow;
 
-test("while a job's account is there, its roots are the chain's whatever the indexer says", () => {
+test("while a job's account exists, its roots come from the chain, whatever the indexer says", () => {
   expect(committed(account, row)).toEqual({
     inputs: "01".repeat(32),
     units: 12,
@@ -23,13 +23,13 @@ test("while a job's account is there, its roots are the chain's whatever the ind
   expect(committed({ ...account, status: Status.Committed }, row)).toBeNull();
 });
 
-test("of a closed job they are the indexer's, and said to be", () => {
+test("the roots of a closed job come from the indexer, and are marked so", () => {
   expect(committed(null, row)).toEqual({ inputs: "lie", units: 99, traces: "lie", outputs: "lie", isWrong: true, isOpen: false, isOnChain: false });
   expect(committed(null, { ...row, outputs: null })).toBeNull();
   expect(committed(null, { ...row, events: [] })).toBeNull();
 });
 
-test("a job that the chain has is being recorded while the indexer does not know it", () => {
+test("a job on the chain that the indexer does not know is still being recorded", () => {
   const unknown = new ApiError(404, "nothing is known of it");
   expect([missing(unknown, account), missing(unknown, null), missing(unknown, undefined)]).toEqual(["unrecorded", "unknown", null]);
   expect([missing(new ApiError(0, "no answer"), account), missing(null, account)]).toEqual([null, null]);

@@ -1,27 +1,27 @@
-// What a job's device committed to, and whose word that is.
+// What a job's device committed to, and whether the chain or the indexer says so.
 
 import type { Job } from "../../generated/jobs";
 import { ApiError, type JobRow } from "../../lib/api";
 import { hex } from "../../lib/format";
 import { Status } from "./accounts";
 
-/** A result as it was committed to: hashes are hexadecimal. */
+/** The commitment to a result; hashes are hexadecimal. */
 export interface Committed {
   inputs: string;
   units: number;
   traces: string;
   outputs: string;
-  /** Proved wrong. */
+  /** Whether it was proven wrong. */
   isWrong: boolean;
-  /** May still be challenged. */
+  /** Whether it may still be challenged. */
   isOpen: boolean;
-  /** Whether the chain says all this. It does while the job's account is there; afterwards the indexer alone remembers. */
+  /** Whether all this is from the job's account. Once that is closed, only the indexer has it. */
   isOnChain: boolean;
 }
 
 type Account = Pick<Job, "status" | "inputs" | "units" | "traces" | "outputs">;
 
-/** What a job's device committed to: by the job's account while it is there, by the indexer's row afterwards; `null` before it has shown its roots. */
+/** What a job's device committed to: from the job's account while it exists, then from the indexer's row; `null` before the reveal. */
 export function committed(account: Account | null, row: JobRow): Committed | null {
   if (account) {
     const { status, units } = account;
@@ -35,7 +35,7 @@ export function committed(account: Account | null, row: JobRow): Committed | nul
   return { inputs, units, traces, outputs, isWrong: status === "convicted", isOpen: false, isOnChain: false };
 }
 
-/** Who knows a job that the indexer answers about with an error: the chain alone, nobody, or nobody can say yet (`null`). */
+/** Why the indexer has no row for a job: it has not recorded it yet, or the job is unknown; `null` if that cannot be told yet. */
 export function missing(error: unknown, account: Account | null | undefined): "unrecorded" | "unknown" | null {
   if (!(error instanceof ApiError) || error.status !== 404 || account === undefined) return null;
   return account ? "unrecorded" : "unknown";

@@ -3,15 +3,15 @@ import { useState } from "react";
 import { findEscrowPda } from "../../generated/jobs";
 import { findOne } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
-import { IO, io, parseAmount } from "../../lib/format";
+import { IO, io, many, parseAmount } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { mustCover, useSending, type Deed } from "../../lib/send";
+import { mustCover, useSending, type Action } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Field, Figure, Figures, Io } from "../../ui";
 import { ESCROW } from "./accounts";
 import { closing, depositing, withdrawing } from "./instructions";
 
-/** The visitor's escrow; `null` when there is none yet. */
+/** The wallet's escrow; `null` if it has none yet. */
 export function useEscrow() {
   const market = useMarket();
   const { address } = useWallet();
@@ -26,7 +26,7 @@ export function useEscrow() {
   });
 }
 
-/** What the visitor has set aside for jobs. */
+/** The wallet's escrow, with deposits and withdrawals. */
 export function EscrowCard() {
   const market = useMarket();
   const { mint } = market.config;
@@ -37,23 +37,23 @@ export function EscrowCard() {
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   if (!address || !signer) return null;
-  const deed = async (what: "deposit" | "withdraw" | "close"): Promise<Deed> => {
+  const action = async (what: "deposit" | "withdraw" | "close"): Promise<Action> => {
     if (what === "close") return { title: "Close the escrow", instructions: await closing(signer, mint) };
     const amount = parseAmount(text, IO);
-    if (amount === 0n) throw new Error("type an amount above zero");
+    if (amount === 0n) throw new Error("enter an amount above zero");
     if (what === "deposit") {
       await mustCover(market, address, amount);
       return { title: `Deposit ${io(amount)}`, instructions: await depositing(signer, mint, amount, !!escrow.data) };
     }
     const free = escrow.data?.free ?? 0n;
-    if (amount > free) throw new Error(`only ${io(free)} is free; the rest is set aside for open jobs`);
+    if (amount > free) throw new Error(`only ${io(free)} is available; the rest is locked for open jobs`);
     return { title: `Withdraw ${io(amount)}`, instructions: await withdrawing(signer, mint, amount) };
   };
   const act = async (what: "deposit" | "withdraw" | "close") => {
     setError(null);
     setBusy(true);
     try {
-      await send(await deed(what));
+      await send(await action(what));
       setText("");
     } catch (failure) {
       setError(explain(failure));
@@ -67,10 +67,10 @@ export function EscrowCard() {
         {(found) => (
           <>
             <Figures>
-              <Figure name="Free">
+              <Figure name="Available">
                 <Io of={found?.free ?? 0n} />
               </Figure>
-              <Figure name="Set aside for open jobs" says={`${found?.openJobs ?? 0} open`}>
+              <Figure name="Locked for open jobs" says={many(found?.openJobs ?? 0, "open job")}>
                 <Io of={found?.locked ?? 0n} />
               </Figure>
             </Figures>
@@ -87,7 +87,7 @@ export function EscrowCard() {
                 value={text}
                 error={error}
                 onChange={(event) => setText(event.target.value)}
-                hint="Free money can be taken out at any time."
+                hint="You can withdraw the available balance at any time."
               />
               <footer>
                 <Button kind="primary" type="submit" busy={busy}>
@@ -98,7 +98,7 @@ export function EscrowCard() {
                 </Button>
                 {found && found.free + found.locked + found.fees === 0n && (
                   <Button busy={busy} onClick={() => void act("close")}>
-                    Close the escrow
+                    Close escrow
                   </Button>
                 )}
               </footer>

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { findEscrowPda } from "../../generated/jobs";
 import { useList, type JobRow } from "../../lib/api";
+import { capital } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Title } from "../../ui";
@@ -11,7 +12,7 @@ import { JobTable } from "./table";
 
 const STATUSES = ["open", "claimed", "committed", "revealed", "settled", "cancelled", "expired", "timed out", "convicted", "confessed"] as const;
 
-/** All jobs, or the visitor's own. */
+/** All jobs, or those of the wallet. */
 export function JobsPage() {
   const { config } = useMarket();
   const { address } = useWallet();
@@ -27,7 +28,7 @@ export function JobsPage() {
   return (
     <>
       <Title
-        says="A job's money waits in an escrow that no key can take. It is paid when the result has stood its time of challenge, and returns whole when it was wrong or late."
+        says="The price of a job is locked in an escrow that no key can spend. The device is paid once its result has passed the challenge window; if the result is wrong or late, you get everything back."
         actions={
           <Link className="button primary" href="/jobs/new">
             New job
@@ -40,14 +41,14 @@ export function JobsPage() {
       <Card title="Jobs">
         <div className="filters">
           <Choice
-            label="Whose"
+            label="Show"
             value={whose}
             onChange={setWhose}
-            options={address ? [["all", "All"], ["mine", "Mine"]] : [["all", "All (connect a wallet to see yours)"]]}
+            options={address ? [["all", "All jobs"], ["mine", "My jobs"]] : [["all", "All jobs"]]}
           />
-          <Choice label="Status" value={status} onChange={setStatus} options={[["", "Any"], ...STATUSES.map((name) => [name, name] as [typeof name, string])]} />
+          <Choice label="Status" value={status} onChange={setStatus} options={[["", "Any"], ...STATUSES.map((name) => [name, capital(name)] as [typeof name, string])]} />
         </div>
-        <Answer of={{ ...jobs, data: jobs.rows }} empty="There is no such job.">
+        <Answer of={{ ...jobs, data: jobs.rows }} empty={status || mine ? "No job matches these filters." : "No job has been opened yet."}>
           {(rows) => <JobTable rows={rows} more={jobs} />}
         </Answer>
       </Card>

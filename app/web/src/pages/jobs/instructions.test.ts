@@ -1,7 +1,7 @@
 import { generateKeyPairSigner, type Instruction } from "@solana/kit";
 import { expect, test } from "vitest";
 import { getJobDecoder, getJobSize, identifyJobsInstruction, JobsInstruction, JOBS_PROGRAM_ADDRESS } from "../../generated/jobs";
-import { closing, endOverdue, takingBack, withdrawing } from "./instructions";
+import { closing, endOverdue, cancelling, withdrawing } from "./instructions";
 
 const someone = async () => (await generateKeyPairSigner()).address;
 const [owner, mint, escrow, device] = [await generateKeyPairSigner(), await someone(), await someone(), await someone()];
@@ -13,20 +13,20 @@ const named = ({ programAddress, data }: Instruction) =>
   programAddress === JOBS_PROGRAM_ADDRESS ? JobsInstruction[identifyJobsInstruction(data ?? new Uint8Array())] : programAddress;
 const names = ({ accounts }: Instruction) => accounts?.map(({ address }) => address);
 
-test("money that leaves an escrow has an account to arrive in", async () => {
+test("a withdrawal from an escrow creates the token account to receive it", async () => {
   const associated = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL";
   expect((await withdrawing(owner, mint, 5n)).map(named)).toEqual([associated, "Withdraw"]);
   expect((await closing(owner, mint)).map(named)).toEqual([associated, "CloseEscrow"]);
 });
 
-test("every replica is taken back", async () => {
+test("every replica is cancelled", async () => {
   const jobs = [await job(), await job()];
-  const instructions = takingBack(owner, jobs);
+  const instructions = cancelling(owner, jobs);
   expect(instructions.map(named)).toEqual(["CancelJob", "CancelJob"]);
   expect(instructions.map(names)).toEqual(jobs.map(({ address }) => [owner.address, escrow, address]));
 });
 
-test("whoever ends an overdue job names its consumer, and its device where that is late", async () => {
+test("ending an overdue job names its consumer, and its device if that is late", async () => {
   const [overdue, consumer] = [await job(), await someone()];
   const [expire] = await endOverdue(owner, "expire", overdue, consumer);
   expect(expire && [named(expire), names(expire)]).toEqual(["ExpireJob", [owner.address, consumer, overdue.address, escrow]]);

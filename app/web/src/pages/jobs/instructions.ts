@@ -22,14 +22,14 @@ type Signer = TransactionSigner;
 
 const escrowOf = async (owner: Address, mint: Address) => (await findEscrowPda({ owner, mint }))[0];
 
-/** Puts money into a wallet's escrow, making it where there is none. */
+/** Deposits into a wallet's escrow, creating it first if there is none. */
 export async function depositing(owner: Signer, mint: Address, amount: bigint, exists: boolean): Promise<Instruction[]> {
   const [escrow, from] = [await escrowOf(owner.address, mint), await tokenAccount(owner.address, mint)];
   const deposit = await getDepositInstructionAsync({ payer: owner, escrow, from, amount });
   return exists ? [deposit] : [await getOpenEscrowInstructionAsync({ owner, mint }), deposit];
 }
 
-/** Takes free money out of a wallet's escrow. */
+/** Withdraws from the available balance of a wallet's escrow. */
 export async function withdrawing(owner: Signer, mint: Address, amount: bigint): Promise<Instruction[]> {
   const [escrow, to] = [await escrowOf(owner.address, mint), await tokenAccount(owner.address, mint)];
   return [await createTokenAccount(owner, mint), await getWithdrawInstructionAsync({ owner, escrow, to, amount })];
@@ -41,11 +41,11 @@ export async function closing(owner: Signer, mint: Address): Promise<Instruction
   return [await createTokenAccount(owner, mint), await getCloseEscrowInstructionAsync({ owner, escrow, to })];
 }
 
-/** Takes jobs back that nobody has taken. */
-export const takingBack = (owner: Signer, jobs: readonly Found<Job>[]): Instruction[] =>
+/** Cancels jobs that no device has claimed. */
+export const cancelling = (owner: Signer, jobs: readonly Found<Job>[]): Instruction[] =>
   jobs.map(({ escrow, address }) => getCancelJobInstruction({ owner, escrow, job: address }));
 
-/** Ends a job that is overdue, whoever does it; the consumer owns its escrow. */
+/** Ends an overdue job; `cranker` may be anybody. The consumer owns its escrow. */
 export async function endOverdue(cranker: Signer, how: Ending, job: Found<Job>, consumer: Address): Promise<Instruction[]> {
   const { escrow, device } = job;
   const accounts = { cranker, consumer, job: job.address, escrow };

@@ -7,7 +7,7 @@ import { useOne, type Found as OnChain } from "../../lib/accounts";
 import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
 import { check, photoOf, pictures, type Finding } from "../../lib/engine";
 import { explain } from "../../lib/errors";
-import { count, sol, words } from "../../lib/format";
+import { capital, count, sol, words } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -15,22 +15,22 @@ import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Pr
 import { Act } from "../../ui/act";
 import { ESCROW, JOB, useModelName } from "./accounts";
 import { committed, missing, type Committed } from "./committed";
-import { endOverdue, takingBack } from "./instructions";
+import { cancelling, endOverdue } from "./instructions";
 import { Download, Pixels } from "./pictures";
 import { progress, type Ending } from "./progress";
 import { recall } from "./remembered";
-import { sayTaking, takeable, useReplicas } from "./replicas";
+import { cancellable, explainCancelling, useReplicas } from "./replicas";
 import { JobAmount, JobStatus } from "./table";
 
-/** Most pictures of a job that are shown at once. */
+/** Most pictures shown of a job. */
 const MOST_PICTURES = 24;
-/** Milliseconds between looks for the account of a job that is not recorded. */
+/** Milliseconds between queries for the account of a job that the indexer does not have. */
 const LOOK = 2_000;
 
 /** One job, from its opening to its end. */
 export function JobPage() {
   const { address = "" } = useParams<{ address: string }>();
-  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not an address`)} />;
+  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
   return (
     <>
       <Title up={["/jobs", "All jobs"]} says={<Key of={address} />}>
@@ -48,24 +48,22 @@ function Asked({ address }: { address: Address }) {
     case "unrecorded":
       return (
         <Card title="Progress">
-          <Loading what="The chain has the job; its history is being recorded" />
+          <Loading what="The job is on the chain; waiting for the indexer to record it" />
           <Cancel job={account.data} />
         </Card>
       );
     case "unknown":
-      return <Empty>Nothing is known of a job at this address. One that was just sent appears here as soon as the chain has it.</Empty>;
+      return <Empty>There is no job at this address. A job that was just sent appears here as soon as it is confirmed.</Empty>;
     default:
       return <Answer of={row}>{(job) => <Found address={address} job={job} account={account} />}</Answer>;
   }
 }
 
-/** The job's account; `null` when it has been closed. */
+/** Query for the job's account; `null` once it is closed. */
 type Account = ReturnType<typeof useOne<Job>>;
 
 function Found({ address, job, account }: { address: Address; job: JobRow; account: Account }) {
-  const gpus = useGpuModels();
   const model = useModelName(parse(account.data?.model ?? job.model));
-  const others = useReplicas(account.data).filter((replica) => replica.address !== address);
   return (
     <>
       <Steps job={job} account={account.data ?? null} />
@@ -76,40 +74,57 @@ function Found({ address, job, account }: { address: Address; job: JobRow; accou
           return result && <Results job={address} escrow={escrow} result={result} model={model.name} waiting={model.isPending} />;
         }}
       </Answer>
-      <div className="columns">
-        <Card title="Terms">
+      {/* Not before the account is loaded: the result, which depends on it, would move them down. */}
+      {!account.isPending && <Details address={address} job={job} account={account.data} model={model.name} />}
+    </>
+  );
+}
+
+interface Detailed {
+  address: Address;
+  job: JobRow;
+  account: OnChain<Job> | null | undefined;
+  model: string | undefined;
+}
+
+/** A job's terms, receipt and transactions. */
+function Details({ address, job, account, model }: Detailed) {
+  const gpus = useGpuModels();
+  const others = useReplicas(account).filter((replica) => replica.address !== address);
+  return (
+    <div className="columns">
+      <Card title="Terms">
+        <Facts
+          of={[
+            ["Status", <JobStatus of={job.status} />],
+            ["Model", model ?? <Key of={job.model} />],
+            ["Units", count(job.units)],
+            ["Replicas", job.replicas > 1 ? `this is ${job.replica + 1} of ${job.replicas}` : "1"],
+            ...others.map((at): [string, ReactNode] => [`Replica ${at.replica + 1}`, <Key of={at.address} to={`/jobs/${at.address}`} />]),
+            ["Price per unit", job.price === null ? <>up to <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
+            ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
+            ["GPU", gpuName(gpus.data, job.gpu_model)],
+            ["Bond", <Io of={job.bond} />],
+          ]}
+        />
+        <Cancel job={account} />
+      </Card>
+      <Card title="Receipt">
+        {job.consumer_pays === null ? (
+          <Empty>{isLive(job) ? "Nothing has been paid yet." : "Nothing was paid."}</Empty>
+        ) : (
           <Facts
             of={[
-              ["Status", <JobStatus of={job.status} />],
-              ["Model", model.name ?? <Key of={job.model} />],
-              ["Units", count(job.units)],
-              ["Replicas", job.replicas > 1 ? `number ${job.replica + 1} of ${job.replicas}` : "one"],
-              ...others.map((at): [string, ReactNode] => [`Number ${at.replica + 1}`, <Key of={at.address} to={`/jobs/${at.address}`} />]),
-              ["Price of a unit", job.price === null ? <>at most <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
-              ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
-              ["GPU", gpuName(gpus.data, job.gpu_model)],
-              ["Bond", <Io of={job.bond} />],
+              ["Paid by the consumer", <JobAmount job={job} of={job.consumer_pays} />],
+              ["Received by the supplier", <JobAmount job={job} of={job.supplier_gets} />],
+              ["Fees", <JobAmount job={job} of={job.fees} />],
+              ["Paid on", <Moment at={job.ended_at} />],
             ]}
           />
-          <Cancel job={account.data} />
-        </Card>
-        <Card title="Receipt">
-          {job.consumer_pays === null ? (
-            <Empty>Nothing has been paid{isLive(job) ? " yet" : ""}.</Empty>
-          ) : (
-            <Facts
-              of={[
-                ["The consumer paid", <JobAmount job={job} of={job.consumer_pays} />],
-                ["The supplier got", <JobAmount job={job} of={job.supplier_gets} />],
-                ["Fees", <JobAmount job={job} of={job.fees} />],
-                ["Paid at", <Moment at={job.ended_at} />],
-              ]}
-            />
-          )}
-          <Transactions of={job} />
-        </Card>
-      </div>
-    </>
+        )}
+        <Transactions of={job} />
+      </Card>
+    </div>
   );
 }
 
@@ -120,10 +135,10 @@ const STEPS: [name: string, at: (job: JobRow) => number | null][] = [
   ["revealed", ({ revealed_at }) => revealed_at],
 ];
 
-/** Whether a job goes on. */
+/** Whether a job has not ended. */
 const isLive = ({ status }: JobRow) => ["open", "claimed", "committed", "revealed"].includes(status);
 
-/** How far a job is, in a list that says what it waits for. */
+/** The job's progress: the steps it has taken, and what it is waiting for. */
 function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) {
   const now = useNow();
   const done = STEPS.filter(([, at]) => at(job) !== null);
@@ -134,39 +149,39 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
       <ol className="steps">
         {done.map(([name, at]) => (
           <li key={name}>
-            <b>{name}</b> <Moment at={at(job)} />
+            <b>{capital(name)}</b> <Moment at={at(job)} />
           </li>
         ))}
         {!live && (
           <li className={job.status === "settled" ? undefined : "unpaid"}>
-            <b>{job.status}</b> <Moment at={job.ended_at} />
+            <b>{capital(job.status)}</b> <Moment at={job.ended_at} />
           </li>
         )}
       </ol>
       <p role="status">
         {says}{" "}
-        {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>What was wrong</Link>}
+        {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>See what was wrong</Link>}
       </p>
       {account && ending && <End job={account} how={ending} />}
     </Card>
   );
 }
 
-/** Lets anybody end a job that is overdue. One that nobody took its own consumer takes back. */
+/** Lets anybody end an overdue job. For a job that no device claimed, its consumer has [`Cancel`] instead. */
 function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
   const { signer, address } = useWallet();
   const escrow = useOne(ESCROW, job.escrow);
   const consumer = escrow.data?.owner;
   if (!consumer || (how === "expire" && consumer === address)) return null;
-  const free = "All that was set aside for it is free again in its consumer's escrow, and its rent returns to the consumer.";
-  const penalty = how === "timeout" ? " The device loses a part of its bond." : "";
+  const free = "Unlocks the full amount in the consumer's escrow and returns the job's rent to the consumer.";
+  const penalty = how === "timeout" ? " The device loses part of its bond." : "";
   return (
     <Act
       name="End the job"
-      says={`${free}${penalty} Whoever ends it gets ${sol(job.bounty)}.`}
-      label="End it"
-      why={signer ? null : "connect a wallet, which pays the transaction's fee"}
-      deed={async () => {
+      says={`${free}${penalty} You receive a bounty of ${sol(job.bounty)}.`}
+      label="End the job"
+      why={signer ? null : "connect a wallet to pay the transaction fee"}
+      action={async () => {
         if (!signer) throw new Error("connect a wallet first");
         return { title: "End the job", instructions: await endOverdue(signer, how, job, consumer) };
       }}
@@ -179,11 +194,11 @@ interface Shown {
   escrow: Address;
   result: Committed;
   model: string | undefined;
-  /** Whether the model is still looked for. */
+  /** Whether the model is still being looked up. */
   waiting: boolean;
 }
 
-/** The pictures, and whether they are right. Those of strangers are fetched only when the visitor asks. */
+/** The pictures and their verification. Those of other people's jobs are fetched only on request. */
 function Results({ job, escrow, result, model, waiting }: Shown) {
   const { config } = useMarket();
   const { address } = useWallet();
@@ -208,9 +223,9 @@ function Results({ job, escrow, result, model, waiting }: Shown) {
   const name = content?.kind === "prompt" ? content.prompt : "result";
   return (
     <Card title="Result">
-      {result.isWrong && <p className="wrong">This result was proved wrong.</p>}
+      {result.isWrong && <p className="wrong">This result was proven wrong.</p>}
       {!model && !waiting ? (
-        <Empty>This page does not have the job's model, so it cannot show or check the result.</Empty>
+        <Empty>This server does not ship the job's model, so the result cannot be shown or verified here.</Empty>
       ) : (
         <>
           {shown ? (
@@ -224,22 +239,22 @@ function Results({ job, escrow, result, model, waiting }: Shown) {
             </div>
           ) : (
             <>
-              <p className="muted small">Somebody else ordered this: nothing of it is fetched before you ask.</p>
+              <p className="muted small">This is somebody else's job, so its pictures are not downloaded unless you ask.</p>
               <Button onClick={() => setAsked(true)}>Show the pictures</Button>
             </>
           )}
           {!layout && output.data && output.data.length > 1 && content?.kind !== "prompt" && (
-            <p className="muted small">Only the browser that opened the job knows how its tiles go together.</p>
+            <p className="muted small">Only the browser that opened the job can join its tiles into one picture.</p>
           )}
           {!layout && output.data && units > output.data.length && (
             <p className="muted small">
-              The first {output.data.length} of {count(units)} units.
+              Showing the first {output.data.length} of {count(units)} units.
             </p>
           )}
           <div className="actions">
             {output.data?.length === 1 && output.data[0] && <Download of={output.data[0]} name={`${job.slice(0, 8)}.png`} />}
           </div>
-          {model && <Verify job={job} result={result} model={model} />}
+          <Verify job={job} result={result} model={model} />
         </>
       )}
     </Card>
@@ -247,11 +262,12 @@ function Results({ job, escrow, result, model, waiting }: Shown) {
 }
 
 /** Recomputes the job in this browser. */
-function Verify({ job, result, model }: { job: Address; result: Committed; model: string }) {
+function Verify({ job, result, model }: { job: Address; result: Committed; model: string | undefined }) {
   const { config } = useMarket();
   const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
   const { inputs, traces, outputs, units } = result;
   const run = async () => {
+    if (!model) return;
     setState({ done: 0, units });
     try {
       setState(await check({ model, store: config.blobs, inputs, traces, outputs }, (done, units) => setState({ done, units })));
@@ -263,12 +279,16 @@ function Verify({ job, result, model }: { job: Address; result: Committed; model
     <section className="verify">
       <h3>Verify it yourself</h3>
       <p className="muted small">
-        Your browser downloads the input, computes every op of every unit again, and compares the result with the roots that the device committed to.{" "}
+        Your browser downloads the input, recomputes every op of every unit, and compares the result with the roots that the device committed to.{" "}
         {result.isOnChain
-          ? "It reads them from the job's account; nobody has to be trusted for it but the chain's node."
-          : "The job is closed and its account gone, so these roots are what the indexer says they were."}
+          ? "The roots come from the job's account, so you trust nobody but your Solana node."
+          : "The job's account is closed, so the roots come from the indexer."}
       </p>
-      {state === null && <Button onClick={() => void run()}>Recompute in this browser</Button>}
+      {state === null && (
+        <Button disabled={!model} onClick={() => void run()}>
+          Recompute in this browser
+        </Button>
+      )}
       {state && "done" in state && (
         <p role="status">
           <progress max={state.units} value={state.done} aria-label="Units recomputed" /> {count(state.done)} of {count(state.units)} units
@@ -279,17 +299,17 @@ function Verify({ job, result, model }: { job: Address; result: Committed; model
         <p role="status">
           {state.right ? (
             <>
-              <Badge tone="good">right</Badge> All that the device committed to is what the model makes of the input.
+              <Badge tone="good">correct</Badge> Everything the device committed to matches the recomputation.
             </>
           ) : (
             <>
               <Badge tone="bad">wrong</Badge>{" "}
               {state.where
                 ? `The first difference is in unit ${state.where.unit}, op ${state.where.op} (${state.where.name}).`
-                : "The result is not the one that was committed to, and the device does not show where."}{" "}
+                : "The result does not match what the device committed to; its trace is not available, so the exact place is unknown."}{" "}
               {result.isOpen && (
                 <>
-                  Take its bond with <code>ionet verify {job} --convict</code>.
+                  Convict it and earn part of its bond with <code>ionet verify {job} --convict</code>.
                 </>
               )}
             </>
@@ -300,30 +320,30 @@ function Verify({ job, result, model }: { job: Address; result: Committed; model
   );
 }
 
-/** Lets its owner take back a job that nobody has taken, with its replicas. */
+/** Lets the consumer cancel a job that no device has claimed, with its replicas. */
 function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
   const { signer, address } = useWallet();
   const escrow = useOne(ESCROW, job?.escrow ?? null);
   const replicas = useReplicas(job);
-  const jobs = takeable(replicas, escrow.data?.owner, address);
+  const jobs = cancellable(replicas, escrow.data?.owner, address);
   if (!signer || jobs.length === 0) return null;
   const isOne = jobs.length === 1;
   return (
     <Act
-      name="Take the job back"
-      says={sayTaking(jobs.length, replicas.length)}
-      label={isOne ? "Take it back" : "Take them back"}
+      name="Cancel the job"
+      says={explainCancelling(jobs.length, replicas.length)}
+      label={isOne ? "Cancel the job" : "Cancel the replicas"}
       kind="danger"
       why={null}
-      deed={() => ({ title: isOne ? "Take the job back" : `Take ${jobs.length} replicas back`, instructions: takingBack(signer, jobs) })}
+      action={() => ({ title: isOne ? "Cancel the job" : `Cancel ${jobs.length} replicas`, instructions: cancelling(signer, jobs) })}
     />
   );
 }
 
-/** Every transaction of a job with what it did. */
+/** Every transaction of a job and what it did. */
 function Transactions({ of: { events = [], transactions = [] } }: { of: { events?: Event[]; transactions?: Transaction[] } }) {
   if (transactions.length === 0) return <Loading what="Waiting for the first transaction" />;
-  const names = (signature: string) => [...new Set(events.filter((event) => event.signature === signature).map(({ name }) => words(name)))].join(", ");
+  const names = (signature: string) => capital([...new Set(events.filter((event) => event.signature === signature).map(({ name }) => words(name)))].join(", "));
   return (
     <Table
       caption="Transactions"
@@ -331,7 +351,7 @@ function Transactions({ of: { events = [], transactions = [] } }: { of: { events
       rowKey={({ signature }) => signature}
       columns={[
         { name: "Transaction", cell: ({ signature }) => <Key of={signature} /> },
-        { name: "What", cell: ({ signature }) => names(signature) },
+        { name: "Event", cell: ({ signature }) => names(signature) },
         { name: "Compute units", number: true, cell: ({ compute_units }) => count(compute_units) },
         { name: "Fee", number: true, cell: ({ fee }) => sol(fee) },
       ]}

@@ -7,7 +7,7 @@ import { findAll, useOne } from "../../lib/accounts";
 import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
 import { preparePhoto, preparePrompt, useShipped, type Image, type Prepared } from "../../lib/engine";
-import { count, hex, IO, io, parseAmount, unhex } from "../../lib/format";
+import { count, hex, IO, io, many, parseAmount, unhex } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket } from "../../lib/market";
 import { mustCover, useSending } from "../../lib/send";
@@ -21,17 +21,17 @@ import { decode, Pixels } from "./pictures";
 import { remembering, type Content } from "./remembered";
 import { ANY_GPU, asked, match, POLICIES, problem, quote, shortage, type Order, type Policy } from "./rules";
 
-/** Times of every order, seconds: the auction's rise, the wait for a device, the computing. */
+/** Times of every order, in seconds: for the price to rise, for a device to claim it, and for the result. */
 const TIMES = { auctionSeconds: 30, openSeconds: 600, runSeconds: 600 };
 
-/** A registered model that this browser can prepare inputs for. */
+/** A registered model for which this browser can prepare inputs. */
 interface Usable {
   name: string;
   takes: "photo" | "prompt";
   account: Address;
 }
 
-/** Orders a picture: a photo enlarged, or one painted from words. */
+/** Orders a picture: an enlarged photo, or one painted from a prompt. */
 export function NewJobPage() {
   const market = useMarket();
   const shipped = useShipped();
@@ -50,11 +50,11 @@ export function NewJobPage() {
   });
   return (
     <>
-      <Title says="Nothing is sent before you have seen what it costs. What is not used returns to your escrow.">New job</Title>
+      <Title says="You see the cost before anything is sent. Whatever is not spent returns to your escrow.">New job</Title>
       {shipped.error ? (
         <Problem error={shipped.error} />
       ) : (
-        <Answer of={usable} empty="None of the models that this page can prepare is registered here yet. A supplier registers one with `ionet model publish`.">
+        <Answer of={usable} empty="No model that this page supports is registered yet. Suppliers register one with `ionet model publish`.">
           {(models) => <OrderForm models={models} />}
         </Answer>
       )}
@@ -62,10 +62,10 @@ export function NewJobPage() {
   );
 }
 
-/** What is to be computed. */
+/** The content of an order. */
 type What = { takes: "photo"; name: string; image: Image } | { takes: "prompt"; prompt: string; seed: bigint; pictures: number };
 
-/** It, prepared for the model. */
+/** The content and the inputs prepared from it. */
 interface Input {
   what: What;
   prepared: Prepared;
@@ -79,7 +79,7 @@ function OrderForm({ models }: { models: Usable[] }) {
   const input = made?.what === what ? made : null;
   const [error, setError] = useState<string | null>(null);
 
-  // Inputs are prepared as soon as they are known: their number is what the price goes by.
+  // Prepare the inputs right away: the price depends on their number.
   useEffect(() => {
     if (!what || !model || what.takes !== model.takes) return;
     let stale = false;
@@ -95,11 +95,11 @@ function OrderForm({ models }: { models: Usable[] }) {
     };
   }, [what, model]);
 
-  if (!model) return <Empty>There is no model.</Empty>;
+  if (!model) return <Empty>No model is available.</Empty>;
   const fits = what !== null && what.takes === model.takes;
   return (
     <>
-      <Card title="What">
+      <Card title="Input">
         <form onSubmit={(event) => event.preventDefault()}>
           <Choice
             label="Model"
@@ -108,7 +108,7 @@ function OrderForm({ models }: { models: Usable[] }) {
               setChosen(name);
               setWhat(null);
             }}
-            options={models.map(({ name, takes }) => [name, `${name}: ${takes === "photo" ? "enlarge a photo" : "paint a picture from words"}`])}
+            options={models.map(({ name, takes }) => [name, `${name}: ${takes === "photo" ? "enlarge a photo" : "paint a picture from a prompt"}`])}
           />
           {model.takes === "photo" ? (
             <PhotoInput model={model.name} onChange={setWhat} />
@@ -155,7 +155,7 @@ function PhotoInput({ model, onChange }: { model: string; onChange: (what: What 
         type="file"
         accept="image/png,image/jpeg"
         error={error}
-        hint="PNG or JPEG. It leaves this machine only when you open the job and say yes to what it costs; the job's input is public."
+        hint="PNG or JPEG. The photo is uploaded only when you open the job and confirm its cost. A job's input is public."
         onChange={(event) => {
           const file = event.target.files?.[0];
           if (file) void take(file, file.name);
@@ -168,7 +168,7 @@ function PhotoInput({ model, onChange }: { model: string; onChange: (what: What 
   );
 }
 
-/** Milliseconds without a keystroke after which a prompt is taken. */
+/** Milliseconds without a keystroke after which a prompt is used. */
 const PAUSE = 300;
 const MOST_PICTURES = 64;
 
@@ -176,8 +176,8 @@ function PromptInput({ onChange }: { onChange: (what: What | null) => void }) {
   const [prompt, setPrompt] = useState("");
   const [seed, setSeed] = useState("0");
   const [pictures, setPictures] = useState("1");
-  const wrongSeed = /^\d{1,18}$/.test(seed) ? null : "a whole number, please";
-  const wrongCount = /^\d+$/.test(pictures) && Number(pictures) >= 1 && Number(pictures) <= MOST_PICTURES ? null : `1 to ${MOST_PICTURES}, please`;
+  const wrongSeed = /^\d{1,18}$/.test(seed) ? null : "enter a whole number";
+  const wrongCount = /^\d+$/.test(pictures) && Number(pictures) >= 1 && Number(pictures) <= MOST_PICTURES ? null : `enter a number from 1 to ${MOST_PICTURES}`;
   useEffect(() => {
     const ok = prompt.trim() !== "" && !wrongSeed && !wrongCount;
     const timer = setTimeout(
@@ -190,14 +190,14 @@ function PromptInput({ onChange }: { onChange: (what: What | null) => void }) {
     <>
       <Field label="Prompt" value={prompt} maxLength={300} placeholder="a red circle on a blue background" onChange={(event) => setPrompt(event.target.value)} />
       <div className="columns">
-        <Field label="Seed" inputMode="numeric" value={seed} error={wrongSeed} hint="Decides what the words leave open." onChange={(event) => setSeed(event.target.value)} />
+        <Field label="Seed" inputMode="numeric" value={seed} error={wrongSeed} hint="A different seed gives a different picture for the same prompt." onChange={(event) => setSeed(event.target.value)} />
         <Field label="Pictures" inputMode="numeric" value={pictures} error={wrongCount} onChange={(event) => setPictures(event.target.value)} />
       </div>
     </>
   );
 }
 
-/** Amounts as they are typed, and what is wrong with them. */
+/** Parses an amount in a field. */
 function typed(text: string): { amount: bigint; error: string | null } {
   try {
     return { amount: parseAmount(text, IO), error: null };
@@ -294,12 +294,12 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
       }
       const { replicas } = order.policy;
       const times = replicas > 1 ? ` in ${replicas} replicas` : "";
-      const title = `Open a job of ${count(order.units)} units${times} for at most ${io(cost.locked)}`;
+      const title = `Open a job of ${many(order.units, "unit")}${times} for up to ${io(cost.locked)}`;
       await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared) }));
       close();
       navigate(`/jobs/${jobs[0]}`);
     } catch (error) {
-      // Its page tells whether it was opened after all; a second one would be paid for, too.
+      // The job's page shows whether it was opened after all; opening it again would cost twice.
       if (error instanceof UnknownEnd) return navigate(`/jobs/${jobs[0]}`);
       setFailure(explain(error));
     } finally {
@@ -310,12 +310,12 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
   return (
     <Answer of={config}>
       {(parameters) => {
-        if (!parameters) return <Problem error={new Error("the jobs program is not set up on this cluster")} />;
+        if (!parameters) return <Problem error={new Error("the jobs program is not initialised on this cluster")} />;
         const cost = quote(order, parameters);
         const wrong = from.error ?? to.error ?? memory.error ?? experience.error ?? atRisk.error ?? problem(order, parameters);
         return (
           <>
-            <Card title="Offer">
+            <Card title="Price and checks">
               <form
                 onSubmit={(event) => {
                   event.preventDefault();
@@ -323,14 +323,14 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                 }}
               >
                 <div className="columns">
-                  <Field label="Price of a unit at first" unit="$IO" inputMode="decimal" value={start} error={from.error} onChange={(event) => setStart(event.target.value)} />
+                  <Field label="Starting price per unit" unit="$IO" inputMode="decimal" value={start} error={from.error} onChange={(event) => setStart(event.target.value)} />
                   <Field
-                    label="Price of a unit at most"
+                    label="Maximum price per unit"
                     unit="$IO"
                     inputMode="decimal"
                     value={most}
                     error={to.error}
-                    hint={`Rises from the first to this within ${TIMES.auctionSeconds} s, until a device takes it.`}
+                    hint={`The price rises from the starting price to this within ${TIMES.auctionSeconds} s, until a device claims the job.`}
                     onChange={(event) => setMost(event.target.value)}
                   />
                 </div>
@@ -346,7 +346,7 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                   ))}
                 </fieldset>
                 <details>
-                  <summary>Only some devices</summary>
+                  <summary>Device requirements</summary>
                   <div className="columns">
                     <Choice
                       label="GPU model"
@@ -361,7 +361,7 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                       ]}
                     />
                     <Field
-                      label="GPU memory at least"
+                      label="Minimum GPU memory"
                       unit="GiB"
                       inputMode="numeric"
                       value={vram}
@@ -369,7 +369,7 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                       onChange={(event) => setVram(event.target.value)}
                     />
                     <Field
-                      label="Jobs done at least"
+                      label="Minimum jobs completed"
                       inputMode="numeric"
                       value={jobsDone}
                       error={experience.error}
@@ -378,14 +378,14 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                   </div>
                 </details>
                 <details>
-                  <summary>What is at stake for you</summary>
+                  <summary>Value at risk</summary>
                   <Field
-                    label="A wrong result could cost you"
+                    label="Cost of a wrong result to you"
                     unit="$IO"
                     inputMode="decimal"
                     value={risk}
                     error={atRisk.error}
-                    hint="Raises what a device puts at stake. Jobs with a value at risk are never used for errors made on purpose. Workers decline a stake out of proportion to the price: raise the price with it."
+                    hint="Raises the bond that the device must post. Jobs with a value at risk never contain deliberate test errors. Workers decline bonds that are out of proportion to the price, so raise the price as well."
                     onChange={(event) => setRisk(event.target.value)}
                   />
                 </details>
@@ -398,14 +398,14 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                     return (
                       <div role="status">
                         <p>
-                          {able === 0 ? <b className="wrong">No device can take this job now.</b> : `${count(able)} of ${count(devices.length)} devices can take this job.`}
+                          {able === 0 ? <b className="wrong">No device can take this job now.</b> : `${count(able)} of ${many(devices.length, "device")} can take this job.`}
                         </p>
                         {short && <p className="wrong">{short}</p>}
                         {reasons.length > 0 && (
                           <ul className="small muted">
                             {reasons.map(([reason, number]) => (
                               <li key={reason}>
-                                {count(number)}: {reason}
+                                {many(number, "device")}: {reason}
                               </li>
                             ))}
                           </ul>
@@ -418,10 +418,10 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                   <Facts
                     of={[
                       ["Units", count(order.units)],
-                      ["Work at most", <Io of={cost.work} />],
-                      [`Fees (${parameters.feeBps / 100} % of it)`, <Io of={cost.fees} />],
-                      ["Set aside in your escrow", <b><Io of={cost.locked} /></b>],
-                      ["What each device has at stake at most", <Io of={cost.bond} />],
+                      ["Work, at most", <Io of={cost.work} />],
+                      [`Fees (${parameters.feeBps / 100} % of the work)`, <Io of={cost.fees} />],
+                      ["Locked in your escrow", <b><Io of={cost.locked} /></b>],
+                      ["Bond of each device, at most", <Io of={cost.bond} />],
                     ]}
                   />
                 )}
@@ -430,7 +430,7 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
                     {wrong ?? failure}
                   </p>
                 )}
-                {parameters.paused && <p className="wrong">Jobs are paused: no new one can be opened until the pause is lifted.</p>}
+                {parameters.paused && <p className="wrong">New jobs are paused. You can open one once the pause is lifted.</p>}
                 <footer>
                   <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={busy}>
                     {signer ? "Open the job" : "Connect a wallet first"}
@@ -456,7 +456,7 @@ const content = (what: What): Content =>
       }
     : { kind: "prompt", prompt: what.prompt, seed: what.seed.toString() };
 
-/** A random id whose address is found at the first try, which is cheapest on the chain. Replicas take the ids after it. */
+/** A random id whose address has bump 255, which is cheapest to derive on the chain. Replicas take the ids after it. */
 async function chooseId(escrow: Address): Promise<bigint> {
   for (;;) {
     const [id = 0n] = crypto.getRandomValues(new BigUint64Array(1));
@@ -466,8 +466,8 @@ async function chooseId(escrow: Address): Promise<bigint> {
   }
 }
 
-/** Puts an input where workers find it. */
+/** Uploads an input to the blob store, from which workers download it. */
 async function upload(store: string, { address, blob }: Prepared): Promise<void> {
   const answer = await fetch(`${store}/${address}`, { method: "PUT", body: new Uint8Array(blob) }).catch(() => null);
-  if (!answer?.ok) throw new Error(`the blob store does not take the input (${answer?.status ?? "it cannot be reached"}); try again in a moment`);
+  if (!answer?.ok) throw new Error(`the input cannot be uploaded to the blob store (${answer?.status ?? "unreachable"}); try again in a moment`);
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Image } from "../../lib/engine";
 
-/** Pixels on a canvas, with a name for those who do not see it. */
+/** Pixels on a canvas, labelled for screen readers. */
 export function Pixels({ of, name }: { of: Image; name: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
@@ -18,15 +18,15 @@ export function Pixels({ of, name }: { of: Image; name: string }) {
   );
 }
 
-/** Most pixels of a photo that are decoded at all. */
+/** Largest photo that is decoded, in pixels. */
 const MOST_PIXELS = 32_000_000;
 
-/** Decodes an image file as it is meant to stand; errors are sentences. */
+/** Decodes an image file, applying its orientation. Errors are sentences. */
 export async function decode(file: Blob): Promise<Image> {
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => null);
-  if (!bitmap) throw new Error("this file is not an image, or it is damaged; choose a PNG or JPEG");
+  if (!bitmap) throw new Error("this file is not an image, or it is damaged; choose a PNG or JPEG file");
   const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) throw new Error(`the image has ${width} × ${height} pixels and a job takes 32 million at most; shrink it first`);
+  if (width * height > MOST_PIXELS) throw new Error(`the image has ${width} × ${height} pixels; a job takes at most 32 million, so shrink it first`);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser cannot read images");
   context.drawImage(bitmap, 0, 0);
@@ -34,7 +34,7 @@ export async function decode(file: Blob): Promise<Image> {
   return { width, height, rgba: context.getImageData(0, 0, width, height).data as Uint8ClampedArray };
 }
 
-/** A picture as a PNG file to keep. */
+/** A button that saves a picture as a PNG file. */
 export function Download({ of, name }: { of: Image; name: string }) {
   const [busy, setBusy] = useState(false);
   const save = async () => {

@@ -9,39 +9,39 @@ const row = (status: JobRow["status"], window_ends: number | null = null) => ({ 
 const at = (status: Status, now: number, change: { deadlineAt?: bigint; audit?: Audit } = {}) =>
   progress(row("open"), { status, deadlineAt: 1_000n, audit: Audit.Undrawn, ...change }, now);
 
-test("past the deadline in its account a job is late, and anybody can end it", () => {
-  expect(at(Status.Open, 999)).toEqual({ says: "Waiting for a device to take it, for 1 s more.", ending: null });
-  expect(at(Status.Open, 1_000)).toMatchObject({ says: expect.stringContaining("No device took it in time."), ending: "expire" });
-  expect(at(Status.Assigned, 940)).toEqual({ says: "A device is computing; it has 1 min more.", ending: null });
-  expect(at(Status.Assigned, 1_000)).toMatchObject({ says: expect.stringContaining("The device is late"), ending: "timeout" });
-  expect(at(Status.Committed, 999)).toMatchObject({ says: expect.stringContaining("about to be shown"), ending: null });
-  expect(at(Status.Committed, 1_000)).toMatchObject({ says: expect.stringContaining("The device is late"), ending: "timeout" });
+test("past its deadline a job is late, and anybody can end it", () => {
+  expect(at(Status.Open, 999)).toEqual({ says: "Waiting for a device to claim it; 1 s left.", ending: null });
+  expect(at(Status.Open, 1_000)).toMatchObject({ says: expect.stringContaining("No device claimed it in time."), ending: "expire" });
+  expect(at(Status.Assigned, 940)).toEqual({ says: "A device is computing; 1 min left.", ending: null });
+  expect(at(Status.Assigned, 1_000)).toMatchObject({ says: expect.stringContaining("The device has missed the deadline"), ending: "timeout" });
+  expect(at(Status.Committed, 999)).toMatchObject({ says: expect.stringContaining("waiting for the reveal"), ending: null });
+  expect(at(Status.Committed, 1_000)).toMatchObject({ says: expect.stringContaining("The device has missed the deadline"), ending: "timeout" });
 });
 
-test("a device is not late while others are waited for", () => {
+test("a device is not late while it waits for an audit or other replicas", () => {
   for (const audit of [Audit.Drawn, Audit.Taken]) {
     expect(at(Status.Committed, 999, { audit })).toMatchObject({ says: expect.stringContaining("audited"), ending: null });
-    expect(at(Status.Committed, 1_000, { audit })).toMatchObject({ says: expect.stringContaining("No audit came in time"), ending: null });
+    expect(at(Status.Committed, 1_000, { audit })).toMatchObject({ says: expect.stringContaining("No audit was completed in time"), ending: null });
   }
   expect(at(Status.Committed, 1_000, { audit: Audit.Sealed }).ending).toBe("timeout");
   const others = at(Status.Committed, 1e12, { deadlineAt: NEVER });
   expect(others).toMatchObject({ says: expect.stringContaining("all replicas"), ending: null });
 });
 
-test("a result is challenged until the end of its window, which the account knows best", () => {
+test("the challenge window ends at the deadline in the account", () => {
   expect(at(Status.Revealed, 990)).toMatchObject({ says: expect.stringContaining("for 10 s more"), ending: null });
-  expect(at(Status.Revealed, 1_000)).toMatchObject({ says: expect.stringContaining("about to be paid"), ending: null });
+  expect(at(Status.Revealed, 1_000)).toMatchObject({ says: expect.stringContaining("waiting for the payment"), ending: null });
 });
 
-test("without the account the indexer tells the state, and nothing is late", () => {
-  expect(progress(row("open"), null, 5_000)).toEqual({ says: "Waiting for a device to take it.", ending: null });
+test("without an account the state comes from the indexer, and nothing is late", () => {
+  expect(progress(row("open"), null, 5_000)).toEqual({ says: "Waiting for a device to claim it.", ending: null });
   expect(progress(row("claimed"), null, 5_000)).toEqual({ says: "A device is computing.", ending: null });
   expect(progress(row("revealed", 5_010), null, 5_000).says).toContain("for 10 s more");
-  expect(progress(row("revealed", 5_000), null, 5_000).says).toContain("about to be paid");
+  expect(progress(row("revealed", 5_000), null, 5_000).says).toContain("waiting for the payment");
   expect(progress(row("expired"), null, 5_000).says).toContain("without a result (expired)");
 });
 
-test("a conviction is told as soon as the chain has it, a payment when the indexer has", () => {
-  expect(at(Status.Convicted, 2_000)).toMatchObject({ says: expect.stringContaining("proved wrong"), ending: null });
-  expect(progress({ ...row("settled"), latency: 75 }, null, 2_000).says).toBe("Paid; the result was there 1 min 15 s after the job was opened.");
+test("a conviction is shown once it is on the chain, a payment once the indexer has it", () => {
+  expect(at(Status.Convicted, 2_000)).toMatchObject({ says: expect.stringContaining("proven wrong"), ending: null });
+  expect(progress({ ...row("settled"), latency: 75 }, null, 2_000).says).toBe("Paid; the result arrived 1 min 15 s after the job was opened.");
 });

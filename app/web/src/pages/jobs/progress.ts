@@ -1,24 +1,24 @@
-// Where a job stands and what it waits for, by the deadlines in its account, and what anybody can do once they have passed.
+// A job's progress: what it is waiting for, by the deadlines in its account, and what anybody can do once they have passed.
 
 import type { Job } from "../../generated/jobs";
 import type { JobRow } from "../../lib/api";
 import { span } from "../../lib/format";
 import { Audit, Status } from "./accounts";
 
-/** How anybody may end a job that is overdue. */
+/** How anybody may end an overdue job. */
 export type Ending = "expire" | "timeout";
 
-/** Where a job stands. */
+/** A job's progress. */
 export interface Progress {
   /** As a sentence. */
   says: string;
-  /** What its deadline has made possible. */
+  /** How it can be ended, now that its deadline has passed. */
   ending: Ending | null;
 }
 
-/** The deadline of a replica that waits for the others. */
+/** Deadline of a replica that is waiting for the others. */
 const NEVER = (1n << 63n) - 1n;
-/** What the indexer calls the states that accounts have. */
+/** The indexer's names for account states. */
 const NAMES: Record<Status, JobRow["status"]> = {
   [Status.Open]: "open",
   [Status.Assigned]: "claimed",
@@ -31,39 +31,39 @@ type Account = Pick<Job, "status" | "deadlineAt" | "audit">;
 type Row = Pick<JobRow, "status" | "window_ends" | "latency">;
 
 /**
- * Where a job stands at a moment of the chain's clock. Without its account, which is closed when it ends, nothing is known to be late. Before
- * anybody may end a job, the chain counts slots, too.
+ * A job's progress at `now`, by the chain's clock. Without an account, which is closed when the job ends, no job counts as late. The chain
+ * also requires a number of slots to pass before it lets anybody end a job.
  */
 export function progress(row: Row, account: Account | null, now: number): Progress {
   const end = account ? account.deadlineAt : (row.window_ends ?? NEVER);
   const late = account !== null && now >= end;
   const left = now >= end || end === NEVER ? null : span(Number(end) - now);
   const just = (says: string): Progress => ({ says, ending: null });
-  const overdue = (what: string, ending: Ending): Progress => ({ says: `${what} Anybody may end it, which frees its money.`, ending });
+  const overdue = (what: string, ending: Ending): Progress => ({ says: `${what} Anybody may end the job, which returns the locked amount to the escrow.`, ending });
   const state = account ? NAMES[account.status as Status] : row.status;
   switch (state) {
     case "open":
-      if (late) return overdue("No device took it in time.", "expire");
-      return just(`Waiting for a device to take it${left ? `, for ${left} more` : ""}.`);
+      if (late) return overdue("No device claimed it in time.", "expire");
+      return just(`Waiting for a device to claim it${left ? `; ${left} left` : ""}.`);
     case "claimed":
-      if (late) return overdue("The device is late with its result.", "timeout");
-      return just(`A device is computing${left ? `; it has ${left} more` : ""}.`);
+      if (late) return overdue("The device has missed the deadline for its result.", "timeout");
+      return just(`A device is computing${left ? `; ${left} left` : ""}.`);
     case "committed":
-      // Nobody waits for the device while an auditor is awaited or at work.
+      // The device need not reveal while an audit is pending.
       if (account?.audit === Audit.Drawn || account?.audit === Audit.Taken) {
-        return just(late ? "No audit came in time; the result is about to be shown." : "It is audited before the result is shown.");
+        return just(late ? "No audit was completed in time; waiting for the device to reveal the result." : "The result is being audited before it is revealed.");
       }
-      if (account && end === NEVER) return just("The device has committed to its result; it is shown when all replicas are there.");
-      if (late) return overdue("The device is late: it has not shown the result that it committed to.", "timeout");
-      return just("The device has committed to its result; it is about to be shown.");
+      if (account && end === NEVER) return just("The device has committed to its result and reveals it once all replicas have committed.");
+      if (late) return overdue("The device has missed the deadline for revealing its result.", "timeout");
+      return just("The device has committed to its result; waiting for the reveal.");
     case "revealed":
-      if (left) return just(`Anybody may challenge the result for ${left} more; then it is paid.`);
-      return just("Its time of challenge is over; it is about to be paid.");
+      if (left) return just(`In the challenge window: anybody may challenge the result for ${left} more, then it is paid.`);
+      return just("The challenge window is over; waiting for the payment.");
     case "settled":
-      return just(`Paid${row.latency === null ? "" : `; the result was there ${span(row.latency)} after the job was opened`}.`);
+      return just(`Paid${row.latency === null ? "" : `; the result arrived ${span(row.latency)} after the job was opened`}.`);
     case "convicted":
-      return just("The result was proved wrong on the chain: nothing was paid for it, and the device lost its bond.");
+      return just("The result was proven wrong on the chain: the device was not paid and lost its bond.");
     default:
-      return just(`The job ended without a result (${state}); its money is free again.`);
+      return just(`The job ended without a result (${state}); the locked amount is back in the escrow.`);
   }
 }

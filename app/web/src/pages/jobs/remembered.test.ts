@@ -13,7 +13,7 @@ beforeEach(() => {
   });
 });
 
-test("a job that may have been opened is remembered, one that was not is forgotten", async () => {
+test("a job that may have been opened is remembered; one that was not is forgotten", async () => {
   await remembering(["a"], content, async () => expect(recall("a")).toEqual(content));
   expect(recall("a")).toEqual(content);
   await expect(remembering(["b", "c"], content, () => Promise.reject(new UnknownEnd()))).rejects.toThrow("may still land");
@@ -22,10 +22,10 @@ test("a job that may have been opened is remembered, one that was not is forgott
   expect([recall("d"), recall("e")]).toEqual([null, null]);
 });
 
-test("nothing is opened where it could not be remembered", async () => {
+test("no job is opened if it could not be remembered", async () => {
   vi.stubGlobal("localStorage", undefined);
   const open = vi.fn();
-  await expect(remembering(["a"], content, open)).rejects.toThrow("keeps no data of this site");
+  await expect(remembering(["a"], content, open)).rejects.toThrow("stores no data for this site");
   expect(open).not.toHaveBeenCalled();
   expect(recall("a")).toBeNull();
 });

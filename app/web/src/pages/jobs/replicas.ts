@@ -1,4 +1,4 @@
-// Replicas of a job: jobs beside each other, opened in one transaction under ids that follow each other.
+// Replicas of a job: jobs with consecutive ids, opened in one transaction.
 
 import type { Address } from "@solana/kit";
 import { useQuery } from "@tanstack/react-query";
@@ -7,13 +7,13 @@ import { findSome, type Found } from "../../lib/accounts";
 import { useMarket } from "../../lib/market";
 import { JOB, Status } from "./accounts";
 
-/** Where the replicas of a job live while they go on, itself among them. */
+/** Addresses of all replicas of a job, including itself. */
 export function places({ escrow, id, replica, replicas }: Pick<Job, "escrow" | "id" | "replica" | "replicas">): Promise<Address[]> {
   const first = id - BigInt(replica);
   return Promise.all(Array.from({ length: replicas }, async (_, index) => (await findJobPda({ escrow, id: first + BigInt(index) }))[0]));
 }
 
-/** The replicas of a job that still go on, itself among them; none before they are known. */
+/** The replicas of a job that have not ended, including itself; none until they are loaded. */
 export function useReplicas(job: Found<Job> | null | undefined): Found<Job>[] {
   const market = useMarket();
   const { data } = useQuery({
@@ -25,24 +25,24 @@ export function useReplicas(job: Found<Job> | null | undefined): Found<Job>[] {
   return job.replicas > 1 ? (data ?? []) : [job];
 }
 
-/** What all replicas of a job have in common, as the program judges it. Their consumer is one already, by their addresses. */
+/** Fields that all replicas of a job share, as in the program. Their addresses already imply the same consumer. */
 const COMMON = ["openedSlot", "model", "inputs", "units", "replicas", "openSeconds", "runSeconds", "windowSeconds"] as const;
 type Common = Pick<Job, (typeof COMMON)[number]>;
 
 const common = (job: Common): string => COMMON.map((part) => String(job[part])).join(" ");
 
-/** Without what has replaced a replica at its address, or was opened beside it as something else. */
+/** The jobs among `found` that are replicas of `job`, leaving out unrelated jobs that took an address next to it. */
 export const siblings = <A extends Common>(job: A, found: readonly A[]): A[] => found.filter((other) => common(other) === common(job));
 
-/** Those of replicas that a wallet may take back: no device has taken them, and their money is from the wallet's own escrow. */
-export const takeable = <A extends Pick<Job, "status">>(replicas: readonly A[], owner: string | undefined, wallet: string | null) =>
+/** The replicas that a wallet may cancel: no device has claimed them, and they are paid from the wallet's own escrow. */
+export const cancellable = <A extends Pick<Job, "status">>(replicas: readonly A[], owner: string | undefined, wallet: string | null) =>
   owner === wallet ? replicas.filter(({ status }) => status === Status.Open) : [];
 
-/** What it means to take some of the replicas that go on back, as sentences. */
-export function sayTaking(takeable: number, replicas: number): string {
-  const taken = replicas - takeable;
-  const [it, other, its] = takeable === 1 ? ["it", "the other", "its rent returns"] : ["them", "the others", "their rents return"];
-  const free = `All that was set aside for ${taken > 0 ? other : it} is free again, and ${its}.`;
-  if (taken > 0) return `${taken} of ${replicas} replicas ${taken === 1 ? "is" : "are"} taken and cannot be taken back. ${free}`;
-  return `No device has taken ${takeable === 1 ? it : `any of its ${takeable} replicas`} yet. ${free}`;
+/** Explains what cancelling some of the remaining replicas does. */
+export function explainCancelling(cancellable: number, replicas: number): string {
+  const claimed = replicas - cancellable;
+  const [it, other] = cancellable === 1 ? ["it", "the other"] : ["them", "the others"];
+  const returned = `The full amount locked for ${claimed > 0 ? other : it} returns to your escrow, and the rent to your wallet.`;
+  if (claimed > 0) return `${claimed} of ${replicas} replicas ${claimed === 1 ? "is" : "are"} claimed and cannot be cancelled. ${returned}`;
+  return `No device has claimed ${cancellable === 1 ? it : `any of its ${cancellable} replicas`} yet. ${returned}`;
 }

@@ -14,7 +14,7 @@ const order = (change: Partial<Order> = {}): Order => ({
 });
 const market = { feeBps: 25, minBond: 100_000_000n, watchBps: 500 };
 
-test("fees round up and all replicas are set aside", () => {
+test("fees round up, and the amount locked covers all replicas", () => {
   expect(quote(order(), market)).toEqual({ work: 2_400_000n, fees: 6_000n, locked: 2_406_000n, bond: 100_000_000n });
   // 0.25 % of 1 base unit is one base unit.
   expect(quote(order({ units: 1, maxPrice: 1n, startPrice: 1n }), market).fees).toBe(1n);
@@ -24,7 +24,7 @@ test("fees round up and all replicas are set aside", () => {
   expect(twice.bond).toBe(2_599_134_199_135n);
 });
 
-test("a device has at stake what the chain asks for, not less", () => {
+test("the bond is what the chain requires, not less", () => {
   // 12 units of 100 $IO.
   expect(quote(order({ maxPrice: 10_000_000_000n }), market).bond).toBe(2_599_134_199_135n);
   expect(quote(order({ maxPrice: 10_000_000_000n, valueAtRisk: 120_000_000_000n }), market).bond).toBe(5_890_909_090_910n);
@@ -32,36 +32,36 @@ test("a device has at stake what the chain asks for, not less", () => {
   expect(quote(order({ maxPrice: 10_000_000_000n }), { ...market, watchBps: 10_000 }).bond).toBe(market.minBond);
 });
 
-test("orders that the chain would refuse are refused first", () => {
+test("orders that the chain would reject are refused first", () => {
   expect(problem(order(), market)).toBeNull();
   expect(problem(order({ maxPrice: 0n, startPrice: 0n }), market)).toContain("above zero");
-  expect(problem(order({ startPrice: 300_000n }), market)).toContain("starts above");
-  expect(problem(order({ maxPrice: 1n << 62n }), market)).toContain("more than can exist");
-  expect(problem(order({ valueAtRisk: 1n << 60n }), market)).toContain("the bond would not fit");
-  expect(problem(order(), { ...market, watchBps: 0 })).toContain("the bond would not fit");
+  expect(problem(order({ startPrice: 300_000n }), market)).toContain("above the maximum price");
+  expect(problem(order({ maxPrice: 1n << 62n }), market)).toContain("too large");
+  expect(problem(order({ valueAtRisk: 1n << 60n }), market)).toContain("no device could post a bond");
+  expect(problem(order(), { ...market, watchBps: 0 })).toContain("no device could post a bond");
 });
 
-test("a requirement is a whole number that the terms can hold, or none is asked for", () => {
+test("a requirement is a whole number that fits the terms", () => {
   expect([asked("0"), asked("24"), asked("65535")].map(({ number, error }) => error ?? number)).toEqual([0, 24, 65_535]);
   const refused = ["", "24 GB", "1.5", "-1", "0x10", "1e3", "65536", "100000"];
-  for (const text of refused) expect(asked(text).error, text).toContain("at most 65535");
+  for (const text of refused) expect(asked(text).error, text).toContain("at most 65,535");
 });
 
 const device: Candidate = { owner: "a", active: true, gpuModel: 3, vramGb: 24, listed: true, jobsDone: 5, due: false, free: 10n, staked: true, hireable: true };
 
-test("every reason why no device matches is told", () => {
+test("every reason why a device does not match is reported", () => {
   const cases: [Partial<Candidate>, Partial<Order>, string | null][] = [
     [{}, {}, null],
     [{ active: false }, {}, "out of service"],
     [{ listed: false }, {}, "out of service"],
-    [{ due: true }, {}, "a slash waits"],
-    [{ hireable: false }, {}, "registered too recently"],
-    [{ staked: false }, {}, "below its minimum"],
-    [{}, { gpuModel: 4 }, "another GPU model"],
+    [{ due: true }, {}, "owed to a slash"],
+    [{ hireable: false }, {}, "on probation"],
+    [{ staked: false }, {}, "below the minimum"],
+    [{}, { gpuModel: 4 }, "different GPU model"],
     [{}, { gpuModel: 3 }, null],
-    [{}, { minVramGb: 25 }, "too little GPU memory"],
-    [{}, { minJobsDone: 6 }, "too few jobs"],
-    [{ free: 9n }, {}, "too little free stake"],
+    [{}, { minVramGb: 25 }, "not enough GPU memory"],
+    [{}, { minJobsDone: 6 }, "not enough jobs"],
+    [{ free: 9n }, {}, "not enough free stake"],
   ];
   for (const [change, asked, reason] of cases) {
     const found = obstacle({ ...device, ...change }, order(asked), 10n);
@@ -72,13 +72,13 @@ test("every reason why no device matches is told", () => {
     able: 1,
     owners: 1,
     reasons: [
-      ["too little free stake for the bond", 2],
-      ["staked below its minimum", 1],
+      ["not enough free stake for the bond", 2],
+      ["stake below the minimum", 1],
     ],
   });
 });
 
-test("replicas need devices of as many owners", () => {
+test("replicas need devices of different owners", () => {
   const twice = order({ policy: POLICIES[2] as Order["policy"] });
   const say = (devices: Candidate[], of: Order) => shortage(match(devices, of, 10n), of);
   expect(say([device, device], order())).toBeNull();

@@ -1,8 +1,9 @@
-// What an order costs and who may take it: the rules of programs/jobs and protocol::fees, reckoned before anything is sent.
+// What an order costs and which devices may take it: the rules of `programs/jobs` and `protocol::fees`, applied before anything is sent.
 
+import { count } from "../../lib/format";
 import { ofJob } from "./bond";
 
-/** Any GPU model, as a job's terms say it. */
+/** The value for "any GPU model" in a job's terms. */
 export const ANY_GPU = 65_535;
 const WHOLE_BPS = 10_000n;
 
@@ -15,35 +16,35 @@ export interface Policy {
   windowSeconds: number;
 }
 
-/** Ways to have a result checked, the usual one first. */
+/** Ways to check a result, the default first. */
 export const POLICIES: readonly [Policy, ...Policy[]] = [
   {
     id: "standard",
     name: "Standard",
-    says: "One device computes. For two minutes anybody may recompute the result and take its bond if it is wrong; then it is paid.",
+    says: "One device computes the job. Its result is paid after a challenge window of two minutes, in which anybody may recompute it and win part of the device's bond if it is wrong.",
     replicas: 1,
     windowSeconds: 120,
   },
   {
     id: "quick",
     name: "Quick",
-    says: "One device computes, and the result may be challenged for ten seconds only. For pictures that are worth little.",
+    says: "One device computes the job, and the challenge window lasts only ten seconds. For results of little value.",
     replicas: 1,
     windowSeconds: 10,
   },
   {
     id: "blind",
     name: "Two blind replicas",
-    says: "Two devices compute the same without seeing each other's result. It is final as soon as they agree, and both are paid.",
+    says: "Two devices compute the same job without seeing each other's result. The result is final as soon as they agree, and you pay both.",
     replicas: 2,
     windowSeconds: 120,
   },
 ];
 
-/** What somebody orders. */
+/** An order for a job. */
 export interface Order {
   units: number;
-  /** Base units per unit, where the auction starts and ends. */
+  /** Base units per unit at the start and end of the auction. */
   startPrice: bigint;
   maxPrice: bigint;
   policy: Policy;
@@ -63,18 +64,18 @@ export interface Parameters {
 
 /** What an order costs at most. */
 export interface Quote {
-  /** For the units of all replicas. */
+  /** Price of the units of all replicas. */
   work: bigint;
   fees: bigint;
-  /** Set aside in the escrow: both together. What is not used returns. */
+  /** Amount locked in the escrow: work and fees. The unused part returns. */
   locked: bigint;
-  /** What each device has to have at stake at most; `null` when no bond could be as large. */
+  /** Largest bond that each device may need; `null` if it would be above u64. */
   bond: bigint | null;
 }
 
 const shareCeil = (base: bigint, bps: number): bigint => (base * BigInt(bps) + WHOLE_BPS - 1n) / WHOLE_BPS;
 
-/** The most an order can cost, and the bond that the chain asks for it. Fees round up, as on the chain. */
+/** The most an order can cost, and the bond that the chain requires for it. Fees round up, as on the chain. */
 export function quote(order: Order, { feeBps, minBond, watchBps }: Parameters): Quote {
   const base = order.maxPrice * BigInt(order.units);
   const replicas = BigInt(order.policy.replicas);
@@ -83,64 +84,64 @@ export function quote(order: Order, { feeBps, minBond, watchBps }: Parameters): 
   return { work: base * replicas, fees: fee * replicas, locked: (base + fee) * replicas, bond: bond !== null && bond < minBond ? minBond : bond };
 }
 
-/** Most that terms can ask of a device in a number. */
+/** Largest number in a job's requirements. */
 const MOST_ASKED = 65_535;
 
-/** A number that terms ask of a device, as somebody types it, and what is wrong with it. */
+/** Parses a number in a job's requirements. */
 export function asked(text: string): { number: number; error: string | null } {
   if (/^\d{1,5}$/.test(text) && Number(text) <= MOST_ASKED) return { number: Number(text), error: null };
-  return { number: 0, error: `a whole number of at most ${MOST_ASKED}, please` };
+  return { number: 0, error: `enter a whole number of at most ${count(MOST_ASKED)}` };
 }
 
-/** What is wrong with an order, as a sentence; `null` when nothing is. */
+/** Why an order is invalid, as a sentence; `null` if it is valid. */
 export function problem(order: Order, parameters: Parameters): string | null {
-  if (order.maxPrice <= 0n) return "the highest price must be above zero";
-  if (order.startPrice > order.maxPrice) return "the price starts above where it ends; raise the highest price";
-  if (order.maxPrice * BigInt(order.units) >= 1n << 63n) return "the price times the units is more than can exist; lower it";
-  if (quote(order, parameters).bond === null) return "the bond would not fit: no device can have as much at stake; lower the price or what a wrong result could cost";
+  if (order.maxPrice <= 0n) return "the maximum price must be above zero";
+  if (order.startPrice > order.maxPrice) return "the starting price is above the maximum price; raise the maximum";
+  if (order.maxPrice * BigInt(order.units) >= 1n << 63n) return "the total price is too large; lower the maximum price";
+  if (quote(order, parameters).bond === null) return "no device could post a bond this large; lower the price or the cost of a wrong result";
   return null;
 }
 
-/** A device, as far as it matters for who may take a job. */
+/** A device, with what decides whether it may take a job. */
 export interface Candidate {
   owner: string;
   active: boolean;
   gpuModel: number;
   vramGb: number;
-  /** Its GPU model earns something. */
+  /** Whether its GPU model has a multiplier. */
   listed: boolean;
   jobsDone: number;
-  /** A slash waits for its bonds. */
+  /** Whether a slash is waiting for its bonds. */
   due: boolean;
-  /** Own stake that stands for no other job. */
+  /** Own stake that is not locked as a bond. */
   free: bigint;
-  /** Own stake and co-stake reach the minimum. */
+  /** Whether own stake and co-stake reach the minimum. */
   staked: boolean;
-  /** May be hired: its probation is over. */
+  /** Whether its probation is over. */
   hireable: boolean;
 }
 
-/** Why a device may not take an order, the first reason; `null` when it may. */
+/** The first reason why a device may not take an order; `null` if it may. */
 export function obstacle(device: Candidate, order: Order, bond: bigint): string | null {
   if (!device.active || !device.listed) return "out of service";
-  if (device.due) return "a slash waits for its bonds";
-  if (!device.hireable) return "registered too recently to be hired";
-  if (!device.staked) return "staked below its minimum";
-  if (order.gpuModel !== ANY_GPU && device.gpuModel !== order.gpuModel) return "another GPU model";
-  if (device.vramGb < order.minVramGb) return "too little GPU memory";
-  if (device.jobsDone < order.minJobsDone) return "too few jobs done";
-  if (device.free < bond) return "too little free stake for the bond";
+  if (device.due) return "stake owed to a slash";
+  if (!device.hireable) return "still on probation";
+  if (!device.staked) return "stake below the minimum";
+  if (order.gpuModel !== ANY_GPU && device.gpuModel !== order.gpuModel) return "different GPU model";
+  if (device.vramGb < order.minVramGb) return "not enough GPU memory";
+  if (device.jobsDone < order.minJobsDone) return "not enough jobs completed";
+  if (device.free < bond) return "not enough free stake for the bond";
   return null;
 }
 
-/** Who may take an order: how many devices, of how many owners, and how many may not for each reason. */
+/** How many devices may take an order, how many owners they have, and how many may not for each reason. */
 export interface Match {
   able: number;
   owners: number;
   reasons: [reason: string, count: number][];
 }
 
-/** Who may take an order. */
+/** Matches devices with an order. */
 export function match(devices: readonly Candidate[], order: Order, bond: bigint): Match {
   const reasons = new Map<string, number>();
   const owners = new Set<string>();
@@ -157,8 +158,8 @@ export function match(devices: readonly Candidate[], order: Order, bond: bigint)
   return { able, owners: owners.size, reasons: [...reasons].sort((a, b) => b[1] - a[1]) };
 }
 
-/** What keeps an order from being done although devices may take it, as a sentence; `null` when nothing does. An owner takes one replica. */
+/** Why an order cannot be completed although devices may take it, as a sentence; `null` if it can. An owner may take only one replica. */
 export function shortage({ able, owners }: Match, { policy: { replicas } }: Order): string | null {
   if (able === 0 || owners >= replicas) return null;
-  return `Only ${owners === 1 ? "one owner has" : `${owners} owners have`} such devices, and each of the ${replicas} replicas needs another owner's.`;
+  return `Only ${owners === 1 ? "one owner has" : `${owners} owners have`} such devices, but the ${replicas} replicas need devices of different owners.`;
 }

@@ -4,7 +4,7 @@ import { Badge, Io, Key, Moment, Table, type Column } from "../../ui";
 
 type More = Parameters<typeof Table>[0]["more"];
 
-/** Jobs, the newest first; those of one device without its name. */
+/** Jobs, the newest first; without the device column for jobs `ofOne` device. */
 export function JobTable({ rows, more, ofOne = false }: { rows: JobRow[]; more?: More; ofOne?: boolean }) {
   const device: Column<JobRow> = { name: "Device", wide: true, cell: (job) => <Key of={job.device} to={`/devices/${job.device}`} /> };
   return (
@@ -17,7 +17,7 @@ export function JobTable({ rows, more, ofOne = false }: { rows: JobRow[]; more?:
         { name: "Job", cell: (job) => <Key of={job.address} to={`/jobs/${job.address}`} /> },
         { name: "Status", cell: (job) => <JobStatus of={job.status} /> },
         { name: "Units", number: true, cell: (job) => count(job.units) },
-        { name: "Price of a unit", number: true, cell: (job) => <JobAmount job={job} of={job.price ?? job.max_price} /> },
+        { name: "Price per unit", number: true, cell: (job) => <JobAmount job={job} of={job.price ?? job.max_price} /> },
         ...(ofOne ? [] : [device]),
         { name: "Opened", wide: true, cell: (job) => <Moment at={job.opened_at} /> },
       ]}
@@ -25,13 +25,13 @@ export function JobTable({ rows, more, ofOne = false }: { rows: JobRow[]; more?:
   );
 }
 
-/** An amount of what a job is paid in. */
+/** An amount in the token that a job is paid in. */
 export function JobAmount({ job, of }: { job: JobRow; of: number | null }) {
   if (job.foreign_mint === 0 || of === null) return <Io of={of} />;
   return <>{count(of)} base units of <Key of={job.mint} /></>;
 }
 
-/** A job's status in a word. */
+/** A job's status as a badge. */
 export function JobStatus({ of }: { of: JobRow["status"] }) {
   const tone = of === "settled" ? "good" : of === "convicted" || of === "confessed" || of === "timed out" ? "bad" : "busy";
   return <Badge tone={of === "cancelled" || of === "expired" ? "plain" : tone}>{of}</Badge>;

@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import { Link } from "wouter";
 import { useAnswer, useList, type JobRow, type Network, type PriceRow, type ThroughputRow } from "../../lib/api";
 import { gpuName, useGpuModels } from "../../lib/gpus";
-import { count, decimal, IO, span } from "../../lib/format";
+import { count, decimal, IO, many, span } from "../../lib/format";
 import { Answer, Card, Empty, Figure, Figures, Io, Problem, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
 import { SECONDS } from "../../ui/ticks";
@@ -11,13 +11,13 @@ import { JobTable } from "../jobs/table";
 /** Hours shown in the charts: a week. */
 const HOURS = 168;
 
-/** What goes on in the whole market. */
+/** The market at a glance. */
 export function MarketPage() {
   const network = useAnswer<Network>("network");
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>
-      <Title says="Suppliers compute. A result that nobody proves wrong is paid; a wrong one is proved on the chain from a single element, and costs its device the bond.">Market</Title>
+      <Title says="Suppliers run jobs on their GPUs. A result is paid unless somebody proves it wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
       {network.error && !network.data ? (
         <Problem error={network.error} retry={() => void network.refetch()} />
       ) : (
@@ -36,7 +36,7 @@ export function MarketPage() {
   );
 }
 
-/** Figures of the market; dots stand for those that are on their way, so that nothing moves when they come. */
+/** Figures of the market. Dots stand for those still loading, so that nothing moves when they arrive. */
 function NetworkFigures({ of: now }: { of: Network | undefined }) {
   const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
   const amount = (value: number | undefined) => (value === undefined ? "…" : <Io of={value} rough />);
@@ -45,22 +45,22 @@ function NetworkFigures({ of: now }: { of: Network | undefined }) {
       <Figure name="GPUs registered" says={`${number(now?.devices)} devices`}>
         {number(now?.gpus)}
       </Figure>
-      <Figure name="GPUs staked" says="of those">
+      <Figure name="GPUs staked" says="of those registered">
         {number(now?.gpus_staked)}
       </Figure>
-      <Figure name="GPUs verified" says="checked in lately">
+      <Figure name="GPUs verified" says="checked in recently">
         {number(now?.gpus_verified)}
       </Figure>
-      <Figure name="GPUs busy" says="with a job">
+      <Figure name="GPUs busy" says="running a job">
         {number(now?.gpus_busy)}
       </Figure>
-      <Figure name="Staked" says="own and co-stake">
+      <Figure name="Staked" says="own stake and co-stake">
         {amount(now?.staked)}
       </Figure>
-      <Figure name="Jobs settled" says={`${number(now?.jobs)} opened`}>
+      <Figure name="Jobs settled" says={`of ${number(now?.jobs)} opened`}>
         {number(now?.jobs_settled)}
       </Figure>
-      <Figure name="Convicted" says="results proved wrong">
+      <Figure name="Convictions" says="results proven wrong">
         {number(now?.jobs_convicted)}
       </Figure>
       <Figure name="Paid to suppliers" says="for jobs">
@@ -90,18 +90,18 @@ function Prices() {
     };
   }, [prices.data, gpus.data]);
   return (
-    <Card title="Mean price of a unit, $IO" tall>
+    <Card title="Average price per unit, $IO" tall>
       <Answer of={prices}>
         {() =>
           chart.times.length > 0 ? (
             <>
-              <Chart label="Price of a unit over the last week, by GPU model" times={chart.times} lines={chart.lines} format={price} />
+              <Chart label="Price per unit over the last week, by GPU model" times={chart.times} lines={chart.lines} format={price} />
               <p className="muted small">
-                {count(chart.jobs)} jobs claimed within the last week, at {price(chart.low)} to {price(chart.high)}.
+                {many(chart.jobs, "job")} claimed in the last week, at {price(chart.low)} to {price(chart.high)} $IO per unit.
               </p>
             </>
           ) : (
-            <Empty>No job was claimed within the last week.</Empty>
+            <Empty>No jobs were claimed in the last week.</Empty>
           )
         }
       </Answer>
@@ -115,38 +115,38 @@ function Throughput() {
   const throughput = useAnswer<{ rows: ThroughputRow[] }>("throughput", { hours: HOURS });
   const chart = useMemo(() => {
     const rows = throughput.data?.rows ?? [];
-    // Jobs may be settled in an hour that brought no result.
+    // An hour may have settled jobs but no new result.
     const timed = rows.filter(({ p50 }) => p50 !== null).sort((a, b) => a.hour - b.hour);
     return {
       times: timed.map(({ hour }) => hour),
       lines: [
-        { name: "median", values: timed.map(({ p50 }) => p50) },
-        { name: "95 of 100", values: timed.map(({ p95 }) => p95) },
-        { name: "99 of 100", values: timed.map(({ p99 }) => p99) },
+        { name: "Median", values: timed.map(({ p50 }) => p50) },
+        { name: "95th percentile", values: timed.map(({ p95 }) => p95) },
+        { name: "99th percentile", values: timed.map(({ p99 }) => p99) },
       ],
       settled: rows.reduce((sum, row) => sum + row.settled, 0),
       units: rows.reduce((sum, row) => sum + row.units, 0),
     };
   }, [throughput.data]);
   return (
-    <Card title="From opening to result" tall>
+    <Card title="Time to result" tall>
       <Answer of={throughput}>
         {() =>
           chart.times.length > 0 ? (
             <>
               <Chart
-                label="Time from opening a job to its result over the last week"
+                label="Time from opening a job to its result, over the last week"
                 times={chart.times}
                 lines={chart.lines}
                 format={span}
                 steps={SECONDS}
               />
               <p className="muted small">
-                {count(chart.settled)} jobs settled and {count(chart.units)} units computed within the last week.
+                {many(chart.settled, "job")} settled and {many(chart.units, "unit")} computed in the last week.
               </p>
             </>
           ) : (
-            <Empty>No job ran within the last week.</Empty>
+            <Empty>No jobs ran in the last week.</Empty>
           )
         }
       </Answer>

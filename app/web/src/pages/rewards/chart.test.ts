@@ -4,13 +4,13 @@ import type { Position } from "../../generated/costaking";
 import type { RewardRow, ShareRow } from "../../lib/api";
 import { DAY, gathered, incomeLines, ofPositions, perHour, sums } from "./chart";
 
-test("income of a step is one sum, and steps without any are zero", () => {
+test("the income of a time step is summed, and steps without any are zero", () => {
   const rows = [
     { hour: 3 * 3_600, reward: 5 },
     { hour: 3_600, reward: 1 },
     { hour: 3_600, reward: 2 },
   ];
-  expect(perHour(rows)).toEqual({ times: [3_600, 7_200, 10_800], lines: [{ name: "rewards", values: [3, 0, 5] }] });
+  expect(perHour(rows)).toEqual({ times: [3_600, 7_200, 10_800], lines: [{ name: "Rewards", values: [3, 0, 5] }] });
   expect(sums([...rows, { hour: DAY, reward: 7 }], DAY)).toEqual({ times: [0, DAY], values: [8, 7] });
   expect(sums([], DAY)).toEqual({ times: [], values: [] });
 });
@@ -32,14 +32,14 @@ test("devices and co-stake share a chart's times", () => {
   expect(lines).toEqual({
     times: [3_600, 7_200],
     lines: [
-      { name: "devices", values: [5, 0] },
-      { name: "co-stake", values: [0, 2] },
+      { name: "Devices", values: [5, 0] },
+      { name: "Co-stake", values: [0, 2] },
     ],
   });
-  expect(incomeLines([{ hour: 3_600, reward: 5 }], [], 3_600).lines.map(({ name }) => name)).toEqual(["devices"]);
+  expect(incomeLines([{ hour: 3_600, reward: 5 }], [], 3_600).lines.map(({ name }) => name)).toEqual(["Devices"]);
 });
 
-test("of an hour shared, positions got the part of the shares that they had then", () => {
+test("positions get their part of an hour by the shares at the time", () => {
   const row = { offer: "a", hour: 7_200, part: 100, shares: "40" } as ShareRow;
   const position = (offer: string, fromHour: number, shares: bigint) => ({ offer, fromHour, shares }) as Position;
   const held = [position("a", 2, 10n), position("a", 3, 20n), position("b", 1, 30n)];
@@ -49,7 +49,7 @@ test("of an hour shared, positions got the part of the shares that they had then
   ]);
 });
 
-test("a new hour on a full page is another list, the same hours asked for again are not", () => {
+test("a new hour makes a new list; the same hours fetched again do not", () => {
   const answer = (newest: number) => {
     const rows = [newest, newest - 1].map((id): RewardRow => ({ id, device: "d", hour: id * 3_600, reward: 1, time: null }));
     return gathered([{ data: { rows, next: 1 }, isPending: false, error: null }]);

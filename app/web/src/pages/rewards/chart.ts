@@ -6,16 +6,16 @@ import { HOUR } from "./emission";
 
 /** Seconds of a day. */
 export const DAY = 86_400;
-/** Most points of a chart; a gap is filled with zeros up to there. */
+/** Most points of a chart, including the zeros that fill gaps. */
 const MOST = 24 * 31;
 
-/** What came in at a time, unix seconds and base units. */
+/** Rewards of an hour (unix seconds), in base units. */
 export interface Income {
   hour: number;
   reward: number;
 }
 
-/** Sums by time steps, without a gap from the first to the last; at most the latest month of hours. */
+/** Sums per time step without gaps, limited to the latest steps. */
 export function sums(rows: readonly Income[], step: number): { times: number[]; values: number[] } {
   const by = new Map<number, number>();
   for (const { hour, reward } of rows) {
@@ -29,7 +29,7 @@ export function sums(rows: readonly Income[], step: number): { times: number[]; 
   return { times, values: times.map((time) => by.get(time) ?? 0) };
 }
 
-/** Lines of what devices and co-stake brought by time steps, each where there is any. */
+/** Chart lines of the rewards of devices and co-stake per time step; a line without values is left out. */
 export function incomeLines(ofDevices: readonly Income[], ofShares: readonly Income[], step: number) {
   const own = sums(ofDevices, step);
   const co = sums(ofShares, step);
@@ -39,13 +39,13 @@ export function incomeLines(ofDevices: readonly Income[], ofShares: readonly Inc
     return times.map((time) => known.get(time) ?? 0);
   };
   const lines = [
-    ...(own.times.length > 0 ? [{ name: "devices", values: at(own) }] : []),
-    ...(co.times.length > 0 ? [{ name: "co-stake", values: at(co) }] : []),
+    ...(own.times.length > 0 ? [{ name: "Devices", values: at(own) }] : []),
+    ...(co.times.length > 0 ? [{ name: "Co-stake", values: at(co) }] : []),
   ];
   return { times, lines };
 }
 
-/** Of hours that offers shared, what the positions that are held now got. */
+/** The part of distributed rewards that went to the current positions. */
 export function ofPositions(rows: readonly ShareRow[], positions: readonly Pick<Position, "offer" | "fromHour" | "shares">[]): Income[] {
   return rows.map(({ offer, hour, part, shares }) => {
     const held = positions.filter((position) => position.offer === offer && position.fromHour * HOUR <= hour);
@@ -55,18 +55,18 @@ export function ofPositions(rows: readonly ShareRow[], positions: readonly Pick<
   });
 }
 
-/** Pages of several lists as one list, for `useQueries`: it stays the same one until a row is another, however many there are. */
+/** Combines the pages of several lists for `useQueries`, which keeps the result identical until a row changes. */
 export const gathered = <Row>(answers: readonly Pick<UseQueryResult<Page<Row>>, "data" | "isPending" | "error">[]) => ({
   rows: answers.flatMap(({ data }) => data?.rows ?? []),
   isPending: answers.some(({ isPending }) => isPending),
   error: answers.find(({ error }) => error)?.error ?? null,
 });
 
-/** A chart's line of rewards by hour. */
+/** Chart line of hourly rewards. */
 export function perHour(rows: readonly Income[]) {
   const { times, values } = sums(rows, HOUR);
-  return { times, lines: [{ name: "rewards", values }] };
+  return { times, lines: [{ name: "Rewards", values }] };
 }
 
-/** Base units on an axis. */
+/** Label for base units on an axis. */
 export const io = (base: number): string => decimal(BigInt(Math.round(base)), IO);

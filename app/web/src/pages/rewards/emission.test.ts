@@ -24,7 +24,7 @@ test("a published block: March, 744 hours, as ninth month", () => {
   expect(block(march + 1, monthStart(march))).toBe(0n);
 });
 
-test("months are those of the calendar in UTC", () => {
+test("months are calendar months in UTC", () => {
   expect(monthOf(0)).toBe(0);
   expect(monthOf(1_709_164_800)).toBe(54 * 12 + 1);
   expect(monthOf(1_798_675_200)).toBe(56 * 12 + 11);

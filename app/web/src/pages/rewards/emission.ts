@@ -1,16 +1,16 @@
-// What the market mints for suppliers: `protocol::emission`, in TypeScript.
+// The emission for suppliers: `protocol::emission`, in TypeScript.
 
-/** Seconds of an hour, which has one block. */
+/** Seconds in an hour; each hour has one reward block. */
 export const HOUR = 3_600;
 /** Months with an emission. */
 export const MONTHS = 240;
-/** What a month is of the one before: f = 0.98984…, in 10^-37. */
+/** Ratio of a month's emission to the month before: f = 0.98984…, in units of 10^-37. */
 const FACTOR = 9_898_489_529_623_495_163_521_151_973_357_901_461n;
 const SCALE = 10n ** 37n;
-/** Base units that rounding left, for the last month. */
+/** Base units lost to rounding, paid in the last month. */
 const DUST = 125n;
 
-/** Base units of a month, the first one being 0: `⌊10^15 / 3 · f^month⌋`; nothing outside the 240 months. */
+/** Emission of a month in base units, counted from 0: `⌊10^15 / 3 · f^month⌋`; 0 outside the 240 months. */
 export function emission(month: number): bigint {
   if (month < 0 || month >= MONTHS) return 0n;
   const power = BigInt(month);
@@ -24,10 +24,10 @@ export function monthOf(seconds: number): number {
   return (date.getUTCFullYear() - 1970) * 12 + date.getUTCMonth();
 }
 
-/** When a month begins, counted from January 1970; unix seconds. */
+/** Start of a month counted from January 1970, in unix seconds. */
 export const monthStart = (month: number): number => Date.UTC(1970, month, 1) / 1000;
 
-/** Base units that the hour of a moment mints: the month's over its hours, the last one with what rounding left. */
+/** Base units minted in the hour of a moment: the month's emission divided by its hours; the last hour also gets the remainder. */
 export function block(genesisMonth: number, seconds: number): bigint {
   const month = monthOf(seconds);
   const hours = (monthStart(month + 1) - monthStart(month)) / HOUR;

@@ -1,11 +1,11 @@
 import type { Address } from "@solana/kit";
 import { useQueries } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
-import type { Device } from "../../generated/staking";
+import type { Device, Emission } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
-import { count, io } from "../../lib/format";
+import { count, day, many, percent } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -20,54 +20,72 @@ import { minimumOf } from "../devices/stake";
 import { DAY, gathered, incomeLines, io as amount, ofPositions } from "./chart";
 import { block, emission, HOUR, monthOf, monthStart, MONTHS } from "./emission";
 
-/** Rows of income asked for a device or an offer: more than a week of hours. */
+/** Rows fetched for the income of a device or an offer: more than a week of hours. */
 const ROWS = 200;
 
-/** What the connected wallet earns and can claim; what the market mints and shares by the hour. */
+/** The rewards of the connected wallet, and what the market mints and distributes each hour. */
 export function RewardsPage() {
   const { address } = useWallet();
-  return (
+  const market = (
     <>
-      <Title says="Each hour the market mints a block, which the devices that were there for the whole of it share by their scores.">Rewards</Title>
-      {address && <Own owner={address} />}
       <Month />
       <Hours />
     </>
   );
+  return (
+    <>
+      <Title says="Every hour the market mints a block of $IO. Devices that were online for the whole hour share it in proportion to their scores.">Rewards</Title>
+      {address ? <Own owner={address}>{market}</Own> : market}
+    </>
+  );
 }
 
-function Own({ owner }: { owner: Address }) {
+/** The rewards of a wallet, above those of the market, which follow once they cannot be moved by what loads above them. */
+function Own({ owner, children }: { owner: Address; children: ReactNode }) {
   const devices = useAll(["devices of", owner], DEVICE, [{ offset: OWNER_AT, bytes: addressBytes(owner) }]);
   const holdings = useHoldings(owner);
+  const [gpus, staking] = [useGpuModels(), useStaking()];
   const sum = (devices.data ?? []).reduce((all, { rewards }) => all + rewards, 0n);
   const shared = holdings.positions.reduce((all, position) => {
     const offer = holdings.offers.get(position.offer);
     return all + (offer ? claimable(position, offer) : 0n);
   }, 0n);
   const nothing = devices.data?.length === 0 && holdings.known && holdings.positions.length === 0;
-  if (devices.error && !devices.data) return <Problem error={devices.error} retry={() => void devices.refetch()} />;
-  if (!devices.data || !holdings.known) return holdings.error ? <Problem error={holdings.error} /> : <Loading />;
+  const failed = [devices, gpus, staking].find(({ data, error }) => error && !data);
+  if (!devices.data || !gpus.data || !staking.data || !holdings.known) {
+    if (!failed && !holdings.error) return <Loading />;
+    return (
+      <>
+        <Problem error={failed?.error ?? holdings.error} retry={failed && (() => void failed.refetch())} />
+        {children}
+      </>
+    );
+  }
   if (nothing) {
     return (
-      <Empty>
-        This wallet has no device and no co-stake, so nothing comes in. <Link href="/devices">Register a device</Link> or{" "}
-        <Link href="/co-staking">join an offer</Link>.
-      </Empty>
+      <>
+        <Empty>
+          This wallet has no devices and no co-stake, so it earns no rewards. <Link href="/devices">Register a device</Link> or{" "}
+          <Link href="/co-staking">join an offer</Link>.
+        </Empty>
+        {children}
+      </>
     );
   }
   return (
     <>
       <Figures>
-        <Figure name="To claim of devices" says={`devices: ${count(devices.data.length)}`}>
+        <Figure name="Claimable from devices" says={many(devices.data.length, "device")}>
           <Io of={sum} rough />
         </Figure>
-        <Figure name="To claim of co-stake" says={`positions: ${count(holdings.positions.length)}`}>
+        <Figure name="Claimable from co-stake" says={many(holdings.positions.length, "position")}>
           <Io of={shared} rough />
         </Figure>
       </Figures>
       <Claims devices={devices.data} holdings={holdings} />
       <Income devices={devices.data} holdings={holdings} />
       <History owner={owner} devices={devices.data} />
+      {children}
     </>
   );
 }
@@ -85,7 +103,7 @@ function Claims({ devices, holdings }: Earning) {
   const now = useNow();
   const blocks = hours.data ?? [];
   return (
-    <Card title="What can be claimed">
+    <Card title="Claim">
       <div className="acts">
         {devices.map((device) => {
           const gpu = gpus.data?.find(({ id }) => id === device.gpuModel);
@@ -95,7 +113,7 @@ function Claims({ devices, holdings }: Earning) {
           return (
             <div key={device.address}>
               <p>
-                {name}: device <Key of={device.address} to={`/devices/${device.address}`} />
+                {name}, device <Key of={device.address} to={`/devices/${device.address}`} />
               </p>
               <ClaimDevice device={device} standing={standing} blocks={blocks} />
             </div>
@@ -108,7 +126,7 @@ function Claims({ devices, holdings }: Earning) {
           return (
             <div key={position.address}>
               <p>
-                Co-stake: offer <Key of={position.offer} to={`/co-staking/${position.offer}`} />
+                Co-stake in offer <Key of={position.offer} to={`/co-staking/${position.offer}`} />
               </p>
               <ClaimPosition position={position} offer={offer} device={device} />
             </div>
@@ -119,7 +137,7 @@ function Claims({ devices, holdings }: Earning) {
   );
 }
 
-/** What came in by the hour: what own devices collected, and of offers the part of the shares held now. */
+/** Hourly income: rewards collected by the wallet's devices, and the part of its current positions in those of offers. */
 function useIncome({ devices, holdings: { positions } }: Earning) {
   const collected = useQueries({
     queries: devices.map(({ address }) => ({
@@ -147,10 +165,10 @@ function Income(of: Earning) {
   const { times, lines } = useMemo(() => incomeLines(income.ofDevices, income.ofShares, step), [income.ofDevices, income.ofShares, step]);
   return (
     <Card
-      title="What came in, $IO"
+      title="Income, $IO"
       actions={
         <Choice
-          label="By"
+          label="Per"
           value={by}
           onChange={setBy}
           options={[
@@ -165,12 +183,12 @@ function Income(of: Earning) {
       ) : income.isPending ? (
         <Loading />
       ) : times.length === 0 ? (
-        <Empty>Nothing has come in yet. An hour is paid when it is settled, two hours or more after it began.</Empty>
+        <Empty>No rewards yet. An hour is paid once it is settled, two hours or more after it began.</Empty>
       ) : (
         <>
-          <Chart label={`Rewards by ${by}, $IO`} times={times} lines={lines} format={amount} />
+          <Chart label={`Rewards per ${by}, $IO`} times={times} lines={lines} format={amount} />
           <p className="muted small">
-            Of devices it is the owner's part; of offers, what the shares that you hold now got. The last {ROWS} hours of each.
+            Your part as the owner of devices, and the part of your current positions in offers. Up to {ROWS} hours of each.
           </p>
         </>
       )}
@@ -182,8 +200,8 @@ function History({ owner, devices }: { owner: Address; devices: Found<Device>[] 
   const claims = useList<ClaimRow>("claims", { holder: owner, limit: 50 });
   const own = new Set(devices.map(({ address }) => address as string));
   return (
-    <Card title="Claims">
-      <Answer of={{ ...claims, data: claims.rows }} empty="This wallet has claimed nothing yet.">
+    <Card title="Claim history">
+      <Answer of={{ ...claims, data: claims.rows }} empty="This wallet has not claimed any rewards yet.">
         {(rows) => (
           <Table
             caption="Claims"
@@ -193,15 +211,15 @@ function History({ owner, devices }: { owner: Address; devices: Found<Device>[] 
             columns={[
               { name: "When", cell: ({ time }) => <Moment at={time} /> },
               {
-                name: "Of",
+                name: "From",
                 cell: ({ device, offer }) =>
                   offer ? (
                     <>
-                      offer <Key of={offer} to={`/co-staking/${offer}`} />
+                      Offer <Key of={offer} to={`/co-staking/${offer}`} />
                     </>
                   ) : (
                     <>
-                      {device && own.has(device) ? "device" : "former device"} <Key of={device} to={`/devices/${device}`} />
+                      {device && own.has(device) ? "Device" : "Former device"} <Key of={device} to={`/devices/${device}`} />
                     </>
                   ),
               },
@@ -215,33 +233,35 @@ function History({ owner, devices }: { owner: Address; devices: Found<Device>[] 
   );
 }
 
+/** The emission. Dots stand for the values while they load, so that nothing moves when they arrive. */
 function Month() {
   const rules = useEmission();
   const now = useNow();
   const market = useMarket();
+  const { data: of } = rules;
+  const month = monthOf(now);
+  const number = of ? month - of.genesisMonth : 0;
+  const value = (known: (rules: Emission) => ReactNode) => (of ? known(of) : "…");
   return (
     <Card title="Emission">
-      <Answer of={{ ...rules, data: rules.data === null ? [] : rules.data && [rules.data] }} empty={`The emission of ${market.config.cluster} has not been started; nothing is minted yet.`}>
-        {([of]) => {
-          if (!of) return null;
-          const month = monthOf(now);
-          const number = month - of.genesisMonth;
-          const end = monthStart(month + 1);
-          return (
-            <Facts
-              of={[
-                ["This month", number >= 0 && number < MONTHS ? `${io(emission(number))}, month ${number + 1} of ${MONTHS}` : "none: outside the 240 months"],
-                ["This hour's block", io(block(of.genesisMonth, now))],
-                ["To the enterprise pool", `${of.enterpriseBps / 100} %, the rest to the community's`],
-                ["Next month", `${io(emission(number + 1))}, from ${new Date(end * 1000).toISOString().slice(0, 10)} UTC`],
-                ["Next hour to settle", <Moment at={of.nextHour} />],
-                ["Settled and not paid out yet", io(of.owed)],
-                ["Paid after", `more than ${of.minUptime / HOUR} h without a gap`],
-              ]}
-            />
-          );
-        }}
-      </Answer>
+      {of === null ? (
+        <Empty>Rewards have not started on {market.config.cluster}; nothing is minted yet.</Empty>
+      ) : rules.error && !of ? (
+        <Problem error={rules.error} retry={() => void rules.refetch()} />
+      ) : (
+        <Facts
+          of={[
+            ["Month", value(() => (number >= 0 && number < MONTHS ? `${number + 1} of ${MONTHS}` : `outside the ${MONTHS} months`))],
+            ["Minted this month", value(() => <Io of={emission(number)} rough />)],
+            ["Minted this hour", value(({ genesisMonth }) => <Io of={block(genesisMonth, now)} rough />)],
+            [`Next month, from ${day(monthStart(month + 1))}`, value(() => <Io of={emission(number + 1)} rough />)],
+            ["Enterprise / community pool", value(({ enterpriseBps }) => `${percent(enterpriseBps)} / ${percent(10_000 - enterpriseBps)}`)],
+            ["Next hour to settle", value(({ nextHour }) => <Moment at={nextHour} />)],
+            ["Settled, not paid out yet", value(({ owed }) => <Io of={owed} rough />)],
+            ["Uptime before rewards", value(({ minUptime }) => `more than ${minUptime / HOUR} h`)],
+          ]}
+        />
+      )}
     </Card>
   );
 }
@@ -253,18 +273,18 @@ function Hours() {
     return {
       times: rows.map(({ hour }) => hour),
       lines: [
-        { name: "enterprise", values: rows.map(({ enterprise }) => enterprise) },
-        { name: "community", values: rows.map(({ community }) => community) },
+        { name: "Enterprise", values: rows.map(({ enterprise }) => enterprise) },
+        { name: "Community", values: rows.map(({ community }) => community) },
       ],
     };
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [hours.data]);
   return (
-    <Card title="Hours">
+    <Card title="Hourly blocks" tall>
       <Answer of={{ ...hours, data: hours.rows }} empty="No hour has been settled yet.">
         {(rows) => (
           <>
-            {rows.length > 1 && <Chart label="What devices shared by hour, $IO, by pool" {...chart} format={amount} />}
+            {rows.length > 1 && <Chart label="Rewards distributed per hour, by pool, $IO" {...chart} format={amount} />}
             <Table
               caption="Settled hours"
               rows={rows}
@@ -273,14 +293,14 @@ function Hours() {
               more={hours}
               columns={[
                 { name: "Hour", cell: ({ hour }) => <Moment at={hour} /> },
-                { name: "Block", number: true, cell: ({ block }) => <Io of={block} /> },
-                { name: "Enterprise", number: true, cell: ({ enterprise }) => <Io of={enterprise} /> },
-                { name: "Community", number: true, cell: ({ community }) => <Io of={community} /> },
+                { name: "Block", number: true, cell: ({ block }) => <Io of={block} rough /> },
+                { name: "Enterprise", number: true, cell: ({ enterprise }) => <Io of={enterprise} rough /> },
+                { name: "Community", number: true, cell: ({ community }) => <Io of={community} rough /> },
                 { name: "Enterprise scores", number: true, wide: true, cell: ({ enterprise_score }) => count(enterprise_score) },
                 { name: "Community scores", number: true, wide: true, cell: ({ community_score }) => count(community_score) },
               ]}
             />
-            <p className="muted small">A pool that nobody shares leaves its part in the vault.</p>
+            <p className="muted small">If a pool has no devices in an hour, its part stays in the vault.</p>
           </>
         )}
       </Answer>

@@ -18,13 +18,13 @@ test("published scores", () => {
   }
 });
 
-test("a published reward, and pools nobody shares", () => {
+test("a published reward, and pools without devices", () => {
   const got = reward(455_962_000_000n, 100_200n, 519_965_481n);
   expect(got > 87_866_100n && got < 87_866_300n).toBe(true);
   expect([reward(9n, 7n, 7n), reward(9n, 0n, 0n), reward(9n, 5n, 0n), reward(9n, 8n, 7n)]).toEqual([9n, 0n, 0n, 0n]);
 });
 
-test("a week is put up from the hours that are known, with a newcomer's own score in the sums", () => {
+test("known hours are extrapolated to a week, with a newcomer's own score added", () => {
   const gpu = { pool: 1, multiplierX100: 100 };
   // 20,050 points, of the lowest tier, beside as many.
   expect(weekly([hour(0, 20_050n, 100n)], newcomer(gpu, 1))).toBe(50n * 168n);
@@ -37,7 +37,7 @@ test("a week is put up from the hours that are known, with a newcomer's own scor
   expect(weekly([hour(0, 50n, 100n)], newcomer({ pool: 1, multiplierX100: 0 }, 1))).toBe(0n);
 });
 
-test("only settled hours of seven days count", () => {
+test("only settled hours of the last seven days count", () => {
   const now = 8 * 86_400;
   const hours = [{ ...hour(now - 3_600, 1n, 1n), settled: false }, hour(86_400, 1n, 1n), hour(86_399, 1n, 1n)];
   expect(lastWeek(hours, now).map((of) => of.hour)).toEqual([86_400n]);

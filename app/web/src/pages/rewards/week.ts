@@ -1,15 +1,15 @@
-// What a week of rewards brings, by the hours of the last seven days: `protocol::score` and the command line's `week`, in TypeScript.
+// Estimated weekly rewards, from the hours of the last seven days: `protocol::score` and the CLI's `week`, in TypeScript.
 
 import type { Device, GpuModel, RewardBlock } from "../../generated/staking";
 import { HOUR } from "./emission";
 
-/** Seconds of a week. */
+/** Seconds in a week. */
 export const WEEK = 7 * 86_400;
 
-/** What is needed of an hour's block. */
+/** The fields of a reward block that are used here. */
 export type Hour = Pick<RewardBlock, "hour" | "settled" | "scores" | "pools" | "multiplierWeight" | "tierWeight" | "hiredWeight">;
 
-/** GPUs as a score counts them. */
+/** What decides the score of GPUs. */
 export interface Rated {
   /** 0 enterprise, 1 community. */
   pool: number;
@@ -17,11 +17,11 @@ export interface Rated {
   quantity: number;
   /** Connectivity, 1 to 4. */
   tier: number;
-  /** Hours that begin after this hold its score in their sums already, unix seconds; of a newcomer none do. */
+  /** The sums of hours that start after this already include its score; unix seconds. Never, for a new device. */
   countedAfter: number;
 }
 
-/** GPUs that are not on the market yet. */
+/** GPUs that are not registered yet. */
 export const newcomer = (gpu: Pick<GpuModel, "pool" | "multiplierX100">, quantity: number): Rated => ({
   pool: gpu.pool,
   multiplierX100: gpu.multiplierX100,
@@ -30,7 +30,7 @@ export const newcomer = (gpu: Pick<GpuModel, "pool" | "multiplierX100">, quantit
   countedAfter: Number.POSITIVE_INFINITY,
 });
 
-/** A device that is there; an hour is paid after more than `minUptime` seconds of presence. */
+/** A registered device; it earns hours after more than `minUptime` seconds of uptime. */
 export const rated = (device: Pick<Device, "quantity" | "tier" | "streakHour">, gpu: Pick<GpuModel, "pool" | "multiplierX100">, minUptime: number): Rated => ({
   ...newcomer(gpu, device.quantity),
   tier: device.tier,
@@ -43,14 +43,17 @@ export function score(hour: Pick<Hour, "multiplierWeight" | "tierWeight" | "hire
   return compute + BigInt(hour.tierWeight * of.tier) + (hired ? BigInt(hour.hiredWeight) : 0n);
 }
 
-/** Base units that a score gets of its pool, rounded down; nothing of an empty pool. */
+/** A score's part of its pool in base units, rounded down; 0 of an empty pool. */
 export const reward = (pool: bigint, points: bigint, sum: bigint): bigint => (sum === 0n || points > sum ? 0n : (pool * points) / sum);
 
-/** Settled hours of the last seven days, which the chain keeps for that long. */
+/** Settled hours of the last seven days, which is how long the chain keeps them. */
 export const lastWeek = <Block extends Pick<Hour, "hour" | "settled">>(blocks: readonly Block[], now: number): Block[] =>
   blocks.filter(({ hour, settled }) => settled && hour >= now - WEEK);
 
-/** Base units that GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, nor of a multiplier of 0. */
+/**
+ * Base units that GPUs would have earned, online but not hired in each hour, extrapolated
+ * to a week; 0 without hours or with a multiplier of 0.
+ */
 export function weekly(hours: readonly Hour[], of: Rated): bigint {
   if (hours.length === 0 || of.multiplierX100 === 0) return 0n;
   const all = hours.reduce((total, hour) => {
