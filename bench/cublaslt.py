@@ -1,8 +1,8 @@
-"""Products of int8 codes by NVIDIA's cuBLASLt, with each of the algorithms that it proposes. Numbers are those of its header cublasLt.h."""
+"""Products of int8 codes with NVIDIA's cuBLASLt, for each algorithm that it proposes. The constants are from its header cublasLt.h."""
 
 import ctypes
 
-# What an algorithm may use of the GPU's memory beside the codes, and how many are asked for.
+# GPU memory that an algorithm may use as its workspace, and the number of algorithms to ask for.
 WORKSPACE = 32 << 20
 CANDIDATES = 8
 
@@ -24,13 +24,13 @@ FUNCTIONS = {
 
 
 class Candidate(ctypes.Structure):
-    """An algorithm, as cublasLtMatmulHeuristicResult_t has it."""
+    """A proposed algorithm: cublasLtMatmulHeuristicResult_t."""
 
     _fields_ = [("algorithm", ctypes.c_uint64 * 8), ("workspace", SIZE), ("state", INT), ("waves", ctypes.c_float), ("reserved", INT * 4)]
 
 
 def loaded():
-    """The library that this process has: PyTorch's, wherever it lies."""
+    """The cuBLASLt that PyTorch has loaded into this process."""
     with open("/proc/self/maps") as maps:
         paths = [line.split(maxsplit=5)[-1].strip() for line in maps if "/libcublasLt.so" in line]
     if not paths:
@@ -39,15 +39,15 @@ def loaded():
 
 
 class Product:
-    """Sums of `rows` × `terms` codes by `columns` × `terms` codes, both row after row. What it makes lives as long as the process."""
+    """The int32 product of `rows` × `terms` codes and `columns` × `terms` codes, both row-major. Its handles are never freed."""
 
     def __init__(self, library, rows, columns, terms):
         self.library = library
         for name, arguments in FUNCTIONS.items():
             getattr(library, f"cublasLt{name}").argtypes = arguments
         self.handle = self.made("Create")
-        # To cuBLASLt a matrix lies column after column, so it sees all of this transposed: the sums are the second factor, as it is
-        # undone, times the first as it is. For codes it has no other form.
+        # cuBLASLt is column-major, so it sees all matrices transposed. Therefore the sums are the second factor, transposed back, times the
+        # first one as it is. This is also the only form that cuBLASLt supports for int8.
         self.operation = self.made("MatmulDescCreate", COMPUTE_32I, R_32I)
         self.set("MatmulDescSetAttribute", self.operation, TRANSPOSE_A, INT(TRANSPOSED))
         sizes = [(R_8I, terms, columns), (R_8I, terms, rows), (R_32I, columns, rows)]
@@ -62,7 +62,7 @@ class Product:
     def call(self, name, *arguments):
         status = getattr(self.library, f"cublasLt{name}")(*arguments)
         if status != 0:
-            raise RuntimeError(f"cublasLt{name} gave {status}")
+            raise RuntimeError(f"cublasLt{name} failed with status {status}")
 
     def made(self, name, *arguments):
         made = POINTER()
@@ -73,7 +73,7 @@ class Product:
         self.call(name, of, attribute, ctypes.byref(value), ctypes.sizeof(value))
 
     def run(self, candidate, first, second, sums, workspace):
-        """Begins a product of tensors by an algorithm, on the stream that is PyTorch's unless told otherwise."""
+        """Starts a product of tensors with an algorithm, on PyTorch's default stream."""
         at = [tensor.data_ptr() for tensor in (second, first, sums, workspace)]
         one, zero = ctypes.byref(INT(1)), ctypes.byref(INT(0))
         factors = [one, at[0], self.second, at[1], self.first]

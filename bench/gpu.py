@@ -1,13 +1,13 @@
-"""Measures the engine on this machine's GPU beside PyTorch, and writes bench/gpu.md.
+"""Measures the engine on this machine's GPU, compares it with PyTorch, and writes bench/gpu.md.
 
     python3 bench/gpu.py --engine target/bin/engine-bench-release --tests target/bin/gpus-release
 
-needs nothing but Python 3.8, those two programs, the models, NVIDIA's driver and NVRTC, which Python's packages may bring; with PyTorch in
-this Python the engine is compared with it, and with compute-sanitizer, of CUDA or of a Python package, the tests run under it too. `cargo
-xtask bench gpu` builds the programs and calls this.
+Needs only Python 3.8, these two programs, the models, NVIDIA's driver, and NVRTC, for example from a Python package. If this Python has
+PyTorch, the engine is compared with it. If compute-sanitizer is found, in CUDA or in a Python package, the tests also run under it. `cargo
+xtask bench gpu` builds the programs and runs this script.
 
-What matters most comes first, and the page is written again after every step, so that a run that is cut short leaves what it has: the
-tests, one turn of everything, compute-sanitizer, further turns. All that the programs print is in a log beside the page.
+The most important steps come first: the tests, one turn of every benchmark, compute-sanitizer, further turns. The page is rewritten after
+every step, so that a run that is cut short leaves what it has. Everything that the programs print is in a log next to the page.
 """
 
 from __future__ import annotations
@@ -34,72 +34,73 @@ from gpu_page import INTERVALS, RATIOS, SANITISED, TOOLS, Found, Load, Measured,
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "bench/gpu_reference.py"
-# Where CUDA's toolkits lie.
+# The folder with CUDA's toolkits.
 TOOLKITS = Path("/usr/local")
-# Op cases of a test under compute-sanitizer: all takes many times as long there.
+# Op cases of a test under compute-sanitizer, which makes everything many times slower.
 SANITISED_CASES = "50"
-# Within which every program has to end, and if there is an end to all of them, compute-sanitizer with all its tools before the second turn.
+# Time limit for each program; and, if there is a limit for the whole run, for all of compute-sanitizer before the second turn.
 SECONDS = 600
 SANITISER_SECONDS = 150
-# What a test under it may take at least: such a test starts slowly.
+# Least time limit for a test under compute-sanitizer, where tests start slowly.
 SANITISED_SECONDS = 25
-# Share of the time left that a program may take: one that hangs leaves some to the others. Of what PyTorch may take, compiling gets a part.
+# Share of the remaining time that a program may take, so that one that hangs leaves some for the others; and the share of PyTorch's time
+# that compiling may take.
 SHARE = 1 / 3
 COMPILE_SHARE = 1 / 2
-# What nvidia-smi may take, and what the driver may to end a program.
+# Time limits for nvidia-smi, and for the driver to end a program.
 SMI_SECONDS = 20
 KILL_SECONDS = 10
-# What it prints every second of how a GPU fares; drivers before 535 do not know the last of it, and then it prints nothing of use.
+# Prints the load of the GPU every second. Drivers before 535 do not know the last field; then the output is useless.
 LOAD = [
     "nvidia-smi", "--id=0", "--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--format=csv,noheader,nounits",
     "--loop=1",
 ]
-# Batches that are timed: of so many there is a slowest hundredth, and large ones take long.
+# Number of timed batches: enough for a p99, and no more, because large batches take long.
 BATCHES = 100
 
 
 class Failed(Exception):
-    """A program that was run failed; the message says which, and what it said."""
+    """A program failed. The message names it and quotes its output."""
 
 
 class Ran(NamedTuple):
-    """How a program ended, None if it had to be ended, what it had printed by then, and the seconds that it had."""
+    """A finished program: its exit code (None if it was stopped), what it printed, and its time limit in seconds."""
 
     code: int | None
     printed: str
     seconds: float = 0
 
     def passed(self):
-        """Whether a test did."""
+        """Whether the program is a test that passed."""
         return self.code == 0 and "test result: ok" in self.printed
 
     def ended(self):
-        """How it ended, and what it said last."""
-        how = f"it had to be ended after {self.seconds:.0f} s" if self.code is None else f"it ended with code {self.code}"
+        """How the program ended, and the last line that it printed."""
+        how = f"it was stopped after {self.seconds:.0f} s" if self.code is None else f"it exited with code {self.code}"
         lines = self.printed.strip().splitlines()
-        return f"{how}, and said last: {lines[-1]}" if lines else how
+        return f"{how}; its last output was: {lines[-1]}" if lines else how
 
 
 class Programs:
-    """Runs programs one after the other, within a time if one is set, and appends to a log what they print, as they do."""
+    """Runs programs one after the other, with an optional time limit for all of them, and appends their output to a log."""
 
     def __init__(self, log, seconds=None):
         self.log, self.environment, self.share = log, dict(os.environ), SHARE
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def left(self):
-        """Seconds that are left."""
+        """Seconds left of the time limit."""
         return SECONDS if self.end is None else self.end - time.monotonic()
 
     def limit(self, most=SECONDS):
-        """Seconds that the next program may take."""
+        """Time limit for the next program in seconds."""
         return min(most, SECONDS if self.end is None else self.share * self.left())
 
     def run(self, command, most=SECONDS, **environment):
-        """Runs a program to its end, whatever that is, or ends it and all that it has started."""
+        """Runs a program until it ends, or kills it and its children at the time limit."""
         seconds = self.limit(most)
         if seconds <= 0:
-            raise Failed(f"there was no time for {Path(command[0]).name}")
+            raise Failed(f"there was no time left for {Path(command[0]).name}")
         with self.log.open("ab") as log:
             log.write(f"\n$ {shlex.join(map(str, command))}\n".encode())
             log.flush()
@@ -116,7 +117,7 @@ class Programs:
             return Ran(code, log.read().decode(errors="replace"), seconds)
 
     def start(self, command, output, **environment):
-        """Starts a program that prints to a file."""
+        """Starts a program with its output in a file."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
         try:
             return subprocess.Popen(list(map(str, command)), env={**self.environment, **environment}, start_new_session=True, **streams)
@@ -125,7 +126,7 @@ class Programs:
 
     @contextlib.contextmanager
     def beside(self, command):
-        """Has a program run meanwhile, if it can, and gives a list that has by the end the lines that it printed."""
+        """Runs a program in the background, if it can be started. Yields a list that at the end holds the lines that it printed."""
         lines = []
         with tempfile.TemporaryFile() as output:
             try:
@@ -141,17 +142,17 @@ class Programs:
                 lines += output.read().decode(errors="replace").splitlines()
 
     def last_line(self, command, most=SECONDS):
-        """The last line that a program prints, or of a report the one that is JSON; it has to succeed."""
+        """The last JSON line that a program prints, or else its last line. Fails if the program fails."""
         ran = self.run(command, most)
         lines = ran.printed.strip().splitlines()
         if ran.code is None:
-            raise Failed(f"{Path(command[0]).name} had to be ended after {ran.seconds:.0f} s")
+            raise Failed(f"{Path(command[0]).name} was stopped after {ran.seconds:.0f} s")
         if ran.code != 0:
-            raise Failed(f"{Path(command[0]).name} failed: {lines[-1] if lines else 'it said nothing'}")
+            raise Failed(f"{Path(command[0]).name} failed: {lines[-1] if lines else 'it printed nothing'}")
         return next((line for line in reversed(lines) if line.startswith("{")), lines[-1] if lines else "")
 
     def report(self, command):
-        """The JSON that a benchmark prints."""
+        """The JSON report that a benchmark prints."""
         try:
             return json.loads(self.last_line(command))
         except ValueError as error:
@@ -159,7 +160,7 @@ class Programs:
 
 
 def kill(child):
-    """Ends a program and all that it has started, if it has not ended. One that the driver does not let go of is left alone."""
+    """Kills a program and its children, if it is still running. Gives up on a program that the driver keeps from ending."""
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -168,7 +169,7 @@ def kill(child):
 
 
 def networks(models):
-    """All that is measured."""
+    """All networks to measure."""
     shipped = [(path.parent, json.loads(path.read_text())) for path in sorted(models.glob("*/model.json"))]
     products = [(4096, 1), (4096, 4), (8192, 4)]
     return [
@@ -179,18 +180,18 @@ def networks(models):
 
 
 def checked(programs, command):
-    """A report of engine-bench, which has to have compared the GPU's bits with the CPU's."""
+    """A report of engine-bench, which must have compared the GPU's bits with the CPU's."""
     found = programs.report(command)
     if not (found.get("gpu") or {}).get("checked"):
-        raise Failed("engine-bench compared nothing with the CPU, so its figures count for nothing")
+        raise Failed("engine-bench compared nothing with the CPU, so its figures are not used")
     return found
 
 
 def measure(programs, engine, of, runs, peer, write):
-    """One more turn of a network. What has failed is not tried again: the engine, its trace of checkpoints, or PyTorch."""
+    """Measures one more turn of a network. Whatever has failed before is skipped: the engine, its trace of checkpoints, or PyTorch."""
     network, start = of.network, time.monotonic()
     last = of.turns[-1] if of.turns else None
-    # PyTorch, and the engine in further turns, do the units that the engine had room for in the first.
+    # PyTorch, and the engine in further turns, use the number of units that the engine had room for in its first turn.
     units = last.engine["gpu"]["units"] if last else network.units
     fixed = ["--units", units] if units else []
 
@@ -219,16 +220,16 @@ def measure(programs, engine, of, runs, peer, write):
             of.trouble = str(error)
     if network.interval and (not last or last.sparse):
         try:
-            # Its batches are not looked at.
+            # The figures of batches are not used.
             turn = turn._replace(sparse=traced(network.interval, 1))
         except Failed as error:
-            of.trouble = f"{of.trouble}; and " * bool(of.trouble) + f"with checkpoints {error}"
+            of.trouble = f"{of.trouble}; and " * bool(of.trouble) + f"with checkpoints, {error}"
     of.turns[-1] = turn
     of.seconds = time.monotonic() - start
 
 
 def load(samples):
-    """The most power among what nvidia-smi printed for LOAD, and all that held the clock down; None if it printed nothing of the kind."""
+    """The sample with the highest power draw in nvidia-smi's output for LOAD, with the reasons of all samples; None without samples."""
     found = []
     for sample in samples:
         with contextlib.suppress(ValueError):
@@ -243,7 +244,7 @@ def load(samples):
 
 
 def compared(printed):
-    """Op cases and fewest runs of a model that the gpus test printed to have compared, of the GPU that did fewest."""
+    """The numbers of op cases and of runs of a model that the test gpus reports as compared, for the GPU and model with the fewest."""
     ops, runs = (
         {key: int(count) for count, key in re.findall(pattern, printed)}
         for pattern in (r"compared: (\d+) op cases(?: on (GPU \d+))?", r"compared: (\d+) runs of (\w+ on GPU \d+)")
@@ -252,19 +253,19 @@ def compared(printed):
 
 
 def errors(ran):
-    """Errors that a tool of compute-sanitizer found, by the last line of what it printed; None if the test did not get through."""
+    """The number of errors in the last summary of compute-sanitizer; None if the test did not finish."""
     found = re.findall(r"SUMMARY: .*?(\d+) errors?", ran.printed)
     return int(found[-1]) if found and ran.passed() else None
 
 
 def refuse(arch, cores, compiler):
-    """Ends all if the kernels are not those that the GPU is measured for."""
+    """Exits if the kernels are not those that this GPU should be measured with."""
     if int(arch) == 90 and cores != "Group":
         sys.exit(f"error: NVRTC {compiler} is too old for Hopper's kernels; point IONET_NVRTC at 12.4 or later")
 
 
 def run_tests(programs, program, models, session, write):
-    """What the tests compare, each in a process of its own as a fault ends its process."""
+    """Runs the tests, each in its own process, because a fault ends the process."""
     try:
         ran = programs.run([program, "--list"])
     except Failed as error:
@@ -290,18 +291,18 @@ def run_tests(programs, program, models, session, write):
 
 
 def packages(pattern):
-    """What matches a pattern among NVIDIA's Python packages."""
+    """Files in NVIDIA's Python packages that match a pattern."""
     return [path for folder in sys.path if folder for path in Path(folder).glob(f"nvidia/{pattern}")]
 
 
 def compute_sanitizer():
-    """That on the PATH, of a toolkit of CUDA, or of a Python package."""
+    """The path of compute-sanitizer: from PATH, from a CUDA toolkit, or from a Python package."""
     elsewhere = [*TOOLKITS.glob("cuda*/bin/compute-sanitizer"), *packages("*/compute-sanitizer/compute-sanitizer")]
     return shutil.which("compute-sanitizer") or next(iter(elsewhere), None)
 
 
 def sanitise(programs, tool, program, models, seconds, session, write):
-    """Notes what compute-sanitizer's tools find in each test, the most important first; of what is noted, what was ended is tried again."""
+    """Runs each test under each tool of compute-sanitizer, most important first. Skips what has been done, except what was stopped."""
     end, found = None if programs.end is None else time.monotonic() + seconds, session.sanitised
     for name in SANITISED:
         for check in TOOLS:
@@ -309,7 +310,7 @@ def sanitise(programs, tool, program, models, seconds, session, write):
                 continue
             command = [tool, "--tool", check, program, "--exact", name, "--nocapture"]
             left = SECONDS if end is None else end - time.monotonic()
-            # One that hangs leaves some to the others.
+            # A test that hangs must leave time for the others.
             most = left if end is None else min(left, max(SHARE * left, SANITISED_SECONDS))
             try:
                 ran = programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES)
@@ -322,17 +323,17 @@ def sanitise(programs, tool, program, models, seconds, session, write):
 
 
 def selftest(programs, worker, models, session):
-    """Has the worker compare its golden vectors."""
+    """Lets the worker check its golden vectors."""
     try:
         programs.last_line([worker, "selftest", "--models", models, "--gpu", 0])
         session.golden = True
     except Failed as error:
         session.golden = False
-        session.troubles.append(f"The golden vectors were not all right: {error}.")
+        session.troubles.append(f"The golden vectors did not all match: {error}.")
 
 
 def version(library):
-    """Major and minor version of an NVRTC, none where it cannot be loaded."""
+    """Major and minor version of an NVRTC library; (0, 0) if it cannot be loaded."""
     major, minor = ctypes.c_int(0), ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(str(library)).nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
@@ -340,8 +341,8 @@ def version(library):
 
 
 def nvrtc():
-    """The newest NVRTC, of the cache, of Python's packages or of CUDA's toolkits, whose kernels the driver takes, as its major version is no
-    newer; without a driver the newest of all."""
+    """The newest NVRTC in the cache, in Python packages or in CUDA toolkits whose major version the driver supports; without a driver, the
+    newest of all."""
     newest = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
@@ -356,14 +357,14 @@ def nvrtc():
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", type=Path, required=True, help="the program engine-bench")
-    parser.add_argument("--tests", type=Path, help="the program of the engine's test gpus; without it nothing is compared with the CPU")
-    parser.add_argument("--worker", type=Path, help="the program ionet-worker; without it the golden vectors are not compared")
+    parser.add_argument("--tests", type=Path, help="the program of the engine's test gpus; without it, nothing is compared with the CPU")
+    parser.add_argument("--worker", type=Path, help="the program ionet-worker; without it, the golden vectors are not checked")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="folder of the model packages")
-    parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="where to write; the log lies beside it")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of engine and PyTorch")
-    parser.add_argument("--runs", type=int, default=100, help="timed runs of a turn, at least")
-    parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as engine-bench takes it: an H200's unless told")
-    parser.add_argument("--seconds", type=float, help="end after so many, with what there is by then")
+    parser.add_argument("--page", type=Path, default=ROOT / "bench/gpu.md", help="page to write; the log is written next to it")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of the engine and PyTorch")
+    parser.add_argument("--runs", type=int, default=100, help="least number of timed runs per turn")
+    parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as for engine-bench; the default is an H200's")
+    parser.add_argument("--seconds", type=float, help="time limit for everything; the page then shows what was measured by then")
     args = parser.parse_args(arguments)
     log = args.page.with_suffix(".log")
     log.unlink(missing_ok=True)
@@ -373,13 +374,13 @@ def main(arguments=None):
         name, driver = programs.last_line(query, SMI_SECONDS).split(", ")
         machine, trouble = f"{name}, driver {driver}", []
     except (Failed, ValueError) as error:
-        # Where it is missing, a GPU may be there all the same.
-        machine, trouble = "unknown", [f"The machine's name is not known: {error}."]
+        # There may be a GPU even if nvidia-smi is missing.
+        machine, trouble = "unknown", [f"The name of the GPU is not known: {error}."]
     if "IONET_NVRTC" not in programs.environment and (library := nvrtc()):
         programs.environment["IONET_NVRTC"] = str(library)
     peer = importlib.util.find_spec("torch") is not None
     if not peer:
-        print("… there is no PyTorch in this Python, so the engine is measured alone", file=sys.stderr)
+        print("… this Python has no PyTorch, so the engine is not compared with it", file=sys.stderr)
     engine, models = args.engine.resolve(), args.models.resolve()
     program, worker = (path and path.resolve() for path in (args.tests, args.worker))
     measured = [Measured(network) for network in networks(models)]
@@ -394,17 +395,17 @@ def main(arguments=None):
     if worker:
         selftest(programs, worker, models, session)
         write()
-    # A test that ended before it said what it compared is what compute-sanitizer is for.
+    # A test that failed before it reported anything is a case for compute-sanitizer too.
     compares = any(test.ops or test.trouble for test in session.tests)
     sanitiser = compute_sanitizer() if compares else None
     if compares and not sanitiser:
-        session.troubles.append("compute-sanitizer is neither on the PATH nor in a toolkit of CUDA nor among Python's packages.")
+        session.troubles.append("compute-sanitizer was not found on the PATH, in a CUDA toolkit or in a Python package.")
     for turn in range(args.rounds):
         for of in measured:
             if of.ended:
                 continue
             if of.seconds > programs.left():
-                of.trouble = of.trouble or f"there was no time for turn {turn + 1}"
+                of.trouble = of.trouble or f"there was no time left for turn {turn + 1}"
                 continue
             measure(programs, engine, of, args.runs, peer, write)
             print(f"{'✗' if of.trouble else '✓'} {' '.join(of.network.arguments)}: {of.trouble or 'measured'}", file=sys.stderr)
@@ -416,7 +417,7 @@ def main(arguments=None):
         except Failed as error:
             session.troubles.append(f"The work of a call was not measured: {error}.")
         write()
-        # What has ended once takes about as long again, and compute-sanitizer sees to its own.
+        # Whatever has finished once will take about as long again, and compute-sanitizer has its own limits.
         programs.share = 1
         if sanitiser:
             sanitise(programs, sanitiser, program, models, SANITISER_SECONDS, session, write)
@@ -424,7 +425,7 @@ def main(arguments=None):
         sanitise(programs, sanitiser, program, models, programs.left(), session, write)
     write()
     if not any(of.turns for of in measured):
-        sys.exit(f"error: nothing could be measured; {args.page} has the reasons, {log} all that was printed")
+        sys.exit(f"error: nothing could be measured; the reasons are in {args.page}, and the programs' output is in {log}")
     print(f"{args.page.read_text()}\nwritten to {args.page}")
 
 

@@ -1,4 +1,4 @@
-"""What `gpu.py` measures, what is asked of it, and the page that says both."""
+"""The data that `gpu.py` collects, the targets for it, and the page that shows both."""
 
 from __future__ import annotations
 
@@ -7,49 +7,64 @@ import statistics
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# The tools of compute-sanitizer, and the tests that run under them, the most important first.
+# The tools of compute-sanitizer, and the tests that run under them, most important first.
 TOOLS = ("memcheck", "racecheck", "synccheck")
 SANITISED = ("random_graphs", "every_kernel_of_ops", "every_kernel_of_work")
 
-# What the engine's rate has to be of PyTorch's, where PyTorch has such a network.
+# Targets for the engine's rate relative to PyTorch's, for the networks that PyTorch runs too.
 RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
 
-# Ops from one checkpoint to the next: of the U-Net so many that no fewer bytes are hashed than the ends of its residual blocks are, of the
-# transformer block all.
+# Ops from one checkpoint to the next. The U-Net's hashes at least as many bytes as the ends of its residual blocks have; the transformer
+# block has a single checkpoint, its output.
 INTERVALS = {"unet": 5, "transformer": 12}
 
-# Why a GPU does not run as fast as it could: bits of a number that nvidia-smi gives. The first, that it idles, is left out.
+# Why a GPU's clock is held down: the bits of nvidia-smi's bit mask, except the first, which means that the GPU is idle.
 REASONS = {
     0x2: "its user's setting", 0x4: "power limit", 0x8: "hardware", 0x10: "other GPUs", 0x20: "heat", 0x40: "heat, by hardware",
     0x80: "power supply",
 }
 
 COMMANDS = """\
-    cargo xtask bench gpu                                   # writes this page; IONET_PYTHON names a Python that has PyTorch
-    python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER   # the same where only the three programs are, and no cargo
-    python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER --page "$OUT/gpu.md" --seconds 540   # the same, ended in time, where a machine is at hand for ten minutes
-    cargo test --release -p engine --test gpus -- --nocapture   # every GPU against the CPU; CUDA_CASES=100000 for more cases
-    compute-sanitizer --tool memcheck TESTS --exact random_graphs --nocapture   # TESTS is that test's program; CUDA_CASES=50 for fewer
-    ionet-worker selftest --models models                   # the golden vectors, on the CPU and on each GPU
-    ionet-worker bench --models models                      # whole runs, copies included, on the CPU and on each GPU
-    target/bin/engine-bench-release --synthetic gemm --width 8192 --units 4 --gpu 0     # a single network; --output json for programs
-    target/bin/engine-bench-release --compile 90            # an H200's kernels into the cache, for a machine without NVRTC
-    target/bin/engine-bench-release --work 12,35,5 --gpu 0      # the work that a call asks of an H200; docs/proof-of-compute.md has the others
+    # Measure everything and write this page. IONET_PYTHON names a Python that has PyTorch.
+    cargo xtask bench gpu
+
+    # The same without cargo, given the three programs. The second form stops within ten minutes.
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER --page "$OUT/gpu.md" --seconds 540
+
+    # Compare every GPU with the CPU. CUDA_CASES=100000 runs more cases.
+    cargo test --release -p engine --test gpus -- --nocapture
+
+    # The same test under compute-sanitizer. TESTS is the program of that test; CUDA_CASES=50 runs fewer cases.
+    compute-sanitizer --tool memcheck TESTS --exact random_graphs --nocapture
+
+    # The golden vectors, and whole runs with copies, on the CPU and on each GPU.
+    ionet-worker selftest --models models
+    ionet-worker bench --models models
+
+    # A single network; --output json is for programs.
+    target/bin/engine-bench-release --synthetic gemm --width 8192 --units 4 --gpu 0
+
+    # Compile an H200's kernels into the cache, for a machine without NVRTC.
+    target/bin/engine-bench-release --compile 90
+
+    # The work that a call asks of an H200. The sizes for other GPUs are in docs/proof-of-compute.md.
+    target/bin/engine-bench-release --work 12,35,5 --gpu 0
 """
 
 
 class Network(NamedTuple):
-    """What is measured: a model, or a network made up to be timed."""
+    """A network to measure: a shipped model or a synthetic one."""
 
     kind: str
     arguments: list
     units: int | None = None
-    # Ops from one checkpoint to the next, if it is to be measured with fewer than all of them too.
+    # Ops from one checkpoint to the next, if the network is also measured with fewer checkpoints than ops.
     interval: int | None = None
 
 
 class Load(NamedTuple):
-    """The most power that a GPU took in a while, its clock and temperature then, and bits of REASONS of all the while."""
+    """The highest power draw of a GPU over a period, its clock and temperature at that moment, and all bits of REASONS in the period."""
 
     watts: float
     megahertz: int
@@ -58,7 +73,7 @@ class Load(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Reports of engine-bench, with a trace of every op and of checkpoints, and of gpu_reference.py; None for what is missing."""
+    """The reports of engine-bench, with a trace of every op and with one of checkpoints, and of gpu_reference.py; None if missing."""
 
     engine: dict
     sparse: dict | None = None
@@ -68,19 +83,19 @@ class Turn(NamedTuple):
 
 @dataclass
 class Measured:
-    """What was measured of a network, and why not more."""
+    """The measurements of a network, and why there are not more."""
 
     network: Network
     turns: list = field(default_factory=list)
     trouble: str | None = "it was not reached"
-    # That a turn took.
+    # Duration of the last turn.
     seconds: float = 0
-    # Whether the engine failed, which is not tried again.
+    # Whether the engine failed. It is not tried again.
     ended: bool = False
 
 
 class Test(NamedTuple):
-    """Op cases and runs of a model that a test compared, None if it has none, and why it did not pass, if it did not."""
+    """A test: the number of op cases and of model runs that it compared, or None, and why it failed, if it did."""
 
     name: str
     ops: int | None = None
@@ -89,7 +104,7 @@ class Test(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Errors that a tool of compute-sanitizer found in a test; if it did not get through None, and why; and whether it was ended."""
+    """The errors that a tool of compute-sanitizer found in a test; None if it did not finish, and then why, and whether it was stopped."""
 
     errors: int | None
     ended: bool = False
@@ -98,27 +113,27 @@ class Found(NamedTuple):
 
 @dataclass
 class Session:
-    """All that a page is made of."""
+    """Everything that goes into the page."""
 
     machine: str
     date: datetime.date
     rounds: int
     runs: int
     measured: list
-    # Names of the tests that there are, and what came of those that ran.
+    # The names of all tests, and the results of those that ran.
     listed: list = field(default_factory=list)
     tests: list = field(default_factory=list)
     # Whether the worker's self-test passed.
     golden: bool | None = None
-    # By tool and test.
+    # `Found` by tool and test.
     sanitised: dict = field(default_factory=dict)
     work: dict | None = None
-    # Sentences about what else is missing.
+    # Sentences about anything else that is missing.
     troubles: list = field(default_factory=list)
 
 
 class Line(NamedTuple):
-    """One thing that is asked: its figure, what that has to be, and whether it is."""
+    """One target: the figure measured, the limit, and whether it is met."""
 
     what: str
     figure: str | None
@@ -130,39 +145,39 @@ class Line(NamedTuple):
         return row(self.what, self.figure or "not measured", self.limit, holds)
 
     def of_part(self, whole):
-        """The same of a figure that may not be of the whole: what is missing might be worse yet."""
+        """The line for a figure that may be incomplete: then it can show a failure, but not a success."""
         return self if whole else self._replace(holds=None if self.holds else self.holds)
 
 
 def middle(turns, figure):
-    """The median of a figure of each turn that has it; None if none has."""
+    """The median of a figure over the turns that have it; None if none has."""
     found = [value for value in map(figure, turns) if value is not None]
     return statistics.median(found) if found else None
 
 
 def gpu(name):
-    """A figure of the engine's passes or batches."""
+    """A function that gets a figure of the engine on the GPU from a turn."""
     return lambda turn: turn.engine["gpu"][name]
 
 
 def tail(of):
-    """How much longer than the median the slowest hundredth of passes or batches takes; None of too few to tell."""
+    """p99 divided by p50 of passes or batches; None if there were too few for a p99."""
     p99, p50 = gpu(f"{of}_p99_ms"), gpu(f"{of}_p50_ms")
     return lambda turn: p99(turn) and p99(turn) / p50(turn)
 
 
 def cost(report):
-    """Share of the throughput, in percent, that hashing takes: 25 % more time is 20 % less throughput."""
+    """The percentage of throughput lost to hashing: 25 % more time is 20 % less throughput."""
     return report and 100 - 100 / (1 + report["gpu"]["trace_overhead_percent"] / 100)
 
 
 def ratios(turns):
-    """The engine's rate beside PyTorch's, of each turn of both."""
+    """The engine's rate relative to PyTorch's, for each turn that has both."""
     return [gpu("units_per_second")(turn) / peer_rate(turn) for turn in turns if turn.peer]
 
 
 def peer_rate(turn):
-    """Units a second of PyTorch, whose passes follow each other."""
+    """PyTorch's units per second, with passes back to back."""
     return turn.peer["units_per_second"]
 
 
@@ -171,20 +186,20 @@ def name_of(turns):
 
 
 def objection(turns):
-    """Why PyTorch's figures are no measure of the engine's, if a turn says so."""
+    """Why PyTorch's figures cannot be compared with the engine's, if that is so in a turn."""
     for turn in turns:
         peer, name = turn.peer or {}, name_of([turn])
         if not peer.get("macs_as_the_engine", True):
-            counts = f"{turn.engine['macs_per_unit']} multiply-accumulates, and PyTorch's {peer['macs_per_unit']}"
+            counts = f"{turn.engine['macs_per_unit']} multiply-accumulates, but PyTorch's has {peer['macs_per_unit']}"
             return f"A unit of {name} has {counts}: they are not the same network."
         if peer and peer.get("bf16_units_per_second", 0) > peer_rate(turn):
-            rates = f"{peer_rate(turn):.1f} units/s, and at bf16 {peer['bf16_units_per_second']:.1f}"
-            return f"PyTorch's {name} at int8 comes to {rates}: one that slow is no measure of the engine."
+            rates = f"{peer_rate(turn):.1f} units/s at int8, but {peer['bf16_units_per_second']:.1f} at bf16"
+            return f"PyTorch runs {name} with {rates}: its int8 rate is too slow for a comparison."
     return None
 
 
 def asked(session):
-    """The things that are asked, one line each."""
+    """The targets, one line each."""
 
     def line(what, figure, form, sign, limit, note=""):
         shown = None if figure is None else form.format(figure) + note
@@ -193,15 +208,15 @@ def asked(session):
 
     whole = len(session.tests) == len(session.listed)
     passed = whole and not any(test.trouble for test in session.tests)
-    ops, runs = "random op cases compared with the CPU's, bit by bit", "runs of each shipped model compared"
+    ops, runs = "random op cases compared with the CPU, bit for bit", "runs of each shipped model compared"
     for what, figure, limit in ((ops, "ops", 10_000), (runs, "runs", 1_000)):
         of = [(getattr(test, figure), test.trouble) for test in session.tests if getattr(test, figure) is not None]
         found = line(what, min((count for count, _ in of), default=None), "{:,}", "≥", limit).of_part(passed)
-        # What ends a test that compares is a difference, or nearly as bad.
+        # If a test that compares fails, it found a difference, or something nearly as bad.
         yield found._replace(holds=False) if any(trouble for _, trouble in of) else found
     failed = sum(test.trouble is not None for test in session.tests) if session.tests else None
     note = f" ({len(session.tests)} of {len(session.listed)} tests)"
-    yield line("tests that did not pass", failed, "{}", "≤", 0, note).of_part(whole)
+    yield line("tests that failed", failed, "{}", "≤", 0, note).of_part(whole)
     golden = None if session.golden is None else "passed" if session.golden else "failed"
     yield Line("golden vectors of each shipped model, on the CPU and the GPU", golden, "passed", session.golden)
     for tool in TOOLS:
@@ -210,8 +225,8 @@ def asked(session):
         found = line(f"errors found by compute-sanitizer's {tool}", sum(through) if through else None, "{}", "≤", 0, note)
         yield found.of_part(len(through) == len(SANITISED))
     beside = {
-        "gemm": "int8 GEMM beside cuBLASLt's, the slowest shape", "unet": "U-Net beside PyTorch's at bf16",
-        "transformer": "transformer block beside PyTorch's at bf16",
+        "gemm": "int8 GEMM relative to cuBLASLt, the slowest shape", "unet": "U-Net relative to PyTorch at bf16",
+        "transformer": "transformer block relative to PyTorch at bf16",
     }
     for kind, what in beside.items():
         among = [of.turns for of in session.measured if of.network.kind == kind]
@@ -221,11 +236,11 @@ def asked(session):
         yield found._replace(holds=None) if any(map(objection, among)) else found
     large = [each for each in session.measured if each.network.kind != "model"]
     most = [
-        ("throughput that hashing every op of large networks costs", lambda turn: cost(turn.engine), "{:.1f} %", 10, large),
-        ("throughput that hashing checkpoints of large networks costs", lambda turn: cost(turn.sparse), "{:.1f} %", 1,
+        ("throughput lost to hashing every op of large networks", lambda turn: cost(turn.engine), "{:.1f} %", 10, large),
+        ("throughput lost to hashing checkpoints of large networks", lambda turn: cost(turn.sparse), "{:.1f} %", 1,
          [each for each in large if each.network.interval]),
         ("p99/p50 of passes", tail("pass"), "{:.2f}", 1.2, session.measured),
-        ("p99/p50 of batches, copied and hashed", tail("batch"), "{:.2f}", 1.2, session.measured),
+        ("p99/p50 of batches, with copies and hashing", tail("batch"), "{:.2f}", 1.2, session.measured),
     ]
     for what, figure, form, limit, among in most:
         of = [(middle(each.turns, figure), each.turns) for each in among]
@@ -239,7 +254,7 @@ def shown(form, value):
 
 
 def of_checkpoints(turns):
-    """What hashing checkpoints adds to a pass, where it was measured, and how much is hashed."""
+    """The time that hashing checkpoints adds to a pass, and how much is hashed; None if it was not measured."""
     found = next((turn.sparse for turn in turns if turn.sparse), None)
     added = middle(turns, lambda turn: turn.sparse and turn.sparse["gpu"]["trace_overhead_percent"])
     count = lambda report: report["checkpoints"]
@@ -247,7 +262,7 @@ def of_checkpoints(turns):
 
 
 def own_row(turns):
-    """The engine's figures of a network."""
+    """A row with the engine's figures for a network."""
     ms, figures = "{:.3f} ms", lambda *names: [middle(turns, gpu(name)) for name in names]
     forms = [
         *zip([ms] * 3 + ["{:.1f}"] * 2 + ["{:+.1f} %"],
@@ -261,7 +276,7 @@ def own_row(turns):
 
 
 def peer_row(turns):
-    """The engine's and PyTorch's figures of a network, of turns that have both."""
+    """A row with the engine's and PyTorch's figures for a network, over the turns that have both."""
     found, ms, rate = ratios(turns), "{:.3f} ms", middle(turns, peer_rate)
     return row(
         name_of(turns), turns[0].peer["how"], *(f"{middle(turns, gpu(name)):.1f}" for name in ("units_per_second", "tera_ops_per_second")),
@@ -272,39 +287,39 @@ def peer_row(turns):
 
 
 def load_row(turns):
-    """What the GPU took meanwhile, of turns in which it was asked."""
+    """A row with the GPU's load while a network was timed, over the turns that have it."""
     most = max(turn.load for turn in turns)
     reasons = [name for bit, name in REASONS.items() if any(turn.load.reasons & bit for turn in turns)]
     return row(name_of(turns), f"{most.watts:.0f} W", f"{most.megahertz} MHz", f"{most.celsius} °C", "; ".join(reasons) or "nothing")
 
 
 def row(*cells):
-    # Some are what a program said when it failed.
+    # Some cells hold output of a program that failed.
     cells = (" ".join(cell.split()).replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(cells)} |"
 
 
 def troubles(session):
-    """Sentences about all that is missing or to be doubted."""
+    """Sentences about everything that is missing or doubtful."""
     yield from session.troubles
     for test in session.tests:
         if test.trouble:
-            yield f"The test {test.name} did not pass: {test.trouble}."
+            yield f"The test {test.name} failed: {test.trouble}."
     for (tool, name), found in session.sanitised.items():
         if found.errors is None:
-            yield f"compute-sanitizer did not get through {name} with {tool}: {found.trouble}."
+            yield f"compute-sanitizer did not finish {name} with {tool}: {found.trouble}."
     for of in session.measured:
         if doubt := objection(of.turns):
             yield doubt
         if of.trouble:
-            yield f"Of {' '.join(of.network.arguments)} not all was measured, in {len(of.turns)} turns: {of.trouble}."
+            yield f"{' '.join(of.network.arguments)} was not measured completely (turns: {len(of.turns)}): {of.trouble}."
 
 
 def page(session):
     """The whole of bench/gpu.md."""
     turns = [turn for of in session.measured for turn in of.turns]
     peers = [turn.peer for turn in turns if turn.peer]
-    peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not there, or failed, so the engine stands alone"
+    peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not installed, or failed, so there is no comparison"
     kernels = [turn.engine["kernels"] for turn in turns]
     kernels = "; kernels for sm_{arch}, cores {cores}, by NVRTC {compiler}".format(**kernels[0]) if kernels else ""
     passed = ", ".join(test.name for test in session.tests if not test.trouble)
@@ -312,62 +327,68 @@ def page(session):
     own, both = rows(own_row, lambda turn: True), rows(peer_row, lambda turn: turn.peer)
     loads = rows(load_row, lambda turn: turn.load)
     table = lambda head, rows: "\n".join([head, *rows]) + "\n"
-    lines = table("| what is asked | measured | limit | holds |\n|---|--:|--:|---|", map(str, asked(session)))
+    lines = table("| target | measured | limit | met |\n|---|--:|--:|---|", map(str, asked(session)))
     missing = "".join(f"{trouble}\n\n" for trouble in troubles(session))
     text = f"""# The engine on a GPU
 
 Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
-Engine and PyTorch take up to {session.rounds} turns, of {session.runs} runs or more: a rate is of half a second at least. Every figure is
-the median of the turns, and a p99 is of at least 100 runs. Before a network is timed, the first and the last unit of a whole batch are compared with the CPU's, bit by bit.
+The engine and PyTorch alternate for up to {session.rounds} turns of {session.runs} runs or more. Every figure is the median of the turns,
+every rate is measured over at least half a second, and a p99 is of at least 100 runs. Before a network is timed, the first and the last
+unit of a whole batch are compared with the CPU, bit for bit.
 
-The lines about hashing are about the networks that were made up to be as large as those in use; what it costs the shipped models, which are
-tiny, the table tells beside them. Checkpoints stand for the ends of blocks: every {INTERVALS["unet"]}th op of the U-Net and its last,
-5.33 MiB a unit where the ends of its blocks come to 4.39 MiB, the transformer block's end, and of a shipped model what its package says.
+The limits for hashing apply to synthetic networks as large as those in use. The cost for the shipped models, which are tiny, is in the
+table of the engine below. Checkpoints stand for the ends of blocks: every {INTERVALS["unet"]}th op of the U-Net and its last one
+(5.33 MiB per unit, where the ends of its blocks have 4.39 MiB), the output of the transformer block, and for a shipped model those of its
+package.
 
 {lines}
 {missing}Tests that passed: {passed or "none"}.
 
 ## The engine
 
-A pass computes so many units at once, without copies from and to the host; two passes are under way, each waited for, where memory allows.
-A multiply-accumulate is two operations. A batch is as many units as are under way, from the inputs blob to the outputs blob and all traces.
+A pass computes several units at once, without copies from and to the host. Two passes are in flight, each waited for, if memory allows. A
+multiply-accumulate is two operations. A batch has as many units as are in flight, and goes from the inputs blob to the outputs blob and all
+traces.
 
 """ + table(
-        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | time of a pass with every op hashed | with checkpoints hashed | batch p50 | p99 | one unit with copies, p50 | GPU memory |\n"
+        "| network × units | pass p50 | p95 | p99 | units/s | int8 TOPS | hashing every op | hashing checkpoints | batch p50 | p99 "
+        "| one unit with copies, p50 | GPU memory |\n"
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", own
     )
     if loads:
         text += """
 ## Power and clock
 
-What the GPU said every second while the engine was timed: the most power that it took, its clock and temperature then, and all that held
-its clock down.
+Sampled every second while the engine was timed: the highest power draw, the clock and temperature at that moment, and everything that held
+the clock down.
 
-""" + table("| network × units | power | clock | temperature | held down by |\n|---|--:|--:|--:|---|", loads)
+""" + table("| network × units | power | clock | temperature | clock held down by |\n|---|--:|--:|--:|---|", loads)
     if both:
         text += """
-## Beside PyTorch
+## Comparison with PyTorch
 
-The same layers, units and multiply-accumulates. PyTorch's product ends at int32; its other networks are at bf16, the U-Net channels-last.
-The engine has two passes under way, each waited for; PyTorch's follow each other, and are waited for once in as many as a turn has runs.
-The times of a pass are of PyTorch alone, with a wait.
+Both run the same layers, units and multiply-accumulates. PyTorch's product ends with int32 sums; its other networks run at bf16, the U-Net
+channels-last. The engine has two passes in flight, each waited for. PyTorch's passes run back to back, with one wait per turn. The times of
+single passes are PyTorch's, each with a wait.
 
 """ + table(
-            "| network × units | PyTorch's form | engine, units/s | int8 TOPS | PyTorch, units/s | TOPS, or TFLOPS at bf16 | PyTorch's pass, p50 | p99 | engine's rate (turns) |\n"
+            "| network × units | PyTorch runs it as | engine, units/s | int8 TOPS | PyTorch, units/s | TOPS, or TFLOPS at bf16 "
+            "| PyTorch's pass, p50 | p99 | engine relative to PyTorch (turns) |\n"
             "|---|---|--:|--:|--:|--:|--:|--:|--:|", both
         )
     if session.work:
         text += """
 ## The work of a call
 
-{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s a layer, {tera_ops_per_second:.0f} TOPS.
-Sums of lines of a layer passed Freivalds' check, and an element of the last layer is what the definition says.
+{layers} layers of {bytes:,} bytes in lines of {width:,}: **{seconds:.2f} s**, {seconds_per_layer:.3f} s per layer,
+{tera_ops_per_second:.0f} TOPS.
+The sums of some lines of a layer passed Freivalds' check, and one element of the last layer matches the definition.
 """.format(**session.work)
     return text + f"""
 ## What this does not show
 
-A GPU that is lost or full while it computes, one that is too old, an old driver and none: those an emulated driver has shown
-(`workers/engine/tests/driver.rs`).
+GPUs that are lost or full while they compute, GPUs and drivers that are too old, and machines without a GPU. These cases are tested with an
+emulated driver (`workers/engine/tests/driver.rs`).
 
 ## Commands
 

@@ -1,14 +1,14 @@
-"""Times the networks of `engine-bench --synthetic` in PyTorch, for comparison with the engine on a GPU.
+"""Times the networks of `engine-bench --synthetic` in PyTorch, to compare it with the engine on a GPU.
 
     python bench/gpu_reference.py gemm --width 8192 --units 4
     python bench/gpu_reference.py unet --units 64
 
-prints one line of JSON: milliseconds of a pass over so many units, units a second of passes that follow each other, and the
-multiply-accumulates of a unit.
+Prints one line of JSON: the milliseconds per pass, the units per second of passes that run back to back, and the multiply-accumulates per
+unit.
 
-The product is cuBLASLt's at int8, by the fastest of the algorithms that it proposes, and leaves its sums at int32; how fast the same is at
-bf16 stands beside it. The others have the same layers at bf16, compiled if that takes no longer than it may, else recorded as a CUDA graph.
-Where the engine looks codes up in a table, they compute SiLU.
+The product is cuBLASLt's at int8, with the fastest of the algorithms that it proposes. It ends with int32 sums; the rate of the same product
+at bf16 is reported too. The other networks have the same layers at bf16. They are compiled if that is fast enough, and otherwise recorded as
+a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
 """
 
 import argparse
@@ -26,18 +26,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import cublaslt
 
-# Codes of a tensor, at most.
+# Most elements in a tensor.
 MAX_ELEMENTS = 1 << 24
-# Seconds that a rate is of at least, as the engine's is: for some milliseconds a GPU takes more power than it may for long, and is faster.
-# And seconds that it is kept busy before.
+# Shortest time over which a rate is measured, like the engine's: for some milliseconds a GPU may draw more power than it can sustain, and
+# is faster. And the time for which the GPU is kept busy before.
 RATE_SECONDS = 0.5
 WARM_SECONDS = 0.05
-# The same of an algorithm that is only to be told from others, and its runs between two waits; rows of its product that are compared.
+# The same two times when algorithms are only ranked; the runs between two waits; and the rows of the product that are compared.
 CANDIDATE_SECONDS = 0.05
 CANDIDATES_WARM_SECONDS = 0.1
 FEW_RUNS = 20
 FEW_ROWS = 64
-# Runs of which there is a slowest hundredth.
+# Least number of runs for a p99.
 P99_RUNS = 100
 
 
@@ -46,7 +46,7 @@ def conv(channels_in, channels, kernel=3, stride=1):
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a shortcut."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, channels):
         super().__init__()
@@ -57,7 +57,7 @@ class Residual(nn.Module):
 
 
 class Up(nn.Module):
-    """Twice as large, joined with what there was at that size."""
+    """Upsamples by two and concatenates the skip connection."""
 
     def __init__(self, channels_in, beside, channels):
         super().__init__()
@@ -68,7 +68,7 @@ class Up(nn.Module):
 
 
 class Unet(nn.Module):
-    """64 × 64 × 320 down to 16 × 16 × 1,280 and up again."""
+    """A U-Net from 64 × 64 × 320 down to 16 × 16 × 1,280 and up again."""
 
     def __init__(self):
         super().__init__()
@@ -87,7 +87,7 @@ class Unet(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A block of width 1,024, one head."""
+    """A transformer block of width 1,024 with one head."""
 
     def __init__(self, width=1024):
         super().__init__()
@@ -101,7 +101,7 @@ class Transformer(nn.Module):
 
 
 def unet(units, device):
-    # On the device before it is cast: the CPU draws bf16 slowly.
+    # Move to the device before casting: random bf16 numbers are slow on the CPU.
     layout = {"dtype": torch.bfloat16, "memory_format": torch.channels_last}
     return Unet().to(device).to(**layout), torch.randn(units, 4, 64, 64, device=device).to(**layout)
 
@@ -110,8 +110,8 @@ def transformer(units, device):
     return Transformer().to(device, torch.bfloat16), torch.randn(units, 1024, 1024, device=device).to(torch.bfloat16)
 
 
-# Multiply-accumulates of an op, by its output and arguments, as the protocol counts them: of what is no product one per element, or per
-# term of a sum. Whatever else there is only views.
+# Multiply-accumulates of each op, from its output and arguments, as the protocol counts them: ops that are not products count one per
+# element, or per term of a sum. All other ops are views.
 ATEN = torch.ops.aten
 MACS = {
     ATEN.convolution: lambda out, x, weights, *_: out.numel() * weights[0].numel(),
@@ -125,7 +125,7 @@ MACS = {
 
 
 class Counter(TorchDispatchMode):
-    """Adds up the multiply-accumulates of whatever runs under it."""
+    """Counts the multiply-accumulates of the ops that run within it."""
 
     macs = 0
 
@@ -137,7 +137,7 @@ class Counter(TorchDispatchMode):
 
 
 def macs_of(make):
-    """Multiply-accumulates of a unit, counted op by op without computing anything."""
+    """Multiply-accumulates per unit, counted op by op without computing anything."""
     module, x = make(1, "meta")
     with Counter() as counter:
         module(x)
@@ -145,10 +145,10 @@ def macs_of(make):
 
 
 def gemm(width, units, device):
-    """The product's pass, how it is run, the multiply-accumulates of a unit, and the pass at bf16."""
+    """A pass of the product, a description of how it runs, its multiply-accumulates per unit, and a pass at bf16."""
     rows = min(width, MAX_ELEMENTS // width)
     codes = lambda *dims: torch.randint(-127, 128, dims, dtype=torch.int8, device=device)
-    # The weights' channels lie one after the other, as cuBLASLt wants them.
+    # The weights are stored channel by channel, as cuBLASLt requires.
     x, weights = codes(units * rows, width), codes(width, width)
     sums = torch.empty(units * rows, width, dtype=torch.int32, device=device)
     run, how = fastest_product(x, weights, sums, device)
@@ -157,19 +157,19 @@ def gemm(width, units, device):
 
 
 def fastest_product(x, weights, sums, device):
-    """The product by the fastest of cuBLASLt's algorithms, and how that is called."""
+    """The product with the fastest of cuBLASLt's algorithms, and a description of how it runs."""
     try:
-        # On the CPU the times mean nothing.
+        # Times on the CPU mean nothing.
         if device != "cuda":
             raise OSError("this is a CPU")
         return tuned_product(cublaslt.loaded(), x, weights, sums, device), "cuBLASLt int8, the fastest of its algorithms"
     except (OSError, AttributeError, RuntimeError) as error:
-        # It has cuBLASLt choose an algorithm without a workspace, which need not be the fastest.
-        return lambda: torch._int_mm(x, weights.t(), out=sums), f"torch._int_mm, whose algorithm is not chosen: {error}"
+        # PyTorch lets cuBLASLt choose an algorithm without a workspace, which need not be the fastest.
+        return lambda: torch._int_mm(x, weights.t(), out=sums), f"torch._int_mm with its default algorithm: {error}"
 
 
 def tuned_product(library, x, weights, sums, device):
-    """The product by the fastest of the algorithms that cuBLASLt proposes; what does not run, or gives other sums, is none."""
+    """The product with the fastest of the algorithms that cuBLASLt proposes. Skips those that fail or give wrong sums."""
     product = cublaslt.Product(library, len(x), len(weights), x.shape[1])
     workspace = torch.empty(cublaslt.WORKSPACE, dtype=torch.uint8, device=device)
     some = slice(None, None, -(-len(x) // FEW_ROWS))
@@ -182,27 +182,27 @@ def tuned_product(library, x, weights, sums, device):
         try:
             run()
         except RuntimeError as error:
-            print(f"an algorithm does not run: {error}", file=sys.stderr)
+            print(f"an algorithm failed: {error}", file=sys.stderr)
             continue
         if torch.equal(sums[some], expected):
             right.append(run)
     if not right:
-        raise RuntimeError(f"of {len(product.candidates)} algorithms none gives the sums")
+        raise RuntimeError(f"none of the {len(product.candidates)} algorithms gives the right sums")
     rate(right[0], device, FEW_RUNS, CANDIDATES_WARM_SECONDS)
     return max(right, key=lambda run: rate(run, device, FEW_RUNS, CANDIDATE_SECONDS))
 
 
 class OutOfTime(BaseException):
-    """Compiling takes too long. The compiler goes on after any `Exception` in much of what it does."""
+    """Compiling takes too long. Not an `Exception`, because the compiler swallows those in many places."""
 
 
 def compiled(module, x, seconds):
-    """The compiled module's pass, if compiling takes no more than so many seconds."""
+    """A pass of the compiled module. Raises `OutOfTime` if compiling takes more than `seconds`."""
 
     def out_of_time(*_):
         raise OutOfTime
 
-    # It always lies there, so it need not be copied to where the CUDA graph reads.
+    # The input never moves, so it need not be copied for the CUDA graph.
     torch._dynamo.mark_static_address(x)
     fast = torch.compile(module, mode="reduce-overhead", dynamic=False)
     signal.signal(signal.SIGALRM, out_of_time)
@@ -215,7 +215,7 @@ def compiled(module, x, seconds):
 
 
 def recorded(module, x):
-    """The module's pass as a CUDA graph."""
+    """A pass of the module as a CUDA graph."""
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
@@ -229,7 +229,7 @@ def recorded(module, x):
 
 
 def fastest_form(module, x, device, seconds):
-    """A pass of the module, and how it is run: compiled, if that takes no more than so many seconds."""
+    """A pass of the module, and a description of how it runs: compiled, if that takes no more than `seconds`."""
     try:
         return compiled(module, x, seconds), "compiled"
     except (Exception, OutOfTime) as error:
@@ -240,14 +240,14 @@ def fastest_form(module, x, device, seconds):
 
 
 def wait(device):
-    """Waits for all that was begun."""
+    """Waits until everything that was started is done."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def rate(run, device, runs, least):
-    """Runs a second, of at least so many seconds. The engine has passes under way while others end, so runs follow each other at once: so
-    many, and after a wait, without which the time cannot be told, as many again."""
+    """Runs per second, measured over at least `least` seconds. Runs are started back to back, because the engine keeps passes in flight too.
+    There is a wait after every `runs` runs, without which the time could not be measured."""
     started, count, elapsed = time.perf_counter(), 0, 0.0
     while not count or elapsed < least:
         for _ in range(runs):
@@ -258,7 +258,7 @@ def rate(run, device, runs, least):
 
 
 def measure(run, device, runs):
-    """Milliseconds of each run, shortest first, and runs a second, after some that are not counted."""
+    """The duration of each run in milliseconds, shortest first, and runs per second, after some runs to warm up."""
     rate(run, device, -(-runs // 10), WARM_SECONDS)
     times = []
     for _ in range(runs):
@@ -273,11 +273,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", choices=["gemm", "unet", "transformer"])
     parser.add_argument("--width", type=int, default=4096, help="columns of the gemm")
-    parser.add_argument("--units", type=int, default=1, help="units of a pass")
+    parser.add_argument("--units", type=int, default=1, help="units per pass")
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="the CPU's times mean nothing")
-    parser.add_argument("--macs", type=int, help="multiply-accumulates of the engine's unit, which this one's are compared with")
-    parser.add_argument("--compile-seconds", type=float, default=60, help="what compiling may take")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="times on the CPU mean nothing")
+    parser.add_argument("--macs", type=int, help="multiply-accumulates per unit in the engine, to compare with")
+    parser.add_argument("--compile-seconds", type=float, default=60, help="time limit for compiling")
     args = parser.parse_args()
     torch.manual_seed(1)
     torch.backends.cudnn.benchmark = True

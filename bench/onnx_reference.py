@@ -1,11 +1,11 @@
-"""Times a model package's graph in onnxruntime at int8, for comparison with the engine.
+"""Times a model package's graph in onnxruntime at int8, to compare it with the engine.
 
     python bench/onnx_reference.py models/upscale --threads 1 --runs 50
 
-prints one line of JSON: median milliseconds a unit, peak memory, and how far the outputs differ from the exact ones.
+Prints one line of JSON: the median milliseconds per unit, the peak memory, and how much the outputs differ from the exact ones.
 
-The graph is the same op for op. What is different: onnxruntime scales in float32 and rounds half to even, so a few
-output codes may be one off. Codes are stored offset-binary (u8 = i8 + 128), the layout its u8×s8 kernels are tuned for.
+The graph is the same op for op. But onnxruntime scales in float32 and rounds half to even, so a few output codes may be off by one.
+Codes are stored offset-binary (u8 = i8 + 128), the layout for which onnxruntime's u8×s8 kernels are tuned.
 """
 
 import argparse
@@ -45,8 +45,8 @@ class Builder:
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], name=output, domain=domain, **attributes))
 
     def convolution(self, op, weights, bias, multiplier, **attributes):
-        # Our scales live in the multiplier alone, so both activation scales are 1. ONNX pads with the input's zero
-        # point: that is our pad_value, and its share is taken out of the bias again.
+        # Our scales are all in the multiplier, so both activation scales are 1. ONNX pads with the input's zero point, so the zero point is
+        # set to our pad_value, and the bias corrects for it.
         pad = op.get("pad_value", 0)
         bias = bias.astype(np.int64) + pad * weights.astype(np.int64).sum(axis=(1, 2, 3))
         ratio = multiplier.astype(np.float64) / 2.0 ** op["shift"]
@@ -110,7 +110,7 @@ def build(package, tensors_of):
 
 
 def peak_rss():
-    """Bytes. Linux's ru_maxrss starts at the parent's peak, so there the kernel's per-process high-water mark is read."""
+    """Peak memory in bytes. Linux's ru_maxrss starts at the parent's peak, so on Linux this reads VmHWM instead."""
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM:")) * 1024
@@ -118,7 +118,7 @@ def peak_rss():
 
 
 def measure(folder, threads, runs, warmup):
-    """Runs in a process of its own, so that peak memory is onnxruntime's and not the graph builder's."""
+    """Runs in its own process, so that the peak memory is onnxruntime's and not the graph builder's."""
     import onnxruntime
 
     baseline = peak_rss()

@@ -1,4 +1,4 @@
-"""What `gpu.py` makes of reports: python3 -m unittest test_gpu"""
+"""Tests of `gpu.py` and its helpers: python3 -m unittest test_gpu"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import cublaslt
 import gpu
 import gpu_page
 
-# As the tests print it, one after the other.
+# The output of the engine's tests, one after the other.
 TESTED = """\
 found: GPU 0 (NVIDIA A), sm_90, cores Group, NVRTC 13.0
 compared: 500 op cases on GPU 0 (NVIDIA A), of 100 graphs
@@ -38,7 +38,7 @@ KERNELS = {"arch": 90, "cores": "Group", "compiler": "13.0"}
 
 
 def turn(name, pass_ms, p99=1.1, hashing=5.0, sparse=0.5, peer_ms=None, load=None, batch_p99=2.0):
-    """Reports in which a pass takes so many milliseconds."""
+    """Reports in which a pass takes `pass_ms` milliseconds."""
     figures = {
         "name": "NVIDIA A", "checked": 2, "units": 4, "memory_mib": 100.0, "pass_p50_ms": pass_ms, "pass_p95_ms": pass_ms,
         "pass_p99_ms": p99 * pass_ms, "units_per_second": 4000 / pass_ms, "tera_ops_per_second": 1.0, "batch_p50_ms": 2 * pass_ms,
@@ -56,7 +56,7 @@ def turn(name, pass_ms, p99=1.1, hashing=5.0, sparse=0.5, peer_ms=None, load=Non
 
 
 def measured():
-    """Everything, measured: in turns of which the middle one counts."""
+    """Measurements of every kind of network, one of them with several turns, of which the median counts."""
     kinds = {network.kind: network for network in gpu.networks(Path())}
     return [
         gpu.Measured(gpu.Network("model", ["--model", "upscale"]), [turn("upscale", 1.0, hashing=50.0, sparse=20.0)], None),
@@ -71,18 +71,18 @@ CLEAN = {(tool, name): gpu.Found(0) for tool in gpu.TOOLS for name in gpu.SANITI
 
 
 def session(measured, tests=(), listed=None, **others):
-    """A session of tests, which are all that are listed unless told otherwise."""
+    """A session with these tests. By default they are also the list of all tests."""
     listed = [test.name for test in tests] if listed is None else listed
     return gpu.Session("NVIDIA A, driver 1", datetime.date(2026, 1, 2), 3, 5, measured, listed, list(tests), **others)
 
 
 def verdicts(*arguments, **others):
     lines = gpu_page.asked(session(*arguments, **others))
-    return {line.what.split(",")[0].split(" beside")[0]: (line.figure, line.holds) for line in lines}
+    return {line.what.split(",")[0].split(" relative")[0]: (line.figure, line.holds) for line in lines}
 
 
 def reference():
-    """The module that times PyTorch, as if that were there."""
+    """The module that times PyTorch, with a mock in PyTorch's place."""
     torch = mock.MagicMock()
     parts = {"torch": torch, "torch.nn": torch.nn, "torch.utils._python_dispatch": types.SimpleNamespace(TorchDispatchMode=object)}
     torch.nn.Module = object
@@ -92,12 +92,12 @@ def reference():
     return gpu_reference
 
 
-# What a program hangs by: it stops itself.
+# Makes a program hang: it stops itself.
 HANG = "kill -STOP $$"
 
 
 class Clock:
-    """The time of a test: however slow the machine, a program takes a second of it, and one that hangs all that it is given."""
+    """A fake clock: a program takes one second, and one that hangs takes all the time it is given, however slow the machine."""
 
     now = 0
 
@@ -118,7 +118,7 @@ class Clock:
 
 
 class Folder(unittest.TestCase):
-    """With a folder for programs that pass for others, and a clock of its own."""
+    """A test with a folder for fake programs and a fake clock."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -131,12 +131,12 @@ class Folder(unittest.TestCase):
         wait = lambda child, timeout=None: self.clock.wait(child, timeout)
         self.contexts.enter_context(mock.patch.object(gpu.subprocess.Popen, "wait", wait))
         self.programs = gpu.Programs(self.folder / "log")
-        # No toolkit but what a test makes there, and what is said meanwhile.
+        # Look for CUDA toolkits only in the test's folder, and hide progress messages.
         self.contexts.enter_context(mock.patch.object(gpu, "TOOLKITS", self.folder))
         self.contexts.enter_context(contextlib.redirect_stderr(io.StringIO()))
 
     def program(self, name, script):
-        """A shell script, as it starts fast."""
+        """A fake program. It is a shell script, because that starts fast."""
         program = self.folder / name
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
@@ -153,13 +153,13 @@ class Reading(unittest.TestCase):
         self.assertEqual(gpu.errors(ran("ERROR SUMMARY: 3 errors")), 3)
         self.assertEqual(gpu.errors(ran("RACECHECK SUMMARY: 2 hazards displayed (1 error, 1 warning)")), 1)
         self.assertIsNone(gpu.errors(ran("Device not supported")))
-        self.assertIsNone(gpu.errors(ran("ERROR SUMMARY: 0 errors", code=101)), "the test did not get through")
+        self.assertIsNone(gpu.errors(ran("ERROR SUMMARY: 0 errors", code=101)), "the test did not finish")
 
     def test_no_python_since_3_8_is_too_old(self):
         for module in (gpu, gpu_page, cublaslt):
             source = Path(module.__file__).read_text()
             ast.parse(source, feature_version=(3, 8))
-            # Types such as `int | None` are no more than read, then.
+            # Then annotations such as `int | None` are not evaluated.
             self.assertTrue("|" not in source or hasattr(module, "annotations"), module)
 
     def test_the_load_is_that_of_the_most_power_and_all_that_held_the_clock_down(self):
@@ -170,13 +170,13 @@ class Reading(unittest.TestCase):
 
 
 class Reference(unittest.TestCase):
-    """What times PyTorch."""
+    """Tests of the module that times PyTorch."""
 
     def test_passes_that_a_rate_is_of_are_waited_for_together_and_fill_its_time(self):
         done, found = [], reference()
         clock = itertools.count()
         found.torch.cuda.synchronize = lambda: done.append("wait")
-        # By a clock that goes on by a second whenever it is looked at, as it is at the beginning and after every wait.
+        # The fake clock advances by a second whenever it is read, which is at the start and after every wait.
         with mock.patch.object(found.time, "perf_counter", lambda: next(clock)):
             with mock.patch.multiple(found, WARM_SECONDS=2, RATE_SECONDS=3):
                 times, rate = found.measure(lambda: done.append("run"), "cuda", 20)
@@ -228,7 +228,7 @@ class Reference(unittest.TestCase):
             products.clear()
             with mock.patch.object(found.cublaslt, "loaded"):
                 _, how = found.fastest_product(x, x, x, "cuda")
-        self.assertEqual(how, "torch._int_mm, whose algorithm is not chosen: of 1 algorithms none gives the sums")
+        self.assertEqual(how, "torch._int_mm with its default algorithm: none of the 1 algorithms gives the right sums")
 
     def test_a_product_is_told_to_cublaslt_column_after_column(self):
         calls = []
@@ -263,16 +263,16 @@ class Page(unittest.TestCase):
     def test_every_limit_is_applied_to_the_worst(self):
         tests = [gpu.Test("graphs", ops=10_012), gpu.Test("a", runs=1_003), gpu.Test("b", runs=999), gpu.Test("c")]
         found = verdicts(measured(), tests, sanitised=CLEAN, golden=True)
-        self.assertEqual(found["random op cases compared with the CPU's"], ("10,012", True))
+        self.assertEqual(found["random op cases compared with the CPU"], ("10,012", True))
         self.assertEqual(found["runs of each shipped model compared"], ("999", False))
-        self.assertEqual(found["tests that did not pass"], ("0 (4 of 4 tests)", True))
+        self.assertEqual(found["tests that failed"], ("0 (4 of 4 tests)", True))
         self.assertEqual(found["golden vectors of each shipped model"], ("passed", True))
         self.assertEqual(found["int8 GEMM"], ("0.80×", True))
         self.assertEqual(found["U-Net"], ("0.95×", False))
         self.assertEqual(found["transformer block"], ("1.00×", True))
-        # 11 % more time is 9.9 % less throughput; more of it in a shipped model is told, but not asked about.
-        self.assertEqual(found["throughput that hashing every op of large networks costs"], ("9.9 % (gemm 8192 × 4)", True))
-        self.assertEqual(found["throughput that hashing checkpoints of large networks costs"], ("1.2 % (unet × 4)", False))
+        # 11 % more time is 9.9 % less throughput. A shipped model's higher cost is on the page, but has no limit.
+        self.assertEqual(found["throughput lost to hashing every op of large networks"], ("9.9 % (gemm 8192 × 4)", True))
+        self.assertEqual(found["throughput lost to hashing checkpoints of large networks"], ("1.2 % (unet × 4)", False))
         self.assertEqual(found["errors found by compute-sanitizer's memcheck"], ("0 (3 of 3 tests)", True))
         self.assertEqual(found["p99/p50 of passes"], ("1.30 (transformer × 4)", False))
         self.assertEqual(found["p99/p50 of batches"], ("1.00 (upscale × 4)", True))
@@ -286,38 +286,38 @@ class Page(unittest.TestCase):
         self.assertEqual(
             {name for name, (_, holds) in found.items() if holds is not None},
             {
-                "p99/p50 of passes", "throughput that hashing every op of large networks costs",
-                "throughput that hashing checkpoints of large networks costs",
+                "p99/p50 of passes", "throughput lost to hashing every op of large networks",
+                "throughput lost to hashing checkpoints of large networks",
             },
         )
         self.assertEqual(found["U-Net"], (None, None))
         page = gpu.page(session(alone))
-        self.assertIn("Of --model upscale not all was measured, in 0 turns: engine-bench failed: it is lost.", page)
-        self.assertIn("the engine stands alone", page)
-        self.assertNotIn("Beside PyTorch", page)
+        self.assertIn("--model upscale was not measured completely (turns: 0): engine-bench failed: it is lost.", page)
+        self.assertIn("there is no comparison", page)
+        self.assertNotIn("Comparison with PyTorch", page)
 
     def test_what_a_failed_test_compared_does_not_hold(self):
-        tests = [gpu.Test("graphs", ops=10_012, trouble="it ended with code 101"), gpu.Test("models", runs=1_000)]
+        tests = [gpu.Test("graphs", ops=10_012, trouble="it exited with code 101"), gpu.Test("models", runs=1_000)]
         found = verdicts(measured(), tests)
-        self.assertEqual(found["random op cases compared with the CPU's"], ("10,012", False))
-        # Another model may be what failed.
+        self.assertEqual(found["random op cases compared with the CPU"], ("10,012", False))
+        # The test that failed may be another model's.
         self.assertEqual(found["runs of each shipped model compared"], ("1,000", None))
-        self.assertEqual(found["tests that did not pass"], ("1 (2 of 2 tests)", False))
+        self.assertEqual(found["tests that failed"], ("1 (2 of 2 tests)", False))
         page = gpu.page(session(measured(), tests))
-        self.assertIn("The test graphs did not pass: it ended with code 101.\n\nTests that passed: models.", page)
+        self.assertIn("The test graphs failed: it exited with code 101.\n\nTests that passed: models.", page)
         some = verdicts(measured(), tests[1:], ["graphs", "models"])
         self.assertEqual(some["runs of each shipped model compared"], ("1,000", None))
-        self.assertEqual(some["tests that did not pass"], ("0 (1 of 2 tests)", None))
+        self.assertEqual(some["tests that failed"], ("0 (1 of 2 tests)", None))
 
     def test_of_each_tool_counts_what_it_got_through(self):
         (memcheck, racecheck, synccheck), (first, *_) = gpu.TOOLS, gpu.SANITISED
-        hung = gpu.Found(None, True, "it had to be ended after 25 s, and said last: no device")
+        hung = gpu.Found(None, True, "it was stopped after 25 s; its last output was: no device")
         sanitised = {**CLEAN, (memcheck, first): hung, (racecheck, first): gpu.Found(2), (synccheck, first): gpu.Found(0)}
         found = verdicts(measured(), sanitised=sanitised)
         lines = [found[f"errors found by compute-sanitizer's {tool}"] for tool in gpu.TOOLS]
         self.assertEqual(lines, [("0 (2 of 3 tests)", None), ("2 (3 of 3 tests)", False), ("0 (3 of 3 tests)", True)])
         page = gpu.page(session(measured(), sanitised=sanitised))
-        self.assertIn(f"compute-sanitizer did not get through {first} with {memcheck}: {hung.trouble}.", page)
+        self.assertIn(f"compute-sanitizer did not finish {first} with {memcheck}: {hung.trouble}.", page)
         self.assertEqual(verdicts(measured())[f"errors found by compute-sanitizer's {memcheck}"], (None, None))
 
     def test_another_network_of_pytorchs_is_told_and_no_comparison(self):
@@ -327,22 +327,22 @@ class Page(unittest.TestCase):
         found = verdicts(other)
         self.assertEqual((found["transformer block"], found["U-Net"][1]), (("1.00×", None), False))
         page = gpu.page(session(other))
-        self.assertIn("A unit of transformer × 4 has 1000000000 multiply-accumulates, and PyTorch's 9: they are not the same", page)
+        self.assertIn("A unit of transformer × 4 has 1000000000 multiply-accumulates, but PyTorch's has 9: they are not the same", page)
 
     def test_a_product_of_pytorchs_that_is_slower_at_int8_than_at_bf16_is_no_comparison(self):
         for rate, holds in ((1999.0, True), (2001.0, None)):
             slow = measured()
             slow[2].turns[0] = slow[2].turns[0]._replace(peer={**slow[2].turns[0].peer, "bf16_units_per_second": rate})
             self.assertEqual(verdicts(slow)["int8 GEMM"], ("0.80×", holds))
-            told = "PyTorch's gemm 8192 × 4 at int8 comes to 2000.0 units/s, and at bf16 2001.0"
+            told = "PyTorch runs gemm 8192 × 4 with 2000.0 units/s at int8, but 2001.0 at bf16"
             self.assertEqual(told in gpu.page(session(slow)), holds is None)
 
     def test_turns_without_checkpoints_leave_the_line_about_them_to_the_others(self):
         some = measured()
         some[3].turns.append(some[3].turns[0]._replace(sparse=None))
-        self.assertEqual(verdicts(some)["throughput that hashing checkpoints of large networks costs"], ("1.2 % (unet × 4)", False))
+        self.assertEqual(verdicts(some)["throughput lost to hashing checkpoints of large networks"], ("1.2 % (unet × 4)", False))
         some[3].turns = some[3].turns[1:]
-        self.assertEqual(verdicts(some)["throughput that hashing checkpoints of large networks costs"], ("0.5 % (transformer × 4)", None))
+        self.assertEqual(verdicts(some)["throughput lost to hashing checkpoints of large networks"], ("0.5 % (transformer × 4)", None))
         self.assertIn("| +5.0 % | – |", gpu.page(session(some)))
 
     def test_a_tail_of_too_few_is_not_judged(self):
@@ -352,7 +352,7 @@ class Page(unittest.TestCase):
         self.assertIn("| 2.000 ms | – | 1.000 ms | 100 MiB |", gpu.page(session(few)))
 
     def test_checkpoints_of_the_unet_hash_no_fewer_bytes_than_the_ends_of_its_blocks(self):
-        # KiB of each op's output, of the same channels throughout, and the numbers of the residual blocks' last ops.
+        # KiB of each op's output, and the numbers of the residual blocks' last ops.
         kib, ends = [], []
 
         def ops(*outputs):
@@ -379,7 +379,7 @@ class Page(unittest.TestCase):
         checkpoints = range(gpu.INTERVALS["unet"] - 1, len(kib), gpu.INTERVALS["unet"])
         self.assertEqual((len(kib), f"{hashed(range(len(kib))):.2f}"), (34, "30.95"), "as bench/traces.md has it")
         self.assertGreaterEqual(hashed(checkpoints), hashed(ends))
-        said = f"{hashed(checkpoints):.2f} MiB a unit where the ends of its blocks come to {hashed(ends):.2f} MiB"
+        said = f"{hashed(checkpoints):.2f} MiB per unit, where the ends of its blocks have {hashed(ends):.2f} MiB"
         self.assertIn(said, gpu.page(session(measured())))
 
     def test_tables_have_the_same_columns_in_every_row(self):
@@ -390,7 +390,7 @@ class Page(unittest.TestCase):
         self.assertIn("on 2026-01-02. Machine: NVIDIA A, driver 1; kernels for sm_90, cores Group, by NVRTC 13.0. PyTorch 2.0.", page)
         unet = ["2.000 ms", "2.000 ms", "2.200 ms", "2000.0", "1.0", "+5.0 %", "+1.2 % (2 of 9, 2.00 MiB)"]
         self.assertIn(f"| unet × 4 | {' | '.join(unet)} | 4.000 ms | 4.000 ms | 2.000 ms | 100 MiB |", page)
-        # A thousand million multiply-accumulates a unit: 5,000 units are ten million million operations.
+        # With 10^9 multiply-accumulates per unit, 5,000 units are 10^13 operations.
         self.assertIn("| gemm 4096 × 4 | compiled | 4000.0 | 1.0 | 5000.0 | 10.0 | 1.200 ms | 1.600 ms | 0.80× (0.20 to 1.60) |", page)
         self.assertIn("| unet × 4 | 690 W | 1755 MHz | 61 °C | power limit; heat |", page)
         for table in page.split("\n\n"):
@@ -406,13 +406,13 @@ class Page(unittest.TestCase):
 
 class Turns(Folder):
     KERNELS = f'"kernels": {json.dumps(KERNELS)}'
-    # It reports what it was told.
+    # Reports the arguments that it got.
     ECHO = f"""
         told=$(printf '"%s",' "$@")
         echo '{{"told": ['"${{told%,}}"'], "macs_per_unit": 1, {KERNELS}, "gpu": {{"units": 32, "checked": 2}}}}'"""
 
     def measured(self, script, network, rounds=1, peer=False):
-        """What an engine that runs a script gives."""
+        """Measures a network with a fake engine that runs `script`."""
         of = gpu.Measured(network)
         for _ in range(rounds):
             if not of.ended:
@@ -447,10 +447,10 @@ class Turns(Folder):
         peer.write_text("import json, sys; print(json.dumps({'told': sys.argv}))")
         with mock.patch.object(gpu, "REFERENCE", peer):
             of = self.measured(script, gpu.Network("transformer", [], interval=12), 2, True)
-        self.assertEqual((of.trouble, of.ended), ("with checkpoints engine failed: error: it is lost", False))
+        self.assertEqual((of.trouble, of.ended), ("with checkpoints, engine failed: error: it is lost", False))
         self.assertEqual([(bool(turn.engine), turn.sparse, bool(turn.peer)) for turn in of.turns], [(True, None, True)] * 2)
         self.assertEqual((self.folder / "calls").read_text().split(), ["1", "12", "1"], "what fails is not tried again")
-        # Of the most that a program may take compiling gets a part, and the rest is left to what is run if it takes longer.
+        # Compiling gets a part of the program's time limit. The rest is for the fallback that runs if compiling takes too long.
         told = of.turns[0].peer["told"]
         self.assertEqual(told[told.index("--compile-seconds") + 1], f"{gpu.SECONDS / 2:.1f}")
         self.programs.end = self.clock.now + 60
@@ -471,7 +471,7 @@ class Turns(Folder):
         self.assertTrue(of.trouble.startswith("python") and "failed" in of.trouble, of.trouble)
 
     def test_a_program_that_the_driver_does_not_let_go_of_is_left_alone(self):
-        # It runs in another session, where what ends it does not reach it.
+        # The program runs in another session, where the signal does not reach it.
         child = mock.Mock(pid=0, poll=lambda: None, wait=mock.Mock(side_effect=gpu.subprocess.TimeoutExpired("engine", 10)))
         with mock.patch.object(gpu.os, "killpg") as killed:
             gpu.kill(child)
@@ -481,7 +481,7 @@ class Turns(Folder):
 
 class Tested(Folder):
     def outcome(self, names, script, seconds=None):
-        """What tests that run a script, with their name in $2, compare."""
+        """Runs fake tests. They run `script`, with the test's name in $2."""
         listed = "".join(f"echo '{name}: test'; " for name in names)
         return self.ran(self.program("tests", f'if [ "$1" = --list ]; then {listed} exit; fi\n{script}'), seconds)
 
@@ -500,13 +500,13 @@ class Tested(Folder):
                 third) echo "test result: FAILED. 0 passed; 1 failed"; exit 101;;
             esac"""
         found = self.outcome(["first", "second", "third"], script)
-        first = gpu.Test("first", 7, None, "it ended with code -9, and said last: compared: 7 op cases on GPU 0 (A), of 1 graphs")
-        third = gpu.Test("third", trouble="it ended with code 101, and said last: test result: FAILED. 0 passed; 1 failed")
+        first = gpu.Test("first", 7, None, "it exited with code -9; its last output was: compared: 7 op cases on GPU 0 (A), of 1 graphs")
+        third = gpu.Test("third", trouble="it exited with code 101; its last output was: test result: FAILED. 0 passed; 1 failed")
         self.assertEqual(found.tests, [first, gpu.Test("second", runs=9), third])
         self.assertEqual((found.listed, found.troubles, self.written), (["first", "second", "third"], [], [1, 2, 3]))
 
     def test_of_one_that_hangs_counts_what_it_printed(self):
-        # A child of its own holds one end of a pipe: that is let go of when the child ends.
+        # The program's child holds one end of a pipe, which closes when the child ends.
         os.mkfifo(self.folder / "pipe")
         end = os.open(self.folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, end)
@@ -514,7 +514,7 @@ class Tested(Folder):
         ended = select.poll()
         ended.register(end, 0)
         self.assertEqual(ended.poll(60_000), [(end, select.POLLHUP)])
-        self.assertEqual(found.tests, [gpu.Test("first", 5, None, "it had to be ended after 30 s, and said last: compared: 5 op cases")])
+        self.assertEqual(found.tests, [gpu.Test("first", 5, None, "it was stopped after 30 s; its last output was: compared: 5 op cases")])
         self.assertIn("--exact first --nocapture\ncompared: 5 op cases\n", (self.folder / "log").read_text())
 
     def test_nothing_is_measured_where_no_gpu_is_tested(self):
@@ -527,12 +527,12 @@ class Tested(Folder):
         missing = self.folder / "nothing"
         self.assertEqual(self.ran(missing).troubles, [f"The tests did not run: cannot start {missing}: No such file or directory."])
         old = self.program("old", "echo 'old: version `GLIBC_2.39` not found' >&2; exit 1")
-        told = "The tests could not be listed: it ended with code 1, and said last: old: version `GLIBC_2.39` not found."
+        told = "The tests could not be listed: it exited with code 1; its last output was: old: version `GLIBC_2.39` not found."
         self.assertEqual(self.ran(old).troubles, [told])
 
 
 class Sanitised(Folder):
-    # Memcheck of random_graphs hangs the first time; another test fails under it; the rest is clean.
+    # memcheck hangs in random_graphs the first time, and another test fails under it. The others pass without errors.
     SCRIPT = """
         echo "$2 $5" >> {folder}/calls
         case "$2 $5" in
@@ -546,10 +546,10 @@ class Sanitised(Folder):
     def test_one_that_does_not_end_leaves_the_others_and_is_tried_again(self):
         tool = self.program("compute-sanitizer", self.SCRIPT.format(folder=self.folder, hang=HANG))
         programs, found, written = gpu.Programs(self.folder / "log", 600), session([]), []
-        failed = gpu.Found(None, False, "it ended with code 1, and said last: ========= ERROR SUMMARY: 3 errors")
+        failed = gpu.Found(None, False, "it exited with code 1; its last output was: ========= ERROR SUMMARY: 3 errors")
         sanitise = lambda: gpu.sanitise(programs, tool, "tests", self.folder, 150, found, lambda: written.append(len(found.sanitised)))
         sanitise()
-        hung = gpu.Found(None, True, "it had to be ended after 50 s")
+        hung = gpu.Found(None, True, "it was stopped after 50 s")
         self.assertEqual(found.sanitised, {**CLEAN, ("memcheck", "random_graphs"): hung, ("memcheck", "every_kernel_of_ops"): failed})
         calls = (self.folder / "calls").read_text().splitlines()
         self.assertEqual(calls[:3], [f"{tool} random_graphs" for tool in gpu.TOOLS], "the most important first")
@@ -609,16 +609,16 @@ class Compiler(Folder):
         place(new, (13, 0))
         place("nvidia/cuda_nvrtc/lib/libnvrtc.alt.so.12", (12, 9))
         place("nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2", (11, 8))
-        # It cannot be loaded.
+        # This one cannot be loaded.
         (self.folder / "nvidia/cu13/lib/libnvrtc.so.14").touch()
-        # To a driver that takes none of them the engine has to find another; of no driver nothing is known.
+        # If the driver supports none of them, the engine has to look for another. Without a driver, nothing is known.
         drivers = {12080: old, 13000: new, 11080: "nvidia/cuda_nvrtc/lib/libnvrtc.so.11.2", 10020: None, 0: new}
         self.assertEqual({driver: found(driver) for driver in drivers}, drivers)
         toolkits = [f"cuda-12.{minor}/lib64/libnvrtc.so.12" for minor in (6, 4)]
         place(toolkits[0], (12, 6))
         place(toolkits[1], (12, 4))
         self.assertEqual(found(12080), toolkits[0])
-        # What setting this machine up has brought.
+        # The NVRTC that `cargo xtask setup` installs.
         cached = "cache/nvrtc/nvidia/cuda_nvrtc/lib/libnvrtc.so.12"
         place(cached, (12, 9))
         self.assertEqual(found(12080), toolkits[0])
@@ -627,7 +627,7 @@ class Compiler(Folder):
 
 
 class Whole(Folder):
-    """All of it, on programs that pass for the real ones."""
+    """The whole script, with fake programs."""
 
     # In a first turn engine-bench is called twice for a model, U-Net and transformer, once for each of three products and for the work.
     CALLS = 10
@@ -652,7 +652,7 @@ class Whole(Folder):
 
     @staticmethod
     def two_tests(second):
-        """A script that passes for two tests, of which the second has its own way to print."""
+        """A script for two fake tests. `second` is the command that prints the output of the second one."""
         return f"""
             if [ "$1" = --list ]; then echo "random_graphs: test"; echo "every_kernel_of_ops: test"; exit; fi
             if [ $2 = random_graphs ]; then read=cat; else read='{second}'; fi
@@ -668,7 +668,7 @@ class Whole(Folder):
         return (self.folder / "gpu.md").read_text()
 
     def alone(self):
-        """Without PyTorch."""
+        """Hides PyTorch."""
         return mock.patch.object(gpu.importlib.util, "find_spec", return_value=None)
 
     def test_with_everything_at_hand_every_line_is_answered(self):
@@ -684,9 +684,9 @@ class Whole(Folder):
         self.assertEqual(len(answers), 14)
         for row in answers:
             self.assertTrue(row.endswith("| yes |"), row)
-        self.assertNotIn("not all was measured", page)
+        self.assertNotIn("was not measured completely", page)
         self.assertIn("PyTorch 2.9", page)
-        self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s a layer, 948 TOPS.", page)
+        self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s per layer,\n948 TOPS.", page)
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
 
     def test_a_test_that_ends_before_it_says_what_it_compared_is_sanitised(self):
@@ -695,7 +695,7 @@ class Whole(Folder):
         self.program("tests", 'if [ "$1" = --list ]; then echo "random_graphs: test"; else exit 101; fi')
         with self.alone():
             page = self.page("--rounds", "1")
-        told = "compute-sanitizer did not get through random_graphs with memcheck: it ended with code 0, and said last: ========="
+        told = "compute-sanitizer did not finish random_graphs with memcheck: it exited with code 0; its last output was: ========="
         self.assertIn(told, page)
 
     def test_without_nvidia_smi_and_tests_all_goes_on(self):
@@ -706,14 +706,14 @@ class Whole(Folder):
         with self.alone():
             page = self.page("--rounds", "1", "--worker", worker)
         self.assertIn("Machine: unknown; kernels for sm_90", page)
-        self.assertIn("The machine's name is not known: nvidia-smi had to be ended after 20 s.", page)
+        self.assertIn("The name of the GPU is not known: nvidia-smi was stopped after 20 s.", page)
         self.assertIn("The tests did not run: cannot start", page)
-        self.assertIn("The golden vectors were not all right: worker failed: error: 1 model differs.", page)
+        self.assertIn("The golden vectors did not all match: worker failed: error: 1 model differs.", page)
         self.assertIn("| golden vectors of each shipped model, on the CPU and the GPU | failed | passed | **no** |", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
 
     def test_in_too_little_time_every_network_has_a_turn_before_any_has_two(self):
-        # From the second turn on it hangs.
+        # The engine hangs from the second turn on.
         self.program("engine", f"{self.answers}\nif [ $(wc -l < {self.calls}) -gt {self.CALLS} ]; then {HANG}; fi")
         with self.alone():
             page = self.page("--seconds", "60")
@@ -721,8 +721,8 @@ class Whole(Folder):
         calls = self.calls.read_text().splitlines()
         self.assertEqual(len(set(calls[: self.CALLS])), self.CALLS, calls)
         self.assertLessEqual(len(calls), self.CALLS + 2, calls)
-        self.assertIn("in 1 turns: engine had to be ended after ", page)
-        self.assertIn("in 1 turns: there was no time for turn 2.", page)
+        self.assertIn("(turns: 1): engine was stopped after ", page)
+        self.assertIn("(turns: 1): there was no time left for turn 2.", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
 
     def test_a_hang_leaves_what_came_before(self):
@@ -730,8 +730,8 @@ class Whole(Folder):
         self.program("engine", f'case "$2$4" in gemm4096) {HANG};; esac\n{self.answers}')
         with self.alone():
             page = self.page("--seconds", "60", "--rounds", "1")
-        self.assertIn("in 0 turns: engine had to be ended", page)
-        self.assertIn("| random op cases compared with the CPU's, bit by bit | 10,012 | ≥ 10,000 | yes |", page)
+        self.assertIn("(turns: 0): engine was stopped", page)
+        self.assertIn("| random op cases compared with the CPU, bit for bit | 10,012 | ≥ 10,000 | yes |", page)
         self.assertEqual(page.count("| net × 4 | 2.000 ms"), 4)
 
     def test_whatever_ends_all_leaves_the_tests_that_came_before(self):
@@ -742,7 +742,7 @@ class Whole(Folder):
         self.assertEqual(ended.returncode, -9)
         page = (self.folder / "gpu.md").read_text()
         self.assertIn("Tests that passed: random_graphs.", page)
-        self.assertIn("| tests that did not pass | 0 (1 of 2 tests) | ≤ 0 | — |", page)
+        self.assertIn("| tests that failed | 0 (1 of 2 tests) | ≤ 0 | — |", page)
 
 
 if __name__ == "__main__":
