@@ -1,4 +1,4 @@
-//! What each step finds missing.
+//! What each step has to do.
 
 use crate::{Deployment, Error, Transaction, gpu_models, with_least_work};
 use chain::market::{self, LOADER, costake, govern, job, reward, stake};
@@ -10,10 +10,10 @@ use solana_signer::Signer;
 /// Rows of the GPU table that fit a transaction of 1,232 bytes.
 const GPU_ROWS: usize = 8;
 
-/// Lamports governance begins with, for the rents of what proposals create.
+/// Initial lamports of the governance purse, which pays the rent of accounts that proposals create.
 const PURSE: u64 = 100_000_000;
 
-/// A step. Its number is for ever the same.
+/// A step. Its number never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Configs = 1,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Every step in its order.
+    /// Every step in order.
     pub(crate) const ALL: [Self; 6] = [
         Self::Configs,
         Self::GpuTable,
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// What is missing of a step.
+/// The transactions that a step still has to send.
 pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
     let (payer, authority, mint) = (deployment.payer.pubkey(), deployment.authority.pubkey(), deployment.mint);
     let mut missing = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
             if !chain.exists(&job::config()).await? {
                 let (cluster, treasury) = (deployment.cluster, &deployment.treasury);
                 let initialize = job::initialize(&payer, &authority, &mint, cluster, treasury, deployment.jobs);
-                // What is chosen for ever is shown before it is.
+                // These choices are permanent, so the plan shows them.
                 let cluster = Address::from(cluster);
                 let what = format!("create the config of jobs, with mint {mint}, treasury {treasury} and cluster {cluster}");
                 missing.push(Transaction::one(what, initialize));
@@ -124,7 +124,7 @@ pub(crate) async fn missing(step: Kind, deployment: &Deployment<'_>, chain: &cha
     Ok(missing)
 }
 
-/// What the deployer still holds and governance is to have.
+/// Hands what the deployer still holds to governance.
 async fn hand_over(deployer: &Address, chain: &chain::Chain) -> Result<Vec<Transaction>, Error> {
     let (next, guardian) = (govern::authority(), govern::guardian_authority());
     let mut all = Vec::new();
@@ -145,9 +145,7 @@ async fn hand_over(deployer: &Address, chain: &chain::Chain) -> Result<Vec<Trans
         all.push(Transaction::one("hand jobs and the treasury to governance", set));
     }
     for (program, id) in crate::PROGRAMS {
-        let record = chain.account(&market::program_data(id)).await?;
-        let upgrader = record.and_then(|account| protocol::loader::upgrade_authority(&account.data));
-        if held(upgrader.map(Address::new_from_array)) {
+        if held(chain.upgrade_authority(id).await?) {
             let what = format!("hand upgrades of {program} to governance");
             all.push(Transaction::one(what, set_upgrade_authority(id, deployer, &next)));
         }
@@ -155,7 +153,7 @@ async fn hand_over(deployer: &Address, chain: &chain::Chain) -> Result<Vec<Trans
     Ok(all)
 }
 
-/// The loader's instruction; the next authority need not sign, which a program's address could not.
+/// The loader's `SetAuthority`, which the next authority need not sign, as a PDA could not.
 fn set_upgrade_authority(program: Address, authority: &Address, next: &Address) -> Instruction {
     const SET_AUTHORITY: u32 = 4;
     Instruction {

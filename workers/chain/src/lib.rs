@@ -1,7 +1,7 @@
 //! Typed client of the market's programs.
 //!
-//! Everything that talks to a Solana node goes through here: [`Chain`] sends transactions and tells whether they were confirmed, failed or
-//! are unknown, [`Pending`] remembers across a crash what was sent, [`AccountWatch`] follows an account. The node itself is behind
+//! Everything that talks to a Solana node goes through here: [`Chain`] sends transactions and reports whether they were confirmed, failed
+//! or are unknown, [`Pending`] remembers across a crash what was sent, [`AccountWatch`] follows an account. The node itself is behind
 //! [`Network`], so that all of this is tested without one.
 
 mod client;

@@ -1,4 +1,4 @@
-//! The market as a whole. Needs the built programs: `cargo xtask build`.
+//! The complete market. Needs the built programs: `cargo xtask build`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use blobs::BlobStore;
@@ -27,7 +27,7 @@ async fn tokens(localnet: &Localnet, name: KeyName) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn starts_complete_and_twice_and_ends_without_traces() {
+async fn a_market_starts_complete_beside_another_and_stops_cleanly() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let localnet = Localnet::start(&options(one.path())).await.unwrap();
     let other = Localnet::start(&options(two.path())).await.unwrap();
@@ -66,7 +66,7 @@ async fn starts_complete_and_twice_and_ends_without_traces() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_is_one_markets_at_a_time() {
+async fn a_folder_is_locked_by_its_market() {
     let dir = tempfile::tempdir().unwrap();
     let localnet = Localnet::start(&options(dir.path())).await.unwrap();
     let refusal = Localnet::start(&options(dir.path())).await.unwrap_err().to_string();
@@ -77,19 +77,19 @@ async fn a_folder_is_one_markets_at_a_time() {
     assert_eq!(
         &Record::load(dir.path()).unwrap(),
         localnet.record(),
-        "the first one's record is there"
+        "the record of the first market"
     );
     localnet.stop().await.unwrap();
 
     let file = dir.path().join("file");
     std::fs::write(&file, "not a folder").unwrap();
     let refusal = Localnet::start(&options(&file)).await.unwrap_err().to_string();
-    assert!(refusal.contains("cannot be made a folder"), "{refusal}");
+    assert!(refusal.contains("cannot create the folder"), "{refusal}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a folder");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_handed_to_stakers_once_and_said_before() {
+async fn authorities_are_handed_to_governance_once_and_as_planned() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
     let localnet = Localnet::start(&options).await.unwrap();
@@ -100,8 +100,7 @@ async fn everything_is_handed_to_stakers_once_and_said_before() {
         let jobs: jobs::Config = chain.fetch(&job::config()).await.unwrap();
         let mut all = vec![staking.authority, costaking.authority, jobs.authority, jobs.treasury];
         for (_, program) in migrations::PROGRAMS {
-            let record = chain.account(&chain::market::program_data(program)).await.unwrap().unwrap();
-            all.push(protocol::loader::upgrade_authority(&record.data).unwrap().into());
+            all.push(chain.upgrade_authority(program).await.unwrap().unwrap());
         }
         let guardians = [staking.guardian, costaking.guardian, jobs.guardian];
         (all, guardians)

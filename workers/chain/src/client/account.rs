@@ -1,7 +1,7 @@
 //! Reads accounts.
 
 use super::Chain;
-use crate::{Error, Filter, Result};
+use crate::{Error, Filter, Result, market::program_data};
 use anchor_lang::{AccountDeserialize, Discriminator, Owner, bytemuck::Pod};
 use solana_account::Account;
 use solana_address::Address;
@@ -42,6 +42,15 @@ impl Chain {
             url: self.network.url().to_owned(),
             address: *address,
         }
+    }
+
+    /// The upgrade authority of a program, if it has one.
+    pub async fn upgrade_authority(&self, program: Address) -> Result<Option<Address>> {
+        /// Bytes of a `ProgramData` account before the code, of which there may be 10 MiB.
+        const METADATA: usize = 45;
+        let record = self.account_prefix(&program_data(program), METADATA).await?;
+        let authority = record.and_then(|record| protocol::loader::upgrade_authority(&record.data));
+        Ok(authority.map(Address::new_from_array))
     }
 
     /// All accounts of a type that pass the filters; offsets count from the start of the account, discriminator included.

@@ -185,7 +185,7 @@ impl Chain {
         Ok(simulation)
     }
 
-    /// The price per compute unit. If the node does not report what others pay, nobody is outbid.
+    /// The price per compute unit. If the node does not report what others pay, they are assumed to pay nothing.
     async fn price(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<u64> {
         let fee = options.priority_fee;
         let mut paid = Vec::new();
