@@ -1,4 +1,4 @@
-//! The GPU table as data, and which row of it a GPU is.
+//! The GPU table, and how a GPU is matched to its row.
 
 use crate::Error;
 use protocol::work::Size;
@@ -32,7 +32,7 @@ pub fn published() -> Result<Vec<(u16, GpuSpec)>, Error> {
         .collect()
 }
 
-/// The same model, whose calls ask for the least work.
+/// The same model with the least work for its calls.
 pub fn with_least_work(spec: GpuSpec) -> GpuSpec {
     let [work_width, work_bytes, work_layers] = Size::LEAST.logarithms();
     GpuSpec {
@@ -50,7 +50,7 @@ impl Row {
             .get_mut(..self.name.len())
             .ok_or_else(|| Error::Table(format!("the name {:?} exceeds 32 bytes", self.name)))?;
         slot.copy_from_slice(self.name.as_bytes());
-        // Two decimals at most, so the product is whole up to the float's error, which rounding removes.
+        // Multipliers have at most two decimals, so rounding removes only the floating-point error.
         let multiplier_x100 = (self.multiplier * 100.0).round() as u16;
         let [work_width, work_bytes, work_layers] = self.work;
         Ok((
@@ -69,26 +69,26 @@ impl Row {
     }
 }
 
-/// Words of a driver's name for a GPU that the table leaves out: maker and brands.
+/// Words in a driver's name of a GPU that the table leaves out: vendor and brands.
 const BRANDS: [&str; 5] = ["NVIDIA", "TESLA", "GEFORCE", "QUADRO", "GENERATION"];
 
-/// Words that tell builds of one model apart; a row that names none of them stands for all.
+/// Words that tell variants of a model apart; a row without any of them covers all variants.
 const BUILDS: [&str; 5] = ["PCIE", "SXM2", "SXM3", "SXM4", "SXM5"];
 
-/// Why no row of the table is a GPU's.
+/// Why a GPU matches no row of the table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRow {
-    /// It is another model than those of the table.
+    /// The model is not in the table.
     #[error("no row of the table is a {0}, so it cannot be registered; ask governance to add it")]
     Unknown(String),
-    /// The row of its name is for GPUs with more memory.
+    /// The row with its name is for GPUs with more memory.
     #[error("the row `{row}` is for GPUs of {wanted} GiB, but this one has {found}; no row fits")]
     Memory {
         /// The row's name.
         row: String,
-        /// GiB of the row.
+        /// Memory of the row in GiB.
         wanted: u16,
-        /// GiB of the GPU, rounded down.
+        /// Memory of the GPU in GiB, rounded down.
         found: u64,
     },
     /// Its row takes no new devices.
@@ -96,11 +96,11 @@ pub enum NoRow {
     Dropped(String),
 }
 
-/// The row of `table` that a GPU is, by the name its driver gives it and the bytes of memory it finds.
+/// The row of `table` for a GPU, given the name and the bytes of memory that its driver reports.
 ///
-/// The names have to say the same but for the brand, and for build and memory where the row names none: a laptop's or a SUPER's row is not
-/// the plain model's. The memory may exceed the row's, and fall short of it by a tenth, which drivers keep for themselves and for error
-/// correction.
+/// The names must be equal except for the brand, and for variant and memory if the row names none: a laptop or SUPER GPU does not match the
+/// row of the plain model. The memory may exceed that of the row, and may be up to a tenth smaller, as drivers reserve some for themselves
+/// and for error correction.
 pub fn row_of<'a>(table: &'a [(u16, GpuSpec)], name: &str, memory: u64) -> Result<&'a (u16, GpuSpec), NoRow> {
     let given = words(name);
     let rest = |row: &[String]| given.strip_prefix(row).filter(|rest| rest.iter().all(|word| is_build(word)));
@@ -108,7 +108,7 @@ pub fn row_of<'a>(table: &'a [(u16, GpuSpec)], name: &str, memory: u64) -> Resul
         let words = words(&row_name(&row.1));
         rest(&words).map(|_| (words.len(), row))
     });
-    // `RTX 4090 D` is no `RTX 4090`: the row that says most is the GPU's.
+    // An `RTX 4090 D` is not an `RTX 4090`: the row with the longest name wins.
     let (_, row) = fitting
         .max_by_key(|(length, _)| *length)
         .ok_or_else(|| NoRow::Unknown(name.to_owned()))?;
@@ -126,12 +126,12 @@ pub fn row_of<'a>(table: &'a [(u16, GpuSpec)], name: &str, memory: u64) -> Resul
     Ok(row)
 }
 
-/// A row's name.
+/// Name of a row.
 pub fn row_name(spec: &GpuSpec) -> String {
     String::from_utf8_lossy(&spec.name).trim_end_matches('\0').to_owned()
 }
 
-/// A GPU's name without its brand, word by word in capitals.
+/// The words of a GPU's name in upper case, without the brand.
 fn words(name: &str) -> Vec<String> {
     name.to_uppercase()
         .split([' ', '-'])
@@ -140,7 +140,7 @@ fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a word names a build or an amount of memory, as `16GB`.
+/// Whether a word names a variant, or an amount of memory such as `16GB`.
 fn is_build(word: &str) -> bool {
     let amount = word.strip_suffix("GB").is_some_and(|number| number.parse::<u16>().is_ok());
     amount || BUILDS.contains(&word)
@@ -151,9 +151,9 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    /// Names and MiB as drivers give them.
+    /// Names and MiB as reported by drivers.
     #[test]
-    fn a_gpu_is_the_row_that_says_the_same() {
+    fn a_gpu_matches_the_row_of_its_model() {
         let table = published().unwrap();
         let rows = [
             ("NVIDIA B200", 183_359, 1),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_beyond_the_table_is_no_row() {
+    fn a_gpu_that_is_not_in_the_table_matches_no_row() {
         let table = published().unwrap();
         let strangers = [
             "NVIDIA GeForce RTX 4090 Laptop GPU",
@@ -205,7 +205,7 @@ mod tests {
         }
         let dropped = row_of(&table, "NVIDIA A10G", 24 << 30);
         assert_eq!(dropped, Err(NoRow::Dropped("A10G".to_owned())));
-        // A tenth less than the row's 24 GiB, to the byte.
+        // Exactly a tenth less than the row's 24 GiB.
         let least = (24u64 << 30) / 10 * 9;
         assert!(row_of(&table, "NVIDIA GeForce RTX 4090", least).is_ok());
         let short = row_of(&table, "NVIDIA GeForce RTX 4090", least - 1);
@@ -233,7 +233,8 @@ mod tests {
         }
     }
 
-    /// A GPU holds two tensors, in half of its memory; a tensor that leaves more free than that of the next size would need proves less than it could.
+    /// A GPU keeps two tensors in half of its memory. If the next size of tensor fitted too, the work would prove less memory than it
+    /// could.
     #[test]
     fn work_fills_half_of_the_memory_it_is_for() {
         for (id, spec) in published().unwrap() {
@@ -241,7 +242,7 @@ mod tests {
             let memory = u64::from(spec.vram_gb) << 30;
             let name = String::from_utf8_lossy(&spec.name);
             if name.starts_with('M') {
-                // Apple's have no CUDA: a processor does it in seconds.
+                // Apple's GPUs have no CUDA: this is work that a CPU does in seconds.
                 assert_eq!(size, Size::new(10, 24, 4).unwrap(), "{id}");
                 continue;
             }

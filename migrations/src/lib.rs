@@ -1,7 +1,7 @@
 //! Numbered, idempotent steps that bring a cluster's configs and tables to what this version expects.
 //!
-//! Each step looks at the chain first and does only what is missing, so a run that was cut off goes on where it stopped, and a second run
-//! changes nothing. The same code says beforehand what it would do.
+//! Each step reads the chain first and does only what is missing, so an interrupted run resumes where it stopped, and a second run changes
+//! nothing. The same code plans a run without sending anything.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod gpu_models;
@@ -16,7 +16,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use steps::Kind;
 
-/// The programs that governance is to upgrade.
+/// The programs whose upgrade authority is handed to governance.
 pub const PROGRAMS: [(&str, Address); 5] = [
     ("costaking", costaking::ID),
     ("staking", staking::ID),
@@ -25,17 +25,17 @@ pub const PROGRAMS: [(&str, Address); 5] = [
     ("referee", referee::ID),
 ];
 
-/// What a deployment chooses.
+/// The choices of a deployment.
 pub struct Deployment<'a> {
-    /// Pays. Not the authority: the programs refuse one account in two slots of which one is writable.
+    /// Pays for the transactions. Must not be the authority: the programs refuse an account that is passed twice, once as writable.
     pub payer: &'a Keypair,
-    /// The programs' upgrade authority, which becomes the configs' authority.
+    /// The programs' upgrade authority, which becomes the authority of the configs.
     pub authority: &'a Keypair,
     /// The $IO mint.
     pub mint: Address,
     /// Wallet whose token accounts receive the fees until governance takes over.
     pub treasury: Address,
-    /// What tells this cluster from every other, such as its genesis hash.
+    /// Identifies this cluster, usually its genesis hash.
     pub cluster: [u8; 32],
     /// Parameters of staking.
     pub staking: staking::Parameters,
@@ -43,17 +43,17 @@ pub struct Deployment<'a> {
     pub jobs: jobs::Parameters,
     /// Parameters of co-staking.
     pub costaking: costaking::Parameters,
-    /// Rules of rewards.
+    /// Reward rules.
     pub rewards: staking::RewardRules,
-    /// Who says how well devices are connected.
+    /// Key that sets the connectivity tiers of devices.
     pub verifier: Address,
-    /// Start of the first hour that brings rewards, unix seconds.
+    /// Start of the first hour with rewards, unix seconds.
     pub genesis: i64,
-    /// Who may pause, and until when, unix seconds.
+    /// The guardian, who may pause the programs, and the end of its term in unix seconds.
     pub guardian: (Address, i64),
-    /// Whether calls ask for the least work instead of what fits each GPU model: for chains whose devices have no such GPUs.
+    /// Whether calls request the least work instead of what fits each GPU model: for test chains, whose devices do not have these GPUs.
     pub least_work: bool,
-    /// Whether governance takes over all the authority holds. It cannot be taken back but by a proposal.
+    /// Whether everything the authority holds is handed to governance. Only a proposal can reverse this.
     pub hands_over: bool,
 }
 
@@ -63,7 +63,7 @@ pub enum Error {
     /// The chain refused or could not be reached.
     #[error(transparent)]
     Chain(#[from] chain::Error),
-    /// The shipped table cannot be read.
+    /// The embedded GPU table is malformed.
     #[error("gpu_models.toml: {0}")]
     Table(String),
 }
@@ -71,7 +71,7 @@ pub enum Error {
 /// A transaction of a step.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// What it does, for people.
+    /// A description for people.
     pub what: String,
     instructions: Vec<Instruction>,
 }
@@ -85,14 +85,14 @@ impl Transaction {
     }
 }
 
-/// What a step did or would do.
+/// A step with the transactions that it sent or would send.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Its number, for ever the same.
+    /// Its number, which never changes.
     pub number: usize,
     /// Its name.
     pub name: &'static str,
-    /// Transactions it takes; none when it was done before.
+    /// Its transactions; none if nothing is missing.
     pub transactions: Vec<Transaction>,
 }
 
@@ -106,7 +106,7 @@ impl Step {
     }
 }
 
-/// What every step finds missing now. Nothing is sent.
+/// Plans every step as the chain is now. Sends nothing.
 pub async fn plan(chain: &Chain, deployment: &Deployment<'_>) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     for kind in Kind::ALL {
@@ -115,7 +115,7 @@ pub async fn plan(chain: &Chain, deployment: &Deployment<'_>) -> Result<Vec<Step
     Ok(steps)
 }
 
-/// Runs every step in order; `done` hears of each.
+/// Runs every step in order and calls `done` after each.
 pub async fn run(chain: &Chain, deployment: &Deployment<'_>, options: &SendOptions, mut done: impl FnMut(&Step)) -> Result<(), Error> {
     let signers: [&dyn Signer; 2] = [deployment.payer, deployment.authority];
     for kind in Kind::ALL {
@@ -134,12 +134,12 @@ mod tests {
     use chain::{Landed, PriorityFee, ProgramErrors, fake};
     use std::sync::Arc;
 
-    /// What sets the price of a place in a block.
+    /// The compute budget program and its instruction that sets the priority fee.
     const BUDGET: Address = Address::from_str_const("ComputeBudget111111111111111111111111111111");
     const PRICE: u8 = 3;
 
     #[tokio::test]
-    async fn what_is_chosen_is_shown_and_no_more_is_paid_than_is_allowed() {
+    async fn choices_are_shown_and_priority_fees_are_bounded() {
         let (payer, authority) = (Keypair::new(), Keypair::new());
         let deployment = Deployment {
             payer: &payer,
@@ -158,7 +158,7 @@ mod tests {
             hands_over: false,
         };
         let node = Arc::new(fake::Fake::default());
-        // Lamports where an account is to be are none.
+        // Lamports at the address of a config do not count as an account.
         node.set_account(chain::market::job::config(), fake::gift());
         node.set_recent_fees(&[5_000]);
         node.on_send(|_| {
@@ -195,6 +195,6 @@ mod tests {
             paid.filter(|instruction| instruction.data.first() == Some(&PRICE)).count()
         };
         assert_eq!(prices(0).await, 0);
-        assert!(prices(5_000).await > 0, "nothing tells a transaction that pays for its place");
+        assert!(prices(5_000).await > 0, "no transaction pays a priority fee where it may");
     }
 }
