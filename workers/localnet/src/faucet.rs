@@ -1,6 +1,6 @@
 //! A faucet: `POST /faucet` with `{"address": "…"}` gives a wallet 10 SOL and 10,000 $IO.
 //!
-//! Pages of other origins cannot use it: they may not send JSON without being allowed to, and nothing allows it.
+//! Pages of other origins cannot use it: sending JSON takes a CORS preflight, which is never granted.
 
 use crate::{IO_DECIMALS, mint};
 use axum::{
@@ -25,7 +25,7 @@ use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking, time::Instant};
 const LAMPORTS: u64 = 10_000_000_000;
 /// Base units of $IO per request: 10,000 $IO.
 const IO: u64 = 10_000 * 10_u64.pow(IO_DECIMALS as u32);
-/// Most that are served in a second.
+/// Most requests served in a second.
 const A_SECOND: u32 = 4;
 /// Longest request in bytes.
 const LONGEST: usize = 1_024;
@@ -35,7 +35,7 @@ pub(crate) struct Faucet {
     chain: Chain,
     /// Holds the SOL and mints the $IO.
     key: Keypair,
-    /// When the present second began, and how many asked in it.
+    /// When the current second began, and how many requests came in it.
     asked: Mutex<(Instant, u32)>,
 }
 
@@ -48,7 +48,7 @@ impl Faucet {
         }
     }
 
-    /// Whether this second has room for one more.
+    /// Whether this second has room for another request.
     async fn admits(&self) -> bool {
         let mut asked = self.asked.lock().await;
         if asked.0.elapsed() >= Duration::from_secs(1) {
@@ -71,7 +71,7 @@ impl Faucet {
     }
 }
 
-/// Serves it.
+/// Serves the faucet.
 pub(crate) fn router(faucet: Faucet) -> Router {
     Router::new()
         .route("/faucet", post(hand_out))
@@ -98,7 +98,7 @@ async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>
         let sentence = "the faucet is busy; try again in a second".to_owned();
         return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, sentence));
     }
-    // A signer stays in its thread, and what waits with it too.
+    // Futures that hold a signer are not `Send`, so this one stays on its thread.
     let runtime = Handle::current();
     let giving = spawn_blocking(move || runtime.block_on(faucet.give(&to)));
     let given = giving.await.map_err(anyhow::Error::from).flatten();
@@ -109,7 +109,7 @@ async fn hand_out(State(faucet): State<Arc<Faucet>>, wanted: Result<Json<Wanted>
     Ok(Json(json!({ "signature": signature, "lamports": LAMPORTS, "io": IO })))
 }
 
-/// A refusal: status and sentence.
+/// A refusal: HTTP status and message.
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
@@ -130,7 +130,7 @@ mod tests {
     use chain::{Cluster, ProgramErrors};
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_are_served_in_a_second_and_others_told_to_come_back() {
+    async fn requests_beyond_the_limit_are_told_to_retry() {
         let nowhere = Cluster::new("http://127.0.0.1:9", "ws://127.0.0.1:9");
         let faucet = Arc::new(Faucet::new(Chain::connect(&nowhere, ProgramErrors::default()), Keypair::new()));
         for _ in 0..2 {

@@ -23,12 +23,12 @@ pub enum KeyName {
     Supplier,
     /// Signs for the supplier's device.
     Device,
-    /// Turns the cranks, being nobody in particular.
+    /// Runs the permissionless cranks.
     Cranker,
 }
 
 impl KeyName {
-    /// Everybody.
+    /// All parties.
     pub const ALL: [Self; 9] = [
         Self::Payer,
         Self::Authority,
@@ -67,7 +67,7 @@ impl KeyName {
     }
 }
 
-/// Keypairs of everybody, kept as `solana` CLI files so that every tool can use them.
+/// The keypairs of all parties, stored as `solana` CLI files so that every tool can use them.
 #[derive(Debug)]
 pub struct Keys {
     folder: PathBuf,
@@ -83,7 +83,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Loads the keys in `folder` and makes those that are missing.
+    /// Loads the keys in `folder` and creates those that are missing.
     pub fn open(folder: &Path) -> Result<Self> {
         let open = |name: KeyName| {
             let path = path(folder, name);

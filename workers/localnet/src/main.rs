@@ -1,4 +1,4 @@
-//! `ionet-localnet`: a whole market on this machine until Ctrl-C.
+//! `ionet-localnet`: a complete market on this machine until Ctrl-C.
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -6,7 +6,7 @@ use daemon::LogFormat;
 use localnet::{Localnet, NodeOptions, Options, WebOptions};
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
-/// Run a whole market on this machine: chain, programs, mint, funded keys and blob server.
+/// Run a complete market on this machine: chain, programs, mint, funded keys and blob server.
 #[derive(Parser)]
 #[command(name = "ionet-localnet", version)]
 struct Arguments {
@@ -16,31 +16,31 @@ struct Arguments {
     /// Folder with the built programs
     #[arg(long, default_value = "target/deploy")]
     programs: PathBuf,
-    /// Port of JSON-RPC; 0 takes any free one
+    /// Port of JSON-RPC; 0 picks a free one
     #[arg(long, default_value_t = 8899)]
     port: u16,
     /// Port of subscriptions [default: the one after --port]
     #[arg(long)]
     ws_port: Option<u16>,
-    /// Port of the blob server; 0 takes any free one
+    /// Port of the blob server; 0 picks a free one
     #[arg(long, default_value_t = 8901)]
     blob_port: u16,
     /// Milliseconds between blocks
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     slot_ms: u64,
-    /// Let stakers govern: nobody's key holds an authority, and changes take a proposal
+    /// Hand every authority to governance, so that changes take a proposal
     #[arg(long)]
     governed: bool,
-    /// Also serve the web app, the market's history and a faucet
+    /// Also serve the web app, the indexer's API and a faucet
     #[arg(long)]
     web: bool,
-    /// Port of the web app; 0 takes any free one
+    /// Port of the web app; 0 picks a free one
     #[arg(long, requires = "web", default_value_t = 8902)]
     web_port: u16,
-    /// Folder that the web app was built into
+    /// Folder with the built web app
     #[arg(long, requires = "web", default_value = "app/web/dist")]
     web_dir: PathBuf,
-    /// How to print where everything is
+    /// Format in which to print the addresses and keys
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
@@ -59,15 +59,15 @@ async fn main() -> ExitCode {
     let Err(error) = run(arguments).await else {
         return ExitCode::SUCCESS;
     };
-    // As `ionet`, which starts this, tells of errors. Nobody may read any more.
-    let sentence = format!("{error:#}");
+    // In the format of `ionet`, which starts this. The reader may be gone, so a failed write is ignored.
+    let message = format!("{error:#}");
     let _ = match output {
         Output::Json => writeln!(
             std::io::stderr(),
             "{:#}",
-            serde_json::json!({ "error": sentence, "code": 1, "program_error": null })
+            serde_json::json!({ "error": message, "code": 1, "program_error": null })
         ),
-        Output::Text => writeln!(std::io::stderr(), "error: {sentence}"),
+        Output::Text => writeln!(std::io::stderr(), "error: {message}"),
     };
     ExitCode::FAILURE
 }
@@ -92,7 +92,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         }),
         ..Options::default()
     };
-    // Registered first, so that a signal while starting is not lost.
+    // Registered first, so that a signal during startup is not lost.
     let stop = daemon::stop_on_signals();
     let localnet = tokio::select! {
         () = stop.cancelled() => return Ok(()),

@@ -1,6 +1,6 @@
-//! The embedded chain: surfpool, offline, making a block every slot whether or not there is a transaction.
+//! The embedded chain: surfpool, offline, which produces a block every slot even without transactions.
 //!
-//! It is started from surfpool's core rather than its SDK, which chooses ports itself and profiles every instruction.
+//! It uses surfpool's core rather than its SDK, which chooses the ports itself and profiles every instruction.
 
 use anyhow::{Context, Result, anyhow};
 use chain::{Chain, Cluster, ProgramErrors};
@@ -28,21 +28,21 @@ use tokio::sync::oneshot;
 
 const HOST: &str = "127.0.0.1";
 
-/// Longest wait for the chain to come up or go down.
+/// Longest wait for the chain to start or stop.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How the chain runs.
+/// Ports and slot time of the chain.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions {
-    /// Port of JSON-RPC; 0 takes any free one.
+    /// Port of JSON-RPC; 0 picks a free one.
     pub rpc_port: u16,
-    /// Port of subscriptions; 0 takes any free one.
+    /// Port of subscriptions; 0 picks a free one.
     pub ws_port: u16,
     /// Time between blocks.
     pub slot: Duration,
 }
 
-/// A running chain. Ends when dropped; [`Node::stop`] also waits until its ports are free.
+/// A running chain. Stops when dropped; [`Node::stop`] also waits until its ports are free.
 #[derive(Debug)]
 pub struct Node {
     cluster: Cluster,
@@ -57,7 +57,7 @@ impl Node {
         let rpc_port = port(options.rpc_port, "JSON-RPC", "--port")?;
         let ws_port = port(options.ws_port, "subscriptions", "--ws-port")?;
         let slot_time = u64::try_from(options.slot.as_millis()).unwrap_or(u64::MAX).max(1);
-        // Each run is a chain of its own, and says so.
+        // Each run is a new chain, with a genesis hash of its own.
         let genesis = Hash::new_from_array(*Keypair::new().secret_bytes());
         let simnet = SimnetConfig {
             offline_mode: true,
@@ -93,7 +93,7 @@ impl Node {
 
         let (ready, is_ready) = oneshot::channel();
         let (closing, closed) = oneshot::channel();
-        // Somebody has to read the events, or the chain stalls when their queue is full.
+        // The events must be read, or the chain stalls when their queue is full.
         std::thread::Builder::new()
             .name("localnet-events".to_owned())
             .spawn(move || listen(&events, ready, closing))?;
@@ -111,17 +111,17 @@ impl Node {
         Ok(node)
     }
 
-    /// How to reach it.
+    /// URLs of the chain.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// What tells this chain from every other.
+    /// Genesis hash, different for every run.
     pub fn genesis(&self) -> Hash {
         self.genesis
     }
 
-    /// Puts a program at `program`, upgradeable by `authority`.
+    /// Deploys a program at `program`, upgradeable by `authority`.
     pub async fn deploy(&self, program: &Address, elf: &[u8], authority: &Address) -> Result<()> {
         self.cheat(
             "surfnet_writeProgram",
@@ -142,7 +142,7 @@ impl Node {
             .await
     }
 
-    /// Moves the chain's clock forward, and its slot by as many as fit; those slots stay empty.
+    /// Moves the chain's clock forward, and its slot accordingly; the skipped slots stay empty.
     pub async fn skip(&self, time: Duration) -> Result<()> {
         let chain = Chain::connect(&self.cluster, ProgramErrors::default());
         let now = chain.now().await.context("the embedded chain has no clock")?;
@@ -160,7 +160,7 @@ impl Node {
         RpcClient::new(self.cluster.rpc.clone())
     }
 
-    /// Ends the chain and waits until its ports are free.
+    /// Stops the chain and waits until its ports are free.
     pub async fn stop(mut self) -> Result<()> {
         self.terminate();
         let closed = std::mem::replace(&mut self.closed, oneshot::channel().1);
@@ -171,7 +171,7 @@ impl Node {
     }
 
     fn terminate(&mut self) {
-        // Fails only when the chain is gone already.
+        // Fails only when the chain has stopped already.
         let _ = self.commands.send(SimnetCommand::Terminate(None));
     }
 }
@@ -182,7 +182,7 @@ impl Drop for Node {
     }
 }
 
-/// Runs the chain until it is told to end.
+/// Runs the chain until it is told to stop.
 fn run(
     svm: SurfnetSvm,
     config: SurfpoolConfig,
@@ -190,14 +190,14 @@ fn run(
     inbox: Receiver<SimnetCommand>,
     geyser: Receiver<GeyserEvent>,
 ) {
-    // The chain blocks threads while it executes, so it cannot live on its caller's runtime.
+    // The chain blocks threads while it executes, so it gets a runtime of its own.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("localnet-chain")
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return tracing::error!(%error, "no threads for the embedded chain"),
+        Err(error) => return tracing::error!(%error, "cannot start the threads of the embedded chain"),
     };
     let running = start_local_surfnet_runloop(SurfnetSvmLocker::new(svm), config, outbox, inbox, geyser);
     if let Err(error) = runtime.block_on(running) {
@@ -205,7 +205,7 @@ fn run(
     }
 }
 
-/// Passes on what the chain says until it is gone.
+/// Handles the events of the chain until it stops.
 fn listen(events: &Receiver<SimnetEvent>, ready: oneshot::Sender<std::result::Result<(), String>>, closing: oneshot::Sender<()>) {
     let (mut ready, mut closing) = (Some(ready), Some(closing));
     let mut servers = 2;
@@ -213,7 +213,7 @@ fn listen(events: &Receiver<SimnetEvent>, ready: oneshot::Sender<std::result::Re
         match event {
             SimnetEvent::CoreStarted(_) => drop(ready.take().map(|ready| ready.send(Ok(())))),
             SimnetEvent::Aborted(reason) => drop(ready.take().map(|ready| ready.send(Err(reason)))),
-            // Each of the two servers says so when its port is free.
+            // Each of the two servers sends this when its port is free.
             SimnetEvent::Shutdown if servers > 1 => servers -= 1,
             SimnetEvent::Shutdown => drop(closing.take().map(|closing| closing.send(()))),
             SimnetEvent::ErrorLog(_, text) => tracing::warn!(target: "surfpool", "{text}"),
@@ -223,17 +223,17 @@ fn listen(events: &Receiver<SimnetEvent>, ready: oneshot::Sender<std::result::Re
     }
 }
 
-/// The port to use for `what`: `wanted` if it is free, any free one for 0. `flag` sets it.
+/// The port to use for `what`: `wanted` if it is free, any free port for 0. The error names `flag`, which sets the port.
 fn port(wanted: u16, what: &str, flag: &str) -> Result<u16> {
     let listener = TcpListener::bind((HOST, wanted)).with_context(|| {
         format!(
-            "port {wanted} for {what} cannot be had, perhaps because of another local chain; stop that one, or choose another with {flag}"
+            "port {wanted} for {what} is not available, perhaps because of another local chain; stop that one, or choose another with {flag}"
         )
     })?;
     let address = listener.local_addr()?;
     if wanted == 0 {
-        // The chain takes its ports only later. Until then, as after any connection that the server ended, the port
-        // goes to whoever asks for it by number, and to nobody who asks for any free one.
+        // The chain binds its ports only later. A connection that the server closed first leaves the port in TIME_WAIT: until the chain
+        // binds it by number, the system gives it to nobody who asks for any free port.
         let guest = TcpStream::connect(address)?;
         drop(listener.accept()?);
         drop(guest);
@@ -248,8 +248,8 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn a_free_port_is_chosen_once_and_can_be_had() {
-        // Of some 28,000 there are, a thousand drawn independently repeat themselves.
+    fn a_free_port_is_chosen_once_and_can_be_bound() {
+        // Of some 28,000 ports, a thousand independent draws would contain repeats.
         let chosen: Vec<u16> = (0..1000).map(|_| port(0, "a test", "--port").unwrap()).collect();
         assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), chosen.len());
         port(chosen[0], "a test", "--port").unwrap();

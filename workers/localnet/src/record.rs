@@ -1,4 +1,4 @@
-//! What others need to know to use a running local market.
+//! What a client needs to know to use a running local market.
 
 use crate::{KeyName, Keys};
 use anyhow::{Context, Result};
@@ -40,7 +40,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads the record a running market has left in `folder`.
+    /// Reads the record of the market that runs in `folder`.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = Self::path(folder);
         let text = std::fs::read_to_string(&path)
@@ -52,7 +52,7 @@ impl Record {
         folder.join("localnet.json")
     }
 
-    /// Writes the record in one step: readers see the old one or the new one.
+    /// Writes the record atomically: readers see the old one or the new one.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let path = Self::path(folder);
         let draft = path.with_extension("json.new");
@@ -75,13 +75,13 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, where_) in [
+        for (what, url) in [
             ("RPC", &self.rpc),
             ("WebSocket", &self.ws),
             ("Blobs", &self.blobs),
             ("$IO mint", &self.mint),
         ] {
-            writeln!(f, "{what:<10} {where_}")?;
+            writeln!(f, "{what:<10} {url}")?;
         }
         if let Some(web) = &self.web {
             writeln!(f, "{:<10} {web}", "Web app")?;

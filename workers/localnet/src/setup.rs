@@ -1,4 +1,4 @@
-//! Builds the market on an empty chain.
+//! Sets up the market on an empty chain.
 
 use crate::{
     KeyName, Keys, Node, NodeOptions, Record, WebOptions,
@@ -26,38 +26,38 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 /// Decimals of $IO.
 pub const IO_DECIMALS: u8 = 8;
 
-/// Lamports everybody starts with: 1,000 SOL.
+/// Lamports each party starts with: 1,000 SOL.
 const LAMPORTS: u64 = 1_000_000_000_000;
 
-/// Lamports the faucet starts with, as it gives 10 SOL to whoever asks: 1,000,000 SOL.
+/// Lamports the faucet starts with: 1,000,000 SOL, for 10 SOL a request.
 const FAUCET_LAMPORTS: u64 = 1_000_000_000_000_000;
 
-/// The $IO mint of every local market. Nobody has its secret key, and nobody needs it.
+/// The $IO mint of every local market. Nobody has its secret key, which is not needed.
 pub const fn mint() -> Address {
     Address::from_str_const("ioLoca1Mint11111111111111111111111111111111")
 }
 
-/// Seconds that a local market's guardian may pause: half a year.
+/// Term of a local market's guardian in seconds: half a year.
 const GUARDIAN_TERM: i64 = 182 * 86_400;
 
-/// What kind of local market is wanted.
+/// Options of a local market.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Folder for keys, blobs and the record of where everything is.
+    /// Folder for keys, blobs and `localnet.json`.
     pub dir: PathBuf,
     /// Folder with the built programs.
     pub programs: PathBuf,
     /// The chain.
     pub node: NodeOptions,
-    /// Port of the blob server; 0 takes any free one.
+    /// Port of the blob server; 0 picks a free one.
     pub blob_port: u16,
     /// Parameters of staking.
     pub staking: staking::Parameters,
     /// Parameters of jobs.
     pub jobs: jobs::Parameters,
-    /// Whether governance holds all authorities; otherwise the authority's key does.
+    /// Whether governance holds all authorities; otherwise [`KeyName::Authority`] does.
     pub governed: bool,
-    /// The web app, if it is to be served.
+    /// Serves the web app, if set.
     pub web: Option<WebOptions>,
 }
 
@@ -72,12 +72,12 @@ impl Default for Options {
                 slot: Duration::from_millis(400),
             },
             blob_port: 8901,
-            // The published rules, but a new device need not wait half a day for its first job.
+            // The published parameters, except that a new device need not wait half a day for its first job.
             staking: staking::Parameters {
                 probation: 0,
                 ..staking::Parameters::PUBLISHED
             },
-            // Without audits: a machine's one worker has nobody to audit it, and would wait for auditors in vain.
+            // No audits: there is usually a single worker, which would wait for auditors in vain.
             jobs: jobs::Parameters {
                 audit_jobs: 0,
                 audit_floor_bps: 0,
@@ -90,7 +90,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same on any free ports, so that several can run at once.
+    /// The same options on free ports, so that several markets can run at once.
     pub fn on_free_ports(mut self) -> Self {
         self.node.rpc_port = 0;
         self.node.ws_port = 0;
@@ -101,6 +101,9 @@ impl Options {
         self
     }
 }
+
+/// Name, address and code of a program.
+type Program = (&'static str, Address, Vec<u8>);
 
 /// A running local market.
 #[derive(Debug)]
@@ -117,14 +120,14 @@ pub struct Localnet {
 }
 
 impl Localnet {
-    /// Starts a market as wanted.
-    // Boxed, so that all of it is compiled once, here, and not in every program that starts one.
+    /// Starts a market.
+    // Boxed, so that the future is compiled once, here, and not in every program that starts a market.
     pub fn start(options: &Options) -> LocalBoxFuture<'_, Result<Self>> {
         Self::begin(options).boxed_local()
     }
 
     async fn begin(options: &Options) -> Result<Self> {
-        let programs = [
+        let programs: [Program; 5] = [
             ("staking", staking::ID, elf(&options.programs, "staking")?),
             ("costaking", costaking::ID, elf(&options.programs, "costaking")?),
             ("governance", governance::ID, elf(&options.programs, "governance")?),
@@ -139,25 +142,14 @@ impl Localnet {
         let keys = Keys::open(&options.dir.join("keys"))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.blob_port)).await.with_context(|| {
             let port = options.blob_port;
-            format!("port {port} for the blob server cannot be had; choose another with --blob-port")
+            format!("port {port} for the blob server is not available; choose another with --blob-port")
         })?;
         let blobs_url = format!("http://{}/blobs", listener.local_addr()?);
         let store = BlobStore::open(&options.dir.join("blobs").to_string_lossy())?;
 
         let node = Node::start(&options.node).await?;
         let chain = Chain::connect(node.cluster(), market::errors());
-        let authority = keys.get(KeyName::Authority).pubkey();
-        for (_, address, elf) in &programs {
-            node.deploy(address, elf, &authority).await?;
-        }
-        for name in KeyName::ALL {
-            let lamports = if name == KeyName::Faucet { FAUCET_LAMPORTS } else { LAMPORTS };
-            node.fund(&keys.get(name).pubkey(), lamports).await?;
-        }
-        create_mint(&node, &keys).await?;
-        hand_out(&chain, &keys).await?;
-        migrate(&chain, &node, &keys, options).await?;
-        fund_rewards(&chain, &keys).await?;
+        populate(&node, &chain, &keys, &programs, options).await?;
 
         let (stop_blobs, stopped) = oneshot::channel::<()>();
         let blobs = tokio::spawn(server::serve(listener, store, server::Limits::default(), async {
@@ -212,7 +204,7 @@ impl Localnet {
         &self.node
     }
 
-    /// What its migrations are told, with `options`.
+    /// What the migrations are given, with `options`.
     pub fn deployment(&self, options: &Options) -> Result<Deployment<'_>> {
         deployment(&self.node, &self.keys, options)
     }
@@ -222,17 +214,17 @@ impl Localnet {
         &self.chain
     }
 
-    /// Everybody's keys.
+    /// The keys of all parties.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Where everything is.
+    /// URLs, addresses and key files.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Ends the market and frees its ports. Keys and blobs stay; the chain starts anew next time.
+    /// Stops the market and frees its ports. Keys and blobs stay; the next start begins with an empty chain.
     pub async fn stop(self) -> Result<()> {
         let _ = fs::remove_file(Record::path(&self.dir));
         let _ = self.stop_blobs.send(());
@@ -244,9 +236,9 @@ impl Localnet {
     }
 }
 
-/// Takes the folder for this process: keys, history and record are one market's.
+/// Locks the folder: keys, history and record belong to one market at a time.
 fn lock(folder: &Path) -> Result<File> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder; choose another with --dir", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}; choose another with --dir", folder.display()))?;
     let taken = daemon::lock_folder(folder);
     let taken = taken.with_context(|| format!("cannot write {}; choose another folder with --dir", folder.display()))?;
     taken.with_context(|| {
@@ -266,7 +258,23 @@ fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Puts the mint where every local market has it, with the faucet as its authority.
+/// Deploys the programs, funds the parties and sets the market up.
+async fn populate(node: &Node, chain: &Chain, keys: &Keys, programs: &[Program], options: &Options) -> Result<()> {
+    let authority = keys.get(KeyName::Authority).pubkey();
+    for (_, address, elf) in programs {
+        node.deploy(address, elf, &authority).await?;
+    }
+    for name in KeyName::ALL {
+        let lamports = if name == KeyName::Faucet { FAUCET_LAMPORTS } else { LAMPORTS };
+        node.fund(&keys.get(name).pubkey(), lamports).await?;
+    }
+    create_mint(node, keys).await?;
+    hand_out(chain, keys).await?;
+    migrate(chain, node, keys, options).await?;
+    fund_rewards(chain, keys).await
+}
+
+/// Creates the mint at its fixed address, with the faucet as its authority.
 async fn create_mint(node: &Node, keys: &Keys) -> Result<()> {
     let state = Mint {
         mint_authority: Some(keys.get(KeyName::Faucet).pubkey()).into(),
@@ -280,7 +288,7 @@ async fn create_mint(node: &Node, keys: &Keys) -> Result<()> {
     node.set_account(&mint(), LAMPORTS, &data, &spl_token_interface::ID).await
 }
 
-/// Gives everybody a token account and their $IO.
+/// Gives each party a token account and its $IO.
 async fn hand_out(chain: &Chain, keys: &Keys) -> Result<()> {
     let (payer, faucet) = (keys.get(KeyName::Payer), keys.get(KeyName::Faucet));
     let mut instructions: Vec<Instruction> = Vec::new();
@@ -306,15 +314,15 @@ async fn hand_out(chain: &Chain, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// Start of the hour that is on.
+/// Start of the current hour.
 fn hour() -> Result<i64> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .context("the clock stands before 1970")?;
+        .context("the system clock is before 1970")?;
     Ok(start_of(i64::try_from(now.as_secs())?))
 }
 
-/// Puts all that is ever to be minted for suppliers where it comes out of.
+/// Mints the whole emission into the rewards vault.
 async fn fund_rewards(chain: &Chain, keys: &Keys) -> Result<()> {
     let (payer, faucet) = (keys.get(KeyName::Payer), keys.get(KeyName::Faucet));
     let all: u64 = protocol::emission::MONTHLY.iter().sum();
@@ -327,7 +335,7 @@ async fn fund_rewards(chain: &Chain, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// What a local market chooses.
+/// The deployment that the migrations are given.
 fn deployment<'a>(node: &Node, keys: &'a Keys, options: &Options) -> Result<Deployment<'a>> {
     let genesis = hour()?;
     Ok(Deployment {

@@ -1,4 +1,4 @@
-//! The market in a browser: the indexer's API, the built web app and a faucet, at one address.
+//! The market in a browser: the indexer's API, the built web app and a faucet, all at one address.
 
 use crate::faucet::{self, Faucet};
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-/// Time between looks at a chain on which nothing happens.
+/// How often the indexer polls while nothing happens on chain.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// How the market is shown in a browser.
@@ -27,11 +27,11 @@ pub struct WebOptions {
     pub app: PathBuf,
 }
 
-/// What the web app is told of the market, as `/config.json`.
+/// The web app's `/config.json`.
 #[derive(Serialize)]
 pub(crate) struct Config<'a> {
     pub cluster: &'static str,
-    /// The chain as wallets know it.
+    /// The chain identifier that wallets know.
     pub chain: &'static str,
     pub rpc: &'a str,
     pub ws: &'a str,
@@ -41,14 +41,14 @@ pub(crate) struct Config<'a> {
     pub faucet: bool,
 }
 
-/// A place to serve at, and what is served there from files.
+/// A port to serve at, and the folder of the web app.
 pub(crate) struct Place {
     listener: TcpListener,
     app: PathBuf,
 }
 
 impl Place {
-    /// Takes the port. Fails when it is taken or something is not built.
+    /// Binds the port. Fails when it is in use or the web app is not built.
     pub async fn take(options: &WebOptions) -> Result<Self> {
         ensure!(
             options.app.join("index.html").is_file(),
@@ -59,13 +59,13 @@ impl Place {
         Ok(Self {
             listener: listener.with_context(|| {
                 let port = options.port;
-                format!("port {port} for the web app cannot be had; choose another with --web-port")
+                format!("port {port} for the web app is not available; choose another with --web-port")
             })?,
             app: options.app.clone(),
         })
     }
 
-    /// Serves the market's history, taken into a new database in `dir`; the faucet pays with `key`.
+    /// Indexes the market into a new database in `dir` and serves it; the faucet pays with `key`.
     pub async fn serve(self, dir: &Path, chain: &Chain, key: Keypair, config: &Config<'_>) -> Result<Web> {
         let url = format!("http://{}", self.listener.local_addr()?);
         let store = Store::open(&database(dir)?).await?;
@@ -83,10 +83,10 @@ impl Place {
     }
 }
 
-/// A market in a browser, while it is there.
+/// The running web server.
 #[derive(Debug)]
 pub(crate) struct Web {
-    /// Its address.
+    /// Its URL.
     pub url: String,
     stop: CancellationToken,
     followed: JoinHandle<()>,
@@ -94,7 +94,7 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Ends it.
+    /// Stops it.
     pub async fn stop(self) {
         self.stop.cancel();
         crate::finish(self.served).await;
@@ -102,7 +102,7 @@ impl Web {
     }
 }
 
-/// URL of the database in `dir`. What an earlier chain left in it is removed.
+/// URL of the database in `dir`. Removes the database of an earlier chain.
 fn database(dir: &Path) -> Result<String> {
     let path = dir.join("history.db");
     for ending in ["", "-wal", "-shm"] {

@@ -1,4 +1,4 @@
-//! The client against the embedded chain: what the fake claims about a node must be true of one.
+//! The client against the embedded chain: a real node must behave as the fake in the client's own tests does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::sysvar::{Seed, SlotHashes};
@@ -51,7 +51,7 @@ async fn a_transfer_is_confirmed_and_seen() {
     assert!(!receipt.logs.is_empty());
     assert_eq!(watch.next().await.unwrap().account.unwrap().lamports, SOL);
     println!("seen in {:?}", start.elapsed());
-    // Pushed, and not found by asking.
+    // Pushed by the node, not found by polling.
     let of_account = async { assert_eq!(pushed.next().await.unwrap().1.lamports, SOL) };
     let of_program = async { while of_program.next().await.unwrap().0 != to {} };
     let both = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(of_account, of_program) });
@@ -59,9 +59,9 @@ async fn a_transfer_is_confirmed_and_seen() {
     node.stop().await.unwrap();
 }
 
-/// One by one, confirmed each before the next, they would take as many slots.
+/// If each were confirmed before the next is sent, they would take a slot each.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_builds_on_each_other_does_not_wait_for_votes() {
+async fn ordered_transactions_do_not_wait_for_votes() {
     let (node, chain, payer) = node(Duration::from_secs(2)).await;
     let to = Address::new_unique();
     let steps: Vec<Instruction> = (1..=6).map(|sol| transfer(&payer.pubkey(), &to, sol * SOL)).collect();
@@ -75,7 +75,7 @@ async fn what_builds_on_each_other_does_not_wait_for_votes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_says_why() {
+async fn failures_are_explained() {
     let (node, chain, payer) = node(Duration::from_millis(50)).await;
     let to = Address::new_unique();
     let too_much = vec![transfer(&payer.pubkey(), &to, 1_000 * SOL)];
@@ -89,7 +89,7 @@ async fn what_fails_says_why() {
     let error = chain.send(&pay(&poor, &to), &[&poor], &SendOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("too little SOL"), "{error}");
 
-    // Passes simulation, then the money goes before it lands.
+    // Passes simulation; then the balance shrinks before it lands.
     let prepared = chain.prepare(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
     node.fund(&payer.pubkey(), SOL / 2).await.unwrap();
     let outcome = chain.submit(&prepared, &SendOptions::default()).await;
@@ -122,7 +122,7 @@ async fn a_recorded_transaction_is_resolved_after_a_crash() {
     let pending = Pending::open(&folder.path().join("pending.jsonl")).unwrap();
     let prepared = chain.prepare(&pay(&payer, &to), &[&payer], &SendOptions::default()).await.unwrap();
     pending.record("pay", &prepared).unwrap();
-    // Sent, and nobody there to hear the answer.
+    // Sent, but the process dies before it hears the answer.
     chain.submit(&prepared, &SendOptions::default()).await.confirmed().unwrap();
     drop(pending);
 
@@ -140,17 +140,17 @@ async fn time_passes_and_can_be_skipped() {
     let start = wall();
     let (node, chain, _) = node(Duration::from_millis(20)).await;
     let before = chain.now().await.unwrap();
-    // It goes on with its blocks, and does not catch up when they are late.
+    // The clock advances with each block and does not catch up when blocks are late.
     assert!(
         (start..=wall() + 1).contains(&before.unix.unsigned_abs()),
-        "the chain's clock starts at the wall's"
+        "the chain's clock starts at the system's"
     );
     node.skip(Duration::from_secs(14 * 86_400)).await.unwrap();
     let after = chain.now().await.unwrap();
     assert!(after.unix - before.unix >= 14 * 86_400 - 1);
     assert!(after.slot > before.slot);
 
-    // One more with each slot.
+    // Each slot adds a hash.
     let later = after.slot + 3;
     let seed = loop {
         match SlotHashes::read(&chain).await.unwrap().first_after(later) {
@@ -176,7 +176,7 @@ async fn accounts_are_read_whole_or_in_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ports_are_refused_when_taken_and_free_after_the_end() {
+async fn ports_in_use_are_refused_and_free_after_the_stop() {
     let (node, chain, _) = node(Duration::from_millis(50)).await;
     let port = |url: &str| url.rsplit_once(':').unwrap().1.parse().unwrap();
     let options = NodeOptions {

@@ -14,7 +14,7 @@ use tokio::{
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// A market with a page for an app.
+/// Options of a market with one page as its web app.
 fn options(dir: &Path) -> Options {
     let app = dir.join("app");
     std::fs::create_dir_all(&app).unwrap();
@@ -30,7 +30,7 @@ fn options(dir: &Path) -> Options {
     options
 }
 
-/// Sends a request; returns its answer's head and body.
+/// Sends a request; returns the head and body of the response.
 async fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (String, Vec<u8>) {
     let host = url.split_once("://").unwrap().1.trim_end_matches('/');
     let mut socket = TcpStream::connect(host).await.unwrap();
@@ -45,7 +45,7 @@ async fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str) -> 
     (String::from_utf8(answer).unwrap().to_lowercase(), body)
 }
 
-/// The same to the faucet; returns status and answer.
+/// Sends a request to the faucet; returns the status and body.
 async fn drip(url: &str, headers: &str, body: &str) -> (String, Value) {
     let (head, body) = ask(url, "POST", "/faucet", headers, body).await;
     (head[9..12].to_owned(), serde_json::from_slice(&body).unwrap_or_default())
@@ -73,7 +73,7 @@ async fn app_history_and_faucet_are_served_at_one_address() {
     });
     assert_eq!(config, expected);
 
-    // Nothing but what happened on this chain is known, as soon as it is taken in.
+    // The old history is gone, and that of this chain is indexed.
     let mut stream = TcpStream::connect(web.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut news = BufReader::new(stream).lines();
@@ -87,12 +87,12 @@ async fn app_history_and_faucet_are_served_at_one_address() {
     localnet.stop().await.unwrap();
     assert!(
         TcpStream::connect(web.strip_prefix("http://").unwrap()).await.is_err(),
-        "it is served on"
+        "it is still served"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_faucet_pays_who_asks_properly() {
+async fn the_faucet_pays_for_well_formed_requests() {
     let folder = tempfile::tempdir().unwrap();
     let localnet = Localnet::start(&options(folder.path())).await.unwrap();
     let web = localnet.record().web.clone().unwrap();
@@ -140,10 +140,10 @@ async fn the_faucet_pays_who_asks_properly() {
     let (head, _) = ask(&web, "OPTIONS", "/faucet", preflight, "").await;
     assert!(
         !head.contains("access-control-allow"),
-        "another origin's page may take from the faucet: {head}"
+        "a page of another origin may use the faucet: {head}"
     );
 
-    // However many ask at once, each gets an answer.
+    // However many requests come at once, each gets a response.
     let mut asked = JoinSet::new();
     for _ in 0..12 {
         let (web, body) = (web.clone(), wanted(&Address::new_unique()));
@@ -187,7 +187,7 @@ async fn chain_and_subscriptions_answer_pages_of_other_origins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_built_is_named_before_anything_starts() {
+async fn a_missing_build_is_named_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
     let web = options.web.as_mut().unwrap();
