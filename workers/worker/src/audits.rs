@@ -83,7 +83,7 @@ impl Worker {
             (Assignment::audit(audit.job, audit.job_hash, None), task)
         });
         let mut found: Vec<(Assignment, Option<Task>)> = taken.collect();
-        if !self.is_fit() {
+        if !self.may_take_work() {
             return Ok(found);
         }
         let mut drawn: Vec<(Address, Job, &Arc<Model>)> = Vec::new();
@@ -152,7 +152,7 @@ impl Worker {
             JobOutcome::Audited => match self.sweep(&subject).await {
                 Ok(()) => outcome,
                 // The next search picks it up again.
-                Err(_) => JobOutcome::Left,
+                Err(_) => JobOutcome::LetGo,
             },
             _ => outcome,
         }
@@ -190,7 +190,7 @@ impl Worker {
                 permit = None;
             }
             if self.stop.is_cancelled() && permit.is_none() {
-                return JobOutcome::Left;
+                return JobOutcome::LetGo;
             }
             sleep(pause.min(self.settings.scan)).await;
         }
@@ -233,7 +233,7 @@ impl Worker {
             },
             (Some(job), None) if job.audit == AuditStage::Drawn => return self.claim_audit(address, job, progress).await,
             // The audit is over. If the node only lags, the next search finds it.
-            (None, None) => return Ok(Break(JobOutcome::Left)),
+            (None, None) => return Ok(Break(JobOutcome::LetGo)),
             // Another device took it, or its time has passed.
             _ => return Ok(Break(JobOutcome::Lost)),
         };
@@ -286,7 +286,7 @@ impl Worker {
     /// Takes a drawn audit once its input is fetched and the device may claim it.
     async fn claim_audit(&self, address: &Address, job: &Job, progress: &mut AuditProgress) -> Result<ControlFlow<JobOutcome, Duration>> {
         if job.is_due(self.chain.clocks().await?) || self.stop.is_cancelled() {
-            return Ok(Break(JobOutcome::Left));
+            return Ok(Break(JobOutcome::LetGo));
         }
         if !progress.has_input {
             if let Err(error) = self.input(address, job, self.model(job)?).await {
@@ -315,7 +315,7 @@ impl Worker {
                 }
                 Err(error) => {
                     if self.claim_in_doubt(address, &error) {
-                        return Ok(Break(JobOutcome::Left));
+                        return Ok(Break(JobOutcome::LetGo));
                     }
                     // Another device was faster, or this one may not audit. Nothing is at stake yet.
                     tracing::info!(event = "audit refused", job = %address, reason = %error);

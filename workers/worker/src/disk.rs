@@ -48,7 +48,7 @@ impl Worker {
     }
 
     /// Checks whether a failed disk works again.
-    pub(crate) fn look_at_disk(&self) {
+    pub(crate) fn recheck_disk(&self) {
         if self.disk_fails() && self.journal.probe().is_ok() {
             self.metrics.disk_fails.set(0);
             self.disk_fails.store(false, Ordering::Relaxed);

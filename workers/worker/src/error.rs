@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// A GPU named in the settings cannot be tested.
     #[error("{gpus} could not be tested, although `gpu` names it; run `ionet-worker doctor` to see what is missing")]
-    LeftOut {
+    Untested {
         /// Which GPUs.
         gpus: String,
     },

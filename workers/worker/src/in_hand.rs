@@ -118,7 +118,7 @@ impl Worker {
                 | JobOutcome::Refused
                 | JobOutcome::Lost
                 | JobOutcome::Audited
-                | JobOutcome::Left => {}
+                | JobOutcome::LetGo => {}
             }
         }
         match outcome {
@@ -126,9 +126,9 @@ impl Worker {
             JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
             JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
             JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
-            JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::Left => {}
+            JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::LetGo => {}
         }
-        if outcome != JobOutcome::Left {
+        if outcome != JobOutcome::LetGo {
             self.tolerate_disk_error(self.journal.forget(address));
         }
     }

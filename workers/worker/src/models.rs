@@ -42,7 +42,7 @@ pub struct Model {
     /// Nanoseconds it takes to compute a unit and keep every value, as last measured.
     answer_time: AtomicU64,
     /// How many of the engine's lost GPUs have been logged.
-    losses_told: AtomicUsize,
+    losses_logged: AtomicUsize,
 }
 
 impl Model {
@@ -64,7 +64,7 @@ impl Model {
             times: Times::default(),
             seen_times: Times::default(),
             answer_time: AtomicU64::new(0),
-            losses_told: AtomicUsize::new(0),
+            losses_logged: AtomicUsize::new(0),
         })
     }
 
@@ -151,12 +151,12 @@ impl Model {
     pub fn run(&self, inputs: &[u8], go_on: impl Fn() -> bool + Sync) -> std::result::Result<(Batch, Duration), engine::Error> {
         let outcome = self.times.of(self.engine.full_batch(), || self.engine.run_batch(inputs, go_on));
         let losses = self.engine.losses();
-        let told = self.losses_told.fetch_max(losses.len(), Ordering::Relaxed);
-        if losses.len() > told && self.engine.residents().is_empty() {
+        let logged = self.losses_logged.fetch_max(losses.len(), Ordering::Relaxed);
+        if losses.len() > logged && self.engine.residents().is_empty() {
             // From now on the CPU computes, which takes at most as long as with every value visible.
             self.times.raise_to(&self.seen_times);
         }
-        for Loss { gpu, error } in losses.iter().skip(told) {
+        for Loss { gpu, error } in losses.iter().skip(logged) {
             tracing::warn!(
                 event = "gpu",
                 gpu = gpu.ordinal,

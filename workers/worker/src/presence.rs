@@ -68,64 +68,23 @@ impl Worker {
 
     async fn look_for_calls(&self, memory: &mut Memory) -> Result<()> {
         let now = self.chain.now().await?.unix;
-        let on = emission::start_of(now);
-        let over = emission::number(on.saturating_sub(BLOCK_SECONDS)).unwrap_or_default();
-        if memory.hour != over {
+        let current = emission::start_of(now);
+        let last = current.saturating_sub(BLOCK_SECONDS);
+        let number = emission::number(last).unwrap_or_default();
+        if memory.hour != number {
             *memory = Memory {
-                hour: over,
+                hour: number,
                 backoff: REFUSED.0,
                 ..Memory::default()
             };
         }
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
         // The current hour first: a call cannot wait as long as a check-in.
-        for hour in [on, on.saturating_sub(BLOCK_SECONDS)] {
+        for hour in [current, last] {
             let block: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour)).await?;
-            let (Some(block), Some(number)) = (block, emission::number(hour)) else {
-                continue;
-            };
-            for index in (0..BEACONS).filter(|index| block.check_called(*index, &self.device, now).is_ok()) {
-                let device: Device = self.chain.fetch(&self.device).await?;
-                let asked = Asked::by(&block, &gpu, &device, &self.device, index);
-                let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) else {
-                    continue;
-                };
-                if let Err(error) = self.answer_call(hour, index, asked).await {
-                    self.absent(hour, &error);
-                }
-            }
-            let device: Device = self.chain.fetch(&self.device).await?;
-            let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
-            if open && now >= memory.paused_until {
-                let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour.saturating_add(BLOCK_SECONDS))).await?;
-                // The next hour draws, five minutes in, which part of the work to show. Without a draw in its first half, no evidence is
-                // needed.
-                let Ok(drawn) = reward::drawn(&block, next.as_ref(), &gpu, &device, &self.device, now) else {
-                    continue;
-                };
-                if let Some((asked, draw)) = drawn
-                    && memory.evidence.is_none()
-                {
-                    match self.do_work(asked, Some(draw), now < on.saturating_add(PATIENCE)).await {
-                        Ok(None) => continue,
-                        Ok(Some(done)) => memory.evidence = Some(work::evidence(&done.roots, &draw, &done.openings)),
-                        Err(error) => {
-                            self.absent(hour, &error);
-                            memory.paused_until = now.saturating_add(FAILED);
-                            continue;
-                        }
-                    }
-                }
-                let evidence = memory.evidence.as_deref().filter(|_| drawn.is_some());
-                match self.check_in(hour, block.shard(&self.device), evidence).await {
-                    // The evidence stays on chain for the next attempt.
-                    Err(error) if is_refusal(&error) => {
-                        self.absent(hour, &error);
-                        memory.paused_until = now.saturating_add(memory.backoff);
-                        memory.backoff = memory.backoff.saturating_mul(2).min(REFUSED.1);
-                    }
-                    done => done?,
-                }
+            if let (Some(block), Some(number)) = (block, emission::number(hour)) {
+                self.answer_calls(hour, number, &block, &gpu, now).await?;
+                self.try_check_in(hour, number, &block, &gpu, now, memory).await?;
             }
         }
         // Last, so that no call waits for it.
@@ -134,6 +93,60 @@ impl Worker {
             memory.swept = true;
         }
         Ok(())
+    }
+
+    /// Answers the calls of an hour that wait for this device.
+    async fn answer_calls(&self, hour: i64, number: u32, block: &RewardBlock, gpu: &GpuModel, now: i64) -> Result<()> {
+        for index in (0..BEACONS).filter(|index| block.check_called(*index, &self.device, now).is_ok()) {
+            let device: Device = self.chain.fetch(&self.device).await?;
+            let asked = Asked::by(block, gpu, &device, &self.device, index);
+            let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) else {
+                continue;
+            };
+            if let Err(error) = self.answer_call(hour, index, asked).await {
+                self.absent(hour, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks in to an hour, if that is possible now and the device has not done it. Pauses after a failure.
+    async fn try_check_in(&self, hour: i64, number: u32, block: &RewardBlock, gpu: &GpuModel, now: i64, memory: &mut Memory) -> Result<()> {
+        let device: Device = self.chain.fetch(&self.device).await?;
+        let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
+        if !open || now < memory.paused_until {
+            return Ok(());
+        }
+        let next_hour = hour.saturating_add(BLOCK_SECONDS);
+        let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(next_hour)).await?;
+        // The next hour draws, five minutes in, which part of the work to show. Without a draw in its first half, no evidence is needed.
+        let Ok(drawn) = reward::drawn(block, next.as_ref(), gpu, &device, &self.device, now) else {
+            return Ok(());
+        };
+        if let Some((asked, draw)) = drawn
+            && memory.evidence.is_none()
+        {
+            match self.do_work(asked, Some(draw), now < next_hour.saturating_add(PATIENCE)).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(done)) => memory.evidence = Some(work::evidence(&done.roots, &draw, &done.openings)),
+                Err(error) => {
+                    self.absent(hour, &error);
+                    memory.paused_until = now.saturating_add(FAILED);
+                    return Ok(());
+                }
+            }
+        }
+        let evidence = memory.evidence.as_deref().filter(|_| drawn.is_some());
+        match self.check_in(hour, block.shard(&self.device), evidence).await {
+            // The evidence stays on chain for the next attempt.
+            Err(error) if is_refusal(&error) => {
+                self.absent(hour, &error);
+                memory.paused_until = now.saturating_add(memory.backoff);
+                memory.backoff = memory.backoff.saturating_mul(2).min(REFUSED.1);
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Answers a call with its work, or without if the device has a job.

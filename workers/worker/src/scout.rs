@@ -66,7 +66,7 @@ impl Worker {
                     Ok(())
                 }
                 _ = scan.tick() => {
-                    self.look_at_disk();
+                    self.recheck_disk();
                     if news.is_none() {
                         if subscribing.is_terminated() {
                             subscribing.set(subscribe(&self.chain, &self.models, Status::Open).fuse());
@@ -156,7 +156,7 @@ impl Worker {
             .filter(|(_, posting)| !posting.hopeless)
             .map(|(address, posting)| (*address, posting))
             .collect();
-        if waiting.is_empty() || !self.is_fit() {
+        if waiting.is_empty() || !self.may_take_work() {
             return Ok(());
         }
         waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());

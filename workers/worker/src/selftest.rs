@@ -56,7 +56,7 @@ pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) ->
     }
     compare(models, &devices, report)?;
     match gpus {
-        Gpus::Numbers(_) if !left_out.is_empty() => Err(Error::LeftOut { gpus: left_out.join(", ") }),
+        Gpus::Numbers(_) if !left_out.is_empty() => Err(Error::Untested { gpus: left_out.join(", ") }),
         _ => Ok(()),
     }
 }
@@ -301,7 +301,7 @@ pub(crate) mod tests {
         let test = |gpus: Gpus| selftest(&models, &gpus, |_| ());
         assert!(test(Gpus::Off).is_ok());
         let error = test(Gpus::Numbers(vec![999])).unwrap_err();
-        assert!(matches!(&error, Error::LeftOut { gpus } if gpus == "GPU 999"), "{error}");
+        assert!(matches!(&error, Error::Untested { gpus } if gpus == "GPU 999"), "{error}");
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Worker {
             };
             let outcome = match outcome {
                 // A transaction sent earlier may have landed, even if this attempt failed: the chain decides.
-                JobOutcome::Refused | JobOutcome::Lost if begun => JobOutcome::Left,
+                JobOutcome::Refused | JobOutcome::Lost if begun => JobOutcome::LetGo,
                 outcome => outcome,
             };
             (address, outcome)
@@ -276,7 +276,7 @@ impl Worker {
     }
 
     /// Whether the worker may take new work.
-    pub(crate) fn is_fit(&self) -> bool {
+    pub(crate) fn may_take_work(&self) -> bool {
         self.measured.initialized() && !self.disk_fails()
     }
 

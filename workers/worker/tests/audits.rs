@@ -135,7 +135,7 @@ async fn an_audit_in_hand_is_computed_before_the_models_are_timed_unless_its_inp
     drawn.market.node.errs(&audit::address(&drawn.job), Wrong::Unreachable, 1);
     let (mut events, _log) = hear("event");
     let worker = drawn.market.started().await;
-    let mut told = async || {
+    let mut next_event = async || {
         loop {
             let event = events.recv().await.unwrap();
             if ["retry", "audit computed", "model"].contains(&event.as_str()) {
@@ -146,11 +146,11 @@ async fn an_audit_in_hand_is_computed_before_the_models_are_timed_unless_its_inp
     beside(&worker, async {
         // First the audit cannot be read, then its input is not available.
         for _ in 0..2 {
-            assert_eq!(told().await, "retry");
+            assert_eq!(next_event().await, "retry");
         }
-        assert_eq!(told().await, "model");
+        assert_eq!(next_event().await, "model");
         drawn.upload().await;
-        while told().await == "retry" {}
+        while next_event().await == "retry" {}
         drawn.reaches(AuditStage::Sealed).await;
     })
     .await;

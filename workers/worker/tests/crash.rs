@@ -346,7 +346,7 @@ fn an_audit_is_computed_no_further_once_it_is_late() {
     assert_eq!(further, UNITS as usize, "those of the job");
 }
 
-/// An engine that failed once would fail again. The machine is free for other work, and only the bond is left to see to.
+/// An engine that failed once would fail again. The place is free for other work, and only the bond is left to wait for.
 #[test]
 fn an_audit_whose_engine_fails_is_given_up() {
     with_steps(|_| async {
@@ -373,7 +373,7 @@ fn an_audit_whose_engine_fails_is_given_up() {
     });
 }
 
-/// Another process with the same key may be faster.
+/// Another process with the same key may answer first.
 #[test]
 fn a_lost_trace_is_computed_no_further_once_nobody_waits_for_the_answer() {
     let mut units = with_steps(|_| async {
@@ -382,7 +382,7 @@ fn a_lost_trace_is_computed_no_further_once_nobody_waits_for_the_answer() {
         beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
         let traces = market.job(&address).unwrap().traces;
         let blob = market.store().get(&traces).await.unwrap();
-        // The store still has a blob at its address, so that it is not computed for the store's sake.
+        // The store still has a blob at the address of the trace, so the upload does not recompute the trace.
         let stored = market.blob_files().into_iter().find(|file| std::fs::read(file).unwrap() == *blob);
         std::fs::write(stored.unwrap(), b"rubbish").unwrap();
         std::fs::remove_file(market.journal_file("data", &address, "trace")).unwrap();

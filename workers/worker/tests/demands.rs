@@ -294,7 +294,7 @@ async fn an_answer_continues_while_a_search_hangs() {
     .await;
 }
 
-/// Nor does a node without subscriptions, which is logged once for jobs and once for demands.
+/// A node without subscriptions does not delay answers either. Refused subscriptions are logged once for jobs and once for demands.
 #[tokio::test]
 async fn an_answer_does_not_wait_for_a_subscription() {
     for hang in [true, false] {
@@ -310,11 +310,11 @@ async fn an_answer_does_not_wait_for_a_subscription() {
         })
         .await;
         drop((worker, log));
-        let mut told = 0;
+        let mut logged = 0;
         while let Some(event) = events.recv().await {
-            told += usize::from(event == "unpushed");
+            logged += usize::from(event == "unpushed");
         }
-        assert_eq!(told, if hang { 0 } else { 2 });
+        assert_eq!(logged, if hang { 0 } else { 2 });
     }
 }
 

@@ -85,8 +85,8 @@ impl Task {
     /// Whether it and everything in hand that computes on the same hardware would be finished in time, in any order and even if all took
     /// twice as long as estimated.
     pub fn fits(&self, in_hand: &[Self], now: i64) -> bool {
-        let beside = |task: &&Self| !task.time().is_zero() && task.takes_cpu() == self.takes_cpu();
-        let sharing = || in_hand.iter().filter(beside).chain([self]);
+        let shares = |task: &&Self| !task.time().is_zero() && task.takes_cpu() == self.takes_cpu();
+        let sharing = || in_hand.iter().filter(shares).chain([self]);
         let work = sharing().fold(Duration::ZERO, |sum, task| sum.saturating_add(task.time()));
         let left = |task: &Self| Duration::from_secs(u64::try_from(task.due.saturating_sub(now)).unwrap_or(0));
         sharing().all(|task| work.saturating_mul(2) <= left(task))

@@ -24,10 +24,10 @@ impl Worker {
     ) -> ControlFlow<JobOutcome, Option<u64>> {
         match self.claim(address, job, claim, input).await {
             Ok(Some(receipt)) => Continue(Some(receipt.slot)),
-            Ok(None) => Break(JobOutcome::Left),
+            Ok(None) => Break(JobOutcome::LetGo),
             Err(error) => {
                 if self.claim_in_doubt(address, &error) {
-                    return Break(JobOutcome::Left);
+                    return Break(JobOutcome::LetGo);
                 }
                 let gone = [JobsError::WrongStatus, JobsError::JobExpired, JobsError::TermsChanged];
                 let lost = gone.into_iter().any(|code| failed_with(&error, code));

@@ -111,7 +111,7 @@ pub(crate) enum JobOutcome {
     /// An audit is over, paid or not, and its bond is free.
     Audited,
     /// Let go for now, because the worker stops or the node does not know the job or its owner. A later search picks it up again.
-    Left,
+    LetGo,
 }
 
 /// What a job's steps share with the task that stores its result.
@@ -149,7 +149,7 @@ impl Worker {
         // The consumer has paid for the result. And if the worker stops now, it may not be back in time to upload it.
         let owed = match outcome {
             JobOutcome::Paid | JobOutcome::Ended => true,
-            JobOutcome::Left => self.stop.is_cancelled(),
+            JobOutcome::LetGo => self.stop.is_cancelled(),
             _ => false,
         };
         if owed && progress.result.initialized() {
@@ -170,7 +170,7 @@ impl Worker {
         // What the search found may be out of date. Letting the job go costs nothing yet.
         let mut job = match self.account_since::<Job>(&address, 0).await {
             Ok(Some(job)) if job.job_hash == assignment.hash => job,
-            _ => return JobOutcome::Left,
+            _ => return JobOutcome::LetGo,
         };
         let (mut input, mut retry) = (None, RETRY);
         loop {
@@ -241,7 +241,7 @@ impl Worker {
                 return Ok(Break(self.await_pay(address, job).await));
             }
             (Some(Status::Convicted), _) => return Ok(Break(self.convicted(address, job).await)),
-            (Some(Status::Open) | None, _) => return Ok(Break(JobOutcome::Left)),
+            (Some(Status::Open) | None, _) => return Ok(Break(JobOutcome::LetGo)),
         };
         Ok(Continue(landed))
     }
@@ -262,7 +262,7 @@ impl Worker {
                 }
                 Ok((_, None)) if revealed && job.replicas > 1 => return Break(self.ended(address, job).await),
                 // A transaction whose effect was never seen has set its deadline. If the job still exists, the next search finds it.
-                Ok((_, None)) if job.status == Status::Open || job.awaits_siblings() => return Break(JobOutcome::Left),
+                Ok((_, None)) if job.status == Status::Open || job.awaits_siblings() => return Break(JobOutcome::LetGo),
                 Ok((clocks, None)) if job.is_due(clocks) => {
                     return Break(match revealed {
                         true => self.ended(address, job).await,

@@ -36,10 +36,10 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return JobOutcome::Left,
+                () = self.stop.cancelled() => return JobOutcome::LetGo,
                 state = states.next() => {
                     // The runtime is shutting down.
-                    let Some(state) = state else { return JobOutcome::Left };
+                    let Some(state) = state else { return JobOutcome::LetGo };
                     // A node that lags behind the reveal cannot say that the job is over.
                     let stale = state.slot < revealed;
                     let same = state.account.and_then(|account| chain::decode::<Job>(address, &account).ok());
@@ -47,9 +47,9 @@ impl Worker {
                         Some(now) if now.status == Status::Convicted => return self.convicted(address, &now).await,
                         // Answers, other replicas and auditors move the deadline.
                         Some(now) => (job, pause) = (now, Duration::ZERO),
-                        None if stale => return JobOutcome::Left,
+                        None if stale => return JobOutcome::LetGo,
                         // Only replicas that agree are paid before the deadline. If the job still exists, the next search finds it.
-                        None if job.replicas == 1 && !self.is_overdue(&job).await => return JobOutcome::Left,
+                        None if job.replicas == 1 && !self.is_overdue(&job).await => return JobOutcome::LetGo,
                         None => return self.ended(address, &job).await,
                     }
                 }

@@ -30,7 +30,7 @@ use worker::{Result, Settings, Worker};
 const SLOT: Duration = Duration::from_millis(10);
 
 /// Slots per second of the chain's clock.
-const SECOND: u64 = 5;
+const SLOTS_PER_SECOND: u64 = 5;
 
 /// A market with one device, one consumer and one model, in a folder of its own.
 pub struct Market {
@@ -100,7 +100,7 @@ impl Market {
         let clock = tokio::spawn(async move {
             for slot in 0u64.. {
                 tokio::time::sleep(SLOT).await;
-                ticking.with(|world| world.pass(u32::from(slot % SECOND == 0), 1));
+                ticking.with(|world| world.pass(u32::from(slot % SLOTS_PER_SECOND == 0), 1));
             }
         });
         Self {

@@ -268,12 +268,12 @@ async fn a_job_in_hand_is_computed_before_the_models_are_timed() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     let both = async {
-        let mut told = Vec::new();
-        while told.len() < 2 {
+        let mut logged = Vec::new();
+        while logged.len() < 2 {
             let event = events.recv().await.unwrap();
-            told.extend(["computed", "model"].into_iter().filter(|known| event == *known));
+            logged.extend(["computed", "model"].into_iter().filter(|known| event == *known));
         }
-        told
+        logged
     };
     assert_eq!(beside(&worker, both).await, ["computed", "model"]);
 }
@@ -281,7 +281,7 @@ async fn a_job_in_hand_is_computed_before_the_models_are_timed() {
 /// Whether a job that is gone was paid follows from the last transaction about it.
 #[tokio::test]
 async fn a_job_that_is_gone_is_logged_with_how_it_ended() {
-    for (own, told) in [(true, "paid"), (false, "ended")] {
+    for (own, logged) in [(true, "paid"), (false, "ended")] {
         let market = Market::start();
         let address = market.order(1).await;
         let (mut events, _log) = hear("event");
@@ -299,8 +299,8 @@ async fn a_job_that_is_gone_is_logged_with_how_it_ended() {
             }
             loop {
                 let event = events.recv().await.unwrap();
-                assert!(event == told || !["paid", "ended"].contains(&event.as_str()), "{event}");
-                if event == told {
+                assert!(event == logged || !["paid", "ended"].contains(&event.as_str()), "{event}");
+                if event == logged {
                     break;
                 }
             }
