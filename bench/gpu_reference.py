@@ -6,9 +6,9 @@
 Prints one line of JSON: the milliseconds per pass, the units per second of passes that run back to back, and the multiply-accumulates per
 unit.
 
-The product is cuBLASLt's at int8, with the fastest of the algorithms that it proposes. It ends with int32 sums; the rate of the same product
-at bf16 is reported too. The other networks have the same layers at bf16. They are compiled if that is fast enough, and otherwise recorded as
-a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
+The product is cuBLASLt's at int8, with the fastest of the algorithms that it proposes. It ends with int32 sums; the rate of the same
+product at bf16 is reported too. The other networks have the same layers at bf16. They are compiled if that is fast enough, and otherwise
+recorded as a CUDA graph. Where the engine looks codes up in a table, they compute SiLU.
 """
 
 import argparse
@@ -246,8 +246,8 @@ def wait(device):
 
 
 def rate(run, device, runs, least):
-    """Runs per second, measured over at least `least` seconds. Runs are started back to back, because the engine keeps passes in flight too.
-    There is a wait after every `runs` runs, without which the time could not be measured."""
+    """Runs per second, measured over at least `least` seconds. Runs are started back to back, because the engine keeps passes in flight
+    too. There is a wait after every `runs` runs, without which the time could not be measured."""
     started, count, elapsed = time.perf_counter(), 0, 0.0
     while not count or elapsed < least:
         for _ in range(runs):
