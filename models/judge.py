@@ -1,4 +1,4 @@
-"""The judge of `imagine`: a small classifier trained on renders only, asked which words a picture shows.
+"""The judge of `imagine`: a small classifier, trained only on renders, that guesses the words a picture shows.
 
     python judge.py imagine            trains the judge and measures a package again
 """
@@ -32,7 +32,7 @@ def init(seed):
 
 
 def logits(params, pictures):
-    """For pictures with samples in [0, 1]. What is in the picture shows in the maximum of a feature, where in its cells."""
+    """For pictures with samples in [0, 1]. The maximum of a feature tells what is in the picture, and its 4×4 cells tell where."""
     x = pictures * 4 - 2
     for (w, b), (_, _, stride) in zip(params["convs"], STAGES, strict=True):
         x = jax.nn.relu(jax.lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) + b)
@@ -67,15 +67,15 @@ def train(seed):
 
 
 def paint(package, codes):
-    """Pictures of the integer model as u8 `[n, 64, 64, 3]`."""
+    """Pictures from the integer model as u8 `[n, 64, 64, 3]`."""
     return np.stack([package.run(np.asarray(code, np.int8).reshape(1, 1, -1)).astype(np.int16) + 128 for code in codes]).astype(np.uint8)
 
 
 def measure(package, count=500):
-    """Random prompts and latents: how near the pictures are to the renders, and the share in which the judge sees each word.
+    """Measures pictures of random prompts and latents: their distance to the renders, and the share in which the judge sees each word.
 
-    `renders` is the judge's own accuracy on true renders of the same codes, `model` on the integer model's pictures. "all"
-    means every group right. Pictures whose shape and background share a colour are not judged: the question has no fair answer.
+    `renders` is the judge's accuracy on true renders of the same codes, `model` that on the integer model's pictures. "all" means
+    that every group is right. Pictures whose shape and background have the same colour are not judged, because nobody could tell.
     """
     codes, picks = scenes.sample_codes(jax.random.key(15), count)
     truth, made = np.asarray(scenes.render(codes)), paint(package, codes) / np.float32(255)

@@ -1,5 +1,5 @@
-"""From a prompt and a seed to the input of `imagine`. The rules are data in `model.json` (`task`); this is the reference
-that other clients are tested against, through `imagine/prompts.json` and `imagine/rejected.json`.
+"""Encodes a prompt and a seed as the input of `imagine`. The rules are data in `model.json` (`task`). This is the reference
+implementation: other clients are tested against its answers in `imagine/prompts.json` and `imagine/rejected.json`.
 
     python prompt.py "a large red star on blue" 7        prints the input as JSON
 """
@@ -77,8 +77,8 @@ def parse(prompt, task=TASK):
     A word of `before` that finds no such colour, while no background is given yet, acts like a word of `after`
     ("background: blue").
 
-    Groups the prompt leaves open take their word of `defaults`. If that gives shape and background the same colour although
-    the prompt names only one of them, the other takes its word of `rebind.otherwise`.
+    Groups that the prompt does not mention take their word of `defaults`. If that gives shape and background the same colour
+    although the prompt names only one of them, the other takes its word of `rebind.otherwise`.
     """
     rule = task["rebind"]
     groups = {}
@@ -87,7 +87,7 @@ def parse(prompt, task=TASK):
             if entry["group"] != rule["to"]:
                 groups[word] = (entry["group"], entry["word"])
     chosen = []  # [group, word], in the order of the prompt
-    pending, last = False, None  # does the next colour bind to the background; index of the colour a `before` word may rebind
+    pending, last = False, None  # whether the next colour is the background's; index of the colour that a `before` word would rebind
     for word in re.findall("[a-z]+", prompt.lower()):
         if word in task["stop_words"]:
             continue

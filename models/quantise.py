@@ -1,8 +1,8 @@
 """Training graphs that become integer model packages.
 
-A model is a list of layers. `forward` runs it on JAX arrays, either in float or with every activation and weight
-rounded as the integer model will round it (straight-through gradients), and `export` writes `model.json` and
-`tensors.safetensors`. Activation scales are fixed by `calibrate` between the two training phases.
+A model is a list of layers. `forward` runs it on JAX arrays, either in float or with every activation and weight rounded
+as in the integer model (with straight-through gradients). `calibrate` fixes the activation scales between these two
+training phases. `export` writes `model.json` and `tensors.safetensors`.
 """
 
 import json
@@ -20,7 +20,7 @@ from reference import Package, golden
 
 @dataclass(frozen=True)
 class Layer:
-    """One op. `relu` and `scale` describe its output; `scale` None means: calibrate. `fixed` weights are not trained."""
+    """One op. `relu` and `scale` describe its output; without a `scale`, it is calibrated. `fixed` weights are not trained."""
 
     op: str
     name: str
@@ -87,7 +87,7 @@ def kernel_of(layer, params):
 
 
 def forward(layers, params, inputs, quants=None):
-    """All values by name; with `quants`, rounded as the integer model rounds."""
+    """All values by name. With `quants`, they are rounded as in the integer model."""
     values = dict(inputs)
     for layer in layers:
         x = values[layer.inputs[0]]
@@ -111,7 +111,7 @@ def forward(layers, params, inputs, quants=None):
             f = layer.factor
             y = x.reshape(n, h, w, f, f, c // (f * f)).transpose(0, 1, 3, 2, 4, 5).reshape(n, h * f, w * f, c // (f * f))
         else:
-            raise ValueError(f"layer {layer.name}: unknown op {layer.op}")
+            raise ValueError(f"layer {layer.name} has the unknown op {layer.op}")
         if layer.relu:
             y = jax.nn.relu(y)
         if quants and layer.op not in PASS_THROUGH:
@@ -121,7 +121,7 @@ def forward(layers, params, inputs, quants=None):
 
 
 def calibrate(layers, params, inputs, input_quants, keep=0.9999):
-    """Activation scales from the values of one float batch. The outermost tail beyond `keep` may saturate."""
+    """Activation scales from the values of one float batch. Values beyond the quantile `keep` may saturate."""
     values = forward(layers, params, inputs)
     quants = dict(input_quants)
     for layer in layers:
@@ -204,7 +204,7 @@ def export(folder, header, inputs, layers, params, quants):
 
 
 def pretty(spec):
-    """JSON with one line per op and per word, so that a reader and a diff see one thing a line."""
+    """JSON with one line per op and per word, for readers and diffs."""
     def value(v, depth):
         if isinstance(v, dict) and depth < 2:
             rows = (f'{" " * (depth + 1)}{json.dumps(key)}: {value(x, depth + 1)}' for key, x in v.items())
@@ -217,7 +217,7 @@ def pretty(spec):
 
 
 def macs(package):
-    """Multiply-accumulates of one unit, from the shapes of a traced run."""
+    """Multiply-accumulates per unit, from the shapes in a traced run."""
     values = package.run(*(np.zeros(e["dims"], np.int8) for e in package.spec["inputs"]), trace=True)
     return sum(
         int(np.prod(values[op["name"]].shape)) * int(np.prod(package.tensors[op["weights"]].shape[1:]))

@@ -1,7 +1,7 @@
 """The operators of docs/operators.md in numpy: what a model package computes, bit for bit.
 
-Every other implementation (the engine, the chain's referee) is tested against the same numbers, through the
-`golden.json` beside each package. Speed is no aim here, clarity is.
+The other implementations (the engine, the referee on chain) are tested against the same results, through the `golden.json`
+of each package. This one aims at clarity, not speed.
 
     python reference.py upscale          checks a package against its golden.json
 """
@@ -22,7 +22,7 @@ def requantise(acc, bias, multiplier, shift, zero_point, clamp):
 
 
 def narrow(wide, shift, zero_point, clamp):
-    """The rounding half of `requantise`; numpy's >> on int64 is arithmetic, so this floors after adding one half."""
+    """The rounding part of `requantise`. numpy's >> on int64 is arithmetic, so this floors after adding one half."""
     rounded = (wide + (np.int64(1) << np.int64(shift - 1))) >> np.int64(shift)
     return np.clip(rounded + zero_point, clamp[0], clamp[1]).astype(np.int8)
 
@@ -124,7 +124,7 @@ class Package:
         values = {}
         for entry, x in zip(self.spec["inputs"], inputs, strict=True):
             if list(x.shape) != entry["dims"] or x.dtype != np.int8:
-                raise ValueError(f"input {entry['name']} is {x.dtype}{list(x.shape)}, the model wants int8{entry['dims']}")
+                raise ValueError(f"input {entry['name']} is {x.dtype}{list(x.shape)}, but the model takes int8{entry['dims']}")
             values[entry["name"]] = x
         for op in self.spec["ops"]:
             constants = [self.tensors[op[key]] for key in TENSORS.get(op["op"], ())]

@@ -1,7 +1,8 @@
-"""The scenes `imagine` learns to paint: a renderer in JAX, driven by the same input codes as the model.
+"""The scenes that `imagine` learns to paint: a renderer in JAX that takes the same input codes as the model.
 
-`render` maps input codes to pictures deterministically. Prompt positions choose what is shown, the latent decides the
-rest (exact place, turn, tint, light, clouds), so a network can be trained to reproduce pictures instead of averages.
+`render` maps input codes to pictures deterministically. The prompt positions choose what is shown, and the latent codes
+determine everything else (exact position, rotation, tint, light, clouds), so a network can be trained to reproduce
+pictures instead of averages.
 """
 
 import jax
@@ -20,7 +21,7 @@ RADIUS = jnp.array([0.22, 0.36, 0.53])  # of the half width
 
 
 def sample_codes(key, count):
-    """Random inputs: one word of each group, latent codes with exactly the law of `prompt.latent`. Shape [count, D], int."""
+    """Random inputs: one word of each group, and latent codes with the distribution of `prompt.latent`. Shape [count, D], int."""
     keys = jax.random.split(key, len(GROUPS) + 2)
     picks = {group: jax.random.randint(k, (count,), 0, len(ix)) for (group, ix), k in zip(GROUPS.items(), keys)}
     # Shape and background share a colour only one time in twenty.
@@ -38,7 +39,7 @@ def length(x, y):
 
 
 def star(x, y, r, inner):
-    """Signed distance to a five-pointed star by folding the plane into one half-arm."""
+    """Signed distance to a five-pointed star, by folding the plane into half of one arm."""
     angle = jnp.pi / 5
     a = jnp.arctan2(x, -y)
     a = jnp.abs((a + angle) % (2 * angle) - angle)
@@ -67,7 +68,7 @@ def triangle(x, y, r):
 
 
 def heart(x, y, r):
-    """Distance to a heart of unit height, scaled."""
+    """Signed distance to a heart of unit height, scaled by `r`."""
     x, y = jnp.abs(x) / r, 0.55 - y / r
     top = jnp.sqrt((x - 0.25) ** 2 + (y - 0.75) ** 2 + 1e-9) - 2**0.5 / 4
     m = 0.5 * jnp.maximum(x + y, 0)
@@ -100,7 +101,7 @@ def mix(a, b, t):
 
 
 def render_one(code):
-    """The picture of one code, and the smooth fields it is made of (see `render`)."""
+    """The picture of one code, and the smooth fields that it is made of (see `render_fields`)."""
     pick = {group: jnp.argmax(code[jnp.array(ix)]) for group, ix in GROUPS.items()}
     u = jnp.clip(code[-LATENTS:] / 64.0, -1, 1)  # two sigma reach the ends
     dx, dy, rot, grow, fg_hue, fg_light, bg_hue, bg_light, light_x, light_y, phase, tilt, depth = u[:13]
@@ -128,7 +129,7 @@ def render_one(code):
     tint = clouds[4] * jnp.array([0.06, 0.0, -0.06]) * (gx + gy)[..., None] + clouds[5] * jnp.array([-0.04, 0.05, -0.02]) * (gx - gy)[..., None]
     back = base * (1 + light[..., None]) + 0.35 * light[..., None] + tint
 
-    # A pattern is a smooth signal in [-1, 1]; `sharpness` says how many pixels it takes from one colour to the other.
+    # A pattern is a smooth signal in [-1, 1]. `sharpness` sets how quickly it changes from one colour to the other.
     def striped():
         along = gx * jnp.cos(0.8 + 0.25 * tilt) + gy * jnp.sin(0.8 + 0.25 * tilt)
         return jnp.sin(4 * jnp.pi * along + 1.3 * phase), 1 / 0.6
@@ -180,7 +181,7 @@ def render_fields(codes):
     The fields are colour-free: signed distance to the shape (positive inside, saturating), signal of the pattern, shadow
     or halo around the shape, highlight or core within it.
     """
-    return jax.lax.map(render_one, codes)  # one by one, so that only the chosen branches are computed
+    return jax.lax.map(render_one, codes)  # one by one: a vmap would compute all branches of every switch
 
 
 def render(codes):
@@ -188,7 +189,7 @@ def render(codes):
 
 
 def sheet(pictures, columns):
-    """Pictures `[n, h, w, 3]` of u8 side by side with thin gaps."""
+    """Arranges u8 pictures `[n, h, w, 3]` in a grid with thin gaps."""
     n, h, w, _ = pictures.shape
     rows, gap = -(-n // columns), 4
     out = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 250, np.uint8)

@@ -1,4 +1,4 @@
-"""`reference.py` against docs/operators.md, element by element: python -m unittest test_reference"""
+"""Compares `reference.py` with docs/operators.md, element by element: python -m unittest test_reference"""
 
 import itertools
 import unittest
@@ -13,7 +13,7 @@ def codes(rng, *dims):
 
 
 def plain(acc, bias, m, shift, zero_point, clamp):
-    """Requantise in Python's unbounded integers."""
+    """Requantisation with Python's unbounded integers."""
     return max(clamp[0], min(clamp[1], (((acc + bias) * m + (1 << (shift - 1))) >> shift) + zero_point))
 
 
@@ -98,7 +98,7 @@ class Others(unittest.TestCase):
         x = np.full((3, 3, 1), -128, np.int8)
         window = {"kernel": [2, 2], "stride": [1, 1], "padding": [1, 1, 1, 1]}
         self.assertTrue((reference.max_pool(window, x) == -128).all())
-        # A divisor of four at the corner too: one element of −128 − 0 gives −32.
+        # The divisor is four at the corner too: a single element of −128 − 0 gives −32.
         average = {"input_zero_point": 0, "multiplier": 1, "shift": 2, "zero_point": 0, "clamp": [-128, 127]}
         self.assertEqual(reference.avg_pool(window | average, x)[0, 0, 0], -32)
 

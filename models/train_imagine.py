@@ -1,4 +1,4 @@
-"""Trains `imagine` to paint the scenes of scenes.py, quantises it, and measures how well pictures follow their prompts.
+"""Trains `imagine` to paint the scenes of scenes.py, quantises it, and measures how well its pictures match their prompts.
 
     python train_imagine.py                      full run, about 20 minutes on two cores
     python train_imagine.py --steps 200 --fine-tune 50 --out /tmp/imagine      a smoke test
@@ -27,9 +27,9 @@ INPUTS = len(prompt.VOCABULARY) + prompt.LATENTS
 UNIT = 1 / 64  # input and pixel codes enter and leave the network as code/64
 TRUNK = 192
 
-# A trunk of matmuls turns prompt and latent into a 4×4 field of features, which grows to 64×64; on the way `style8` and
-# `style16` scale its channels. `fields` holds colour-free geometry, `edges` cuts sharp masks out of it, and colours join last:
-# `tones` scales each mask, so the convolutions need not learn ten colours for every shape.
+# A trunk of matmuls turns the prompt and the latent into a 4×4 field of features, which grows to 64×64; on the way, `style8`
+# and `style16` scale its channels. `fields` holds geometry without colour, and `edges` cuts sharp masks out of it. Colours come
+# last: `tones` scales each mask, so the convolutions need not learn ten colours for every shape.
 LAYERS = [
     Layer("matmul", "words", ("code",), TRUNK, relu=True),
     Layer("matmul", "plan", ("words",), TRUNK, relu=True),
@@ -70,13 +70,13 @@ def make_batch(key, count):
 
 
 def train(params, steps, rate, batch, seed, quants, note):
-    """Muon (which learns this task in half the steps Adam needs; Adam for biases) with cosine decay. The loss has three parts:
+    """Muon with cosine decay, and Adam for biases. (Muon needs half as many steps as Adam here.) The loss has three parts:
 
-    * absolute error of pixels;
-    * absolute error of differences between neighbours, which keeps edges sharp. No picture can be found by it alone, so
-      its weight grows over the first third;
-    * squared error of the first channels of `fields` against the renderer's own fields. Smooth and free of colour, they
-      teach geometry many times faster than pixels do.
+    * the absolute error of pixels;
+    * the absolute error of differences between neighbours, which keeps edges sharp. It cannot find a picture on its own, so
+      its weight grows over the first third of the steps;
+    * the squared error of the first channels of `fields`, compared with the renderer's fields. These are smooth and have no
+      colour, and teach geometry many times faster than pixels do.
     """
     schedule = lambda peak: optax.warmup_cosine_decay_schedule(0, peak, min(50, steps // 4), steps, peak / 50)
     fan_in_by_out = MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=(3,))
@@ -143,7 +143,7 @@ def main():
     header = {
         "name": "imagine", "version": "1.0.0", "license": "Apache-2.0",
         "description": "Paints a small picture of one shape from a short prompt and a seed.",
-        # The ends of the two halves: the first ends with a picture of half the size.
+        # A checkpoint at the end of each half of the graph. The first half ends with a picture of half the size.
         "checkpoint_interval": 11, "task": prompt.TASK,
     }
     package = quantise.export(args.out, header, [("code", (1, 1, INPUTS))], LAYERS, params, quants)

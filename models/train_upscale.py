@@ -1,4 +1,4 @@
-"""Trains `upscale`, quantises it and measures the integer model against bicubic on photos it never saw.
+"""Trains `upscale`, quantises it, and compares the integer model with bicubic interpolation on held-out photos.
 
     python train_upscale.py                      full run, about 15 minutes on two cores
     python train_upscale.py --steps 300 --fine-tune 100 --out /tmp/upscale     a smoke test
@@ -23,7 +23,7 @@ from quantise import Layer, Quant
 
 HERE = Path(__file__).parent
 CORE, WIDTH, BLOCKS = 64, 32, 4
-HALO = BLOCKS + 2  # every unpadded 3×3 convolution eats one pixel at each side
+HALO = BLOCKS + 2  # every unpadded 3×3 convolution removes one pixel on each side
 UNIT = 1 / 64  # a pixel code p − 128 enters the network as (p − 128)/64
 
 SKIMAGE = Path(inspect.getfile(skimage.data)).parent
@@ -33,8 +33,8 @@ TRAIN += [SKLEARN / n for n in ("china.jpg", "flower.jpg")]
 HELD_OUT = {"astronaut": SKIMAGE / "astronaut.png", "chelsea": SKIMAGE / "chelsea.png", "rocket": SKIMAGE / "rocket.jpg"}
 
 # Pixel shuffle order: output channel (p·2 + q)·3 + k of low-resolution pixel (i, j) is channel k of pixel (2i + p, 2j + q).
-# The skip path repeats each input pixel four times. Its taps other than the centre are zero: dilation by HALO makes a
-# 3×3 kernel crop exactly what the unpadded convolutions lose.
+# The skip path repeats each input pixel four times. All its taps but the centre are zero: with a dilation of HALO, a 3×3
+# kernel crops exactly what the unpadded convolutions remove.
 SKIP = np.zeros((3, 3, 3, 12), np.float32)
 for subpixel in range(4):
     SKIP[1, 1, range(3), [subpixel * 3 + k for k in range(3)]] = 1
@@ -52,7 +52,7 @@ LAYERS = [
 def start():
     """Random weights, except that three channels carry the image itself and `detail` starts as bilinear minus nearest.
 
-    Training then begins at bilinear interpolation instead of spending its first minutes to find it.
+    Training then starts from bilinear interpolation instead of spending its first minutes on finding it.
     """
     params = quantise.init(LAYERS, {"image": 3}, seed=1)
     for layer in LAYERS[: BLOCKS + 1]:
@@ -82,7 +82,7 @@ def halve(photo):
 
 
 def load_training():
-    """Pairs (low, high) of uint8 arrays: each photo at full size and at 3/4 and 1/2, where its detail is sharper."""
+    """Pairs (low, high) of uint8 arrays: each photo at full size, and at 3/4 and 1/2, where details are sharper."""
     pairs = []
     for path in TRAIN:
         full = Image.open(path).convert("RGB")
@@ -109,7 +109,7 @@ def batches(pairs, size, batch, seed):
     while True:
         lows, highs = [], []
         for _ in range(batch):
-            # Of three crops keep the one with most detail: sky teaches nothing.
+            # Of three crops, keep the one with the most detail: sky teaches nothing.
             a, b = max((crop() for _ in range(3)), key=lambda pair: np.abs(np.diff(pair[1].astype(np.int16), axis=0)).mean())
             order, turn, flip, invert = rng.permutation(3), rng.integers(4), rng.integers(2), rng.integers(4) == 0
             a, b = (np.rot90(v[:, ::-1] if flip else v, turn)[..., order] for v in (a, b))
@@ -119,7 +119,7 @@ def batches(pairs, size, batch, seed):
 
 
 def train(params, data, steps, rate, quants, note):
-    """Charbonnier loss, Adam, cosine decay, and the running average of the weights as the result."""
+    """Adam with Charbonnier loss and cosine decay. Returns the running average of the weights."""
     schedule = optax.warmup_cosine_decay_schedule(0, rate, min(100, steps // 4), steps, rate / 50)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
 
@@ -147,7 +147,7 @@ def train(params, data, steps, rate, quants, note):
 
 
 def upscale(package, photo):
-    """The whole photo through the integer model, tile by tile, edges replicated: what a client does."""
+    """Runs a photo through the integer model tile by tile, with replicated edges, as a client does."""
     h, w = photo.shape[:2]
     rows, cols = -(-h // CORE), -(-w // CORE)
     padded = np.pad(photo, ((HALO, HALO + rows * CORE - h), (HALO, HALO + cols * CORE - w), (0, 0)), mode="edge")
@@ -166,7 +166,7 @@ def psnr(a, b):
 
 
 def measure(package, params):
-    """PSNR over all RGB samples of each held-out photo, nothing cropped: bicubic, float model, integer model."""
+    """PSNR of bicubic interpolation, the float model and the integer model, over all RGB samples of each held-out photo."""
     table = []
     for name, path in HELD_OUT.items():
         high = even(Image.open(path).convert("RGB"))
@@ -185,7 +185,7 @@ def measure(package, params):
 
 
 def save_sample(folder):
-    """The demo's photo: the middle of a public-domain portrait, halved, and its full-size truth."""
+    """Writes the demo's photo, which is part of a public-domain portrait, halved, and the full-size original."""
     truth = Image.open(HELD_OUT["astronaut"]).convert("RGB").crop((0, 0, 512, 384))
     truth.save(folder / "sample_truth.png", optimize=True)
     halve(truth).save(folder / "sample.png", optimize=True)
