@@ -1,8 +1,7 @@
-//! Random lives of an offer, step by step beside a slow model in exact fractions: who was in for which hour, and what that is worth.
+//! Random lives of an offer, compared step by step with a slow model in exact fractions: who was in for which hour, and what that is worth.
 //!
-//! The offer, the positions, the exits and the device are the programs' own, without a chain around them, so that thousands of steps take a
-//! second. The model knows nothing of schedules, logs and indices: it keeps every position's first and last hour and every hour's reward
-//! for ever.
+//! The offer, the positions, the exits and the device are the programs' own types without a chain, so that thousands of steps take a
+//! second. The model has no schedules, logs or indices: it stores the first and last hour of every position, and the reward of every hour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use costaking::state::hour_of;
@@ -18,7 +17,7 @@ use staking::Device;
 use staking::state::Offering;
 use tests::zeroed;
 
-/// Steps of every run, over several lives.
+/// Number of steps in a run, over several lives.
 const STEPS: usize = 12_000;
 const HOUR: i64 = 3_600;
 const MINIMUM: u64 = 400 * IO;
@@ -29,14 +28,14 @@ fn exact(number: u64) -> Exact {
     Exact::from_integer(number.into())
 }
 
-/// Shares with the hours they earn in, and what they have been paid of it.
+/// Shares, the hours in which they earn, and what they have been paid for them.
 struct Held {
     shares: u64,
     from: u32,
     until: Option<u32>,
-    /// Fractions that were earned and not paid.
+    /// Exact rewards that were earned and not paid.
     open: Exact,
-    /// Payments so far: each may lose a base unit to rounding.
+    /// Number of payments so far: each may lose a base unit to rounding.
     payments: u64,
     kind: Kind,
 }
@@ -53,14 +52,14 @@ struct Life {
     device: Device,
     offer: Offer,
     held: Vec<Held>,
-    /// Hours that wait, with their rewards.
+    /// Hours that wait to be distributed, with their rewards.
     waiting: Vec<(u32, u64)>,
-    /// Base units that came in and went out of the device's co-stake, and those that slashes took for good.
+    /// Base units that came into and left the device's co-stake, and those that final slashes took.
     flows: [u64; 3],
-    /// What a slash has set aside and what is due to it, until it is decided.
+    /// What a slash has set aside and what is due to it, while it is open.
     slash: Option<([u64; 3], bool, u64)>,
     distributed: u64,
-    /// Whether somebody notes rewards in time. Where nobody does, who waits for long loses some, and never gets more.
+    /// Whether somebody settles rewards in time. If nobody does, a holder who waits for long loses some, but never gets more.
     watched: bool,
 }
 
@@ -108,7 +107,7 @@ impl Life {
             );
             return;
         }
-        // Often dust, to try what rounding gives.
+        // Often dust, to test rounding.
         let amount = if self.rng.within(0, 3) == 0 {
             self.rng.within(1, 3.min(most))
         } else {
@@ -129,7 +128,7 @@ impl Life {
             .offer
             .join(amount, &terms, &self.device, Amount(MINIMUM), &self.config, self.now)
         else {
-            // Shares too dear for so little, or worth nothing after a slash.
+            // Shares are too expensive for this amount, or worth nothing after a slash.
             assert!(
                 assets < all || amount * all < assets || all == 0,
                 "a join was refused for no reason"
@@ -138,7 +137,7 @@ impl Life {
         };
         self.device = device;
         self.flows[0] += amount;
-        // What was bought is worth no more than was paid.
+        // The shares are worth no more than was paid for them.
         let worth = exact(shares) * exact(self.device.co_stake.get()) / exact(self.offer.shares.get());
         assert!(worth <= exact(amount), "a join gained");
         let mut position: Position = zeroed();
@@ -172,7 +171,7 @@ impl Life {
         position.settle(&self.offer);
         position.take(shares).unwrap();
         let mut exit: Exit = zeroed();
-        // Sharing stops with the hour that is on, or with the owner's exit, and never before it began.
+        // Sharing stops with the current hour, or with the owner's exit, but not before it began.
         let stops = match self.offer.forced_at.get() {
             0 => self.now,
             at => at,
@@ -189,7 +188,7 @@ impl Life {
             self.offer.holders = (self.offer.holders.get() + 1).into();
         }
         exit.settle(&self.offer).unwrap();
-        // The exit takes what its shares have earned along.
+        // The exit takes along what its shares have earned.
         let part = held.open.clone() * exact(shares) / exact(held.shares);
         held.open -= part.clone();
         held.shares -= shares;
@@ -279,7 +278,7 @@ impl Life {
         }
     }
 
-    /// A payment is never above the exact fraction, and below it by one base unit for every payment, split and hour at most.
+    /// A payment is never above the exact fraction, and below it by at most one base unit for every payment, split and hour.
     fn check_paid(&self, held: &Held, rewards: u64) {
         assert!(exact(rewards) <= held.open, "somebody was paid {rewards} of {}", held.open);
         if !self.watched {
@@ -289,7 +288,7 @@ impl Life {
         assert!(exact(rewards) + slack >= held.open, "somebody was paid {rewards} of {}", held.open);
     }
 
-    /// An hour passes, and is mostly checked in to.
+    /// An hour passes, and the device mostly checks in.
     fn tick(&mut self) {
         let hours = if self.rng.within(0, 59) == 0 {
             self.rng.within(1, 400) as i64
@@ -299,7 +298,7 @@ impl Life {
         self.now += hours * HOUR;
         let over = hour_of(self.now).unwrap() - 1;
         if !self.device.cooling.is_zero() && self.now >= self.device.cooldown_ends.get() {
-            // The owner is back, while some of its co-stakers sleep.
+            // The owner is back, while some of its co-stakers have done nothing.
             self.device.withdraw(self.now).unwrap();
             self.device.own_stake = MINIMUM.into();
         }
@@ -336,7 +335,7 @@ impl Life {
         }
     }
 
-    /// Somebody notes what the log tells of positions and exits.
+    /// Settles positions and exits from the log.
     fn settle(&mut self) {
         for held in self.held.iter_mut().filter(|_| self.watched) {
             match &mut held.kind {
@@ -346,14 +345,14 @@ impl Life {
         }
     }
 
-    /// A slash is approved, or decided: everybody in loses the same share at once, and may have it back.
+    /// A slash is approved, or decided: everybody in loses the same share at once, and may get it back.
     fn slash(&mut self) {
         if self.slash.is_some() {
             if self.rng.within(0, 2) == 0 {
                 self.decide();
             }
         } else if self.rng.within(0, 9) == 0 {
-            // The owner's stake goes first, most of all there is.
+            // The owner's stake is taken first, and it is most of the stake.
             let share = self.rng.within(6_000, 11_000).min(10_000);
             self.slash = self.device.escrow(Bps::new(share as u16).unwrap()).ok();
         }
@@ -376,7 +375,7 @@ impl Life {
         }
     }
 
-    /// The owner's stake, or a part of it, stands for a job, or the job has ended.
+    /// The owner's stake, or a part of it, is locked for a job, or the job ends.
     fn work(&mut self) {
         let own = self.device.own_stake.get();
         if !self.device.open_jobs.is_zero() {
@@ -391,7 +390,7 @@ impl Life {
         }
     }
 
-    /// The owner leaves, and the offer records it.
+    /// The owner exits, and the offer records it.
     fn force(&mut self) {
         let free = self.slash.is_none() && self.device.open_jobs.is_zero();
         if !free || self.offer.status != Status::Open || self.rng.within(0, 100) > 0 {
@@ -467,7 +466,7 @@ impl Life {
         self.check();
     }
 
-    /// Everybody leaves: nobody can be kept, and nothing but dust is left.
+    /// Everybody leaves: nobody can be kept in, and only dust is left.
     fn end(&mut self) {
         self.decide();
         while !self.waiting.is_empty() {
@@ -496,14 +495,14 @@ impl Held {
         self.from <= hour && self.until.is_none_or(|until| hour < until)
     }
 
-    /// Whether an hour it earned in waits: then it has more to come than it could be paid now.
+    /// Whether an hour in which it earned still waits, so that it will be owed more than it could be paid now.
     fn open_hours(&self, waiting: &[(u32, u64)]) -> bool {
         waiting.iter().any(|(hour, _)| self.earns(*hour))
     }
 }
 
 #[test]
-fn an_offer_is_what_exact_fractions_say() {
+fn an_offer_matches_exact_fractions() {
     let (mut steps, mut seed) = (0, 20_261_125);
     while steps < STEPS {
         println!("seed {seed}");
@@ -517,9 +516,8 @@ fn an_offer_is_what_exact_fractions_say() {
     }
 }
 
-/// Nobody who has joined is kept from the cooldown, however often slashes cut what is in it, and whatever of them is overturned, in any
-/// order: not even by amounts chosen for what rounding gives. Nor does an exit lose more to the others than what rounding took of each
-/// slash.
+/// Nobody who has joined is kept from the cooldown, however often slashes cut what is in it, and whichever of them are overturned, in any
+/// order, even with amounts chosen for their rounding. Nor does an exit lose more to the others than the rounding of each slash.
 #[test]
 fn whoever_has_joined_can_cool_down() {
     let rng = Rng::new(20_261_129);
@@ -569,8 +567,8 @@ fn whoever_has_joined_can_cool_down() {
     assert!(refused > 100, "slashes were never deep enough to matter: {refused}");
 }
 
-/// Slashes too small for a base unit of what cools down are open beside one of everything, and are overturned: what is active is back, and
-/// of what cools down next to nothing is left. Then all that is in would buy more shares than 64 bits hold.
+/// Slashes too small to take a base unit of the cooling pool are open together with one of everything, and are overturned: the active pool
+/// is restored, but next to nothing is left in the cooling pool. Then all active stake would buy more shares than 64 bits hold.
 #[test]
 fn what_rounding_takes_of_slashes_that_are_open_at_once_keeps_nobody() {
     let rng = Rng::new(20_261_130);
@@ -578,7 +576,7 @@ fn what_rounding_takes_of_slashes_that_are_open_at_once_keeps_nobody() {
     for _ in 0..1_000 {
         let mut device = offering();
         let (active, pool) = (rng.within(1 << 20, 1 << 56), rng.within(10, 2_000));
-        // As many as there may be when the last one joins.
+        // As many slashes as may be open when the last co-staker joins.
         let shares = math::mul_div_floor(costake::MOST_SHARES - 1, pool, active + pool).unwrap();
         (device.co_stake, device.co_cooling, device.co_cooling_shares) = (active.into(), pool.into(), shares.into());
         let mut slash = |bps| device.escrow(Bps::new(bps as u16).unwrap()).unwrap().0;
@@ -607,7 +605,7 @@ fn offering() -> Device {
     device
 }
 
-/// An exit starts to cool down, and is worth what it was, but for a base unit for each of so many slashes and one more.
+/// Starts an exit's cooldown and checks that it keeps its worth, less at most one base unit for each of `slashes`, and one more.
 fn cool(device: &mut Device, amount: u64, slashes: u64) {
     let shares = device.cool_co_stake(amount).expect("somebody is kept");
     let worth = costake::worth(shares, device.co_cooling_shares.get(), Amount(device.co_cooling.get())).0;

@@ -1,4 +1,4 @@
-//! The costaking program. Each test is named after the bullet of the specification it checks.
+//! The costaking program. Tests are named after the items of the handlers' specifications.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod costaking {

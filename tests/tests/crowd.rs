@@ -1,8 +1,7 @@
-//! How 325,000 devices fit into an hour: what their transactions cost by the table of compute units, slot by slot, against a block's
-//! limits; and what devices earn that share a GPU.
+//! How 325,000 devices fit into an hour: the compute units of their transactions, slot by slot, against a block's limits; and what devices
+//! that share a GPU earn.
 //!
-//! `BENCH_WRITE=1` writes `bench/crowd.md` and `bench/sharing.md`; otherwise the tests fail when the committed tables are not what comes
-//! out.
+//! `BENCH_WRITE=1` writes `bench/crowd.md` and `bench/sharing.md`; otherwise the tests fail if the committed tables differ from the result.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee::PIECE;
@@ -16,19 +15,20 @@ const CU: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/cu.md");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/crowd.md");
 
 const DEVICES: usize = 325_000;
-/// Slots of an hour, and of five minutes, at the nominal 400 ms.
+/// Slots in an hour, and in five minutes, at the nominal 400 ms.
 const HOUR: usize = 9_000;
 const BEACON: usize = 750;
-/// Compute units of a block, and of what one writable account may take of it.
+/// Compute units of a block, and the part that one writable account may take.
 const BLOCK: u64 = 60_000_000;
 const ACCOUNT: u64 = 12_000_000;
-/// What the scheduler counts for a signature and for a write lock.
+/// Compute units that the scheduler counts for a signature and for a write lock.
 const SIGNATURE: u64 = 720;
 const LOCK: u64 = 300;
-/// Workers answer within this many slots of the beacon, and check in within this many of when that can be done, each when its key says.
+/// Workers answer within this many slots of the beacon, and check in within this many of when check-ins open, each at a time derived from
+/// its key.
 const ANSWERS: u64 = 100;
 const CHECK_INS: u64 = 8_000;
-/// Transactions that bring the evidence of the largest work, besides the one that seals it.
+/// Transactions that write the evidence of the largest work, besides the one that seals it.
 const PIECES: u64 = LARGEST_EVIDENCE.div_ceil(PIECE) as u64;
 
 fn units(instruction: &str) -> u64 {
@@ -49,8 +49,8 @@ fn thousands(number: u64) -> String {
 #[test]
 fn the_published_number_of_devices_fits_into_an_hour() {
     let rng = Rng::new(20_261_125);
-    // The payer of the fee and the device; two tallies and the evidence more at a check-in, which collects the hour before in the same
-    // transaction, and drops the evidence. That is as large as it gets, and so is the dot product.
+    // An answer locks the fee payer and the device. A check-in also locks two tallies and the evidence, since it collects the hour before
+    // and closes the evidence in the same transaction. This assumes the largest evidence and the longest dot product.
     let answer = SIGNATURE + 2 * LOCK + units("answer_call");
     let check_in = SIGNATURE + 5 * LOCK + LARGEST_CHECK_IN + units("collect_reward") + units("close_evidence");
     let seal = SIGNATURE + 2 * LOCK + units("seal_evidence");
@@ -67,7 +67,7 @@ fn the_published_number_of_devices_fits_into_an_hour() {
         }
         let slot = (BEACON + rng.within(0, CHECK_INS - 1) as usize) % HOUR;
         blocks[slot] += check_in;
-        // In the seconds before, which is the same for the sums of a slot.
+        // In the seconds before, which makes no difference to the sums of a slot.
         blocks[slot] += shown;
         tally[slot] += check_in;
     }
@@ -77,35 +77,36 @@ fn the_published_number_of_devices_fits_into_an_hour() {
     let devices = DEVICES as u64;
     let mut text = String::from(
         "# How 325,000 devices fit into an hour\n\n\
-         Simulated by `tests/tests/crowd.rs` from the compute units in [cu.md](cu.md), 720 for a signature and 300 for a write lock, with the published rules \
-         (a sixth of the devices called at each of twelve beacons). Answers are spread over 40 seconds, check-ins over 53 minutes. All devices do the largest work there is. \
-         Every check-in writes one and the same tally here; rules can say that there are up to 64.\n\n| | |\n|---|--:|\n",
+         Simulated by `tests/tests/crowd.rs` from the compute units in [cu.md](cu.md), 720 for a signature and 300 for a write lock, with \
+         the published rules (a sixth of the devices called at each of twelve beacons). Answers are spread over 40 seconds, check-ins over \
+         53 minutes. All devices do the largest work. Every check-in writes the same tally here; the rules allow up to 64 tallies.\n\n\
+         | | |\n|---|--:|\n",
     );
     let rows = [
-        ("answers an hour", thousands(answers)),
+        ("answers per hour", thousands(answers)),
         ("check-ins, each collecting the hour before", thousands(devices)),
         (
-            "transactions a second, on average",
+            "transactions per second, on average",
             thousands((answers + devices * (2 + PIECES)) / 3_600),
         ),
-        ("compute units of an answer, all told", thousands(answer)),
-        ("compute units of a check-in, all told", thousands(check_in)),
+        ("compute units of an answer, in all", thousands(answer)),
+        ("compute units of a check-in, in all", thousands(check_in)),
         (
-            &format!("compute units of the evidence for it, in {} transactions, all told", PIECES + 1),
+            &format!("compute units of its evidence, in {} transactions", PIECES + 1),
             thousands(shown),
         ),
-        ("share of all blocks of the hour", share(sum, BLOCK * HOUR as u64)),
-        ("busiest slot, of a block's 60,000,000", share(busiest, BLOCK)),
+        ("share of all blocks in the hour", share(sum, BLOCK * HOUR as u64)),
+        ("busiest slot, as a share of a block's 60,000,000", share(busiest, BLOCK)),
         (
-            "the tally, of what one account may take in the hour",
+            "the tally, as a share of what one account may take in the hour",
             share(tally_sum, ACCOUNT * HOUR as u64),
         ),
         (
-            "the tally's busiest slot, of an account's 12,000,000",
+            "the tally's busiest slot, as a share of an account's 12,000,000",
             share(tally_busiest, ACCOUNT),
         ),
         (
-            "if all checked in within ten seconds: tallies it would take",
+            "tallies needed if all checked in within ten seconds",
             (tally_sum.div_ceil(ACCOUNT * 25)).to_string(),
         ),
     ];
@@ -117,16 +118,16 @@ fn the_published_number_of_devices_fits_into_an_hour() {
         std::fs::write(TABLE, &text).unwrap();
     }
     let written = std::fs::read_to_string(TABLE).expect("bench/crowd.md is committed");
-    assert_eq!(written, text, "bench/crowd.md says something else; run cargo xtask bench cu");
+    assert_eq!(written, text, "bench/crowd.md is out of date; run cargo xtask bench cu");
 }
 
 const SHARING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/sharing.md");
 
-/// Hours in a row, the last of which is paid.
+/// Hours of presence in a row of which the last is paid.
 const RUN: i32 = (RewardRules::PUBLISHED.min_uptime / 3_600) as i32 + 1;
 
-/// What several devices earn, in hours an hour, that share one GPU which does the work of `served` calls within the time for an answer:
-/// those of a beacon's calls beyond that go unanswered, and with each the hour, and the five that follow are not paid.
+/// Paid hours per hour of several devices that share one GPU, which can do the work of `served` calls within the time for an answer.
+/// Further calls of a beacon go unanswered, which costs the device that hour, and the five after it are not paid.
 fn earned(devices: u32, served: u32) -> f64 {
     let rate = f64::from(RewardRules::PUBLISHED.call_bps) / 10_000.0;
     let ways = |called: u32| (0..called).map(|at| f64::from(devices - at) / f64::from(at + 1)).product::<f64>();
@@ -141,10 +142,11 @@ fn earned(devices: u32, served: u32) -> f64 {
 #[test]
 fn what_a_shared_gpu_earns_follows_from_the_time_for_an_answer() {
     let mut text = String::from(
-        "# What devices earn that share one GPU\n\n\
-         Reckoned by `tests/tests/crowd.rs` from the published rules: a sixth of the devices called at each of twelve beacons, pay from the sixth hour in a row on. Each \
-         device asks for its own work at once; a GPU that does so many of them within the time for an answer leaves the others unanswered. One honest device \
-         earns 1.00.\n\n| works done in time | two devices | four | eight | sixteen | most, and with how many |\n|--:|--:|--:|--:|--:|--:|\n",
+        "# What devices that share one GPU earn\n\n\
+         Computed by `tests/tests/crowd.rs` from the published rules: each of twelve beacons calls a sixth of the devices, and a device is \
+         paid from its sixth hour in a row. Each call asks for work of its own; calls beyond those that the GPU can serve within the time \
+         for an answer go unanswered. One honest device earns 1.00.\n\n\
+         | works done in time | two devices | four | eight | sixteen | most, and with how many devices |\n|--:|--:|--:|--:|--:|--:|\n",
     );
     for served in [1, 2, 3, 4, 7] {
         let most = (1..=64).max_by(|a, b| earned(*a, served).total_cmp(&earned(*b, served))).unwrap();
@@ -154,11 +156,11 @@ fn what_a_shared_gpu_earns_follows_from_the_time_for_an_answer() {
         }
         writeln!(text, " {:.2} with {most} |", earned(most, served)).unwrap();
     }
-    // Whose work takes more than half of the time for an answer gains nothing by sharing.
+    // If the work takes more than half of the time for an answer, sharing gains nothing.
     assert!((2..=64).all(|devices| earned(devices, 1) < 0.75), "{text}");
     if std::env::var_os("BENCH_WRITE").is_some() {
         std::fs::write(SHARING, &text).unwrap();
     }
     let written = std::fs::read_to_string(SHARING).expect("bench/sharing.md is committed");
-    assert_eq!(written, text, "bench/sharing.md says something else; run cargo xtask bench cu");
+    assert_eq!(written, text, "bench/sharing.md is out of date; run cargo xtask bench cu");
 }

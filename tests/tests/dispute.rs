@@ -1,6 +1,7 @@
-//! What a dispute costs whose every step must be forced: a worker that serves nothing off chain, with the longest lists a model may have.
+//! The cost of a dispute in which every step must be forced: the worker serves nothing off chain, and all lists are as long as a model
+//! allows.
 //!
-//! `BENCH_WRITE=1` writes `bench/dispute.md`; otherwise the test fails above a limit, or when the committed table is no longer true.
+//! `BENCH_WRITE=1` writes `bench/dispute.md`; otherwise the test fails above a limit, or if the committed table is out of date.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market;
@@ -17,17 +18,17 @@ use tests::{Receipt, World};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/dispute.md");
 
-/// Most transactions of ordinary size.
+/// Limit on the number of transactions.
 const MOST_TRANSACTIONS: usize = 150;
-/// Most lamports of base fees: 0.001 SOL.
+/// Limit on base fees in lamports: 0.001 SOL.
 const MOST_FEES: u64 = 1_000_000;
 
-/// Terms of a product in the op that is wrong.
+/// Number of products that each element of the wrong op adds up.
 const K: u16 = 4_096;
-/// Ops of the model, the most there may be.
+/// Number of ops of the model: the maximum.
 const OPS: u32 = 1_024;
 
-/// Small ops, and at last a product of two factors whose result of 1 MiB fills a page of chunk hashes.
+/// Small ops, then a product of two factors whose result of 1 MiB fills a page of chunk hashes.
 fn graph() -> Graph {
     let rng = &Rng::new(11);
     let mut graph = Graph {
@@ -52,12 +53,12 @@ fn graph() -> Graph {
     graph
 }
 
-/// The steps of the dispute, each with what its transactions cost.
+/// The steps of the dispute, each with the receipts of its transactions.
 fn dispute() -> Vec<(String, Vec<Receipt>)> {
     let graph = graph();
     let rng = &Rng::new(12);
     let fill = |shape: &Shape| Graph::bytes(rng, shape.elements().unwrap() as usize);
-    // Nothing of the trace was computed: whatever element is opened contradicts its inputs, but for one in 256.
+    // None of the trace was computed, so any element that is opened contradicts its inputs, except by a chance of 1 in 256.
     let run = Run::of_values(&graph, vec![graph.shapes().iter().map(fill).collect()]);
     let op = OPS - 1;
 
@@ -111,7 +112,7 @@ fn thousands(number: u64) -> String {
     }
 }
 
-/// Base fees of these transactions when each has one signature; the kit adds that of a wallet that pays for tests.
+/// Base fees of these transactions with one signature each. The kit's transactions have another, of the wallet that pays for tests.
 fn fees(transactions: usize) -> u64 {
     transactions as u64 * 5_000
 }
@@ -119,9 +120,10 @@ fn fees(transactions: usize) -> u64 {
 fn render(steps: &[(String, Vec<Receipt>)]) -> String {
     let mut text = String::from(
         "# What a forced dispute costs\n\n\
-         A worker that serves nothing off chain, with a model of 1,024 ops, an op output of 1 MiB and an element over 4,096 products: every list \
-         as long as it gets. Transactions are of ordinary size (1,232 bytes) with one signature each. Measured in LiteSVM by \
-         `tests/tests/dispute.rs`, written by `cargo xtask bench cu`. Rents return; each answer earns the worker the demand's fee.\n\n\
+         A worker that serves nothing off chain, with a model of 1,024 ops, an op output of 1 MiB and an element over 4,096 products: \
+         every list is as long as it can be. Transactions are of ordinary size (1,232 bytes) with one signature each. Measured in LiteSVM \
+         by `tests/tests/dispute.rs`, written by `cargo xtask bench cu`. Rents return, and each answer earns the worker the demand's \
+         fee.\n\n\
          | step | transactions | compute units | base fees, lamports |\n|---|--:|--:|--:|\n",
     );
     let mut total = (0, 0);
@@ -162,7 +164,11 @@ fn a_dispute_whose_every_step_is_forced_keeps_its_limits_and_the_committed_table
         rows.map(|row| row.split('|').nth(column).unwrap().trim().replace(',', "").parse().unwrap())
             .collect()
     };
-    assert_eq!(cells(&table, 2), cells(&text, 2), "bench/dispute.md; run cargo xtask bench cu");
+    assert_eq!(
+        cells(&table, 2),
+        cells(&text, 2),
+        "bench/dispute.md has other numbers of transactions; run cargo xtask bench cu"
+    );
     for (was, is) in cells(&table, 3).into_iter().zip(cells(&text, 3)) {
         assert!(
             was.abs_diff(is) * 20 <= was,

@@ -1,4 +1,4 @@
-//! The governance program. Each test is named after the bullet of the specification it checks.
+//! The governance program. Tests are named after the items of the handlers' specifications.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod governance {
@@ -21,8 +21,8 @@ mod governance {
     pub const ABSTAIN: u8 = 2;
     pub const VETO: u8 = 3;
 
-    /// A world that is governed: three devices with 1,000 $IO each, and one who proposes. A tenth of what circulates is less than one
-    /// device's stake.
+    /// A world under governance, with three devices of 1,000 $IO each and a proposer. A tenth of what circulates is less than one device's
+    /// stake.
     pub struct House {
         pub world: World,
         pub guardian: Arc<Keypair>,
@@ -37,7 +37,7 @@ mod governance {
             let mut world = World::new();
             let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| world.worker(name));
             let proposer = world.proposer("paul");
-            // Younger stake has no vote.
+            // Stake younger than a week has no vote.
             world.wait(protocol::ballot::MIN_AGE);
             let guardian = world.govern();
             Self {
@@ -51,7 +51,7 @@ mod governance {
         }
     }
 
-    /// A change of staking's probation, which governance may make.
+    /// An instruction that changes staking's probation, which governance may do.
     pub fn change(probation: u32) -> Instruction {
         let changes = staking::ParameterChanges {
             probation: Some(probation),

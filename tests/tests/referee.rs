@@ -1,4 +1,4 @@
-//! The referee, instruction by instruction. Each test is named after the bullet of the specification it checks.
+//! The referee, instruction by instruction. Tests are named after the items of the handlers' specifications.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod referee {

@@ -1,8 +1,8 @@
-//! A rehearsal of an upgrade: the programs as they are now go on from accounts that an older version wrote.
+//! A rehearsal of an upgrade: the present programs continue with accounts that an older version wrote.
 //!
-//! The dump in `tests/fixtures` is of a market in the middle of everything. When an account's layout changes, this test fails until a step
-//! of `migrations/` converts it; then the step runs here first. `REHEARSAL_WRITE=1` writes the dump of a new version beside the old ones,
-//! which stay.
+//! The dump in `tests/fixtures` is of a market with something of everything in progress. If an account's layout changes, this test fails
+//! until a step of `migrations/` converts it, which then runs here first. `REHEARSAL_WRITE=1` writes the dump of a new version next to the
+//! old ones, which stay.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::{self, costake, govern, job, reward, slash, stake};
@@ -19,7 +19,7 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/accounts-1.txt
 const HOUR: i64 = 3_600;
 const DAY: u32 = 86_400;
 
-/// Everybody in the market, and what they are in the middle of.
+/// The parties of the market, and what they have in progress.
 struct Cast {
     alice: Worker,
     bob: Worker,
@@ -35,8 +35,8 @@ struct Cast {
     change: Instruction,
 }
 
-/// Two devices, one with co-stakers of whom one is leaving; hours that wait to be paid; a slash before its appeal; a job that is revealed
-/// and one that nobody has taken; a proposal that is voted on.
+/// Two devices, one with co-stakers of whom one is leaving; hours that wait to be paid; a slash that can be appealed; a revealed job and an
+/// open one; a proposal that is voted on.
 fn play(world: &mut World) -> Cast {
     let [alice, bob] = ["alice", "bob"].map(|name| world.worker(name));
     let (consumer, carol) = (world.consumer("consumer"), world.co_staker("carol"));
@@ -45,7 +45,7 @@ fn play(world: &mut World) -> Cast {
     let name = slash::set_judges(&admin.pubkey(), &judges[0].pubkey(), &judges[1].pubkey());
     world.send(name, &[&admin]);
     let proposer = world.proposer("paul");
-    // Younger stake has no vote.
+    // Stake younger than a week has no vote.
     world.wait(7 * DAY);
     world.govern();
 
@@ -89,7 +89,7 @@ fn play(world: &mut World) -> Cast {
     }
 }
 
-/// Everything is brought to its end, and everybody gets what is theirs. The kit checks all invariants after each transaction.
+/// Brings everything to its end and checks that all parties get what is theirs. The kit checks all invariants after each transaction.
 fn finish(world: &mut World, cast: &Cast) {
     let Cast {
         alice,
@@ -142,7 +142,7 @@ fn finish(world: &mut World, cast: &Cast) {
 }
 
 #[test]
-fn a_market_in_the_middle_of_everything_goes_on_under_new_code() {
+fn a_market_with_everything_in_progress_continues_under_new_code() {
     let mut now = World::new();
     let cast = play(&mut now);
     if std::env::var_os("REHEARSAL_WRITE").is_some() {

@@ -1,4 +1,4 @@
-//! Whole stories across the programs, to the base unit.
+//! Whole stories across the programs, exact to the base unit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod scenarios {

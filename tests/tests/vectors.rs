@@ -1,7 +1,7 @@
-//! What the web app computes in TypeScript before anything is signed, as the programs compute it: inputs with results, which the app's own
-//! test reads (`app/web/src/lib/vectors.test.ts`).
+//! Test vectors for what the web app computes in TypeScript before anything is signed: inputs with the programs' results, which the app's
+//! own test reads (`app/web/src/lib/vectors.test.ts`).
 //!
-//! Fails when the committed file is not what the programs make; `VECTORS_WRITE=1` writes it.
+//! The test fails if the committed file differs from the programs' results; `VECTORS_WRITE=1` writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use anchor_lang::Discriminator;
@@ -18,10 +18,10 @@ use tests::zeroed;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/web/src/lib/vectors.json");
 const HOUR: i64 = 3_600;
-/// Some moment that votes are opened at.
+/// When votes open.
 const NOW: i64 = 1_800_000_000;
 
-/// A number of any size up to `bits`, often an extreme one.
+/// A number of up to `bits` bits, often an extreme one.
 fn number(rng: &Rng, bits: u32) -> u64 {
     let most = u64::MAX >> (64 - bits);
     match rng.within(0, 9) {
@@ -31,13 +31,13 @@ fn number(rng: &Rng, bits: u32) -> u64 {
     }
 }
 
-/// An account as it lies on the chain.
+/// The bytes of an account on the chain.
 fn hex<T: Pod + Discriminator>(account: &T) -> String {
     let bytes = T::DISCRIMINATOR.iter().chain(bytes_of(account));
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Inputs and result as text: numbers may have more than the 53 bits of JavaScript's.
+/// Inputs and result as text, since numbers may exceed the 53 bits of JavaScript's.
 fn row(values: &[&dyn ToString]) -> Value {
     values.iter().map(|value| Value::String(value.to_string())).collect()
 }
@@ -46,7 +46,7 @@ fn shown(amount: Option<Amount>) -> String {
     amount.map_or_else(|| "null".to_owned(), |amount| amount.0.to_string())
 }
 
-/// A device whose stake grew now and then, of which a part lies in bonds, and others are set aside by slashes.
+/// A device whose stake has grown several times, with a part of it in bonds and other parts set aside by slashes.
 fn device(rng: &Rng) -> Device {
     let mut device: Device = zeroed();
     let own = number(rng, 50);
@@ -70,7 +70,7 @@ fn device(rng: &Rng) -> Device {
     device
 }
 
-/// An offer after some distributions, sometimes more than it remembers.
+/// An offer after some distributions, sometimes more than its log holds.
 fn offer(rng: &Rng) -> Offer {
     let mut offer: Offer = zeroed();
     (offer.ticket, offer.capacity) = (1.into(), number(rng, 50).max(1).into());
@@ -149,7 +149,7 @@ fn make() -> Value {
         (offer.change_hours[0], offer.changes[0]) = ((hour - 2).into(), i64::try_from(rng.within(0, half)).unwrap().into());
         (offer.change_hours[1], offer.changes[1]) = (hour.into(), (-i64::try_from(rng.within(0, half)).unwrap()).into());
         if rng.one_in(2) {
-            // The owner has left, and the offer has not taken note of it.
+            // The owner has exited, and the offer has not recorded it.
             device.forced_at = (NOW - HOUR * i64::from(small(2)) + 7).into();
             device.co_cooling_shares = number(&rng, 50).into();
             device.co_cooling = rng.within(0, device.co_cooling_shares.get()).into();
@@ -191,8 +191,8 @@ fn make() -> Value {
 }
 
 #[test]
-fn the_web_app_is_given_what_the_programs_compute() {
-    // A row a line, so that a change is read as one.
+fn the_web_apps_vectors_are_what_the_programs_compute() {
+    // One row per line, so that a diff shows the changed rows.
     let mut text = String::from("{");
     for (group, (name, rows)) in make().as_object().unwrap().iter().enumerate() {
         let lines: Vec<String> = rows.as_array().unwrap().iter().map(|row| format!("    {row}")).collect();

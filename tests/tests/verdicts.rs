@@ -1,6 +1,6 @@
-//! What a verdict costs for every op kind, up to the dearest op a model may hold.
+//! The cost of a verdict for every op kind, up to the most expensive op that a model may contain.
 //!
-//! `BENCH_WRITE=1` writes `bench/verdicts.md`; otherwise the test fails above a limit, or when the committed table is off by more than 5 %.
+//! `BENCH_WRITE=1` writes `bench/verdicts.md`; otherwise the test fails above a limit, or if the committed table is off by more than 5 %.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee::{self as market, PIECE};
@@ -17,10 +17,10 @@ use tests::{World, claim, key};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/verdicts.md");
 
-/// Dearest verdict at a fan-in of 4,096: what a conviction does besides takes less than 19,000 more, so that all of it stays below 75,000.
+/// Limit on a verdict at a fan-in of 4,096. The rest of a conviction takes less than 19,000 CU, so that it stays below 75,000 in all.
 const LIMIT_4096: u64 = 56_000;
 
-/// What raising the limit costs itself.
+/// Compute units of the instruction that raises the limit.
 const COMPUTE_BUDGET_UNITS: u64 = 150;
 
 const R: Requantise = Requantise {
@@ -56,21 +56,33 @@ struct Case {
     channels: u16,
 }
 
-fn cases() -> Vec<Case> {
-    let one = |name, input, kind, channels| Case {
+const IMAGE: Shape = Shape::new(64, 64, 256);
+
+fn one(name: &'static str, input: Shape, kind: OpKind, channels: u16) -> Case {
+    Case {
         name,
         inputs: vec![input],
         ids: vec![0],
         kind,
         channels,
-    };
-    let two = |name, a, b, kind| Case {
+    }
+}
+
+fn two(name: &'static str, a: Shape, b: Shape, kind: OpKind) -> Case {
+    Case {
         name,
         inputs: vec![a, b],
         ids: vec![0, 1],
         kind,
         channels: 0,
-    };
+    }
+}
+
+fn cases() -> Vec<Case> {
+    [products(), convolutions(), by_element(), pools()].into_iter().flatten().collect()
+}
+
+fn products() -> Vec<Case> {
     let matmul = OpKind::Matmul {
         weights: [0; 32],
         channels: [0; 32],
@@ -82,33 +94,6 @@ fn cases() -> Vec<Case> {
         multiplier: 9,
         requantise: R,
     };
-    let add = OpKind::Add {
-        a_zero_point: 1,
-        b_zero_point: 2,
-        a_multiplier: 3,
-        b_multiplier: -4,
-        requantise: R,
-    };
-    let mul = OpKind::Mul {
-        a_zero_point: 1,
-        b_zero_point: 2,
-        multiplier: 3,
-        requantise: R,
-    };
-    let max = |kernel| OpKind::MaxPool {
-        kernel,
-        stride: [1, 1],
-        padding: [0; 4],
-    };
-    let average = |kernel| OpKind::AvgPool {
-        kernel,
-        stride: [1, 1],
-        padding: [0; 4],
-        input_zero_point: 7,
-        multiplier: 9,
-        requantise: R,
-    };
-    let image = Shape::new(64, 64, 256);
     vec![
         one("matmul, K = 1,024", Shape::new(1, 256, 1_024), matmul, 1_024),
         one("matmul, K = 4,096", Shape::new(1, 256, 4_096), matmul, 1_024),
@@ -126,6 +111,11 @@ fn cases() -> Vec<Case> {
             Shape::new(1, 64, 16_384),
             product,
         ),
+    ]
+}
+
+fn convolutions() -> Vec<Case> {
+    vec![
         one(
             "conv2d 3×3 of 112, K = 1,008",
             Shape::new(64, 64, 112),
@@ -169,36 +159,72 @@ fn cases() -> Vec<Case> {
             512,
         ),
         one(
-            "conv2d 7×7, one group a channel, of 768",
+            "conv2d 7×7, depthwise, of 768",
             Shape::new(32, 32, 768),
             conv([7, 7], 768, [1, 1]),
             768,
         ),
-        two("add", image, image, add),
-        two("mul by one pixel", image, Shape::new(1, 1, 256), mul),
-        one("table8", image, OpKind::Table8 { table: [0; 32] }, 0),
+        one(
+            "conv2d 1×200, depthwise, of 512",
+            Shape::new(1, 200, 512),
+            conv([1, 200], 512, [1, 1]),
+            512,
+        ),
+    ]
+}
+
+fn by_element() -> Vec<Case> {
+    let add = OpKind::Add {
+        a_zero_point: 1,
+        b_zero_point: 2,
+        a_multiplier: 3,
+        b_multiplier: -4,
+        requantise: R,
+    };
+    let mul = OpKind::Mul {
+        a_zero_point: 1,
+        b_zero_point: 2,
+        multiplier: 3,
+        requantise: R,
+    };
+    vec![
+        two("add", IMAGE, IMAGE, add),
+        two("mul by one pixel", IMAGE, Shape::new(1, 1, 256), mul),
+        one("table8", IMAGE, OpKind::Table8 { table: [0; 32] }, 0),
         Case {
             name: "concat of four",
-            inputs: vec![image; 4],
+            inputs: vec![IMAGE; 4],
             ids: vec![0, 1, 2, 3],
             kind: OpKind::Concat,
             channels: 0,
         },
-        one("upsample", image, OpKind::Upsample { factor: 2 }, 0),
-        one("depth_to_space", image, OpKind::DepthToSpace { block: 2 }, 0),
-        one("max_pool 3×3", image, max([3, 3]), 0),
+        one("upsample", IMAGE, OpKind::Upsample { factor: 2 }, 0),
+        one("depth_to_space", IMAGE, OpKind::DepthToSpace { block: 2 }, 0),
+    ]
+}
+
+fn pools() -> Vec<Case> {
+    let max = |kernel| OpKind::MaxPool {
+        kernel,
+        stride: [1, 1],
+        padding: [0; 4],
+    };
+    let average = |kernel| OpKind::AvgPool {
+        kernel,
+        stride: [1, 1],
+        padding: [0; 4],
+        input_zero_point: 7,
+        multiplier: 9,
+        requantise: R,
+    };
+    vec![
+        one("max_pool 3×3", IMAGE, max([3, 3]), 0),
         one("max_pool 16×16 of 16", Shape::new(64, 64, 16), max([16, 16]), 0),
         one("avg_pool 8×8", Shape::new(64, 64, 64), average([8, 8]), 0),
         one("avg_pool 100×100 of 1", Shape::new(100, 100, 1), average([100, 100]), 0),
         one("max_pool 100×100 of 1", Shape::new(100, 100, 1), max([100, 100]), 0),
         one("avg_pool 14×14 of 512", Shape::new(14, 14, 512), average([14, 14]), 0),
         one("max_pool 1×192 of 880", Shape::new(1, 192, 880), max([1, 192]), 0),
-        one(
-            "conv2d 1×200, one group a channel, of 512",
-            Shape::new(1, 200, 512),
-            conv([1, 200], 512, [1, 1]),
-            512,
-        ),
         one("avg_pool 28×28 of 32", Shape::new(28, 28, 32), average([28, 28]), 0),
     ]
 }
@@ -217,7 +243,7 @@ fn measure(case: &Case) -> Row {
         inputs: case.inputs.clone(),
         ..Graph::default()
     };
-    // The op reads outputs of other ops rather than graph inputs, whose openings are shorter; and it is one of a graph of 16.
+    // The op is one of a graph of 16, and reads outputs of other ops, since the openings of graph inputs are shorter.
     let table = OpKind::Table8 { table: [0; 32] };
     let n_inputs = case.inputs.len() as u16;
     for id in 0..n_inputs {
@@ -248,7 +274,7 @@ fn measure(case: &Case) -> Row {
     for index in few {
         let evidence = run.element(1, op, index);
         let address = world.show(&challenger, &key("a job").pubkey(), &evidence);
-        // Above the default, so that what is too dear is seen as a number.
+        // Above the default limit, so that a verdict that is too expensive shows as a number.
         let more = ComputeBudgetInstruction::set_compute_unit_limit(1_400_000);
         let receipt = world.send_all(&[more, market::judge(&address, claim(&run.claim))], &[]);
         units = (receipt.units - COMPUTE_BUDGET_UNITS).max(units);
@@ -263,7 +289,7 @@ fn measure(case: &Case) -> Row {
     }
 }
 
-/// The graph with the ids of its op outputs moved up by one, for the input that was added after them.
+/// The graph with the ids of its op outputs raised by one, to make room for the input that was added after them.
 fn renumbered(graph: &Graph, from: u16) -> Graph {
     let mut graph = graph.clone();
     for op in &mut graph.ops {
@@ -290,9 +316,9 @@ fn render(rows: &[Row]) -> String {
     let mut text = format!(
         "# What a verdict costs\n\n\
          The referee's `judge` on one element of an op between other ops' outputs, one of 16 in its graph, measured in LiteSVM by \
-         `tests/tests/verdicts.rs`: the dearest of three elements. A piece is an ordinary transaction of 1,232 bytes that brings {PIECE} bytes of \
-         evidence; the bound is what `protocol::graph::verdict_units` reckons, and no model may hold an op above 180,000. Written by \
-         `cargo xtask bench cu`.\n\n\
+         `tests/tests/verdicts.rs`: the most expensive of three elements. A piece is an ordinary transaction of 1,232 bytes that brings \
+         {PIECE} bytes of evidence. The bound is what `protocol::graph::verdict_units` computes; no model may contain an op above 180,000. \
+         Written by `cargo xtask bench cu`.\n\n\
          | op | fan-in | evidence, bytes | pieces | compute units | bound |\n|---|--:|--:|--:|--:|--:|\n",
     );
     for row in rows {

@@ -1,5 +1,5 @@
-//! One altered element of a random op of 4,096 to 16,384 terms, convicted by the program; `cargo xtask fuzz referee` tries ten times as
-//! many.
+//! Convictions by the program for one altered element of a random op with 4,096 to 16,384 terms; `cargo xtask fuzz referee` tries ten times
+//! as many.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee as market;
@@ -13,19 +13,19 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_signer::Signer;
 use tests::{World, claim, key};
 
-/// Cases of each kind.
+/// Number of cases of each kind.
 const CASES: u64 = 20;
 const LEAST_FAN_IN: u64 = 4_096;
-/// Most elements of the op: the definition computes all of them.
+/// Limit on the elements of the op, since the reference implementation computes all of them.
 const MOST_ELEMENTS: u32 = 64;
-/// What raising the limit costs itself.
+/// Compute units of the instruction that raises the limit.
 const COMPUTE_BUDGET_UNITS: u64 = 150;
 
 const KINDS: [&str; 5] = ["matmul", "matmul_act", "conv2d", "max_pool", "avg_pool"];
 
 const TABLE: OpKind = OpKind::Table8 { table: [0; 32] };
 
-/// A graph that ends with ops which read little, and the place of its wide op among them; `None` when the op drawn is not allowed.
+/// A graph whose wide op may be followed by ops that read little, and the index of the wide op; `None` when the op drawn is not allowed.
 fn wide(rng: &Rng, kind: usize) -> Option<(Graph, usize)> {
     let small = |most: u64| rng.within(1, most) as u8;
     let most = u64::from(MAX_FAN_IN);
@@ -94,14 +94,14 @@ fn wide(rng: &Rng, kind: usize) -> Option<(Graph, usize)> {
             (vec![window(kernel, [1, 1], rng.within(1, 4))], op, 0)
         }
     };
-    // A path of ten levels, now and then: 1,024 ops.
+    // Now and then 1,024 ops, for a path of ten levels.
     let ops = if rng.one_in(4) { 1_000 } else { rng.within(4, 20) as usize };
     let mut graph = Graph {
         inputs: inputs.into_iter().chain([Shape::new(1, 1, 1)]).collect(),
         ..Graph::default()
     };
     let (width, tiny) = (graph.inputs.len() as u16 - 1, graph.inputs.len() as u16 - 1);
-    // It reads graph inputs or other ops' outputs.
+    // The op reads graph inputs or other ops' outputs.
     let first = if rng.one_in(3) {
         0
     } else {
@@ -128,7 +128,7 @@ fn one_altered_element_of_the_widest_ops_convicts_within_its_limit() {
     println!("seed {first}");
     let mut world = World::new();
     let (challenger, subject) = (world.wallet("challenger"), key("a job").pubkey());
-    // Cases, widest fan-in, dearest verdict.
+    // Number of cases, widest fan-in, most expensive verdict.
     let mut tally = [(0u64, 0u32, 0u64); KINDS.len()];
     let mut seeds = (0..).map(|count| first.wrapping_add(count));
     while let Some(kind) = tally.iter().position(|(cases, ..)| *cases < most) {
@@ -155,7 +155,7 @@ fn one_altered_element_of_the_widest_ops_convicts_within_its_limit() {
         });
         let bytes = run.element(unit, op, element);
         let evidence = world.show(&challenger, &subject, &bytes);
-        // Above the default, so that what is too dear is seen as a number.
+        // Above the default limit, so that a verdict that is too expensive shows as a number.
         let more = ComputeBudgetInstruction::set_compute_unit_limit(1_400_000);
         let receipt = world.send_all(&[more, market::judge(&evidence, claim(&run.claim))], &[]);
         let seal = protocol::referee::seal(&bytes, challenger.pubkey().as_array(), subject.as_array());

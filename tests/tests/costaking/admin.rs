@@ -1,4 +1,4 @@
-//! The config: its start, its parameters, its keys and its pause.
+//! The config: its creation, parameters, keys and pause.
 
 use chain::market::costake;
 use costaking::Parameters;

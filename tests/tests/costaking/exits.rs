@@ -1,4 +1,4 @@
-//! A co-staker's way out: seven days in which the stake counts, fourteen in which it cools down.
+//! A co-staker's exit: seven days in which the stake still counts, and fourteen in which it cools down.
 
 use chain::market::{self, costake, slash};
 use costaking::error::CostakingError;
@@ -9,7 +9,7 @@ use tests::{Failure, OFFER, Stake, Worker, World, substituted};
 
 const DAY: u32 = 86_400;
 
-/// A device with one co-staker in for 100 $IO.
+/// A device with one co-staker, who has joined with 100 $IO.
 fn joined() -> (World, Worker, Stake) {
     let mut world = World::new();
     let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
@@ -105,9 +105,9 @@ fn nobody_leaves_for_another_or_with_anothers_stake() {
     world.refuse(elsewhere, &[&stake.holder.wallet], InstructionError::InvalidAccountData);
 }
 
-/// Being at work does not hold a co-stake: the owner could work for itself for ever.
+/// Jobs in progress do not hold a co-stake, since the owner could give itself jobs for ever.
 #[test]
-fn a_hired_device_holds_nobody() {
+fn jobs_in_progress_hold_no_co_stake() {
     let (mut world, alice, stake) = joined();
     let consumer = world.consumer("bob");
     let job = world.open(&consumer, 1, tests::terms());
@@ -117,7 +117,8 @@ fn a_hired_device_holds_nobody() {
     world.send(stake.cooling(0), &[]);
 }
 
-/// After a slash a share may be worth less than a base unit. Its exit has nothing to wait for, and keeps neither device nor offer.
+/// After a slash a share may be worth less than a base unit. Its exit has nothing to wait for, and keeps neither the device nor the offer
+/// open.
 #[test]
 fn an_exit_worth_nothing_ends_without_the_device() {
     let (mut world, alice, stake) = joined();

@@ -1,4 +1,4 @@
-//! The owner's exit is everybody's (E19, E21), and no key of the owner's can keep anybody in.
+//! The owner's exit forces everybody's exit (E19, E21), and no key of the owner's can keep anybody in.
 
 use chain::market::{self, costake, slash};
 use costaking::Status;
@@ -11,7 +11,7 @@ use tests::{Fault, OFFER, Stake, Worker, World, key, substituted};
 
 const DAY: u32 = 86_400;
 
-/// Three co-stakers: one in, one waiting, one cooling down, under an offer that nobody joins any more.
+/// Three co-stakers under a retracted offer: one in, one waiting in its exit, one cooling down.
 fn crowd() -> (World, Worker, [Stake; 3]) {
     let mut world = World::new();
     let alice = world.worker("alice");
@@ -43,7 +43,7 @@ fn everybody_cools_down_from_the_same_moment() {
     world.send(unstaking(&alice), &[&alice.owner]);
     let device = world.device(&alice.device);
     assert_eq!((device.co_stake.get(), device.co_cooling.get()), (0, 3 * (33 * IO + 1)));
-    // Before the offer records the exit nothing of it moves.
+    // Before the offer records the owner's exit, no stake of the offer moves.
     world.refuse(inside.leaving(0, IO), &[&inside.holder.wallet], CostakingError::Forced);
     world.refuse(waiting.cooling(0), &[], CostakingError::Forced);
     world.sweep(&force, &[], &[]);
@@ -51,10 +51,10 @@ fn everybody_cools_down_from_the_same_moment() {
     assert_eq!(world.books().offers[&offer].status, Status::Forced);
     world.refuse(force, &[], CostakingError::WrongStatus);
     world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
-    // No wait is left for who waited.
+    // The exit that waited need not wait any longer.
     world.send(waiting.cooling(0), &[]);
     world.wait(13 * DAY - 1);
-    // Who cooled down already is through first: the earlier end counts.
+    // The exit that was already cooling down ends first: the earlier end counts.
     world.refuse(cooling.withdrawing(0), &[&cooling.holder.wallet], CostakingError::CooldownNotOver);
     world.wait(1);
     world.send(cooling.withdrawing(0), &[&cooling.holder.wallet]);
@@ -69,16 +69,16 @@ fn everybody_cools_down_from_the_same_moment() {
     }
     let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
     world.send(withdraw, &[&alice.owner]);
-    // All is out, and the device can go.
+    // Everybody is out, and the device can be closed.
     world.send(costake::end(&alice.wallet(), &alice.device, &offer), &[&alice.owner]);
     world.send(market::stake::terminate_device(&alice.wallet(), &alice.device), &[&alice.owner]);
     let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
     world.send(close, &[&alice.owner]);
 }
 
-/// A co-staker who does nothing while the owner leaves and comes back has lost nothing but time.
+/// A co-staker who does nothing while the owner leaves and comes back loses nothing but time.
 #[test]
-fn a_sleeper_is_out_whenever_it_wakes_up() {
+fn a_co_staker_who_does_nothing_is_out_whenever_it_returns() {
     let (mut world, alice, [sleeper, ..]) = crowd();
     let offer = sleeper.offer;
     world.send(unstaking(&alice), &[&alice.owner]);
@@ -104,7 +104,8 @@ fn a_sleeper_is_out_whenever_it_wakes_up() {
     assert_eq!(world.device(&alice.device).co_stake.get(), 50 * IO);
 }
 
-/// An exit that nobody cooled, two that nobody withdraws and three positions that nobody closes: anyone clears them away, to their holders.
+/// Anyone can clear away an exit that was never cooled, two that were never withdrawn and three positions that were never closed; their
+/// holders are paid.
 #[test]
 fn sleepers_hold_nobody_up() {
     let (mut world, alice, stakes) = crowd();
@@ -125,20 +126,20 @@ fn sleepers_hold_nobody_up() {
     let [withdraw, close] = clearing(waiting);
     world.refuse(withdraw.clone(), &[&thief.wallet], CostakingError::CooldownNotOver);
     world.send(waiting.cooling(0), &[]);
-    // To nobody else, by whatever place.
+    // Nobody else can be paid, in whatever place of the instruction.
     let elsewhere = substituted(&withdraw, &waiting.holder.tokens, &thief.tokens);
     world.refuse(elsewhere, &[&thief.wallet], InstructionError::InvalidAccountData);
     for stolen in [&withdraw, &close] {
         let stolen = substituted(stolen, &waiting.holder.address(), &thief.address());
         world.refuse(stolen, &[&thief.wallet], CostakingError::NotHolder);
     }
-    // Nor to a place of the holder's that anybody could have made for it.
+    // Nor can a token account receive it that anybody could have made for the holder.
     let (made, mut empty) = (key("made for the holder").pubkey(), world.account(&waiting.holder.tokens).unwrap());
     empty.data[64..72].fill(0);
     world.plant(made, empty);
     let made = substituted(&withdraw, &waiting.holder.tokens, &made);
     world.refuse(made, &[&thief.wallet], CostakingError::AccountMismatch);
-    // What an overturned slash gives back is for the co-stakers still in.
+    // What an overturned slash gives back belongs to the co-stakers still in.
     let mut slashed = world.clone();
     let (proposer, approver) = (slashed.wallet("proposer"), slashed.wallet("approver"));
     let judges = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
@@ -147,7 +148,7 @@ fn sleepers_hold_nobody_up() {
     slashed.send_all(&[judges, propose, approve], &[&admin, &proposer, &approver]);
     slashed.refuse(withdraw.clone(), &[&thief.wallet], CostakingError::SlashOpen);
     slashed.send(waiting.withdrawing(0), &[&waiting.holder.wallet]);
-    // The device may be gone by then, and is told by its address.
+    // The device may be closed by then; its address is enough.
     let told = [Fault::Forged, Fault::OtherKind].map(|fault| (alice.device, fault, Some(CostakingError::AccountMismatch.into())));
     world.sweep(&withdraw, &[&thief.wallet], &told);
     world.sweep(&close, &[&thief.wallet], &[]);
@@ -170,7 +171,7 @@ fn sleepers_hold_nobody_up() {
     world.send_all(&ends, &[&alice.owner]);
 }
 
-/// K3: a later change of the cooldown moves no end, neither for a co-staker who leaves after it nor for one who has done nothing yet.
+/// K3: a later change of the cooldown moves no end, neither for a co-staker who exits after it nor for one who has done nothing yet.
 #[test]
 fn a_later_change_of_the_cooldown_moves_no_end() {
     for cooldown in [0, 7 * DAY, 30 * DAY] {
@@ -178,7 +179,7 @@ fn a_later_change_of_the_cooldown_moves_no_end() {
         let admin = world.admin.clone();
         world.send(unstaking(&alice), &[&alice.owner]);
         let ends_at = world.now().unix + i64::from(14 * DAY);
-        // Before the offer records it, and so before anybody has an exit.
+        // Before the offer records the owner's exit, and so before anybody has an exit of their own.
         let parameters = staking::Parameters {
             cooldown,
             ..staking::Parameters::PUBLISHED

@@ -8,7 +8,7 @@ use staking::error::StakingError;
 use tests::{CoStaker, GPU, GPU_MINIMUM, OFFER, World, gpu_spec};
 
 #[test]
-fn a_ticket_or_what_is_left_and_never_more() {
+fn joining_takes_a_ticket_or_what_is_left_and_never_more() {
     let mut world = World::new();
     let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
     let offer = world.offer(&alice, OFFER);
@@ -22,14 +22,14 @@ fn a_ticket_or_what_is_left_and_never_more() {
     world.send(valid, &[&carol.wallet]);
     let device = world.device(&alice.device);
     assert_eq!((device.co_stake.get(), device.own_stake.get()), (195 * IO, 1_000 * IO));
-    // Five are left: less than a ticket, but all there is.
+    // Five $IO are left: less than a ticket, but all of the room.
     world.refuse(join(&world, 1, 5 * IO - 1), &[&carol.wallet], CostakingError::AmountTooSmall);
     world.refuse(join(&world, 1, 5 * IO + 1), &[&carol.wallet], CostakingError::OfferFull);
     world.send(join(&world, 1, 5 * IO), &[&carol.wallet]);
     world.refuse(join(&world, 2, OFFER.ticket), &[&carol.wallet], CostakingError::OfferFull);
 }
 
-/// E11: the co-stake counts for the minimum, and as much of the owner's stake is free.
+/// E11: the co-stake counts toward the minimum, and frees as much of the owner's stake.
 #[test]
 fn the_owners_overflow_rises_by_the_co_stake() {
     let mut world = World::new();
@@ -37,10 +37,10 @@ fn the_owners_overflow_rises_by_the_co_stake() {
     let offer = world.offer(&alice, OFFER);
     world.join(&carol, &offer, 0, 80 * IO);
     let out = |amount| market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, amount);
-    // 1,000 of its own and 80, of which 400 must stay.
+    // Of 1,000 $IO of its own and 80 of co-stake, 400 must stay.
     world.refuse(out(680 * IO + 1), &[&alice.owner], StakingError::ExceedsOverflow);
     world.send(out(680 * IO), &[&alice.owner]);
-    // E26: at least half of the minimum is the owner's own.
+    // E26: at least half of the minimum is the owner's own stake.
     world.send(world.joining(&carol, &offer, 1, 120 * IO), &[&carol.wallet]);
     world.send(out(120 * IO), &[&alice.owner]);
     assert_eq!(world.device(&alice.device).own_stake.get(), GPU_MINIMUM / 2);
@@ -82,13 +82,13 @@ fn on_the_terms_expected_and_not_with_the_owners_wallets() {
     let payout = market::stake::set_payout(&alice.wallet(), &alice.device, &carol.address());
     world.send(payout, &[&alice.owner]);
     world.refuse(expecting(OFFER), &[&carol.wallet], CostakingError::OwnDevice);
-    // Nor with somebody else's money.
+    // Nor with somebody else's tokens.
     let (dave, erin) = (world.co_staker("dave"), world.co_staker("erin"));
     let stolen = costake::join(&dave.address(), &alice.device, GPU, &offer, &erin.tokens, 0, OFFER.ticket, OFFER);
     world.refuse(stolen, &[&dave.wallet], TokenError::OwnerMismatch);
 }
 
-/// E26 holds also when a cut has made the co-stake enough by itself.
+/// E26 holds even if, after a cut, the co-stake alone would be enough.
 #[test]
 fn half_of_the_minimum_stays_the_owners_whatever_co_stakers_have() {
     let mut world = World::new();
@@ -103,7 +103,7 @@ fn half_of_the_minimum_stays_the_owners_whatever_co_stakers_have() {
     assert_eq!(world.device(&alice.device).own_stake.get(), 100 * IO);
 }
 
-/// L10: a cut of the multiplier lowers the minimum, and with it the room.
+/// L10: a cut of the multiplier lowers the minimum, and with it the room for co-stake.
 #[test]
 fn the_minimum_of_the_day_bounds_the_co_stake() {
     let mut world = World::new();
@@ -111,7 +111,7 @@ fn the_minimum_of_the_day_bounds_the_co_stake() {
     let offer = world.offer(&alice, OFFER);
     let spec = gpu_spec("RTX 4090", 100, true);
     world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, spec), &[&admin]);
-    // 200 are the minimum now, half of them the most.
+    // The minimum is now 200 $IO, of which co-stakers may hold half.
     world.refuse(
         world.joining(&carol, &offer, 0, 100 * IO + 1),
         &[&carol.wallet],
@@ -140,9 +140,9 @@ fn a_staking_pause_and_a_retired_device_take_nobody_in() {
     );
 }
 
-/// A gift to the vault moves no price, whoever joins first.
+/// A gift to the vault does not change the price of shares, even before anybody has joined.
 #[test]
-fn nobody_makes_shares_dear() {
+fn a_gift_to_the_vault_makes_no_share_dearer() {
     let mut world = World::new();
     let (alice, thief, victim) = (world.worker("alice"), world.co_staker("thief"), world.co_staker("victim"));
     let offer = world.offer(&alice, OfferTerms { ticket: 1, ..OFFER });

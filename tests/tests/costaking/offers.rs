@@ -53,7 +53,7 @@ fn an_owner_offers_up_to_half_of_the_minimum_for_at_least_a_twentieth() {
             .clone()
             .send(world.offering(&alice, 0, OfferTerms { share_bps, ..OFFER }), &[&alice.owner]);
     }
-    // E1: the owner alone, and one offer at a time.
+    // E1: only the owner, and one offer at a time.
     let thief = world.wallet("thief");
     let stolen = costake::create(&thief.pubkey(), &alice.device, GPU, &world.io.clone(), 0, OFFER);
     world.refuse(stolen, &[&thief], CostakingError::NotOwner);
@@ -80,7 +80,7 @@ fn the_device_holds_its_whole_minimum_and_is_in_operation() {
     world.refuse(offering.clone(), &[&newcomer.owner], CostakingError::DeviceNotOperational);
     world.wait(1);
     world.clone().send(offering, &[&newcomer.owner]);
-    // Exactly the minimum is enough, and a raise 30 days on makes it too little.
+    // Exactly the minimum is enough, until a raise takes effect 30 days later.
     world.clone().send(world.offering(&poor, 0, OFFER), &[&poor.owner]);
     let spec = gpu_spec("RTX 4090", 400, true);
     world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, spec), &[&admin]);
@@ -125,7 +125,7 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     let stake = world.join(&carol, &offer, 0, OFFER.ticket);
     let end = costake::end(&alice.wallet(), &alice.device, &offer);
     world.refuse(end.clone(), &[&alice.owner], CostakingError::WrongStatus);
-    // D7, E20: nobody unstakes under an open offer.
+    // D7, E20: the owner cannot unstake under an open offer.
     let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
     world.refuse(unstake, &[&alice.owner], StakingError::OfferOpen);
     let thief = world.wallet("thief");
@@ -135,7 +135,7 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     world.sweep(&retracting(&alice), &[&alice.owner], &[]);
     world.send(retracting(&alice), &[&alice.owner]);
     world.refuse(retracting(&alice), &[&alice.owner], CostakingError::WrongStatus);
-    // L6: acceptance after retraction.
+    // L6: joining after retraction.
     world.refuse(join, &[&carol.wallet], CostakingError::WrongStatus);
     world.refuse(end.clone(), &[&alice.owner], CostakingError::OfferInUse);
     world.send(stake.leaving(0, OFFER.ticket), &[&carol.wallet]);
@@ -145,7 +145,7 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     world.sweep(&end, &[&alice.owner], &[]);
     world.send(end, &[&alice.owner]);
     assert_eq!(world.device(&alice.device).offering, 0);
-    // Who cools down does not keep the owner from another offer.
+    // Stake that cools down does not keep the owner from another offer.
     let second = world.offer(&alice, OFFER);
     world.join(&carol, &second, 0, OFFER.ticket);
     let close = costake::close(&alice.wallet(), &offer, &alice.tokens);

@@ -1,4 +1,4 @@
-//! What co-stakers get of hours, to the base unit.
+//! Co-stakers' rewards of hours, exact to the base unit.
 
 use chain::market::{costake, reward, slash};
 use costaking::error::CostakingError;
@@ -11,7 +11,7 @@ use tests::{OFFER, RULES, Stake, Worker, World};
 const HOUR: i64 = 3_600;
 const DAY: u32 = 86_400;
 
-/// A device that has been there for an hour, alone in its pool, under an offer.
+/// A device that has been present for an hour, alone in its pool, under an offer.
 fn world() -> (World, Worker, i64) {
     let mut world = World::new();
     let alice = world.worker("alice");
@@ -20,7 +20,7 @@ fn world() -> (World, Worker, i64) {
     (world, alice, genesis)
 }
 
-/// What an hour brings the device.
+/// The device's reward of an hour.
 fn reward_of(genesis: i64, hour: i64) -> u64 {
     let block = emission::block(Hour::of(genesis).unwrap().month, Hour::of(hour).unwrap()).0;
     block - block * 95 / 100
@@ -32,19 +32,20 @@ fn claimed(world: &mut World, stake: &Stake) -> u64 {
     world.balance(&stake.holder.tokens) - before
 }
 
-/// E12, E13: a full offer has its share of whole hours, by shares; the owner has the rest.
+/// E12, E13: the co-stakers of a full offer get its share of whole hours, by shares; the owner gets the rest.
 #[test]
 fn a_full_offer_has_its_share_of_whole_hours() {
     let (mut world, alice, genesis) = world();
     let offer = costake::offer(&alice.device, 0);
     let (carol, dave) = (world.co_staker("carol"), world.co_staker("dave"));
     world.live(&[&alice]);
-    // Carol joins in the first second of the hour, Dave an hour later: they earn from the hour after on.
+    // Carol joins in the first second of the hour, Dave an hour later; each earns from the following hour.
     let first = world.join(&carol, &offer, 0, 150 * IO);
     let second = world.live(&[&alice]);
     let late = world.join(&dave, &offer, 0, 50 * IO);
     let hours: Vec<i64> = (0..5).map(|_| world.live(&[&alice])).collect();
-    // The second hour is the owner's, the third Carol's three quarters, from the fourth on the offer is full.
+    // The second hour is the owner's, of the third Carol gets three quarters of the offer's share, and from the fourth on the offer is
+    // full.
     let settled = [second, hours[0], hours[1], hours[2]];
     let rewards = settled.map(|hour| reward_of(genesis, hour));
     let parts = [0, rewards[1] * 40 / 100 * 3 / 4, rewards[2] * 40 / 100, rewards[3] * 40 / 100];
@@ -58,7 +59,7 @@ fn a_full_offer_has_its_share_of_whole_hours() {
     assert!(of_late.abs_diff(full / 4) <= 1, "{of_late}");
     assert!(of_first + of_late <= parts.iter().sum());
     world.refuse(first.claiming(), &[&first.holder.wallet], CostakingError::NothingToClaim);
-    // Each claims by itself (E24, L15).
+    // Each co-staker claims separately (E24, L15).
     world.live(&[&alice]);
     world.live(&[&alice]);
     let next = reward_of(genesis, hours[3]) * 40 / 100 + reward_of(genesis, hours[4]) * 40 / 100;
@@ -66,8 +67,8 @@ fn a_full_offer_has_its_share_of_whole_hours() {
     assert!(of_late.abs_diff(next / 4) <= 1, "{of_late} of {next}");
 }
 
-/// L5: an owner that co-stakes its own device behind another wallet moves its rewards from one pocket into the other. Beside a second
-/// device it gets, in all, what it would without, and never a base unit more.
+/// L5: an owner that co-stakes its own device through another wallet only pays itself. Next to a second device it gets in total what it
+/// would without, and never a base unit more.
 #[test]
 fn a_second_wallet_of_the_owners_gains_nothing() {
     let earned = |in_disguise: bool| {
@@ -88,7 +89,8 @@ fn a_second_wallet_of_the_owners_gains_nothing() {
     assert!(together <= alone && alone - together <= 6, "{together} of {alone}");
 }
 
-/// What a slash sets aside earns on until it stands: the owner gets nothing of it, in hours before the slash or after.
+/// Stake that a slash sets aside keeps earning until the slash is final, and the owner gets none of that, for hours before the slash or
+/// after.
 #[test]
 fn a_slash_gives_the_owner_nothing_of_what_co_stakers_earn() {
     let (mut world, alice, genesis) = world();
@@ -128,15 +130,15 @@ fn only_the_holder_claims_and_to_its_own_account() {
     assert!(claimed(&mut world, &stake) > 0);
 }
 
-/// E14, E17: sharing stops with the hour of the request, and what was earned before comes whenever it is distributed.
+/// E14, E17: sharing stops with the hour of the request; earlier rewards are paid whenever they are distributed.
 #[test]
-fn who_leaves_has_its_hours_and_not_one_more() {
+fn a_leaver_is_paid_for_its_hours_and_not_one_more() {
     let (mut world, alice, genesis) = world();
     let offer = costake::offer(&alice.device, 0);
     let carol = world.co_staker("carol");
     let stake = world.join(&carol, &offer, 0, 200 * IO);
     let before: Vec<i64> = (0..3).map(|_| world.live(&[&alice])).collect();
-    // The second and third hour are earned; one of them waits to be settled, the other to be checked in to.
+    // The second and third hour are earned; one waits to be settled, the other to be checked in to.
     world.send(stake.leaving(0, 200 * IO), &[&carol.wallet]);
     for _ in 0..4 {
         world.live(&[&alice]);
@@ -182,13 +184,13 @@ fn hours_are_distributed_in_order_and_only_so() {
     }
     world.refuse(distribute(hours[1]), &[], StakingError::RewardOutOfOrder);
     world.refuse(distribute(genesis), &[], CostakingError::NothingPending);
-    // Nor is it the owner's to collect alone.
+    // Nor can the owner collect it alone.
     world.refuse(reward::collect(&alice.device, hours[0], 0), &[], StakingError::RewardsShared);
     world.sweep(&distribute(hours[0]), &[], &[]);
     world.send(distribute(hours[0]), &[]);
     world.refuse(distribute(hours[0]), &[], CostakingError::NothingPending);
     world.send(distribute(hours[1]), &[]);
-    // Ending the offer would have made the last hours the owner's.
+    // Ending the offer earlier would have given the last hours to the owner.
     let owner = alice.owner.pubkey();
     world.send(costake::retract(&owner, &alice.device, &offer), &[&alice.owner]);
 }
@@ -221,20 +223,20 @@ fn an_owner_that_leaves_takes_no_hour_along() {
     assert!(got <= part && part - got <= 1, "{got} of {part}");
 }
 
-/// The offer's log forgets after 64 distributions, long before an exit is over: what was noted in time is paid, what was not is lost, and
-/// nobody gets another's.
+/// The offer's log holds 64 distributions, fewer than there are during an exit: rewards that were settled in time are paid, others are
+/// lost, and nobody gets another's.
 #[test]
-fn what_the_log_forgets_was_noted_by_anyone_before() {
+fn what_the_log_forgets_can_be_settled_by_anyone_before() {
     let (mut world, alice, genesis) = world();
     let offer = costake::offer(&alice.device, 0);
     let [noted, missed, stays] = ["carol", "dave", "erin"].map(|name| world.co_staker(name));
     let [noted, missed, stays] = [(noted, 50), (missed, 50), (stays, 100)].map(|(who, part)| world.join(&who, &offer, 0, part * IO));
     let hours: Vec<i64> = (0..3).map(|_| world.live(&[&alice])).collect();
-    // Two hours wait that the leavers were there for.
+    // Two hours wait in which the leavers were still in.
     for stake in [&noted, &missed] {
         world.send(stake.leaving(0, 50 * IO), &[&stake.holder.wallet]);
     }
-    // Nothing was distributed yet, so there is nothing to note.
+    // Nothing has been distributed yet, so there is nothing to settle.
     let settles = [
         costake::settle_exit(&offer, &noted.exit(0)),
         costake::settle_position(&offer, &stays.position),
@@ -266,7 +268,7 @@ fn what_the_log_forgets_was_noted_by_anyone_before() {
     });
     assert!(of_leavers - noted <= 2, "{noted} of {of_leavers}");
     assert_eq!(missed, 0);
-    // A co-staker who stays has all its hours, though it never claimed.
+    // A co-staker who stays gets all its hours, though it never claimed.
     let paid = claimed(&mut world, &stays);
     let left = world.balance(&costake::vault(&offer));
     assert!(left.abs_diff(of_leavers) < 100, "{left} after {paid}");

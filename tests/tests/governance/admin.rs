@@ -9,12 +9,12 @@ use solana_signer::Signer;
 use tests::{Failure, Fault, RULES, World};
 
 #[test]
-fn only_the_upgrade_authority_begins_it_within_bounds_once() {
+fn only_the_upgrade_authority_creates_the_config_within_bounds_and_once() {
     let mut world = World::new();
     let (payer, admin, io) = (world.payer.pubkey(), world.admin.clone(), world.io);
     let now = world.now().unix;
     let begin = |who: Address, rules, until| govern::initialize(&payer, &who, &io, rules, Default::default(), until);
-    // Rewards to come do not circulate: their vault has to be there.
+    // Unpaid rewards do not circulate, so their vault must exist.
     let early = world.attempt(&[begin(admin.pubkey(), Rules::PUBLISHED, now)], &[&admin]);
     assert!(early.is_err());
     world.start_emission(RULES, IO);
@@ -43,7 +43,7 @@ fn only_the_upgrade_authority_begins_it_within_bounds_once() {
     world.refuse(valid, &[&admin], Failure::ALREADY_IN_USE);
 }
 
-/// Nothing governance decides can put it out of reach: each rule has both ends.
+/// No decision can put governance out of reach: each rule has a lower and an upper bound.
 #[test]
 fn rules_have_both_ends() {
     let base = Rules::PUBLISHED;
@@ -103,7 +103,7 @@ fn nothing_but_a_proposal_changes_the_rules_or_the_guardian() {
     let config = house.world.books().governance_config.unwrap();
     assert_eq!(config.rules(), rules);
     assert_eq!((config.guardian, config.guardian_until.get()), (thief.pubkey(), until));
-    // The stricter of both kinds decided.
+    // The stricter of the two kinds decided.
     assert_eq!(house.world.proposal(&proposal).kind, 3);
 }
 
@@ -127,13 +127,13 @@ fn the_guardian_pauses_and_only_a_proposal_resumes() {
         &[&guardian],
         GovernanceError::NotPausable,
     );
-    // Exits go on.
+    // Exits stay open.
     let (carol, thief) = (house.carol.clone(), house.world.wallet("thief"));
     house.world.send(stake::unstake(&carol.wallet(), &carol.device), &[&carol.owner]);
     house
         .world
         .refuse(govern::pause(&thief.pubkey(), staking::ID), &[&thief], GovernanceError::NotGuardian);
-    // It cannot resume, not even by the programs themselves.
+    // The guardian cannot resume, not even by calling the programs directly.
     let resume = stake::set_paused(&guardian.pubkey(), false);
     house.world.refuse(resume, &[&guardian], staking::error::StakingError::NotGuardian);
     let authority = govern::authority();
@@ -159,7 +159,7 @@ fn the_guardian_pauses_and_only_a_proposal_resumes() {
     }
 }
 
-/// A guardian is replaced as soon as its vote is over; it needs half the quorum of anything else.
+/// A guardian is replaced as soon as the vote is over, and with half the quorum of any other decision.
 #[test]
 fn a_guardian_is_replaced_without_a_timelock() {
     let mut house = House::new();

@@ -10,14 +10,14 @@ use solana_instruction::error::InstructionError;
 use solana_instruction::{AccountMeta, Instruction};
 use tests::{Failure, substituted};
 
-/// A house with a proposal of these instructions that has passed, at the end of its timelock.
+/// A house with a passed proposal of these instructions, at the end of its timelock.
 fn passed(what: &[Instruction]) -> (House, Address) {
     let mut house = House::new();
     let proposal = pass(&mut house, what);
     (house, proposal)
 }
 
-/// A proposal of these instructions that passes; returns at the end of its timelock.
+/// Passes a proposal of these instructions and waits until the end of its timelock.
 fn pass(house: &mut House, what: &[Instruction]) -> Address {
     let (proposer, voters) = (house.proposer.clone(), [house.alice.clone(), house.bob.clone()]);
     let proposal = house.world.propose(&proposer, what);
@@ -39,7 +39,7 @@ fn between_timelock_and_expiry_in_order_each_once() {
         (proposal.eta.get(), proposal.expires_at.get())
     };
     assert_eq!(expires - eta, 14 * DAY);
-    // A second before, in a world of its own.
+    // A second early, in a copy of the world.
     let mut early = House::new();
     let proposer = early.proposer.clone();
     let other = early.world.propose(&proposer, &what);
@@ -86,7 +86,7 @@ fn nothing_else_than_was_voted_on() {
     let valid = govern::execute(&proposal, 0, &what);
     let evil = house.world.draft(&proposer, &[change(9)]);
     let world = &mut house.world;
-    // Another proposal's instruction, another program, other accounts, fewer and more.
+    // Another proposal's instruction, another program, other accounts, too few and too many.
     let swapped = substituted(&valid, &govern::payload(&proposal, 0), &govern::payload(&evil, 0));
     world.refuse(swapped, &[], GovernanceError::AccountMismatch);
     for (from, to) in [
@@ -108,7 +108,7 @@ fn nothing_else_than_was_voted_on() {
     world.send(valid, &[]);
 }
 
-/// The authority holds the treasury, and pays by proposal alone; a payment to the proposer needs votes like any other.
+/// The authority holds the treasury, which pays only by proposal. A payment to the proposer needs votes like any other.
 #[test]
 fn the_treasury_pays_what_was_decided() {
     let mut house = House::new();
@@ -130,7 +130,7 @@ fn the_treasury_pays_what_was_decided() {
     house
         .world
         .refuse(govern::execute(&proposal, 0, &pay), &[], GovernanceError::WrongStatus);
-    // One that fails can be tried again, and took nothing.
+    // An instruction that fails changes nothing and can be tried again.
     let second = house.world.propose(&proposer, &[pay.clone(), pay.clone()]);
     for voter in &voters {
         house.world.vote(voter, &second, YES);
@@ -147,7 +147,7 @@ fn the_treasury_pays_what_was_decided() {
     assert_eq!(house.world.balance(&treasury), 0);
 }
 
-/// The purse pays rents of what proposals create; nobody else's signature is needed.
+/// The purse pays the rent of accounts that proposals create, so nobody else needs to sign.
 #[test]
 fn the_purse_pays_rents() {
     let mut house = House::new();
@@ -160,7 +160,7 @@ fn the_purse_pays_rents() {
     assert!(house.world.books().gpu_models.contains_key(&stake::gpu_model(900)));
 }
 
-/// C3 holds for what is decided: a raised multiplier, or base stake, raises the minimum thirty days later.
+/// C3 also holds for decisions: a raised multiplier or base stake raises the minimum thirty days later.
 #[test]
 fn a_decision_respects_the_grace_of_a_raise() {
     let mut house = House::new();
@@ -188,10 +188,9 @@ fn a_decision_respects_the_grace_of_a_raise() {
     assert_eq!(minimum(&house.world), 1_200 * IO);
 }
 
-/// An account that signs for a proposal besides the authority has to sign the transaction.
-/// What new code takes for stricter than it was when it was written needs another vote.
+/// An instruction that new code judges stricter than when it was written needs another vote.
 #[test]
-fn a_laxer_kind_of_then_does_not_execute_a_stricter_one_of_now() {
+fn an_instruction_that_has_become_stricter_is_not_executed() {
     let what = change(1);
     let (mut house, proposal) = passed(std::slice::from_ref(&what));
     let mut account = house.world.account(&proposal).unwrap();
@@ -204,8 +203,8 @@ fn a_laxer_kind_of_then_does_not_execute_a_stricter_one_of_now() {
         .refuse(govern::execute(&proposal, 0, &what), &[], GovernanceError::StricterNow);
 }
 
-/// What is voted on is code. What lies in a buffer may change until an upgrade is executed, whoever it belongs to by then, and what comes
-/// to its address after it was used may be anything.
+/// A vote is about code. The content of a buffer may change until the upgrade is executed, as may its authority, and after its use anything
+/// may be created at its address.
 #[test]
 fn code_is_replaced_by_that_which_was_voted_on() {
     let buffer = Address::new_from_array([7; 32]);
@@ -222,7 +221,7 @@ fn code_is_replaced_by_that_which_was_voted_on() {
     // The code that was voted on, in somebody else's buffer.
     world.write_buffer(buffer, proposal, &code);
     world.refuse(first.clone(), &[], Failure::from(InstructionError::IncorrectAuthority));
-    // Other code, in governance's.
+    // Other code, in governance's own buffer.
     world.write_buffer(buffer, govern::authority(), &other);
     world.refuse(first.clone(), &[], GovernanceError::CodeChanged);
     world.write_buffer(buffer, govern::authority(), &code);
@@ -237,10 +236,10 @@ fn code_is_replaced_by_that_which_was_voted_on() {
     assert!(world.code(costaking::ID).starts_with(&code));
     assert_eq!(world.lamports(&buffer), 0);
     assert!(world.lamports(&govern::purse()) > purse);
-    // It is another program now, which does not know itself by this address.
+    // It is another program now, which refuses to run at this address.
     assert_ne!(world.try_send(call, &[]).unwrap_err(), before);
 
-    // The second step finds the address free.
+    // The second step finds the buffer's address empty.
     world.wait(1);
     world.refuse(second.clone(), &[], GovernanceError::CodeChanged);
     world.write_buffer(buffer, govern::authority(), &other);
@@ -249,7 +248,7 @@ fn code_is_replaced_by_that_which_was_voted_on() {
     world.send(second, &[]);
 }
 
-/// Governance replaces the largest program's code and its own, and hashes both within a transaction's compute units.
+/// Governance replaces the largest program's code and its own, hashing each within a transaction's compute units.
 #[test]
 fn no_program_is_too_large_to_be_replaced() {
     let buffers = [[7; 32], [8; 32]].map(Address::new_from_array);

@@ -13,7 +13,7 @@ use staking::state::GpuSpec;
 use tests::{Failure, OFFER, title};
 
 #[test]
-fn a_title_can_be_read() {
+fn a_title_must_be_readable() {
     let mut house = House::new();
     let (proposer, world) = (house.proposer.clone(), &mut house.world);
     let create = |title| govern::create(&proposer.address(), 0, title, [7; 32]);
@@ -25,7 +25,7 @@ fn a_title_can_be_read() {
     let valid = create([b'x'; 64]);
     world.sweep(&valid, &[&proposer.wallet], &[]);
     world.send(valid, &[&proposer.wallet]);
-    // Each proposer has numbers of its own, so that nobody can be there first.
+    // Each proposer has ids of its own, so that nobody else can take an address first.
     world.refuse(create(title("again")), &[&proposer.wallet], Failure::ALREADY_IN_USE);
     let other = world.proposer("another one");
     world.send(govern::create(&other.address(), 0, title("b"), [7; 32]), &[&other.wallet]);
@@ -55,7 +55,7 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         GovernanceError::NotProposer,
     );
     world.send(open, &[&proposer.wallet]);
-    // A second one only when this one is complete.
+    // A second instruction can only be started when this one is complete.
     world.refuse(
         govern::submit(&who, &proposal, &world.io.clone()),
         &[&proposer.wallet],
@@ -79,14 +79,14 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         &[&thief.wallet],
         GovernanceError::NotProposer,
     );
-    // A draft that is taken back stays as it is.
+    // A withdrawn draft can no longer change.
     let mut cancelled = world.clone();
     cancelled.send(govern::cancel(&who, &proposal), &[&proposer.wallet]);
     cancelled.refuse(rest.clone(), &[&proposer.wallet], GovernanceError::WrongStatus);
     world.send(rest.clone(), &[&proposer.wallet]);
     world.refuse(rest, &[&proposer.wallet], GovernanceError::OutOfOrder);
     assert_eq!(world.proposal(&proposal).kind, 2);
-    // Accounts beyond the end, and flags that nobody knows.
+    // Accounts beyond the end of the bytes, and unknown flags.
     let short = [&[7; 32][..], &[1], &[7; 32]].concat();
     let flags = [&[7; 32][..], &[1], &[7; 32], &[4]].concat();
     for bad in [short, flags] {
@@ -95,26 +95,26 @@ fn instructions_are_written_once_in_order_by_the_proposer_alone() {
         let write = govern::write_payload(&who, &proposal, 1, 0, bad);
         world.refuse(write, &[&proposer.wallet], GovernanceError::InvalidInstruction);
     }
-    // Whoever else had to sign could choose when it is executed.
+    // Any other signer could choose when it is executed.
     let add = stake::add_gpu_model(&who, &govern::authority(), 901, tests::gpu_spec("H300", 4_000, true));
     let foreign = governance::state::encode(&add).unwrap();
     let mut signed = world.clone();
     signed.send(govern::open_payload(&who, &proposal, 1, foreign.len() as u32), &[&proposer.wallet]);
     let write = govern::write_payload(&who, &proposal, 1, 0, foreign);
     signed.refuse(write, &[&proposer.wallet], GovernanceError::ForeignSigner);
-    // A half-written second one keeps the vote from opening.
+    // An incomplete second instruction keeps the vote from opening.
     let mut half = world.clone();
     half.send(govern::open_payload(&who, &proposal, 1, 100), &[&proposer.wallet]);
     let submit = govern::submit(&who, &proposal, &half.io.clone());
     half.refuse(submit, &[&proposer.wallet], GovernanceError::Incomplete);
-    // After the vote has begun nothing changes.
+    // Nothing can change once the vote is open.
     world.send(govern::submit(&who, &proposal, &world.io.clone()), &[&proposer.wallet]);
     let more = govern::open_payload(&who, &proposal, 1, 100);
     world.refuse(more, &[&proposer.wallet], GovernanceError::WrongStatus);
 }
 
 #[test]
-fn no_more_than_sixteen() {
+fn a_proposal_has_at_most_sixteen_instructions() {
     let mut house = House::new();
     let (proposer, all) = (house.proposer.clone(), vec![change(1); 16]);
     let proposal = house.world.draft(&proposer, &all);
@@ -122,7 +122,7 @@ fn no_more_than_sixteen() {
     house.world.refuse(more, &[&proposer.wallet], GovernanceError::InvalidCount);
 }
 
-/// What instructions can do decides what a proposal needs, whatever it says it is.
+/// A proposal's kind depends on what its instructions can do, not on what it claims.
 #[test]
 fn the_kind_is_what_the_instructions_can_do() {
     let authority = govern::authority();
@@ -132,7 +132,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         accounts: vec![],
         data,
     };
-    // The system program's instructions by number; the accounts they are given are no matter.
+    // Instructions of the system program by number; their accounts do not matter.
     let system = |number: u32, rest: &[u8]| Instruction {
         program_id: System::id(),
         accounts: vec![],
@@ -148,14 +148,14 @@ fn the_kind_is_what_the_instructions_can_do() {
         (slash::withdraw(&authority, &someone, &someone, 1), 1),
         (token(vec![3]), 2),
         (system(2, &[1; 8]), 2),
-        // What moves the treasury's tokens through a program of ours.
+        // Instructions that move the treasury's tokens through one of our programs.
         (job::deposit(&authority, &someone, &someone, 1), 2),
         (
             permit::issue(&authority, &govern::purse(), &someone, &someone, &someone, [1; 32], 1, 1),
             2,
         ),
         (permit::close(&authority, &someone, &someone, &someone), 2),
-        // Accounts made, given to a program, sized, or moved in another's name: these could take the purse or the authority itself away.
+        // Creating, assigning or resizing an account, or moving one in another's name, could take away the purse or the authority itself.
         (system(0, &[1; 48]), 3),
         (system(1, &[9; 32]), 3),
         (system(7, &[9; 32]), 3),
@@ -163,7 +163,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         (system(10, &[9; 32]), 3),
         (system(11, &[1; 8]), 3),
         (system(2 << 8, &[]), 3),
-        // And what nobody foresaw.
+        // And unknown instructions.
         (stake::stake(&authority, &someone, &someone, 1), 3),
         (stake::unstake(&authority, &someone), 3),
         (job::sweep_fees(&someone, &someone, &someone), 3),
@@ -172,7 +172,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         (costake::set_authorities(&authority, &someone, &someone), 3),
         (job::set_authorities(&authority, &someone, &someone, &someone), 3),
         (slash::set_judges(&authority, &someone, &someone), 3),
-        // The loader, here to hand a program over, and anything that is not known: it could pass the authority's signature on.
+        // The loader, here to hand over a program, and unknown programs, which could pass on the authority's signature.
         (govern::upgrade(&someone, &someone, [7; 32]), 3),
         (
             Instruction {
@@ -264,7 +264,7 @@ fn parameters_out_of_bounds_are_not_proposed() {
     }
 }
 
-/// Of a buffer's address alone nobody knows which code would be in it.
+/// A buffer's address does not tell which code it would hold.
 #[test]
 fn an_upgrade_that_does_not_name_its_code_is_not_proposed() {
     let mut house = House::new();
@@ -273,9 +273,9 @@ fn an_upgrade_that_does_not_name_its_code_is_not_proposed() {
     let upgrade = 3u32.to_le_bytes();
     let calls = [
         (LOADER, vec![], upgrade.to_vec()),
-        // The loader does not read what follows.
+        // The loader ignores trailing bytes.
         (LOADER, vec![], [&upgrade[..], &[7; 32]].concat()),
-        // By a program that could be anything by then.
+        // Through a program that could be anything by then.
         (
             Address::new_from_array([5; 32]),
             vec![AccountMeta::new_readonly(LOADER, false)],
@@ -298,7 +298,7 @@ fn an_upgrade_that_does_not_name_its_code_is_not_proposed() {
 }
 
 #[test]
-fn the_vote_opens_with_a_deposit_by_the_rules_of_then() {
+fn the_vote_opens_with_a_deposit_and_under_the_rules_in_force() {
     let mut house = House::new();
     let (proposer, io) = (house.proposer.clone(), house.world.io);
     let empty = house.world.draft(&proposer, &[]);
@@ -315,10 +315,10 @@ fn the_vote_opens_with_a_deposit_by_the_rules_of_then() {
     let open = world.proposal(&proposal);
     let times = [open.opened_at, open.voting_ends, open.eta, open.expires_at].map(|time| time.get() - now);
     assert_eq!(times, [0, 7 * DAY, 9 * DAY, 23 * DAY]);
-    // A tenth of what circulates: the supply without rewards to come.
+    // A tenth of what circulates: the supply less unpaid rewards.
     let circulating = world.supply(&io) - world.balance(&reward::vault());
     assert_eq!(open.quorum.get(), circulating.div_ceil(10));
-    // Without enough $IO nobody proposes.
+    // Without enough $IO there is no vote.
     let poor = world.proposer("poor");
     let second = world.propose(&poor, &[change(1)]);
     let third = world.draft(&poor, &[change(2)]);
@@ -330,7 +330,7 @@ fn the_vote_opens_with_a_deposit_by_the_rules_of_then() {
 }
 
 #[test]
-fn a_proposer_takes_it_back_but_not_from_vetoes() {
+fn a_proposer_may_withdraw_unless_the_proposal_is_being_vetoed() {
     let mut house = House::new();
     let (proposer, thief, io) = (house.proposer.clone(), house.world.proposer("thief"), house.world.io);
     let world = &mut house.world;
@@ -346,7 +346,7 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
         &[&thief.wallet],
         GovernanceError::NotProposer,
     );
-    // Vetoes hold it before there are enough of them for a decision.
+    // Vetoes block a withdrawal even before there are enough of them for a decision.
     let mut few = world.clone();
     few.vote(&dora, &proposal, VETO);
     assert!(few.proposal(&proposal).quorum.get() > 300 * IO);
@@ -358,7 +358,7 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
     spam.vote(&house.carol, &proposal, NO);
     let mut late = spam.clone();
     spam.send(cancel.clone(), &[&proposer.wallet]);
-    // When the vote is over it is counted, whoever comes first.
+    // Once voting has ended the votes are counted, so a withdrawal comes too late.
     late.go_to_time(late.proposal(&proposal).voting_ends.get() - 1);
     late.clone().send(cancel.clone(), &[&proposer.wallet]);
     late.wait(1);
@@ -373,7 +373,7 @@ fn a_proposer_takes_it_back_but_not_from_vetoes() {
     assert_eq!(world.balance(&proposer.tokens), 2_000 * IO);
 }
 
-/// A proposer takes back what is voted on and writes something else at its address: votes on their way are for what was read.
+/// A proposer withdraws a proposal and writes another at its address: votes already under way only count for the one that was read.
 #[test]
 fn a_vote_on_its_way_is_for_no_other_proposal_at_the_same_address() {
     let mut house = House::new();
@@ -434,7 +434,7 @@ fn a_vote_on_its_way_is_for_no_other_proposal_at_the_same_address() {
 }
 
 #[test]
-fn what_ended_returns_deposit_and_rents_once() {
+fn an_ended_proposal_returns_deposit_and_rents_once() {
     let mut house = House::new();
     let (proposer, io) = (house.proposer.clone(), house.world.io);
     let world = &mut house.world;

@@ -1,5 +1,5 @@
-//! Random lives of stakers while proposals are written, voted on, vetoed and executed. The kit compares every tally with its ballots after
-//! each transaction; here it is held against what was staked when the vote was opened, and everything executed against what had passed.
+//! Random actions of stakers while proposals are written, voted on, vetoed and executed. After each transaction the kit compares every
+//! tally with its ballots; this test compares it with what was staked when the vote opened, and everything executed with what had passed.
 
 use super::{DAY, House, change};
 use chain::market::{costake, govern, stake};
@@ -24,11 +24,11 @@ struct Life {
     holders: Vec<CoStaker>,
     stakes: Vec<Stake>,
     representative: Arc<Keypair>,
-    /// All stake there was when each vote was opened.
+    /// Total stake when each vote opened.
     staked: BTreeMap<Address, u64>,
-    /// Proposals, what they would do, and how much of it was done.
+    /// Proposals, their instructions, and how many of those were executed.
     proposals: Vec<(Address, Vec<Instruction>, usize)>,
-    /// What happened at least once.
+    /// Names of the actions that succeeded at least once.
     seen: BTreeSet<&'static str>,
     ids: u32,
 }
@@ -64,7 +64,7 @@ impl Life {
         self.rng.within(0, count as u64 - 1) as usize
     }
 
-    /// Tries something that may well be refused; says whether it was done.
+    /// Tries instructions that may fail; returns whether they succeeded.
     fn attempt(&mut self, what: &'static str, instruction: Instruction, signers: &[&Keypair]) -> bool {
         let done = self.house.world.attempt(&[instruction], signers).is_ok();
         if done {
@@ -102,7 +102,7 @@ impl Life {
                 self.attempt("withdraw", stake::withdraw(&wallet, &device, &tokens), &[&owner]);
             }
             _ => {
-                // To whoever stakes it next.
+                // To an account from which somebody else may stake it next.
                 let to = self.workers[self.pick(self.workers.len())].tokens;
                 let token = spl_token_interface::ID;
                 let send = spl_token_interface::instruction::transfer(&token, &tokens, &to, &wallet, &[], amount).unwrap();
@@ -167,10 +167,10 @@ impl Life {
         if self.proposals.is_empty() {
             return;
         }
-        // Mostly the latest one.
+        // Mostly the latest proposal.
         let back = self.pick(self.proposals.len().min(3));
         let index = self.proposals.len() - 1 - back;
-        // All are this proposer's, so that their places are their numbers.
+        // All are this proposer's, so their positions are their numbers.
         let (proposal, index) = (self.proposals[index].0, index as u64);
         let choice = [0, 0, 0, 0, 0, 1, 2, 3][self.pick(8)];
         if self.rng.within(0, 2) == 0 && !self.stakes.is_empty() {
@@ -224,19 +224,19 @@ impl Life {
         self.proposals.push((proposal, what, 0));
     }
 
-    /// Tries to count and to execute everything, in time or not.
+    /// Tries to count and execute everything, whether it is time or not.
     fn carry_on(&mut self) {
         let (proposer, io) = (self.house.proposer.address(), self.house.world.io);
         for at in 0..self.proposals.len() {
             let (proposal, what, done) = self.proposals[at].clone();
             if self.house.world.proposal(&proposal).deposit.is_zero() {
-                // It ended a while ago.
+                // The proposal has ended before.
                 continue;
             }
             self.attempt("advance", govern::advance(&proposal), &[]);
             let before = self.house.world.proposal(&proposal);
             for (index, instruction) in (0..).zip(&what) {
-                // Now and then something else than was voted on.
+                // Now and then something other than was voted on.
                 let altered = self.rng.within(0, 9) == 0;
                 let mut execute = govern::execute(&proposal, index, instruction);
                 if altered {
@@ -286,7 +286,7 @@ impl Life {
 }
 
 #[test]
-fn whatever_stakers_do_no_stake_votes_twice_and_only_what_passed_is_done() {
+fn no_stake_votes_twice_and_only_what_passed_is_executed() {
     let mut seen = BTreeSet::new();
     for seed in 20_261_125..20_261_125 + SEEDS {
         println!("seed {seed}");

@@ -1,4 +1,4 @@
-//! A change touches what it names and nothing else, so that what is decided on side by side holds side by side.
+//! A change affects only the values that it names, so that decisions made side by side do not undo each other.
 
 use super::{House, YES};
 use chain::idl::{self, Values};
@@ -11,17 +11,17 @@ use solana_signer::Signer;
 use std::collections::BTreeSet;
 use tests::{GPU, RULES, World, gpu_spec};
 
-/// What sets everything as it is, by which authority.
+/// Makes the instruction that sets every value to what it is now.
 type Now = fn(&World, &Address) -> Instruction;
 
 fn values(instruction: &Instruction) -> Values {
     idl::decode(instruction).unwrap().values
 }
 
-/// The size of a GPU model's work, which is named as a whole.
+/// The size of a GPU model's work, which is set as a whole.
 const WORK: [&str; 3] = ["work_width", "work_bytes", "work_layers"];
 
-/// For each value in `other`: sets it alone, and finds the rest as it was.
+/// For each value in `other`: sets only that value, and checks that the rest stays as it was.
 fn each_alone(world: &World, now: Now, other: &Instruction, mut make: impl FnMut(&mut World, &Instruction)) {
     let authority = other.accounts[0].pubkey;
     let (before, wanted) = (now(world, &authority), values(other));
@@ -171,7 +171,7 @@ fn each_value_is_set_alone() {
 }
 
 #[test]
-fn each_rule_is_set_alone_each_place_of_a_list_by_itself() {
+fn each_rule_is_set_alone_and_each_element_of_an_array() {
     let house = House::new();
     let now: Now = |world, _| govern::set_rules(world.books().governance_config.unwrap().rules());
     let rules = Rules {
@@ -209,7 +209,7 @@ fn each_rule_is_set_alone_each_place_of_a_list_by_itself() {
 }
 
 #[test]
-fn proposals_that_wait_side_by_side_undo_each_other_only_in_what_both_name() {
+fn proposals_side_by_side_overwrite_each_other_only_in_what_both_name() {
     let mut house = House::new();
     let authority = govern::authority();
     let change = |changes: jobs::ParameterChanges| job::set_parameters(&authority, changes);
@@ -263,7 +263,7 @@ fn proposals_that_wait_side_by_side_undo_each_other_only_in_what_both_name() {
     assert_eq!(rules.timelock, [0, 3 * 86_400, 4 * 86_400, 14 * 86_400]);
 }
 
-/// K2: docs/AUTHORITIES.md names the bounds of every setting, and of none that is gone.
+/// K2: docs/AUTHORITIES.md lists the bounds of every setting, and of no setting that no longer exists.
 #[test]
 fn every_setting_has_its_bounds_in_a_document() {
     let read = |path: &str| std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();

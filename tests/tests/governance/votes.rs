@@ -23,7 +23,7 @@ fn each_stake_votes_once_by_its_owner() {
     world.send(vote.clone(), &[&alice.owner]);
     world.refuse(vote, &[&alice.owner], Failure::ALREADY_IN_USE);
     assert_eq!(world.proposal(&proposal).yes.get(), 1_000 * IO);
-    // Changed, taken back, and cast again.
+    // The vote is changed, withdrawn, and cast again.
     let change_to = |choice| govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, choice);
     world.sweep(&change_to(ABSTAIN), &[&alice.owner], &[]);
     world.send(change_to(ABSTAIN), &[&alice.owner]);
@@ -41,7 +41,7 @@ fn each_stake_votes_once_by_its_owner() {
 }
 
 #[test]
-fn to_the_second_and_vetoes_until_the_timelock_ends() {
+fn votes_count_to_the_second_and_vetoes_until_the_timelock_ends() {
     let mut house = House::new();
     let (proposer, alice, bob, carol) = (house.proposer.clone(), house.alice.clone(), house.bob.clone(), house.carol.clone());
     let world = &mut house.world;
@@ -65,7 +65,7 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     world.send(govern::advance(&proposal), &[]);
     assert_eq!(world.proposal(&proposal).status, Status::Queued);
     world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
-    // Nothing but vetoes counts now, and no vote leaves.
+    // Only vetoes are accepted now, and no vote can be withdrawn.
     world.refuse(late, &[&bob.owner], GovernanceError::VotingOver);
     let close = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
     world.refuse(close.clone(), &[&alice.owner], GovernanceError::StillCounted);
@@ -86,13 +86,13 @@ fn to_the_second_and_vetoes_until_the_timelock_ends() {
     world.clone().send(veto.clone(), &[&bob.owner]);
     world.wait(1);
     world.refuse(veto, &[&bob.owner], GovernanceError::VotingOver);
-    // Its votes have had their effect: anyone returns the rents.
+    // The votes can have no further effect, so anyone may return the rents.
     let any = govern::close_ballot(&carol.wallet(), &proposal, &alice.device, &alice.wallet(), None);
     world.send(any, &[&carol.owner]);
     assert_eq!(world.proposal(&proposal).yes.get(), 1_000 * IO);
 }
 
-/// Flash stake: what came in with or after the proposal has no say, and what leaves has none either.
+/// Flash stake: stake added with or after the proposal has no vote, nor has stake that is leaving.
 #[test]
 fn younger_stake_and_stake_on_its_way_out_weigh_nothing() {
     let mut house = House::new();
@@ -102,7 +102,7 @@ fn younger_stake_and_stake_on_its_way_out_weigh_nothing() {
     let proposal = world.draft(&proposer, &[change(1)]);
     let add = |worker: &tests::Worker, amount| stake::stake(&worker.wallet(), &worker.device, &worker.tokens, amount);
     let vote = |worker: &tests::Worker| govern::vote_stake(&worker.wallet(), (&proposal, 0), &worker.device, None, YES);
-    // In the very second in which the vote opens.
+    // In the same second in which the vote opens.
     world.send(add(&newcomer, 1_000 * IO), &[&newcomer.owner]);
     world.send(
         govern::submit(&proposer.address(), &proposal, &world.io.clone()),
@@ -116,7 +116,7 @@ fn younger_stake_and_stake_on_its_way_out_weigh_nothing() {
     world.refuse(vote(&leaver), &[&leaver.owner], GovernanceError::NoWeight);
 }
 
-/// Stake that came for the vote has none: it has to have been there for a week when the vote is opened, to the second.
+/// Stake added for the vote has none: it must have been in place for a week when the vote opens, to the second.
 #[test]
 fn a_week_of_age_to_the_second() {
     let mut house = House::new();
@@ -137,7 +137,7 @@ fn a_week_of_age_to_the_second() {
     assert_eq!(world.proposal(&proposal).yes.get(), 1_000 * IO);
 }
 
-/// Vote, exit, stake again elsewhere, vote again: the second time it is too young, by whatever way it came.
+/// Stake that votes, exits, is staked elsewhere and tries to vote again is too young the second time, however it got there.
 #[test]
 fn no_token_votes_twice() {
     let mut house = House::new();
@@ -145,7 +145,7 @@ fn no_token_votes_twice() {
     let world = &mut house.world;
     let proposal = world.propose(&proposer, &[change(1)]);
     world.vote(&alice, &proposal, YES);
-    // What lies above the minimum leaves at once; it goes to a device of Bob's, as stake and as co-stake.
+    // Stake above the minimum leaves at once; it goes to a device of Bob's, as stake and as co-stake.
     let out = 600 * IO;
     let overflow = stake::withdraw_overflow(&alice.wallet(), &alice.device, tests::GPU, &alice.tokens, out);
     world.send(overflow, &[&alice.owner]);
@@ -158,7 +158,7 @@ fn no_token_votes_twice() {
         2_000 * IO,
         "Bob's own thousand, and Alice's once"
     );
-    // A ballot that is closed and cast again weighs what is left.
+    // A ballot that is closed and cast again weighs what stake is left.
     let close = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
     world.send(close, &[&alice.owner]);
     world.vote(&alice, &proposal, YES);
@@ -183,12 +183,12 @@ fn co_stake_votes_by_its_worth_from_before_until_its_exit() {
     world.refuse(vote(&younger, YES), &[&late.wallet], GovernanceError::NoWeight);
     world.sweep(&vote(&stakes[0], YES), &[&erin.wallet], &[]);
     world.send(vote(&stakes[0], YES), &[&erin.wallet]);
-    // Half of it on its way out.
+    // Half of it is on its way out.
     world.send(stakes[1].leaving(0, 25 * IO), &[&frank.wallet]);
     world.send(vote(&stakes[1], NO), &[&frank.wallet]);
     let votes = world.proposal(&proposal).votes();
     assert_eq!((votes.yes, votes.no), (100 * IO, 25 * IO));
-    // The owner's stake is its own; when it leaves, so do the others.
+    // The owner's stake votes separately; when it leaves, the co-stake does, too.
     world.vote(&alice, &proposal, NO);
     assert_eq!(world.proposal(&proposal).no.get(), 1_025 * IO);
     let close = govern::close_ballot(&erin.address(), &proposal, &stakes[0].position, &erin.address(), None);
@@ -214,14 +214,14 @@ fn a_representative_votes_unless_the_owner_does() {
     world.refuse(name, &[&alice.owner], Failure::ALREADY_IN_USE);
     let proposal = world.propose(&proposer, &[change(1)]);
     let by_rep = |worker: &tests::Worker| govern::vote_stake(&rep.address(), (&proposal, 0), &worker.device, Some(&alice.wallet()), YES);
-    // Alice's delegation is none of Bob's, and without it there is nothing.
+    // Alice's delegation does not count for Bob, and without a delegation there is no vote.
     world.refuse(by_rep(&bob), &[&rep.wallet], GovernanceError::NotVoter);
     let bare = govern::vote_stake(&rep.address(), (&proposal, 0), &alice.device, None, YES);
     world.refuse(bare, &[&rep.wallet], GovernanceError::NotVoter);
     world.send(by_rep(&alice), &[&rep.wallet]);
     let change_by = |who: Address, choice| govern::change_vote(&who, (&proposal, 0), &alice.device, Some(&alice.wallet()), choice);
     world.send(change_by(rep.address(), ABSTAIN), &[&rep.wallet]);
-    // The owner has the last word, and the rent still belongs to its payer.
+    // The owner has the last word, and the rent still returns to its payer.
     world.send(
         govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, NO),
         &[&alice.owner],
@@ -230,7 +230,7 @@ fn a_representative_votes_unless_the_owner_does() {
     let close = |who| govern::close_ballot(who, &proposal, &alice.device, &rep.address(), Some(&alice.wallet()));
     world.refuse(close(&rep.address()), &[&rep.wallet], GovernanceError::OwnerVoted);
     assert_eq!(world.proposal(&proposal).no.get(), 1_000 * IO);
-    // Taken back: nothing more comes from it, and what was said stands.
+    // After the delegation is removed the representative casts no more votes, but those already cast stand.
     let clear = govern::clear_delegate(&alice.wallet());
     world.sweep(&clear, &[&alice.owner], &[]);
     let stolen = tests::substituted(&clear, &alice.wallet(), &rep.address());
@@ -245,7 +245,7 @@ fn a_representative_votes_unless_the_owner_does() {
 fn without_a_quorum_or_approval_it_is_defeated() {
     let mut house = House::new();
     let (proposer, alice, bob, carol) = (house.proposer.clone(), house.alice.clone(), house.bob.clone(), house.carol.clone());
-    // Of everything that circulates a tenth is needed; one device has less.
+    // A tenth of what circulates is needed, and one device has less.
     let io = house.world.io;
     let whale = house.world.wallet("whale");
     house.world.give_tokens(&whale.pubkey(), &io, 10_000 * IO);

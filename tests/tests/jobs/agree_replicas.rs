@@ -17,7 +17,7 @@ fn equal_results_are_paid_at_once() {
         all.world.refuse(early, &[&cranker], JobsError::DeadlineNotPassed);
         let agree = all.agree();
         all.world.sweep(&agree, &[], &[]);
-        // Agreement and payment of all, in one transaction.
+        // All agree and are paid in one transaction.
         let mut instructions = vec![agree];
         instructions.extend((0..replicas).map(|replica| all.settle(&cranker.pubkey(), replica)));
         let before: Vec<u64> = all.workers.iter().map(|worker| all.world.balance(&worker.tokens)).collect();
@@ -52,7 +52,7 @@ fn fails_before_all_have_revealed_and_for_one_alone() {
     all.world.refuse(all.agree(), &[], JobsError::WrongStatus);
     all.time_out(1);
     all.world.refuse(all.agree(), &[], JobsError::TooFewReplicas);
-    // It stands under its own window, as a job by itself does.
+    // It keeps its own window, like a single job.
     let cranker = all.world.wallet("cranker");
     all.world.wait_for_deadline(&all.jobs[0].clone());
     all.world.send(all.settle(&cranker.pubkey(), 0), &[&cranker]);
@@ -83,7 +83,7 @@ fn two_of_three_stand_under_their_windows_when_the_third_has_timed_out() {
     all.reveal(2, Work::SAMPLE);
     let living = all.world.living(&all.jobs);
     assert_eq!(living.iter().map(|(_, lives)| *lives).collect::<Vec<_>>(), [true, false, true]);
-    // Two in league could have kept the third from answering.
+    // Two colluding workers could have kept the third from answering.
     all.world.refuse(all.agree(), &[], JobsError::TooFewReplicas);
     let cranker = all.world.wallet("cranker");
     let last = all.jobs[2];
@@ -133,7 +133,7 @@ fn a_liar_is_convicted_and_the_others_agree_and_the_consumer_can_pay_another_run
             &all.consumer.tokens,
         )
     };
-    // The honest ones cannot be convicted by the evidence that convicts the liar.
+    // The evidence that convicts the liar does not convict the honest workers.
     let false_proof = convict(&mut all, 0, &honest);
     all.world.refuse(false_proof, &[&challenger], JobsError::NotConvicted);
     let wallet = all.world.balance(&all.consumer.tokens);
@@ -151,9 +151,9 @@ fn a_liar_is_convicted_and_the_others_agree_and_the_consumer_can_pay_another_run
 }
 
 #[test]
-fn what_is_left_of_another_group_does_not_agree_with_this_one() {
+fn replicas_of_another_group_do_not_agree_with_this_one() {
     let mut all = Replicas::revealed(&[Work::SAMPLE, Work::SAMPLE]);
-    // A group beside it, opened in another slot on the same input.
+    // Another group, opened in another slot on the same input.
     let first = all.jobs.clone();
     all.world.pass(0, 1);
     let terms = ::jobs::JobTerms { replicas: 2, ..terms() };

@@ -71,7 +71,7 @@ fn fails_out_of_order_too_long_altered_or_for_another_chunk() {
         &[&key],
         JobsError::AnswerMismatch,
     );
-    // The chunk beside it, at its own place in the page, is not this one.
+    // The neighbouring chunk, with the path from its own place in the page, is refused.
     let beside = preimage(&asked, 1, 2, 2);
     let world = &mut asked.world;
     world.send(by.chunk(&job, item, 0, beside[..500].to_vec(), None), &[&key]);

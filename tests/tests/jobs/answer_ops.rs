@@ -65,7 +65,7 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     wrong[0][0] ^= 1;
     let refused = [
         (by.ops(&job, item, 20, too_many, None), JobsError::AnswerMismatch),
-        // Values of this graph are equal along the unit, but their ops are not.
+        // All op outputs of a unit have equal values in this graph, but their ops differ.
         (by.ops(&job, item, 20, other_unit, Some(path.clone())), JobsError::AnswerMismatch),
         (
             by.ops(&job, item, 20, tensors[20..].to_vec(), Some(shorter)),
@@ -95,7 +95,8 @@ fn fails_out_of_order_beyond_the_ops_short_of_them_and_for_another_unit() {
     asked.world.send(end, &[&key]);
 }
 
-/// Hash by hash an answer could grow in any number of slots, which a worker could fill with what else names the demand.
+/// If pieces could be a single hash, a worker could spread an answer over any number of slots and fill those with other transactions that
+/// name the demand.
 #[test]
 fn pieces_between_the_first_and_the_last_are_not_short() {
     let mut asked = Asked::new();
@@ -113,7 +114,8 @@ fn pieces_between_the_first_and_the_last_are_not_short() {
     asked.world.send(piece(29, 30, Some(path)), &[&key]);
 }
 
-/// Where a trace is of checkpoints, an answer is held against those; of the ops between them it may say what it likes, and is bound by it.
+/// If a trace commits only to checkpoints, an answer is checked against those; for the ops between them a worker may claim anything, and is
+/// bound by it.
 #[test]
 fn beyond_checkpoints_an_answer_binds_and_at_checkpoints_it_is_bound() {
     let run = Run::new(&graph(), &Rng::new(7), 3, &honest).every(7);
@@ -144,12 +146,12 @@ fn beyond_checkpoints_an_answer_binds_and_at_checkpoints_it_is_bound() {
     asked.world.send(last, &[&key]);
     let demand = asked.world.demand(&address);
     assert_eq!((demand.answered.get(), demand.shown), (true, merkle::root(&op_leaves(&said))));
-    // It has said so once and for all.
+    // The answer is final.
     let again = by.ops(&job, item, 0, tensors[..11].to_vec(), None);
     asked.world.refuse(again, &[&key], JobsError::DemandAnswered);
 }
 
-/// Numbers of checkpoints on both sides of each power of two, for which the account has just as much room as they need.
+/// Numbers of checkpoints on both sides of each power of two: the account has exactly the room that each needs.
 #[test]
 fn any_number_of_checkpoints_is_answered_for() {
     for interval in [2, 3, 4, 5, 7, 8, 9, 10, 14, 15, 29] {
@@ -162,9 +164,9 @@ fn any_number_of_checkpoints_is_answered_for() {
     }
 }
 
-/// A worker whose trace ends with the leaf that stands for none.
+/// A worker whose trace ends with the padding leaf in place of an op's.
 #[test]
-fn an_output_that_is_missing_cannot_be_passed_over() {
+fn an_answer_cannot_skip_a_missing_output() {
     let mut run = Run::new(&graph(), &Rng::new(7), 1, &honest);
     let short = merkle::root(&op_leaves(&run.tensors[0][..29]));
     run.claim.traces = batch_root(&[Checkpoints::all(OPS).trace_from_root(&short)]);

@@ -75,10 +75,10 @@ fn a_large_tensor_is_shown_page_by_page_and_beyond_its_end_by_its_head() {
     asked.world.refuse(beyond, &[&asked.challenger], JobsError::InvalidDemand);
 }
 
-/// A worker whose tensor has something where its tree is padded to four pages.
+/// A worker whose tensor has something other than padding where its tree is padded to four pages.
 #[test]
 fn a_root_that_the_pages_do_not_explain_leaves_the_last_one_without_an_answer() {
-    /// Hashes in a piece: no page here ends with a short one.
+    /// Hashes in a piece, chosen so that no page ends with a short one.
     const LENGTH: usize = 24;
     let mut run = large();
     let leaves = run.layout(0).leaves(1, &run.units[0][1]);
@@ -193,9 +193,9 @@ fn no_more_than_a_page_streams_in() {
     asked.answer(item);
 }
 
-/// A worker whose tensor ends with the leaf that stands for none.
+/// A worker whose tensor ends with the padding leaf in place of a chunk's.
 #[test]
-fn a_chunk_that_is_missing_cannot_be_passed_over() {
+fn an_answer_cannot_skip_a_missing_chunk() {
     let mut run = Run::new(&super::demands::graph(), &Rng::new(7), 1, &honest);
     let leaves = run.layout(17).leaves(18, &run.units[0][18]);
     let padded = merkle::root(&[&leaves[..4], &[merkle::pad()]].concat());

@@ -10,7 +10,7 @@ use solana_signer::Signer;
 use tests::{PARAMETERS, key, substituted};
 
 #[test]
-fn what_leads_to_the_revealed_roots_answers_and_earns_the_fee() {
+fn hashes_that_lead_to_the_revealed_roots_answer_and_earn_the_fee() {
     for item in [TRACES, OUTPUTS] {
         let mut asked = Asked::new();
         let demand = asked.ask(item);
@@ -45,7 +45,7 @@ fn more_than_a_page_of_units_is_shown_page_by_page() {
         ..Graph::default()
     };
     let units = 2 * PAGE + 3;
-    // A job of so many units at the kit's price is more than the kit's consumer has.
+    // A job of so many units costs more than the kit's consumer has.
     let run = Run::new(&graph, &Rng::new(3), units, &honest);
     let mut asked = Asked::rich(run);
     for of_page in [Item::traces, Item::outputs] {
@@ -76,7 +76,7 @@ fn fails_for_anyone_but_the_devices_key_and_for_another_kind() {
     let of = |item| chain::market::demand::address(&asked.job, item);
     let crossed = substituted(&answer, &of(TRACES), &of(ops(0)));
     asked.world.refuse(crossed, &[&asked.worker.key], JobsError::WrongDemand);
-    // Traces are no outputs.
+    // Traces do not answer a demand for outputs.
     let crossed = substituted(&answer, &of(TRACES), &of(OUTPUTS));
     asked.world.refuse(crossed, &[&asked.worker.key], JobsError::AnswerMismatch);
     let robbed = substituted(&answer, &asked.worker.wallet(), &key("thief").pubkey());
@@ -125,14 +125,14 @@ fn an_answer_ends_with_all_its_units_in_order() {
     send(&mut asked, 1, &traces[1..], true, Some(JobsError::AnswerOutOfOrder));
     send(&mut asked, 0, &traces[..2], false, None);
     send(&mut asked, 3, &traces[3..], true, Some(JobsError::AnswerOutOfOrder));
-    // Garbage may stream in; from 0 on everything starts over.
+    // Garbage may come in; offset 0 starts over.
     send(&mut asked, 2, &[[9; 32]; MIN_PIECE], false, None);
     send(&mut asked, 14, &traces[4..], true, Some(JobsError::AnswerMismatch));
     send(&mut asked, 0, &traces[..4], false, None);
     send(&mut asked, 4, &[traces[4], [0; 32]], true, Some(JobsError::AnswerMismatch));
     send(&mut asked, 4, &traces[4..], false, Some(JobsError::PieceTooShort));
     send(&mut asked, 0, &traces, false, None);
-    // The end may come by itself.
+    // The end may come in a piece without hashes.
     send(&mut asked, 5, &[], true, None);
 }
 
@@ -149,9 +149,9 @@ fn an_answer_after_its_time_counts_as_long_as_nobody_convicts() {
     asked.world.refuse(late, &[&asked.worker.key], JobsError::WrongStatus);
 }
 
-/// A worker whose batch ends with the leaf that stands for none.
+/// A worker whose batch ends with the padding leaf in place of a unit's.
 #[test]
-fn a_unit_that_is_missing_cannot_be_passed_over() {
+fn an_answer_cannot_skip_a_missing_unit() {
     let mut run = Run::new(&graph(), &Rng::new(7), 3, &honest);
     let leaves = unit_leaves(0, &run.traces);
     run.claim.traces = batch_from_root(3, &merkle::root(&[&leaves[..2], &[merkle::pad(), merkle::pad()]].concat()));

@@ -1,4 +1,4 @@
-//! A result on its way through an audit, shared by the tests of each instruction about it.
+//! A result that passes through an audit, shared by the tests of all audit instructions.
 
 use super::demands::graph;
 use ::jobs::{AuditStage, JobTerms, Parameters};
@@ -15,12 +15,12 @@ use solana_signer::Signer;
 use std::sync::Arc;
 use tests::{Consumer, GPU, PARAMETERS, Work, Worker, World, ending, revealing, slot_hash, terms};
 
-/// What a unit of the kit's terms costs when it is claimed at once.
+/// Price of a unit under the kit's terms, when the job is claimed at once.
 pub(super) const PRICE: u64 = IO;
-/// Units of the job.
+/// Number of units of the job.
 pub(super) const UNITS: u32 = 5;
 
-/// A job of alice's that dora may audit; erik watches.
+/// A job that alice has computed and dora may audit; erik is a third device.
 #[derive(Clone)]
 pub(super) struct Audited {
     pub world: World,
@@ -42,19 +42,19 @@ pub(super) fn auditing(floor: u16) -> Parameters {
 }
 
 impl Audited {
-    /// Taken by alice, where this share is audited.
+    /// A job claimed by alice, on a market that audits this share of results.
     pub fn claimed(floor: u16) -> Self {
         let mut world = World::new();
         let admin = world.admin.clone();
         world.send(market::job::set_parameters(&admin.pubkey(), auditing(floor)), &[&admin]);
         let [worker, auditor, third] = ["alice", "dora", "erik"].map(|name| world.worker(name));
-        // An audit's rent is its auditor's hot key's.
+        // The auditor's hot key pays the audit's rent.
         for worker in [&worker, &auditor, &third] {
             world.give_sol(&worker.key.pubkey(), 1_000_000_000);
         }
         let consumer = world.consumer("bob");
         let cranker = world.wallet("cranker");
-        // Of checkpoints: that all ops are some is tested where audits are computed.
+        // The model's traces commit only to checkpoints; `protocol::audit` tests traces of all ops.
         let run = Arc::new(Run::new(&graph(), &Rng::new(7), UNITS, &honest).every(7));
         let model = world.register(&run.graph);
         let terms = JobTerms {
@@ -78,7 +78,7 @@ impl Audited {
         }
     }
 
-    /// Committed, and the slot that draws has passed.
+    /// The job committed to, with the slot hash for the draw known.
     pub fn committed(floor: u16) -> Self {
         let mut all = Self::claimed(floor);
         all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
@@ -86,7 +86,7 @@ impl Audited {
         all
     }
 
-    /// Drawn, and the doors are open.
+    /// The audit drawn, with all devices admitted.
     pub fn drawn() -> Self {
         let mut all = Self::committed(10_000);
         all.world.send(market::audit::draw(&all.job), &[]);
@@ -94,14 +94,14 @@ impl Audited {
         all
     }
 
-    /// Taken by dora.
+    /// The audit taken by dora.
     pub fn taken() -> Self {
         let mut all = Self::drawn();
         all.world.send(all.claim(), &[&all.auditor.key]);
         all
     }
 
-    /// Dora has committed to this run.
+    /// The audit with dora's commitment to this run.
     pub fn sealed_to(run: &Run) -> Self {
         let mut all = Self::taken();
         let commit = all.commit(run);
@@ -109,7 +109,7 @@ impl Audited {
         all
     }
 
-    /// Alice has revealed, and so has dora, the same.
+    /// The audit with the same result revealed by alice and by dora.
     pub fn agreed() -> Self {
         let run = Self::claimed(0).run;
         let mut all = Self::sealed_to(&run);
@@ -119,7 +119,7 @@ impl Audited {
         all
     }
 
-    /// Dora has shown that she holds the trace.
+    /// The audit with dora's proof that she holds the trace.
     pub fn proven() -> Self {
         let mut all = Self::agreed();
         let proof = all.proof();
@@ -151,7 +151,7 @@ impl Audited {
         market::audit::commit(&self.auditor.key.pubkey(), &self.job, &self.auditor.device, commitment, custody)
     }
 
-    /// Alice reveals.
+    /// Reveals alice's result.
     #[track_caller]
     pub fn reveal(&mut self) {
         let reveal = revealing(&self.worker, &self.job, Work::of(&self.run));
@@ -163,7 +163,7 @@ impl Audited {
         market::audit::reveal(&self.auditor.key.pubkey(), &self.job, &self.auditor.device, traces, outputs, nonce)
     }
 
-    /// What opens the chunks that the slot after the auditor's reveal draws.
+    /// The proof that opens the chunks which the slot after the auditor's reveal draws.
     pub fn proof(&self) -> Vec<u8> {
         let slot = self.world.audit_of(&self.job).revealed_slot.get() + 1;
         let seed = slot_hash(slot).to_bytes();

@@ -7,7 +7,7 @@ use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
 use tests::{Failure, substituted, terms};
 
-/// A conviction whose priority has just passed.
+/// A conviction whose priority period has just passed.
 fn due() -> Lie {
     let mut lie = Lie::convicted();
     lie.world.wait(30);
@@ -95,7 +95,7 @@ fn the_jobs_id_is_free_again_after_and_not_before() {
     lie.world.refuse(open.clone(), &[&lie.consumer.owner], Failure::ALREADY_IN_USE);
     lie.world.send(lie.award(&cranker.pubkey()), &[&cranker]);
     lie.world.send(open, &[&lie.consumer.owner]);
-    // Evidence about the job that had the address before says nothing about this one.
+    // Evidence about the job that had the address before convicts nobody of this one.
     lie.world.deliver(&lie.worker, &lie.job, &tests::tiny_run(2, None));
     lie.world
         .refuse(lie.convict(), &[&lie.challenger], referee::error::RefereeError::TraceMismatch);
@@ -108,7 +108,7 @@ fn fails_for_a_job_that_is_not_convicted() {
     let other = delivered(&mut lie.world, &lie.consumer, &lie.worker, 2, &lie.run, 10 * IO);
     lie.world.send(lie.convict(), &[&lie.challenger]);
     lie.world.wait(1_000);
-    // With the conviction of another job, and with its own that does not exist.
+    // With the conviction of another job, and with its own, which does not exist.
     let borrowed = substituted(&lie.award(&cranker.pubkey()), &lie.job, &other);
     lie.world.refuse(borrowed.clone(), &[&cranker], JobsError::AccountMismatch);
     let absent = substituted(&borrowed, &market::job::conviction(&lie.job), &market::job::conviction(&other));
@@ -170,7 +170,7 @@ fn every_base_unit_of_the_bond_has_gone_where_it_belongs() {
     lie.world.send(award, &[&lie.consumer.owner]);
     let (device, io) = (lie.worker.device, lie.world.io);
     lie.world.send(market::stake::burn_forfeited(&device, &io), &[]);
-    // 10 $IO: three and two to the consumer, who challenged, five to nobody.
+    // Of 10 $IO, three and two go to the consumer, who was the challenger, and five are burned.
     assert_eq!(lie.world.balance(&lie.tokens), 1_005 * IO);
     assert_eq!(supply - lie.world.supply(&io), 5 * IO);
     assert_eq!(lie.world.balance(&lie.worker.vault()), 990 * IO);

@@ -1,4 +1,4 @@
-//! How large the bond is that a claim locks: the consumer's minimum, or more where a lie would pay otherwise.
+//! The bond that a claim locks: the consumer's minimum, or more if a lie would pay otherwise.
 
 use ::jobs::error::JobsError;
 use ::jobs::{JobTerms, Parameters};
@@ -8,7 +8,7 @@ use solana_signer::Signer;
 use staking::error::StakingError;
 use tests::{World, ending, terms};
 
-/// What a job's price of 10 $IO asks for when one liar in twenty is seen: 21.659… times as much.
+/// The bond for a price of 10 $IO when one lie in twenty is noticed: 21.659… times as much.
 const FOR_TEN: u64 = 21_659_451_660;
 
 /// A world with the published parameters.
@@ -23,7 +23,7 @@ fn set(world: &mut World, parameters: Parameters) {
     world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
 }
 
-/// The bond of a job with these terms, claimed after `seconds`, as the job and the device have it.
+/// The bond of a job with these terms, claimed after `seconds`, by the job's and the device's accounts.
 #[track_caller]
 fn claimed_after(world: &World, seconds: u32, terms: JobTerms) -> u64 {
     let mut world = world.clone();
@@ -32,7 +32,7 @@ fn claimed_after(world: &World, seconds: u32, terms: JobTerms) -> u64 {
     assert_eq!(
         world.job(&job).bond.get(),
         terms.bond,
-        "until the claim the consumer's minimum stands"
+        "until the claim the job holds the consumer's minimum"
     );
     world.open_doors();
     world.pass(seconds, 0);
@@ -81,7 +81,7 @@ fn more_eyes_lower_the_bond_and_the_eyes_of_the_claim_count() {
     );
     world.claim(&worker, &job);
     assert_eq!(world.job(&job).bond.get(), 4_343_434_344);
-    // What was locked is what is settled, whatever the parameters are by then.
+    // The settlement releases what was locked, whatever the parameters are by then.
     set(&mut world, Parameters::PUBLISHED);
     world.wait_for_deadline(&job);
     let timeout = market::job::timeout_job(&consumer.wallet(), &ending(&consumer, &worker, &job));

@@ -19,7 +19,7 @@ fn starts_the_reveals_time_of_all_at_once() {
     for job in &all.jobs {
         assert_eq!(all.world.deadline(job), now.after(60));
     }
-    // Once: nobody can put a reveal off.
+    // A second call fails, so nobody can postpone a reveal.
     all.world.wait(30);
     all.world.refuse(call, &[], JobsError::RevealsCalled);
     all.world.send(early, &[&all.workers[0].key]);
@@ -39,23 +39,23 @@ fn fails_until_every_replica_has_committed_or_ended() {
     all.world.open_doors();
     all.claim(0);
     all.commit(0, Work::SAMPLE);
-    // The others are open, then at work.
+    // The other replicas are open, then assigned.
     all.world.refuse(all.call(), &[], JobsError::WrongStatus);
     all.claim(1);
     all.claim(2);
     all.commit(1, Work::SAMPLE);
     all.world.refuse(all.call(), &[], JobsError::WrongStatus);
-    // Overdue is not enough: a restart could give it its time again.
+    // An overdue replica must be ended first, since a restart could make it no longer overdue.
     all.world.wait(10_000);
     all.world.refuse(all.call(), &[], JobsError::WrongStatus);
     all.time_out(2);
     all.world.send(all.call(), &[]);
-    // A worker that has committed has lost nothing by waiting.
+    // Waiting has cost the worker that committed nothing.
     all.reveal(0, Work::SAMPLE);
     all.reveal(1, Work::SAMPLE);
 }
 
-/// A consumer that opens something else beside a replica has no group of replicas, and holds nobody's bond up with it.
+/// A consumer cannot hold a worker's bond by opening a different job next to its replica: that job is not in the group.
 #[test]
 fn a_job_with_other_times_is_no_replica_and_nobody_waits_for_it() {
     let base = JobTerms { replicas: 2, ..terms() };
@@ -87,7 +87,7 @@ fn a_job_with_other_times_is_no_replica_and_nobody_waits_for_it() {
         all.claim(0);
         all.commit(0, Work::SAMPLE);
         let [alone, beside] = all.jobs[..] else { panic!("two") };
-        // It lives, and is none of them.
+        // The other job exists, but is not one of the replicas.
         all.world.refuse(all.call(), &[], JobsError::AccountMismatch);
         all.world.send(market::job::call_reveals(&[(alone, true), (beside, false)]), &[]);
         all.reveal(0, Work::SAMPLE);
@@ -121,7 +121,7 @@ fn fails_for_replicas_that_are_left_out_or_of_other_jobs() {
     let [first, second] = all.jobs[..] else { panic!("two") };
     let single = all.world.open(&all.consumer, 1, terms());
     let world = &mut all.world;
-    // Living, but declared to have ended, in its own place or in another.
+    // A replica that exists is declared to have ended, in its own place or in another.
     world.refuse(
         market::job::call_reveals(&[(first, true), (second, false)]),
         &[],
@@ -147,7 +147,7 @@ fn fails_for_replicas_that_are_left_out_or_of_other_jobs() {
         JobsError::AccountMismatch,
     );
     world.refuse(market::job::call_reveals(&[]), &[], JobsError::AccountMismatch);
-    // A job by itself waits for nobody.
+    // A single job waits for nobody.
     world.claim(&all.workers[2], &single);
     world.refuse(market::job::call_reveals(&[(single, true)]), &[], JobsError::WrongStatus);
     world.commit(&all.workers[2], &single);
@@ -164,7 +164,7 @@ fn a_commitment_copied_from_another_replica_cannot_be_opened() {
     all.world.send(commit, &[&thief.key]);
     all.world.send(all.call(), &[]);
     all.reveal(0, Work::SAMPLE);
-    // What the first has revealed does not open it for the second.
+    // The first device's reveal does not open the second device's copy of its commitment.
     let reveal = revealing(&thief, &all.jobs[1], Work::SAMPLE);
     all.world.refuse(reveal, &[&thief.key], JobsError::CommitmentMismatch);
     all.time_out(1);

@@ -1,4 +1,4 @@
-//! Results whose traces are of checkpoints: convicted by what their worker was asked to show, and by nothing less.
+//! Results whose traces commit only to checkpoints: convicted by what their worker has shown on demand, and not without it.
 
 use super::demands::{Asked, TRACES, graph, ops};
 use ::jobs::Status;
@@ -12,11 +12,11 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use tests::{Failure, terms};
 
-/// Where the liar errs: no checkpoint, those being every seventh op and the last.
+/// Op with the error. It is not a checkpoint, which every seventh op and the last are.
 const UNIT: u32 = 1;
 const OP: usize = 16;
 
-/// Alice's lie, and carol's evidence of it.
+/// A lie of alice's, and carol's evidence of it.
 struct Lie {
     asked: Asked,
     evidence: Address,
@@ -60,7 +60,7 @@ impl Lie {
     }
 }
 
-/// Evidence of the lie, shown by whoever has this name.
+/// Evidence of the lie, put on chain by the challenger of this name.
 fn evidence_of(asked: &mut Asked, name: &str) -> Address {
     let bytes = asked.run.element(UNIT, OP, 100);
     let wallet = asked.world.wallet(name);
@@ -101,7 +101,7 @@ fn what_was_shown_of_another_job_convicts_nobody() {
 }
 
 #[test]
-fn what_a_trace_says_in_full_is_judged_by_the_trace() {
+fn a_trace_of_all_ops_is_judged_by_the_trace() {
     let lied = Run::new(&graph(), &Rng::new(7), 3, &|unit, op, value| {
         if (unit, op) == (UNIT, OP) {
             value[100] = 255;
@@ -117,7 +117,7 @@ fn what_a_trace_says_in_full_is_judged_by_the_trace() {
     lie.asked.world.send(convict, &[&challenger]);
 }
 
-/// An honest worker that answered has shown nothing that convicts it, whatever is claimed of it.
+/// The answer of an honest worker convicts nobody, whatever evidence claims.
 #[test]
 fn an_honest_answer_convicts_nobody() {
     let mut honest = run(7, false);
@@ -129,7 +129,7 @@ fn an_honest_answer_convicts_nobody() {
     lie.refuse(Some(demand), JobsError::NotConvicted);
 }
 
-/// An earlier challenger may need what was shown as well, so it stays until the reward is paid.
+/// A challenger with an earlier seal may need the answer too, so it stays until the reward is paid.
 #[test]
 fn what_was_shown_stays_until_the_reward_is_paid() {
     let mut lie = Lie::new();

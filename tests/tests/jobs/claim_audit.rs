@@ -24,7 +24,7 @@ fn locks_the_smallest_bond_and_gives_the_auditor_the_workers_time() {
     assert_eq!((audit.bond.get(), audit.share_bps.get()), (IO, 8_000));
     let device = all.world.device(&all.auditor.device);
     assert_eq!((device.locked_bond.get(), device.open_jobs.get()), (IO, 1));
-    // One auditor is enough.
+    // An audit takes one auditor only.
     let second = all.claim_by(&all.third);
     all.world.refuse(second, &[&all.third.key], Failure::ALREADY_IN_USE);
 }
@@ -33,7 +33,7 @@ fn locks_the_smallest_bond_and_gives_the_auditor_the_workers_time() {
 fn fails_for_the_result_of_another_job_at_the_same_address() {
     let mut all = Audited::drawn();
     let decided = all.claim();
-    // Nobody came: the result is revealed and paid, and the next job of this id is drawn for an audit too.
+    // Nobody takes the audit: the result is revealed and paid, and an audit is drawn for the next job with this id, too.
     all.world.wait_for_deadline(&all.job);
     all.world.send(market::audit::skip(&all.job), &[]);
     all.reveal();
@@ -63,10 +63,10 @@ fn fails_for_the_result_of_another_job_at_the_same_address() {
 #[test]
 fn fails_for_the_worker_and_for_devices_linked_to_it() {
     let mut all = Audited::drawn();
-    // The very device: it stands in two places.
+    // The audited device itself is passed twice.
     let own = all.claim_by(&all.worker);
     all.world.refuse(own, &[&all.worker.key], Failure::DUPLICATE);
-    // A payout wallet binds nobody: a worker could keep any auditor out by naming its wallet.
+    // Payout wallets do not link devices: otherwise a worker could keep any auditor out by naming its wallet.
     let named = market::stake::set_payout(&all.worker.wallet(), &all.worker.device, &all.auditor.wallet());
     all.world.send(named, &[&all.worker.owner]);
     all.world.clone().send(all.claim(), &[&all.auditor.key]);

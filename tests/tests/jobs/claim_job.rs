@@ -32,7 +32,7 @@ fn the_price_rises_with_the_auction_and_stops_at_the_maximum() {
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
     world.open_doors();
-    // 1 $IO more over 60 seconds, rounded down.
+    // The price rises by 1 $IO over 60 seconds, rounded down.
     for (seconds, price) in [
         (0, IO),
         (1, IO + 1_666_666),
@@ -129,7 +129,7 @@ fn fails_for_another_job_at_the_same_address_whatever_of_it_is_different() {
             ..base
         },
     ];
-    // Opened in the very slot of the first one, so that only its terms differ.
+    // Opened in the same slot as the first job, so that only the terms differ.
     let swaps = swapped.into_iter().map(|terms| (world.model, terms)).chain([(other_model, base)]);
     for (model, terms) in swaps {
         let mut world = world.clone();
@@ -141,7 +141,7 @@ fn fails_for_another_job_at_the_same_address_whatever_of_it_is_different() {
         world.open_doors();
         world.refuse(claim.clone(), &[&worker.key], JobsError::TermsChanged);
     }
-    // The same terms in another slot: another job.
+    // The same terms in another slot are another job.
     let mut later = world.clone();
     later.send(
         market::job::cancel_job(&consumer.wallet(), &consumer.escrow, &job),
@@ -209,7 +209,7 @@ fn fails_below_the_jobs_requirements() {
         market::job::settle_job(&worker.wallet(), &ending(&consumer, &worker, &job), &worker.tokens),
         &[&worker.owner],
     );
-    // With one job done, the offer that asked for one is open to the device.
+    // After one job, the device meets the terms that ask for one.
     world.send(world.claiming(&worker, &consumer.job(3), 0), &[&worker.key]);
 }
 
@@ -255,13 +255,13 @@ fn fails_until_the_first_slot_after_opening_has_a_hash() {
     world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
     world.pass(0, 1);
     world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
-    // The next slot stays empty: still no hash.
+    // The next slot is skipped, so there is still no hash.
     world.skip_slot(world.now().slot);
     world.pass(0, 1);
     world.refuse(world.claiming(&worker, &job, 0), &[&worker.key], JobsError::SeedNotReady);
 }
 
-/// Slots after its seed at which a device's ticket is admitted to a job.
+/// Number of slots after the seed's at which a device's ticket is admitted to a job.
 fn admitted_after(job: &Address, worker: &Worker, seed_slot: u64) -> u64 {
     let ticket = sortition::ticket(&slot_hash(seed_slot).to_bytes(), job.as_array(), worker.device.as_array());
     sortition::admitted_after(ticket, Parameters::PUBLISHED.sortition_slots.into())
@@ -278,7 +278,7 @@ fn fails_until_the_devices_ticket_is_admitted() {
         let opened = world.now();
         let wait = admitted_after(&job, &worker, opened.slot + 1);
         waits.push(wait);
-        // The seed is known from the second slot after opening on.
+        // The seed is known from the second slot after the opening.
         for elapsed in 1..=20 {
             world.go_to(Moment {
                 slot: opened.slot + 1 + elapsed,
@@ -310,7 +310,7 @@ fn the_seed_is_the_first_hash_after_opening_whatever_slots_are_skipped() {
         for skipped in 1..=gap {
             world.skip_slot(opened.slot + skipped);
         }
-        // More gaps before and behind make the search in the sysvar uneven.
+        // More gaps before and after it make the search in the sysvar uneven.
         for skipped in [opened.slot - 3, opened.slot - 2, opened.slot + gap + 3, opened.slot + gap + 4] {
             world.skip_slot(skipped);
         }
@@ -400,7 +400,7 @@ fn every_price_the_auction_reaches_can_be_settled() {
     let usd = world.mint("usd", 6);
     let (worker, consumer) = (world.worker("alice"), world.consumer_in("bob", &usd));
     let payout = world.give_tokens(&worker.wallet(), &usd, 0);
-    // A base unit of fee and one of surcharge on each side: more than so small a price.
+    // One base unit of fee and one of surcharge on each side, which is more than so small a price.
     let tiny = JobTerms {
         units: 1,
         start_price: 0,

@@ -23,15 +23,15 @@ fn fails_for_a_device_of_the_same_owner() {
     let mut all = Replicas::open(2);
     all.world.open_doors();
     all.claim(0);
-    // The very same device.
+    // The same device.
     let again = all.world.claiming_replica(&all.workers[0], &all.jobs, 1);
     all.world.refuse(again, &[&all.workers[0].key], Failure::DUPLICATE);
-    // A payout wallet binds nobody: it is named without being asked.
+    // Payout wallets do not link devices, since they are named without consent.
     let named = market::stake::set_payout(&all.workers[0].wallet(), &all.workers[0].device, &all.workers[1].wallet());
     all.world.send(named, &[&all.workers[0].owner]);
     let other = all.world.claiming_replica(&all.workers[1], &all.jobs, 1);
     all.world.clone().send(other, &[&all.workers[1].key]);
-    // One of the same owner that pays out elsewhere.
+    // A device of the same owner with another payout wallet.
     let (owner, io) = (all.workers[0].owner.clone(), all.world.io);
     let hot = key("a second device of alice's");
     let register = market::stake::register_device(&owner.pubkey(), &hot.pubkey(), &io, GPU, 1);
@@ -67,7 +67,7 @@ fn fails_unless_the_other_replicas_are_named_as_they_are() {
         claim(&[(first, taken)]),
         claim(&[(third, free), (first, taken)]),
         claim(&[(first, taken), (key("no job").pubkey(), free)]),
-        // Somebody else's device in place of the one that took it.
+        // Another device in place of the one that took the replica.
         claim(&[(first, stranger), (third, free)]),
     ];
     let right = claim(&[(first, taken), (third, free)]);
@@ -103,12 +103,12 @@ fn jobs_id() -> Address {
 }
 
 #[test]
-fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
+fn a_replica_that_has_ended_or_was_opened_later_blocks_nobody() {
     let mut all = Replicas::open(2);
     let cancel = market::job::cancel_job(&all.consumer.wallet(), &all.consumer.escrow, &all.jobs[1]);
     all.world.send(cancel, &[&all.consumer.owner]);
     all.world.pass(0, 1);
-    // At the address of the second one a job of another day, taken by the same worker.
+    // A later job, claimed by the same worker, is at the address of the second replica.
     let later = JobTerms {
         replicas: 2,
         replica: 1,
@@ -119,7 +119,7 @@ fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
     all.world.open_doors();
     let claim = all.world.claiming_replica(&all.workers[0], &all.jobs, 1);
     all.world.send(claim, &[&all.workers[0].key]);
-    // The first one's sibling is gone: what lives there is not of its group.
+    // The first replica's sibling has ended, and the job at its address is not in the group.
     let others = [(all.jobs[1], jobs_id())];
     let worker = &all.workers[0];
     let hash = all.world.job(&all.jobs[0]).job_hash;
@@ -130,7 +130,7 @@ fn a_replica_that_has_ended_or_was_opened_later_stands_in_nobodys_way() {
 #[test]
 fn the_bond_of_a_replica_pays_for_another_run() {
     let mut all = Replicas::open(2);
-    // Everybody watches, and the other replica does: a small bond would do were it not for the run it must pay for.
+    // Watchers and the other replica make detection certain: a small bond would be enough, but it must pay for another run.
     let admin = all.world.admin.clone();
     let watched = ::jobs::Parameters {
         watch_bps: 10_000,
@@ -153,7 +153,8 @@ fn the_bond_of_a_replica_pays_for_another_run() {
     let job = all.world.job(&all.jobs[0]);
     let base = 10 * job.price.get();
     assert_eq!((base, job.bond.get()), (10 * IO, 5 * base));
-    // With a value at risk the inequality asks for more: when both agree only the other one has looked, four times in five.
+    // With a value at risk the inequality requires more: when both agree, only the other replica has checked, with a chance of four in
+    // five.
     let valuable = all.world.open_replicas(
         &all.consumer,
         10,
@@ -174,9 +175,9 @@ fn the_bond_of_a_replica_pays_for_another_run() {
     assert_eq!(all.world.job(&all.jobs[0]).bond.get(), required.0);
 }
 
-/// One that is left of its group is a job by itself, which nobody sees but those who watch.
+/// The last replica of its group is like a single job, which only watchers check.
 #[test]
-fn the_bond_of_a_replica_is_that_of_a_job_by_itself_at_least() {
+fn the_bond_of_a_replica_is_at_least_that_of_a_single_job() {
     let mut all = Replicas::open(2);
     let admin = all.world.admin.clone();
     let seldom = ::jobs::Parameters {

@@ -34,7 +34,7 @@ fn fails_while_the_result_stands_and_returns_the_fee_with_a_conviction() {
     asked.world.refuse(close.clone(), &[], JobsError::DemandStands);
     let silence = asked.silence(&asked.challenger.pubkey(), TRACES);
     asked.world.send(silence, &[&asked.challenger]);
-    // Whatever lies at the job's address, it is only compared with what was demanded of.
+    // The account passed as the job must have the address that the demand names, whatever it holds.
     let compared = |fault| (asked.job, fault, Some(JobsError::AccountMismatch.into()));
     asked
         .world

@@ -25,7 +25,7 @@ fn returns_both_accounts_rent_and_what_was_sent_to_the_vault_unasked() {
     assert_eq!(world.lamports(&consumer.wallet()) - before, rents);
     assert_eq!(world.balance(&consumer.tokens), 2_000 * IO + 5);
     world.refuse(close, &[&consumer.owner], Failure::GONE);
-    // The name is free again.
+    // The address can be used again.
     world.send(market::job::open_escrow(&consumer.wallet(), &consumer.mint), &[&consumer.owner]);
 }
 

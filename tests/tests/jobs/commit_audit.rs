@@ -15,7 +15,7 @@ fn binds_result_and_tree_and_starts_the_workers_reveal() {
     assert_eq!(all.world.deadline(&all.job), now.after(60));
     let audit = all.world.audit_of(&all.job);
     assert!(audit.commitment != [0; 32] && audit.custody != [0; 32] && !audit.agrees.get());
-    // Once.
+    // A second commitment fails.
     all.world.refuse(commit, &[&all.auditor.key], JobsError::WrongAudit);
 }
 

@@ -33,7 +33,7 @@ fn fails_for_anyone_but_the_assigned_devices_hot_key() {
     let (worker, other, consumer) = (world.worker("alice"), world.worker("carol"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
     world.claim(&worker, &job);
-    // The owner, another device, and another device's key for this one.
+    // The owner, another device, and another device's key with this device.
     let by_owner = substituted(&commit(&worker, &job), &worker.key.pubkey(), &worker.wallet());
     world.refuse(by_owner, &[&worker.owner], JobsError::NotAssignedDevice);
     world.refuse(commit(&other, &job), &[&other.key], JobsError::NotAssignedDevice);

@@ -13,24 +13,24 @@ use solana_signer::Signer;
 use std::sync::Arc;
 use tests::{Consumer, Failure, Worker, World, ending, key, substituted, terms, tiny_run};
 
-/// Where the kit's liar is wrong: a unit and an element of its only op.
+/// Position of the liar's error: a unit and an element of its only op.
 pub(super) const LIE: (u32, usize) = (3, 17);
 
-/// A lie that was revealed, and a challenger who has shown evidence of it.
+/// A revealed lie, and a challenger with evidence of it on chain.
 #[derive(Clone)]
 pub(super) struct Lie {
     pub world: World,
     pub worker: Worker,
     pub consumer: Consumer,
     pub challenger: Arc<Keypair>,
-    /// The challenger's $IO.
+    /// The challenger's $IO account.
     pub tokens: Address,
     pub job: Address,
     pub run: Arc<Run>,
     pub evidence: Address,
 }
 
-/// Opens a job on what a run read and delivers what it made of it.
+/// Opens a job on a run's inputs and delivers the run's result.
 #[track_caller]
 pub(super) fn delivered(world: &mut World, consumer: &Consumer, worker: &Worker, id: u64, run: &Run, bond: u64) -> Address {
     let inputs = run.claim.inputs;
@@ -44,7 +44,7 @@ impl Lie {
         Self::between(World::new(), |world| world.worker("alice"), |world| world.consumer("bob"))
     }
 
-    /// A lie between these two, on a bond of 10 $IO.
+    /// A lie by this worker to this consumer, with a bond of 10 $IO.
     pub fn between(mut world: World, worker: impl Fn(&mut World) -> Worker, consumer: impl Fn(&mut World) -> Consumer) -> Self {
         let (worker, consumer) = (worker(&mut world), consumer(&mut world));
         let challenger = world.wallet("carol");
@@ -99,7 +99,7 @@ impl Lie {
 fn the_consumer_is_whole_and_the_bond_splits_thirty_twenty_fifty() {
     let mut lie = Lie::new();
     let convict = lie.convict();
-    // The vault is staking's to check, the compensation's account may be any of the consumer's.
+    // Staking checks the vault, and any account of the consumer's may receive the compensation.
     lie.world.sweep(&convict, &[&lie.challenger], &[]);
     let (now, before) = (lie.world.now(), lie.world.lamports(&lie.challenger.pubkey()));
     lie.world.send(convict, &[&lie.challenger]);
@@ -209,7 +209,7 @@ fn the_worker_cannot_challenge_itself() {
         let convict = lie.convict_by(&own.pubkey(), &evidence);
         lie.world.refuse(convict, &[own], JobsError::WorkerCannotChallenge);
     }
-    // The consumer may, and gets both parts.
+    // The consumer may challenge, and gets both parts.
     let consumer = lie.consumer.owner.clone();
     lie.evidence = lie.world.show(&consumer, &lie.job, &bytes);
     lie.world.send(lie.convict_by(&consumer.pubkey(), &lie.evidence), &[&consumer]);
@@ -219,9 +219,10 @@ fn the_worker_cannot_challenge_itself() {
     assert_eq!(lie.world.balance(&lie.tokens), 1_000 * IO + 5 * IO);
 }
 
-/// A payout wallet is named without being asked: it must neither silence a challenger nor cost the consumer its compensation.
+/// A device names its payout wallet without that wallet's consent. So this must neither silence a challenger nor cost the consumer its
+/// compensation.
 #[test]
-fn whoever_a_liar_pays_out_to_keeps_all_rights() {
+fn a_liars_payout_wallet_keeps_all_rights() {
     for silenced in ["challenger", "consumer"] {
         let mut lie = Lie::new();
         let wallet = match silenced {
@@ -247,12 +248,12 @@ fn an_honest_result_is_not_convicted() {
         let convict = substituted(&convict, &market::job::conviction(&lie.job), &market::job::conviction(&job));
         lie.world.refuse(convict, &[&lie.challenger], JobsError::NotConvicted);
     }
-    // What the liar committed to is no evidence against the honest, though both computed the same inputs.
+    // Evidence against the liar's result is none against the honest one, though both are of the same inputs.
     let evidence = lie.world.show(&lie.challenger, &job, &lie.run.element(LIE.0, 0, LIE.1 as u32));
     let convict = substituted(&substituted(&lie.convict(), &lie.evidence, &evidence), &lie.job, &job);
     let convict = substituted(&convict, &market::job::conviction(&lie.job), &market::job::conviction(&job));
     lie.world.refuse(convict, &[&lie.challenger], RefereeError::TraceMismatch);
-    // Nor is an element of the liar's that is right against the liar.
+    // Nor does an element that the liar got right convict the liar.
     let evidence = lie.world.show(&lie.challenger, &lie.job, &lie.run.element(LIE.0, 0, 18));
     let convict = lie.convict_by(&lie.challenger.pubkey(), &evidence);
     lie.world.refuse(convict, &[&lie.challenger], JobsError::NotConvicted);
@@ -381,7 +382,7 @@ fn other_jobs_of_the_device_and_the_consumer_go_on() {
         (10 * IO, 1, 2)
     );
     assert_eq!(device.clean_jobs.get(), 2);
-    // The reward is still there, and still only the challenger's.
+    // The reward is still available, and only to the challenger.
     let cranker = lie.world.wallet("cranker");
     lie.world.send(lie.award(&cranker.pubkey()), &[&cranker]);
     assert_eq!(lie.world.balance(&lie.tokens), 3 * IO);
@@ -429,7 +430,7 @@ fn the_compensation_is_in_io_whatever_the_job_was_paid_in() {
             consumer
         },
     );
-    // The consumer's account in the escrow's mint will not do.
+    // The consumer's account in the escrow's mint is refused.
     let io = market::token_account(&lie.consumer.wallet(), &lie.world.io);
     let in_usd = substituted(&lie.convict(), &io, &lie.consumer.tokens);
     lie.world.refuse(in_usd, &[&lie.challenger], JobsError::WrongCompensationAccount);
@@ -473,7 +474,7 @@ fn fails_with_an_account_of_somebody_else() {
 }
 
 #[test]
-fn lamports_sent_ahead_do_not_stand_in_the_way() {
+fn lamports_sent_ahead_do_not_block_a_conviction() {
     for lamports in [1, 10_000_000] {
         let mut lie = Lie::new();
         lie.world.give_sol(&market::job::conviction(&lie.job), lamports);

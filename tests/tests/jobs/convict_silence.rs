@@ -7,7 +7,7 @@ use solana_signer::Signer;
 use tests::{Failure, PARAMETERS, substituted, terms};
 
 #[test]
-fn silence_costs_the_bond_and_pays_who_asked() {
+fn silence_costs_the_bond_and_pays_the_challenger() {
     let mut asked = Asked::new();
     let demand = asked.ask(ops(2));
     let deadline = asked.world.demand(&demand).deadline();
@@ -91,7 +91,7 @@ fn fails_for_an_answered_demand_a_foreign_one_and_a_job_that_is_not_revealed() {
     asked.world.refuse(crossed, &[&challenger], JobsError::AccountMismatch);
     let silence = asked.silence(&challenger.pubkey(), ops(0));
     asked.world.send(silence.clone(), &[&challenger]);
-    // Once.
+    // A second conviction fails.
     asked.world.refuse(silence, &[&challenger], Failure::ALREADY_IN_USE);
 }
 
@@ -111,7 +111,7 @@ fn a_demand_does_not_outlive_its_job_at_an_address_used_again() {
     assert_eq!(again, asked.job);
     asked.world.work(&asked.worker, &again);
     asked.world.refuse(silence, &[&challenger], JobsError::AccountMismatch);
-    // The old demand is in the way of a new one until anybody closes it.
+    // The old demand's account blocks a new demand until anybody closes it.
     let asking = asked.asking(TRACES);
     asked.world.refuse(asking.clone(), &[&challenger], Failure::ALREADY_IN_USE);
     asked.world.send(market::demand::close(&challenger.pubkey(), &again, &demand), &[]);

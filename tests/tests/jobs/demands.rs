@@ -1,4 +1,4 @@
-//! A job under demands, shared by the tests of each instruction about them.
+//! A job with demands, shared by the tests of all instructions about demands.
 
 use chain::market;
 use chain::market::demand::Answerer;
@@ -14,9 +14,9 @@ use solana_signer::Signer;
 use std::sync::Arc;
 use tests::{Consumer, Worker, World};
 
-/// Ops of the job's model: more than one piece of an answer holds.
+/// Number of ops of the job's model: more than fit into one piece of an answer.
 pub(super) const OPS: u32 = 30;
-/// Its units.
+/// Number of units of the job.
 pub(super) const UNITS: u32 = 5;
 
 pub(super) const TRACES: Item = Item::traces(0);
@@ -46,7 +46,7 @@ fn pool(id: u16, shape: Shape) -> OpDescriptor {
     }
 }
 
-/// [`OPS`] ops that each keep an image of 40 × 40 pixels, five chunks, as it is.
+/// [`OPS`] ops that each copy an image of 40 × 40 pixels, which is five chunks.
 pub(super) fn graph() -> Graph {
     let shape = Shape::new(40, 40, 3);
     Graph {
@@ -57,33 +57,33 @@ pub(super) fn graph() -> Graph {
     }
 }
 
-/// A revealed job of [`UNITS`] units, its worker, who can answer everything, and a challenger.
+/// A revealed job of [`UNITS`] units, its worker, which can answer every demand, and a challenger.
 #[derive(Clone)]
 pub(super) struct Asked {
     pub world: World,
     pub worker: Worker,
-    /// Another worker, of another job.
+    /// A worker with another job.
     pub other: Worker,
     pub consumer: Consumer,
     pub challenger: Arc<Keypair>,
-    /// The challenger's $IO.
+    /// The challenger's $IO account.
     pub tokens: Address,
     pub job: Address,
     pub run: Arc<Run>,
 }
 
 impl Asked {
-    /// An honest worker's.
+    /// A job with the result of an honest run.
     pub fn new() -> Self {
         Self::of(Run::new(&graph(), &Rng::new(7), UNITS, &protocol::testing::honest))
     }
 
-    /// Of a given run.
+    /// A job with the result of this run.
     pub fn of(run: Run) -> Self {
         Self::in_world(run, 0)
     }
 
-    /// Of a run of so many units that the consumer needs more than the kit gives it.
+    /// The same for a run of so many units that the consumer needs more money than the kit gives it.
     pub fn rich(run: Run) -> Self {
         Self::in_world(run, 9_000 * IO)
     }
@@ -127,7 +127,7 @@ impl Asked {
         self.world.answer(&self.worker, &self.job, &self.run, item);
     }
 
-    /// Asks and has it answered.
+    /// Demands an item and has it answered.
     #[track_caller]
     pub fn shown(&mut self, item: Item) -> Address {
         let demand = self.ask(item);
@@ -135,12 +135,12 @@ impl Asked {
         demand
     }
 
-    /// The transactions of a true answer.
+    /// The instructions of an honest answer, one per transaction.
     pub fn answers(&self, item: Item) -> Vec<Instruction> {
         tests::answers(&self.worker, &self.job, &self.run, item)
     }
 
-    /// Who answers.
+    /// The accounts of the answering worker.
     pub fn answerer(&self) -> Answerer {
         Answerer {
             key: self.worker.key.pubkey(),
@@ -149,14 +149,14 @@ impl Asked {
         }
     }
 
-    /// The conviction for silence about an item.
+    /// The instruction that convicts for silence about an item.
     pub fn silence(&self, payer: &Address, item: Item) -> Instruction {
         let compensated = market::token_account(&self.consumer.wallet(), &self.world.io);
         let demand = market::demand::address(&self.job, item);
         market::demand::convict_silence(payer, &self.job, &self.consumer.escrow, &self.worker.device, &demand, &compensated)
     }
 
-    /// A job of the other worker, and what it made of it.
+    /// A job of the other worker, and the run that it delivered.
     pub fn other_job(&mut self) -> (Address, Run) {
         let run = Run::new(&graph(), &Rng::new(8), UNITS, &protocol::testing::honest);
         let job = self.world.run_job(&self.consumer, &self.other, 2, &run);

@@ -14,7 +14,7 @@ fn the_eighth_slot_after_the_commitment_decides() {
         let mut all = Audited::claimed(5_000);
         all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
         let committed = all.world.now().slot;
-        // Skipped slots have no hash; the next one counts.
+        // Skipped slots have no hash, so the next hash counts.
         (0..skipped).for_each(|slot| all.world.skip_slot(committed + 8 + slot));
         all.world.pass(0, 8 + skipped);
         let draw = market::audit::draw(&all.job);
@@ -35,7 +35,7 @@ fn the_eighth_slot_after_the_commitment_decides() {
         assert_eq!(all.world.deadline(&all.job), now.after(seconds));
         all.world.refuse(draw, &[], JobsError::AuditNotDue);
     }
-    assert!((1..12).contains(&drawn), "{drawn} of 12 drawn: the test shows both");
+    assert!((1..12).contains(&drawn), "{drawn} of 12 drawn: the test must see both outcomes");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn fails_where_there_is_nothing_to_draw() {
     let admin = all.world.admin.clone();
     all.world
         .send(market::job::set_parameters(&admin.pubkey(), auditing(10_000)), &[&admin]);
-    // Revealed already, and open.
+    // A revealed and an open job.
     all.world.refuse(market::audit::draw(&all.job), &[], JobsError::WrongStatus);
     let open = all.world.open(&all.consumer, 2, terms());
     all.world.refuse(market::audit::draw(&open), &[], JobsError::WrongStatus);
@@ -76,11 +76,11 @@ fn fails_where_there_is_nothing_to_draw() {
 }
 
 #[test]
-fn a_worker_that_does_not_have_it_drawn_in_time_is_late() {
+fn a_worker_whose_draw_is_not_made_in_time_is_late() {
     let mut all = Audited::claimed(5_000);
     let commit_at = all.world.now();
     all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
-    // The reveal's minute, and time for the draw.
+    // The minute for the reveal, plus time for the draw.
     let deadline = commit_at.after(70);
     assert_eq!(all.world.deadline(&all.job), deadline);
     all.world.go_to(deadline);
@@ -90,7 +90,7 @@ fn a_worker_that_does_not_have_it_drawn_in_time_is_late() {
 }
 
 #[test]
-fn who_waits_until_the_hash_is_forgotten_is_audited() {
+fn a_worker_that_waits_until_the_hash_is_forgotten_is_audited() {
     let mut all = Audited::claimed(1);
     all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
     all.world.pass(0, 521);
@@ -107,7 +107,7 @@ fn a_new_device_is_always_audited_and_one_with_a_record_rarely() {
         ..auditing(500)
     };
     all.world.send(market::job::set_parameters(&admin.pubkey(), parameters), &[&admin]);
-    // Jobs done well since the last that was not, and what is drawn then.
+    // Clean jobs in a row, and the audit rate that follows.
     for (id, rate) in [(10, 10_000), (11, 10_000), (12, 5_000), (13, 4_000), (14, 3_334)] {
         let job = all.world.open(&all.consumer, id, terms());
         all.world.claim(&all.third, &job);
@@ -124,7 +124,7 @@ fn a_new_device_is_always_audited_and_one_with_a_record_rarely() {
         let settle = market::job::settle_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.third, &job), &all.third.tokens);
         all.world.send(settle, &[&all.cranker]);
     }
-    // A consumer's own share comes on top.
+    // The consumer's own audit rate comes on top.
     let careful = JobTerms {
         audit_bps: 5_000,
         ..terms()

@@ -11,10 +11,10 @@ use protocol::units::IO;
 use solana_signer::Signer;
 use tests::{Fault, World, ending, key, substituted};
 
-/// What alice would earn without an auditor.
+/// Alice's pay without an auditor.
 const EARNED: u64 = UNITS as u64 * PRICE - UNITS as u64 * PRICE / 400;
 
-/// Four times the penalty, for what begins from now on.
+/// Raises the penalty to four times its value, for jobs opened from now on.
 fn raise_penalty(world: &mut World) {
     let admin = world.admin.clone();
     let raised = Parameters {
@@ -43,7 +43,7 @@ fn an_audit_that_nobody_takes_is_skipped_after_its_time() {
             world.refuse(skip.clone(), &[], JobsError::DeadlineNotPassed);
         }
     }
-    // The worker is not late meanwhile, and a restart gives auditors their time again.
+    // The worker has no deadline meanwhile, and a restart gives auditors their time again.
     let mut all = all;
     all.world.go_to(deadline);
     let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
@@ -82,7 +82,7 @@ fn a_late_auditor_loses_a_share_of_its_bond_and_the_worker_reveals() {
     let commit = early.commit(&early.run);
     early.world.send(commit, &[&early.auditor.key]);
     early.world.wait(10_000);
-    // It has committed: now the worker is late, not the auditor.
+    // Once the auditor has committed, the worker is late, not the auditor.
     early.world.refuse(timeout, &[], JobsError::WrongAudit);
     let timeout = market::job::timeout_job(&early.cranker.pubkey(), &ending(&early.consumer, &early.worker, &early.job));
     early.world.send(timeout, &[&early.cranker]);
@@ -106,7 +106,7 @@ fn an_auditor_that_proves_the_result_is_paid_out_of_the_jobs_price() {
         &ending(&all.consumer, &all.worker, &all.job),
         &all.worker.tokens,
     );
-    // Nobody can leave the auditor out, or be paid in its place.
+    // Nobody can leave out the auditor or be paid in its place.
     all.world.refuse(plain, &[&all.cranker], JobsError::AccountMismatch);
     let unpaid = all.settle(None);
     all.world.refuse(unpaid, &[&all.cranker], JobsError::WrongAuditorAccount);
@@ -139,7 +139,7 @@ fn a_supplier_that_names_its_auditors_wallet_holds_nothing_up() {
         market::stake::set_payout(&worker.wallet(), &worker.device, &wallet),
         &[&worker.owner],
     );
-    // The one wallet's account gets both.
+    // The account of their common wallet gets both payments.
     let settle = market::job::settle_audited(
         &all.cranker.pubkey(),
         &ending(&all.consumer, &all.worker, &all.job),
@@ -172,7 +172,7 @@ fn an_auditor_with_another_result_or_without_the_trace_gets_nothing() {
         let close = market::audit::close(&all.world.audit_of(&all.job));
         all.world.send(close, &[]);
         let device = all.world.device(&all.auditor.device);
-        // It held the worker up for nothing, as a late one does, and loses what it would have lost on the day it began.
+        // It has held up the worker for nothing, like a late auditor, and pays the penalty that was in force when it began.
         assert_eq!((device.locked_bond.get(), device.forfeited.get()), (0, IO / 20));
         assert_eq!((device.jobs_done.get(), device.jobs_missed.get()), (0, 1));
     }

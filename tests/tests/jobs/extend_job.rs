@@ -90,7 +90,7 @@ fn fails_for_nothing_and_for_more_than_a_week() {
     world.send(extend(MAX_DURATION), &[&consumer.owner]);
 }
 
-/// A job that went on for ever would keep its bond out of every slash's reach.
+/// A job that could be extended for ever would keep its bond out of reach of any slash.
 #[test]
 fn no_deadline_moves_beyond_thirty_days_from_the_opening() {
     let mut world = World::new();

@@ -38,7 +38,7 @@ fn fails_unless_the_signer_may_upgrade_this_very_program() {
     let by_thief = initialize(&world, &thief.pubkey(), Parameters::PUBLISHED);
     world.refuse(by_thief.clone(), &[&thief], JobsError::NotUpgradeAuthority);
 
-    // The thief may upgrade another program, and shows that one's record.
+    // The thief is the upgrade authority of another program, and passes that program's data.
     let other = key("program of the thief").pubkey();
     let record = world.account(&market::program_data(::jobs::ID)).unwrap();
     world.plant(market::program_data(other), record);

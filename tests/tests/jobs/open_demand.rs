@@ -56,7 +56,7 @@ fn fails_unless_the_result_is_revealed() {
     world.refuse(open.clone(), &[&challenger], JobsError::WrongStatus);
     world.reveal(&asked.worker, &job);
     world.send(open.clone(), &[&challenger]);
-    // Convicted for it.
+    // The job is convicted for silence.
     world.wait(300);
     asked.job = job;
     let silence = asked.silence(&asked.challenger.pubkey(), TRACES);
@@ -114,7 +114,7 @@ fn every_eighth_demand_doubles_the_price_and_the_treasury_gets_what_no_answer_ea
     let after = [challenger.pubkey(), treasury].map(|wallet| asked.world.lamports(&wallet));
     let rent = asked.world.rent(demand_space(Kind::Page as u8, Checkpoints::all(OPS)));
     assert_eq!((before[0] - after[0], after[1] - before[1]), (rent + 2 * fee, fee));
-    // The answer earns what any answer earns.
+    // The answer earns no more than any other.
     let worker = asked.world.lamports(&asked.worker.wallet());
     asked.answer(page(0, 7));
     assert_eq!(asked.world.lamports(&asked.worker.wallet()) - worker, fee);
@@ -137,7 +137,7 @@ fn fails_for_the_devices_own_wallets_and_keys() {
 }
 
 #[test]
-fn what_is_demanded_once_is_shown_to_all() {
+fn a_part_is_demanded_once_for_all_challengers() {
     let mut asked = Asked::new();
     let other = asked.world.wallet("erin");
     asked.ask(TRACES);
@@ -161,7 +161,7 @@ fn fails_for_parts_that_no_result_of_this_job_has() {
         Item { op: 1, ..OUTPUTS },
         page(0, OPS),
         Item::page(0, 0, MAX_CHUNKS / PAGE),
-        // The page says that there are five.
+        // The page states that there are five chunks.
         chunk(0, 0, 5),
     ];
     for item in absent {
@@ -169,7 +169,7 @@ fn fails_for_parts_that_no_result_of_this_job_has() {
         asked.world.refuse(asking, &[&asked.challenger], JobsError::InvalidDemand);
     }
     asked.ask(chunk(0, 0, 4));
-    // A kind that does not exist, at its own address.
+    // A kind that does not exist, at the address it would have.
     let mut asking = asked.asking(TRACES);
     let raw = ::jobs::Item {
         kind: 5,
@@ -188,7 +188,7 @@ fn fails_for_parts_that_no_result_of_this_job_has() {
 fn fails_before_the_part_above_is_shown() {
     let mut asked = Asked::new();
     let early = asked.asking(page(0, 3));
-    // The demand above does not exist, then is open, then shows another unit.
+    // The demand for the part above does not exist, then is open, then is about another unit.
     asked
         .world
         .refuse(early.clone(), &[&asked.challenger], InstructionError::UninitializedAccount);
@@ -203,7 +203,7 @@ fn fails_before_the_part_above_is_shown() {
     asked.answer(ops(0));
     asked.world.send(early, &[&asked.challenger]);
 
-    // Neither does another job's answer count, nor a chunk without its page.
+    // Nor does another job's answer count, nor can a chunk be demanded without its page.
     let (other, run) = asked.other_job();
     asked.world.ask(&asked.challenger.clone(), &other, ops(2));
     asked.world.answer(&asked.other, &other, &run, ops(2));
@@ -226,7 +226,7 @@ fn slow_answers_leave_less_time_for_the_next_and_prompt_ones_cost_nothing() {
         let demand = asked.world.demand(&address);
         demand.deadline().unix - demand.opened().unix
     };
-    // Five answers after 300 seconds each, 270 of which count; the window moves along.
+    // Five answers take 300 seconds each, of which 270 count; the window is extended each time.
     for (unit, expected) in [(0, 300), (1, 300), (2, 300), (3, 300), (4, 300)] {
         assert_eq!(allowed(&mut asked, ops(unit)), expected);
         asked.world.wait(300);
@@ -235,7 +235,7 @@ fn slow_answers_leave_less_time_for_the_next_and_prompt_ones_cost_nothing() {
     assert_eq!(asked.world.job(&asked.job).answer_used.get(), 5 * 270);
     asked.world.wait(30);
     for op in 0..3 {
-        // At once: nothing counts.
+        // A prompt answer uses up nothing.
         assert_eq!(allowed(&mut asked, page(0, op)), 300);
         asked.answer(page(0, op));
     }
@@ -257,13 +257,13 @@ fn an_answer_leaves_time_for_the_next_question_up_to_forty_minutes_in_all() {
     let mut asked = Asked::new();
     let end = asked.world.deadline(&asked.job);
     asked.shown(ops(0));
-    assert_eq!(asked.world.deadline(&asked.job), end, "there was time enough");
+    assert_eq!(asked.world.deadline(&asked.job), end, "there was enough time left");
     let first = asked.ask(page(0, 0));
     asked.world.go_to(end);
     asked.answer(page(0, 0));
     assert_eq!(asked.world.deadline(&asked.job), end.after(120));
     assert!(asked.world.demand(&first).answered.get());
-    // A griefer who asks and has itself answered in the last second, again and again.
+    // A griefer demands parts of its own worker's result and has them answered in the last second, again and again.
     let mut extended = 120;
     for op in 1..OPS {
         let now = asked.world.deadline(&asked.job);

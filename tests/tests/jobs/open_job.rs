@@ -188,7 +188,7 @@ fn fails_for_terms_outside_their_bounds() {
     for (terms, error) in bad {
         refuse(&mut world, &consumer, terms, error);
     }
-    // The first replica's id would lie below zero.
+    // The first replica's id would be below zero.
     let second = JobTerms {
         replicas: 2,
         replica: 1,
@@ -245,7 +245,7 @@ fn takes_terms_at_their_bounds() {
 fn fails_when_the_free_balance_does_not_cover_the_highest_cost_fees_included() {
     let mut world = World::new();
     let consumer = world.consumer("bob");
-    // 1,000 $IO and not a base unit more than the price: the fee is missing.
+    // The balance of 1,000 $IO covers the price, but not the fee.
     let terms = JobTerms {
         units: 1,
         max_price: 1_000 * IO,
@@ -266,7 +266,7 @@ fn fails_without_sol_for_rent_and_bounty() {
     let mut world = World::new();
     let consumer = world.consumer("bob");
     let mut poor = world.account(&consumer.wallet()).unwrap();
-    // Enough for the rent and to stay alive, but not for the bounty.
+    // Enough for the rent and the wallet's own, but not for the bounty.
     poor.lamports = world.rent(size_of::<::jobs::Job>() + 8) + 9_999;
     world.plant(consumer.wallet(), poor);
     refuse(&mut world, &consumer, terms(), Failure::TOO_LITTLE_SOL);

@@ -21,7 +21,7 @@ struct Rival {
 }
 
 impl Rival {
-    /// Seals evidence now, to show it later.
+    /// Seals evidence now, and writes it later.
     fn sealing(world: &mut World, name: &str, job: &Address, bytes: Vec<u8>) -> Self {
         let wallet = world.wallet(name);
         let io = world.io;
@@ -92,7 +92,7 @@ fn race() -> Race {
     }
 }
 
-/// Carol's, who sealed first of all.
+/// The overtaking by carol, who sealed first of all.
 fn carols(lie: &Lie) -> Instruction {
     market::job::overtake(
         &lie.challenger.pubkey(),
@@ -104,7 +104,7 @@ fn carols(lie: &Lie) -> Instruction {
 }
 
 #[test]
-fn an_earlier_seal_takes_the_reward_and_the_rent_returns_to_who_paid_it() {
+fn an_earlier_seal_takes_the_reward_and_the_rent_returns_to_its_payer() {
     let Race { mut lie, frank, .. } = race();
     let overtake = carols(&lie);
     lie.world.sweep(&overtake, &[&lie.challenger], &[]);
@@ -131,7 +131,7 @@ fn an_earlier_seal_takes_the_reward_and_the_rent_returns_to_who_paid_it() {
 }
 
 #[test]
-fn a_seal_of_the_same_slot_or_a_later_one_does_not() {
+fn a_seal_of_the_same_slot_or_a_later_one_takes_nothing() {
     let Race {
         mut lie,
         frank,
@@ -146,7 +146,7 @@ fn a_seal_of_the_same_slot_or_a_later_one_does_not() {
 }
 
 #[test]
-fn the_earliest_of_several_has_it_in_the_end() {
+fn the_earliest_of_several_seals_gets_the_reward() {
     let Race { mut lie, hank, .. } = race();
     {
         let mut lie = Lie {
@@ -208,20 +208,20 @@ fn earlier_evidence_must_convict_by_itself() {
 #[test]
 fn nothing_is_taken_with_evidence_of_somebody_else_or_about_another_job() {
     let Race { mut lie, gina, .. } = race();
-    // Gina shows carol's, which was sealed earlier.
+    // Gina passes carol's evidence, which was sealed earlier.
     let stolen = substituted(&gina.overtake(&lie), &gina.evidence(), &lie.evidence);
     lie.world.refuse(stolen, &[&gina.wallet], JobsError::NotChallenger);
     let twin = delivered(&mut lie.world, &lie.consumer, &lie.worker, 2, &lie.run, 10 * IO);
     let elsewhere = lie.world.show(&gina.wallet, &twin, &element(&lie.run));
     let foreign = substituted(&gina.overtake(&lie), &gina.evidence(), &elsewhere);
     lie.world.refuse(foreign, &[&gina.wallet], JobsError::EvidenceMismatch);
-    // Nor is the conviction of another job touched.
+    // Nor can the conviction of another job be changed.
     let others = substituted(&carols(&lie), &lie.job, &twin);
     lie.world.refuse(others, &[&lie.challenger], JobsError::AccountMismatch);
 }
 
 #[test]
-fn the_worker_cannot_take_it() {
+fn the_worker_cannot_take_the_reward() {
     let mut lie = Lie::new();
     let owner = lie.worker.owner.clone();
     let own = Rival {

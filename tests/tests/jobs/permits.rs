@@ -1,4 +1,4 @@
-//! Forced errors: a permit from its issue to its opening, a confession or its end.
+//! Forced errors: a permit from its issue until it is opened, confessed to or closed.
 
 use super::convict::{LIE, delivered};
 use ::jobs::error::JobsError;
@@ -21,16 +21,16 @@ use tests::{Consumer, Failure, Work, Worker, World, ending, key, revealing, subs
 const SECRET: Hash = [0x5E; 32];
 const JACKPOT: u64 = 70 * IO;
 
-/// A device with a permit for every job, a job that it has erred in, and a challenger.
+/// A device with a permit that draws every job, a job in which it has erred, and a challenger.
 #[derive(Clone)]
 struct Forced {
     world: World,
     worker: Worker,
     consumer: Consumer,
     challenger: Arc<Keypair>,
-    /// The challenger's $IO.
+    /// The challenger's $IO account.
     tokens: Address,
-    /// The authority's $IO.
+    /// The authority's $IO account.
     purse: Address,
     job: Address,
     run: Arc<Run>,
@@ -73,7 +73,7 @@ impl Forced {
         self.world.send(issue, &[&self.world.admin.clone()]);
     }
 
-    /// Does a job on terms, with a nonce of the permit's.
+    /// Does a job on these terms, with the permit's nonce.
     #[track_caller]
     fn err(&mut self, id: u64, terms: JobTerms, run: &Run) {
         let inputs = run.claim.inputs;
@@ -111,7 +111,7 @@ impl Forced {
         market::permit::confess(cranker, &ending(&self.consumer, &self.worker, &self.job), SECRET)
     }
 
-    /// Whether a confession is too early exactly until `moment`, at both edges of it, and a demand holds it up exactly until then.
+    /// Checks that a confession is too early exactly until `moment`, by both clocks, and that a demand blocks one exactly until then.
     #[track_caller]
     fn check_confessable_from(&self, moment: Moment) {
         let (who, confession) = (&self.challenger, self.confessing(&self.challenger.pubkey()));
@@ -143,7 +143,7 @@ impl Forced {
 }
 
 #[test]
-fn who_finds_an_error_by_permit_wins_the_jackpot_and_the_device_keeps_what_would_burn() {
+fn the_challenger_of_an_error_by_permit_wins_the_jackpot_and_the_device_keeps_what_would_burn() {
     let mut forced = Forced::new();
     let supply = forced.world.supply(&forced.world.io);
     forced.convict();
@@ -219,7 +219,7 @@ fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jack
         };
         world.refuse(award.clone(), &[&forced.challenger], error);
     }
-    // Another device's permit, or none, in place of its own.
+    // The address of another device's permit, or of no permit, in place of its own.
     for other in [forced.consumer.wallet(), market::permit::address(&key("another device").pubkey())] {
         let own = market::permit::address(&forced.worker.device);
         let hidden = substituted(&award, &own, &other);
@@ -230,13 +230,13 @@ fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jack
             world.send(award.clone(), &[&forced.challenger]);
         } else {
             world.refuse(award.clone(), &[&forced.challenger], JobsError::PermitSealed);
-            // Whenever it is opened until then, the jackpot is the challenger's, and at once.
+            // Whenever the permit is opened before then, the challenger can be paid at once, with the jackpot.
             world.send(forced.opening(), &[]);
             world.send(award.clone(), &[&forced.challenger]);
             assert_eq!(world.balance(&forced.tokens), 73 * IO);
         }
     }
-    // Where no permit can be meant nobody waits.
+    // Nobody waits where no permit can excuse the error.
     let mut valuable = Forced::without_job();
     valuable.issue(10_000);
     let at_risk = JobTerms {
@@ -252,11 +252,11 @@ fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jack
 #[test]
 fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
     let run = tiny_run(1, Some(LIE));
-    // Another nonce than the secret's.
+    // A nonce that does not follow from the secret.
     let mut plain = Forced::without_job();
     plain.issue(10_000);
     plain.job = delivered(&mut plain.world, &plain.consumer, &plain.worker, 1, &run, 10 * IO);
-    // A permit issued when the job was convicted already, whatever its secret.
+    // A permit issued after the conviction, whatever its secret.
     let mut after = Forced::without_job();
     after.job = delivered(&mut after.world, &after.consumer, &after.worker, 1, &run, 10 * IO);
     after.convict();
@@ -267,7 +267,7 @@ fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
     undrawn.err(1, terms(), &run);
     let hash = undrawn.world.job(&undrawn.job).job_hash;
     assert!(!permit::is_drawn(&SECRET, &hash, Bps::new(1).unwrap()));
-    // A job whose wrong result could be worth something.
+    // A job with a value at risk.
     let mut valuable = Forced::without_job();
     valuable.issue(10_000);
     valuable.err(
@@ -330,7 +330,7 @@ fn only_the_secret_opens_and_only_for_the_device_it_was_sealed_for() {
     forced.convict();
     let wrong = market::permit::open(&forced.job, &forced.worker.device, [0x5F; 32]);
     forced.world.refuse(wrong, &[], JobsError::WrongSecret);
-    // The permit of another device, of the same secret.
+    // Another device's permit with the same secret.
     let (payer, admin, io) = (forced.world.payer.pubkey(), forced.world.admin.clone(), forced.world.io);
     let seal = permit::seal(other.device.as_array(), &SECRET);
     let issue = market::permit::issue(&payer, &admin.pubkey(), &other.device, &io, &forced.purse, seal, 10_000, IO);
@@ -339,7 +339,7 @@ fn only_the_secret_opens_and_only_for_the_device_it_was_sealed_for() {
     let borrowed = substituted(&forced.opening(), &market::permit::address(&forced.worker.device), &theirs);
     let borrowed = substituted(&borrowed, &forced.vault(), &market::permit::vault(&theirs));
     forced.world.refuse(borrowed, &[], JobsError::AccountMismatch);
-    // Nor does the jackpot of another permit.
+    // Nor can the jackpot come from another permit's vault.
     let foreign = substituted(&forced.opening(), &forced.vault(), &market::permit::vault(&theirs));
     forced.world.refuse(foreign, &[], InstructionError::InvalidSeeds);
 }
@@ -363,11 +363,11 @@ fn a_confession_refunds_the_consumer_and_leaves_the_jackpot() {
 }
 
 #[test]
-fn the_first_half_of_the_window_belongs_to_who_looks() {
+fn the_first_half_of_the_window_belongs_to_challengers() {
     let mut forced = Forced::new();
     let revealed = forced.world.now();
     forced.check_confessable_from(revealed.after(150));
-    // After a restart the whole window begins again, and is added to what was left by the clock that went on.
+    // After a restart the whole window begins again by slots, and is added to what was left by unix time.
     let restart = revealed.slot + 1;
     forced.world.restarted_in(restart);
     forced.check_confessable_from(Moment {
@@ -385,7 +385,7 @@ fn no_confession_ends_a_dispute() {
     let confession = forced.confessing(&who.pubkey());
     forced.world.wait(240);
     forced.world.refuse(confession, &[&who], JobsError::DemandsOpen);
-    // The answer leaves two minutes for the next question: one is for challengers, one for the device.
+    // The answer leaves two minutes for the next question: one for challengers, one for the device to confess.
     forced.world.answer(&forced.worker, &job, &run, asked);
     let answered = forced.world.now();
     assert_eq!(forced.world.deadline(&job), answered.after(120));
@@ -393,7 +393,7 @@ fn no_confession_ends_a_dispute() {
 }
 
 #[test]
-fn once_somebody_has_asked_all_but_the_last_minute_is_for_challengers() {
+fn after_a_demand_all_but_the_last_minute_belongs_to_challengers() {
     let mut forced = Forced::new();
     let (who, job, run, revealed) = (forced.challenger.clone(), forced.job, forced.run.clone(), forced.world.now());
     forced.world.ask(&who, &job, Item::ops(0));
@@ -408,7 +408,7 @@ fn no_demand_stops_a_confession_that_is_on_its_way() {
     let confession = forced.confessing(&who.pubkey());
     forced.world.wait(150);
     let asked = forced.world.ask(&who, &job, Item::ops(0));
-    // What nobody answers convicts as ever, as long as nobody confesses.
+    // An unanswered demand still convicts, as long as nobody confesses.
     let mut silent = forced.world.clone();
     silent.go_to(silent.demand(&asked).deadline());
     let compensated = market::token_account(&forced.consumer.wallet(), &silent.io);
@@ -416,14 +416,14 @@ fn no_demand_stops_a_confession_that_is_on_its_way() {
     let silence = market::demand::convict_silence(&who.pubkey(), &job, &forced.consumer.escrow, device, &asked, &compensated);
     silent.send(silence, &[&who]);
     silent.refuse(confession.clone(), &[&who], JobsError::WrongStatus);
-    // The answer lengthens the window, for who asks on, but no confession waits for that.
+    // The answer extends the window for the next question, but a confession does not wait for it.
     forced.world.wait(100);
     forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
     assert_eq!(forced.world.deadline(&job), forced.world.now().after(120));
     forced.world.clone().send(confession.clone(), &[&who]);
     let next = forced.world.ask(&who, &job, Item::page(0, 0, 0));
     forced.world.send(confession, &[&who]);
-    // Whoever has asked gets back what no answer has earned.
+    // The challenger gets back the fees that no answer has earned.
     for demand in [asked, next] {
         let (before, held) = (forced.world.lamports(&who.pubkey()), forced.world.lamports(&demand));
         forced.world.send(market::demand::close(&who.pubkey(), &job, &demand), &[]);
@@ -469,7 +469,7 @@ fn the_authority_alone_issues_a_permit_and_pays_its_jackpot() {
         (permit.device, permit.seal, permit.rate_bps.get()),
         (forced.worker.device, seal, 100)
     );
-    // One at a time.
+    // A device has one permit at a time.
     forced.world.refuse(issue, &[&admin], Failure::ALREADY_IN_USE);
     // The authority may pay the rents itself.
     let close = forced.closing();
@@ -497,7 +497,7 @@ fn the_authority_alone_closes_a_permit_and_gets_back_what_nobody_has_won() {
     forced.world.sweep(&close, &[&admin], &[]);
     forced.world.send(close, &[&admin]);
     assert_eq!(forced.world.balance(&forced.purse), 100 * IO + 3);
-    // The error on its way has no leave any more.
+    // The error that was committed to is no longer permitted.
     forced.convict();
     forced.world.refuse(forced.opening(), &[], Failure::GONE);
 }

@@ -26,7 +26,7 @@ fn fails_for_other_chunks_other_bytes_and_anothers_tree() {
     let other_draw = all
         .run
         .custody_proof(&all.custody(&all.run), party, &slot_hash(slot + 1).to_bytes());
-    // The tree that the worker itself would make: what an auditor has that was handed the root, and asks for the tree afterwards.
+    // The tree with the worker's own salt, which an auditor would have that was handed the root and gets the tree afterwards.
     let job_hash = all.world.job(&all.job).job_hash;
     let handed = all.run.custody(all.worker.device.as_array(), &job_hash);
     let handed = all.run.custody_proof(&handed, party, &seed);
@@ -48,7 +48,7 @@ fn fails_before_the_slot_that_draws_has_a_hash_and_when_that_is_forgotten() {
     let reveal = all.reveal_audit(&run);
     all.world.send(reveal, &[&all.auditor.key]);
     let proof = all.proof();
-    // Sealed and shown before: the evidence takes a slot itself.
+    // Sealed and written before, since evidence itself takes a slot.
     let prove = all.prove(&proof);
     all.world.refuse(prove.clone(), &[], JobsError::AuditNotDue);
     all.world.pass(0, 1);

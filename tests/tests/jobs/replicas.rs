@@ -1,4 +1,4 @@
-//! Replicas on their way, shared by the tests of the instructions about them.
+//! Replicas in each of their states, shared by the tests of the instructions about them.
 
 use ::jobs::JobTerms;
 use chain::market;
@@ -18,7 +18,7 @@ pub(super) struct Replicas {
 }
 
 impl Replicas {
-    /// Open replicas, ids from 5 on.
+    /// Open replicas, with ids from 5.
     pub fn open(replicas: u8) -> Self {
         let mut world = World::new();
         let workers = ["alice", "dora", "erik"].map(|name| world.worker(name)).into();
@@ -32,7 +32,7 @@ impl Replicas {
         }
     }
 
-    /// The same, taken each by its worker.
+    /// The same, each claimed by its worker.
     pub fn claimed(replicas: u8) -> Self {
         let mut all = Self::open(replicas);
         all.world.open_doors();
@@ -67,7 +67,7 @@ impl Replicas {
         self.world.send(claim, &[&self.workers[replica].key]);
     }
 
-    /// A replica taken by the worker of another one.
+    /// Claims a replica with the worker of another one.
     #[track_caller]
     pub fn claim_by(&mut self, worker: usize, replica: usize) {
         let claim = self.world.claiming_replica(&self.workers[worker], &self.jobs, replica);
@@ -85,23 +85,23 @@ impl Replicas {
         self.world.send(revealing(worker, &self.jobs[replica], work), &[&worker.key]);
     }
 
-    /// The call of all reveals, as things stand.
+    /// The instruction that calls the reveals of the replicas that exist now.
     pub fn call(&self) -> Instruction {
         market::job::call_reveals(&self.world.living(&self.jobs))
     }
 
-    /// The agreement of all, as things stand.
+    /// The instruction by which the replicas that exist now agree.
     pub fn agree(&self) -> Instruction {
         market::job::agree_replicas(&self.world.living(&self.jobs))
     }
 
-    /// The payment of one.
+    /// The instruction that pays one replica.
     pub fn settle(&self, cranker: &Address, replica: usize) -> Instruction {
         let worker = &self.workers[replica];
         market::job::settle_job(cranker, &ending(&self.consumer, worker, &self.jobs[replica]), &worker.tokens)
     }
 
-    /// Ends one whose worker is late.
+    /// Ends a replica whose worker is late.
     #[track_caller]
     pub fn time_out(&mut self, replica: usize) {
         let cranker = self.world.wallet("cranker");
@@ -114,11 +114,11 @@ impl Replicas {
     }
 }
 
-/// Another result than the sample.
+/// A result that differs from the sample.
 pub(super) const OTHER: Work = Work {
     traces: [0x7B; 32],
     ..Work::SAMPLE
 };
 
-/// What a unit of the kit's terms costs when it is claimed at once.
+/// Price of a unit under the kit's terms, when the job is claimed at once.
 pub(super) const PRICE: u64 = IO;

@@ -1,4 +1,4 @@
-//! A restart of the cluster gives every deadline that was running its whole allowance again, in both clocks.
+//! A restart of the cluster gives every running deadline its whole allowance again, on both clocks.
 
 use ::jobs::Status;
 use ::jobs::error::JobsError;
@@ -18,7 +18,7 @@ struct Market {
     job: Address,
 }
 
-/// A job that has come to `status`.
+/// A job that has reached `status`.
 fn market(status: Status) -> Market {
     let mut world = World::new();
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
@@ -87,7 +87,7 @@ impl Market {
         })
     }
 
-    /// The deadline after a restart in `restart`, written out once more: the slots count from there, the seconds are given twice.
+    /// The expected deadline after a restart in slot `restart`: slots are counted from there, and the seconds are given twice.
     fn extended(&self, restart: u64) -> Moment {
         let job = self.world.job(&self.job);
         let slots = job.deadline_slot.get() - job.since_slot.get();
@@ -97,7 +97,7 @@ impl Market {
         }
     }
 
-    /// Whether the instruction is refused with `error` exactly while the deadline has (or has not) passed, at both edges of `deadline`.
+    /// Checks that the instruction fails with `error` exactly while `deadline` has (or has not) passed, at both of its edges.
     #[track_caller]
     fn check(&self, (instruction, signer): (Instruction, Arc<Keypair>), deadline: Moment, error: JobsError, refused_when_reached: bool) {
         let failure = tests::Failure::from(error);
@@ -174,7 +174,7 @@ fn an_extension_after_the_restart_keeps_what_the_restart_gave_and_is_given_once(
     };
     assert_eq!(market.world.deadline(&market.job), deadline);
     market.check(market.commit(), deadline, JobsError::DeadlinePassed, true);
-    // The next restart gives it all again.
+    // The next restart gives the whole allowance again.
     let restart = restart + 10;
     market.world.restarted_in(restart);
     market.check(market.commit(), market.extended(restart), JobsError::DeadlinePassed, true);

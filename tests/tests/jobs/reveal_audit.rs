@@ -5,7 +5,7 @@ use protocol::testing::{Rng, Run, honest};
 use solana_signer::Signer;
 use tests::substituted;
 
-/// What comes of other inputs.
+/// The result of other inputs.
 fn other() -> Run {
     Run::new(&graph(), &Rng::new(8), UNITS, &honest)
 }
@@ -15,7 +15,7 @@ fn shows_whether_the_auditor_has_the_workers_result() {
     for (run, agrees) in [(Audited::claimed(0).run.as_ref(), true), (&other(), false)] {
         let mut all = Audited::sealed_to(run);
         let reveal = all.reveal_audit(run);
-        // Not before the worker: it could still change its mind.
+        // The auditor cannot reveal before the worker, which could still choose not to.
         all.world.refuse(reveal.clone(), &[&all.auditor.key], JobsError::WrongStatus);
         all.reveal();
         all.world.sweep(&reveal, &[&all.auditor.key], &[]);

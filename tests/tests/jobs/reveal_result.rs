@@ -121,7 +121,7 @@ fn a_copied_commitment_is_worth_nothing_to_another_device_or_job() {
     world.claim(&worker, &job);
     world.claim(&copier, &another);
     world.commit(&worker, &job);
-    // The copier posts what it saw, and learns the opening when the worker reveals.
+    // The copier posts the commitment that it saw, and learns the opening when the worker reveals.
     let seen = world.job(&job).commitment;
     world.send(
         market::job::commit_result(&copier.key.pubkey(), &another, &copier.device, seen),

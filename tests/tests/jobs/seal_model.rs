@@ -8,7 +8,7 @@ use protocol::trace::Checkpoints;
 use solana_signer::Signer;
 use tests::{Failure, World, substituted, tiny_model};
 
-/// A chain of three ops, its MODEL hash and the facts it hashes.
+/// A chain of three ops, with its MODEL hash and the facts that are hashed.
 fn deep_model() -> (Shape, Vec<OpDescriptor>, GraphFacts, [u8; 32]) {
     let input = Shape::new(2, 2, 4);
     let up = |id: u16, side: u16| OpDescriptor {
@@ -61,7 +61,7 @@ fn a_complete_draft_becomes_the_model_that_clients_hash() {
         (1, input.to_bytes(), ops[2].output.to_bytes())
     );
     assert_eq!(model.inputs[1..], [[0; Shape::BYTES]; 3]);
-    // The draft's rent is back: what is left is the model's.
+    // The draft's rent has returned: the difference is the model's.
     assert_eq!(before - world.lamports(&wallet), world.rent(size_of::<::jobs::Model>() + 8));
     world.refuse(seal, &[&registrar], Failure::GONE);
 }
@@ -104,7 +104,7 @@ fn fails_before_all_ops_arrived() {
     );
 }
 
-/// The interval is part of what a model is named by.
+/// The interval is part of a model's hash.
 #[test]
 fn checkpoints_are_as_far_apart_as_the_name_says_and_leave_another_before_the_last() {
     let mut world = World::new();
@@ -129,7 +129,7 @@ fn checkpoints_are_as_far_apart_as_the_name_says_and_leave_another_before_the_la
     world.send(market::job::seal_model(&wallet, &hash, 2), &[&registrar]);
     let model = world.books().models[&market::job::model(&hash)];
     assert_eq!(model.checkpoints(), Checkpoints::new(3, 2));
-    // So far apart that the last op's is the only one, whatever it is named.
+    // An interval that leaves only the last op is refused, whatever hash is named.
     let hash = drafted(&mut world, 3);
     world.refuse(
         market::job::seal_model(&wallet, &hash, 3),

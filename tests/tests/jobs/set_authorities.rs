@@ -17,7 +17,7 @@ fn replaces_both_keys_and_the_treasury() {
         (config.authority, config.guardian, config.treasury),
         (next.pubkey(), guardian.pubkey(), treasury.pubkey())
     );
-    // The old authority is out, also for the same instruction again.
+    // The old authority has no more power, not even to repeat the instruction.
     world.refuse(set, &[&admin], JobsError::NotAuthority);
     world.send(market::job::set_parameters(&next.pubkey(), Parameters::PUBLISHED), &[&next]);
 }

@@ -53,7 +53,7 @@ fn pays_the_supplier_owes_the_fees_frees_the_rest_and_releases_the_bond() {
 fn anyone_may_call_the_consumer_and_the_worker_included() {
     let mut world = World::new();
     let (worker, consumer, job) = due(&mut world);
-    // A caller's wallet must be able to exist; only then can it hold a bounty.
+    // The caller's wallet needs rent of its own to be able to hold a bounty.
     world.give_sol(&worker.key.pubkey(), 1_000_000);
     for cranker in [&consumer.owner, &worker.owner, &worker.key] {
         let mut world = world.clone();
@@ -125,7 +125,7 @@ fn fails_with_an_escrow_vault_consumer_or_device_of_somebody_else() {
     let (worker, consumer, job) = due(&mut world);
     let (thief, other) = (world.consumer("thief"), world.worker("carol"));
     let valid = settle(&thief.wallet(), &worker, &consumer, &job);
-    // One wallet may stand as caller and consumer, so the thief calls with another one here.
+    // Caller and consumer may be one wallet, so the thief calls with another one here.
     let cranker = world.wallet("cranker");
     let by_cranker = settle(&cranker.pubkey(), &worker, &consumer, &job);
     let refused: [(Instruction, Failure); 4] = [

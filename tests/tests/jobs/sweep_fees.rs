@@ -24,7 +24,7 @@ fn treasury(world: &mut World) -> solana_address::Address {
 }
 
 #[test]
-fn burns_the_burns_part_and_moves_the_rest_to_the_treasury() {
+fn burns_the_burn_share_and_moves_the_rest_to_the_treasury() {
     let mut world = World::new();
     let (consumer, treasury) = (owing(&mut world, "bob"), treasury(&mut world));
     let sweep = market::job::sweep_fees(&consumer.escrow, &consumer.mint, &treasury);

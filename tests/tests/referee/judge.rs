@@ -5,7 +5,7 @@ use referee::error::RefereeError;
 use solana_signer::Signer;
 use tests::{World, claim, key};
 
-/// The verdict in a transaction's return data, as the runtime logs it.
+/// The verdict from a transaction's return data.
 fn verdict(world: &mut World, evidence: &solana_address::Address, claim: referee::Claim) -> Verdict {
     let receipt = world.send(market::judge(evidence, claim), &[]);
     Verdict::from_bytes(&receipt.return_data).expect("a verdict")
@@ -67,7 +67,7 @@ fn fails_for_bytes_that_are_no_evidence_about_the_claim() {
         bytes[at] = value;
         bytes
     };
-    // The output of an exhibit of another job's: its trace is not this worker's, its output neither.
+    // Evidence of another job, whose trace and outputs are not this worker's.
     let cases = [
         (good[..good.len() - 1].to_vec(), RefereeError::MalformedEvidence),
         ([&good[..], &[0]].concat(), RefereeError::MalformedEvidence),
@@ -82,7 +82,7 @@ fn fails_for_bytes_that_are_no_evidence_about_the_claim() {
         let evidence = world.show(&challenger, &subject, &bytes);
         world.refuse(market::judge(&evidence, claim(&run.claim)), &[], error);
     }
-    // A bit flipped where the protocol says that it spoils an opening: op 0 reads the job's input and constants of the model's.
+    // A flipped bit at a position where the protocol says that it spoils an opening: op 0 reads the job's input and constants of the model.
     let opened = run.element(1, 0, 0);
     let openings = [
         (Invalid::Input, RefereeError::InputMismatch),

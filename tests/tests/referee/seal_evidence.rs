@@ -26,7 +26,7 @@ fn the_challenger_pays_the_rent_of_the_announced_length() {
     let paid = before - world.lamports(&challenger.pubkey());
     let whole = world.account(&address).unwrap().data.len();
     assert_eq!((paid, paid), (world.lamports(&address), world.rent(whole)));
-    // With less there is no seal.
+    // With less SOL the seal fails.
     let mut poor = world.account(&challenger.pubkey()).unwrap();
     poor.lamports = paid - 1;
     world.plant(challenger.pubkey(), poor);
@@ -52,7 +52,7 @@ fn fails_for_a_seal_in_use_and_is_nobody_elses() {
     let seal = world.seal(&challenger, &subject, b"evidence");
     let again = market::seal_evidence(&challenger.pubkey(), &subject, seal, 8);
     world.refuse(again, &[&challenger], Failure::ALREADY_IN_USE);
-    // A copier can take the seal, but never complete it: it binds the challenger's key.
+    // A copier can use the same seal, but never complete it, since it binds the challenger's key.
     world.send(market::seal_evidence(&copier.pubkey(), &subject, seal, 8), &[&copier]);
     world.pass(0, 1);
     let write = market::write_evidence(&copier.pubkey(), &seal, 0, b"evidence".to_vec());

@@ -32,7 +32,7 @@ fn after_a_crash_the_challenger_goes_on_at_the_accounts_number_of_bytes() {
     assert_eq!((written.as_slice(), evidence.complete.get()), (bytes.as_slice(), true));
 }
 
-/// However the bytes are cut, they arrive as they are.
+/// However the bytes are cut into pieces, they arrive unchanged.
 #[test]
 fn pieces_of_any_length_follow_each_other() {
     let rng = Rng::new(20_261_128);

@@ -1,4 +1,4 @@
-//! People who want what is not theirs.
+//! Attackers who want what is not theirs.
 
 use chain::market;
 use jobs::JobTerms;
@@ -14,7 +14,7 @@ use tests::{GPU, Work, World, ending, key, substituted, terms};
 fn a_forged_device_claims_nothing_and_gets_paid_nothing() {
     let mut world = World::new();
     let (worker, consumer, thief) = (world.worker("alice"), world.consumer("bob"), world.wallet("thief"));
-    // The worker's account with the thief's key and wallet in it, owned by a program of the thief's.
+    // The worker's account with the thief's key and wallet in it, owned by the thief's program.
     let mut forged = world.account(&worker.device).unwrap();
     for theirs in [worker.key.pubkey(), worker.wallet()] {
         let at = forged.data.windows(32).position(|bytes| bytes == theirs.as_ref()).unwrap();
@@ -50,7 +50,7 @@ fn a_forged_config_lowers_no_bond_and_names_no_treasury() {
     let forge = |world: &mut World, real| {
         let fake = key(&format!("forged {real}")).pubkey();
         let mut account = world.account(&real).unwrap();
-        // Every key in it becomes the thief's.
+        // Every key in it is replaced by the thief's.
         for start in (8..account.data.len() - 32).step_by(32).take(4) {
             account.data[start..start + 32].copy_from_slice(thief.wallet().as_ref());
         }
@@ -93,14 +93,14 @@ fn a_program_of_the_thief_cannot_stand_in_for_token_or_staking() {
     world.wait_for_deadline(&job);
     let settle = market::job::settle_job(&thief.pubkey(), &ending(&consumer, &worker, &job), &worker.tokens);
     for real in [spl_token_interface::ID, staking::ID] {
-        // The jobs program itself is executable and does nothing useful here.
+        // The jobs program itself is executable, and does nothing useful here.
         let spoofed = substituted(&settle, &real, &jobs::ID);
         world.refuse(spoofed, &[&thief], InstructionError::IncorrectProgramId);
     }
 }
 
 #[test]
-fn nobody_plays_the_jobs_program_before_staking() {
+fn nobody_can_pose_as_the_jobs_program() {
     let mut world = World::new();
     let (worker, consumer) = (world.worker("alice"), world.consumer("bob"));
     let job = world.open(&consumer, 1, terms());
@@ -116,7 +116,7 @@ fn nobody_plays_the_jobs_program_before_staking() {
         accounts: anchor_lang::ToAccountMetas::to_account_metas(&accounts, None),
         data: anchor_lang::InstructionData::data(&staking::instruction::ReleaseBond { bond: 10 * IO }),
     };
-    // The right address without its signature, and a signature of another.
+    // The right address without its signature, and another signer.
     let unsigned = tests::signer_cleared(&release(accounts), &market::job::authority());
     world.refuse(unsigned.clone(), &[], InstructionError::MissingRequiredSignature);
     let mut own = substituted(&unsigned, &market::job::authority(), &thief.pubkey());
@@ -130,7 +130,8 @@ fn a_job_swapped_under_a_worker_that_has_decided_costs_it_nothing() {
     let (worker, consumer, cranker) = (world.worker("alice"), world.consumer("bob"), world.wallet("cranker"));
     let job = world.open(&consumer, 7, terms());
     let decided = world.claiming(&worker, &job, IO);
-    // While the worker waits for its door: all it has free as the bond, and a second for the run.
+    // While the worker waits to be admitted, the consumer opens a job that asks for all its free stake as bond and gives it one second to
+    // run.
     let trap = JobTerms {
         bond: 1_000 * IO,
         run_seconds: 1,
@@ -143,7 +144,7 @@ fn a_job_swapped_under_a_worker_that_has_decided_costs_it_nothing() {
     world.send_all(&swap, &[&consumer.owner]);
     world.open_doors();
     let before = world.account(&worker.device);
-    // What the trap would have done to a worker that says yes to it.
+    // What the trap does to a worker that claims it.
     let mut trapped = world.clone();
     trapped.send(trapped.claiming(&worker, &job, IO), &[&worker.key]);
     trapped.wait_for_deadline(&job);
@@ -153,7 +154,7 @@ fn a_job_swapped_under_a_worker_that_has_decided_costs_it_nothing() {
 
     world.refuse(decided, &[&worker.key], JobsError::TermsChanged);
     assert_eq!(world.account(&worker.device), before);
-    // Nor does it stop the worker's next job.
+    // Nor does it block the worker's next job.
     let next = world.open(&consumer, 8, terms());
     world.work(&worker, &next);
 }
@@ -169,7 +170,7 @@ fn an_old_commitment_opens_nothing_in_a_new_job_of_the_same_id() {
     let settle = market::job::settle_job(&worker.wallet(), &ending(&consumer, &worker, &job), &worker.tokens);
     world.send(settle, &[&worker.owner]);
 
-    // Same consumer, id, model, inputs and terms: the worker hopes to be paid twice for one result.
+    // With the same consumer, id, model, inputs and terms, the worker hopes to be paid twice for one result.
     let again = world.open(&consumer, 1, terms());
     assert_eq!(again, job);
     assert_ne!(world.job(&job).job_hash, old_hash);
@@ -195,7 +196,7 @@ fn tokens_sent_to_vaults_belong_to_nobody_until_the_accounts_close() {
     world.wait_for_deadline(&job);
     let settle = market::job::settle_job(&worker.wallet(), &ending(&consumer, &worker, &job), &worker.tokens);
     world.send(settle, &[&worker.owner]);
-    // Nothing of the gifts can be staked, bonded, spent or taken.
+    // The gifts cannot be staked, bonded, spent or taken.
     let overflow = market::stake::withdraw_overflow(&worker.wallet(), &worker.device, GPU, &worker.tokens, 600 * IO + 1);
     world.refuse(overflow, &[&worker.owner], StakingError::ExceedsOverflow);
     let free = world.escrow(&consumer.escrow).free.get();
@@ -238,7 +239,7 @@ fn a_payout_wallet_that_is_the_escrow_itself_keeps_nobodys_money() {
         &[&worker.owner],
     );
     world.wait_for_deadline(&job);
-    // The vault cannot pay itself, but any other account of that wallet can be paid: the job does not hang.
+    // The vault cannot pay itself, but any other account of that wallet can be paid, so the job can be settled.
     let elsewhere = world.give_tokens(&consumer.escrow, &consumer.mint, 0);
     let settle = market::job::settle_job(&cranker.pubkey(), &ending(&consumer, &worker, &job), &elsewhere);
     world.send(settle, &[&cranker]);
@@ -258,7 +259,7 @@ fn data_behind_the_arguments_changes_nothing_and_missing_data_is_refused() {
     world.refuse(unknown, &[&consumer.owner], InstructionError::InvalidInstructionData);
     let mut few = withdraw.clone();
     few.accounts.pop();
-    #[allow(deprecated)] // Anchor still answers by this name.
+    #[allow(deprecated)] // Anchor still returns this error.
     world.refuse(few, &[&consumer.owner], InstructionError::NotEnoughAccountKeys);
     let mut long = withdraw;
     long.data.extend([0xFF; 8]);

@@ -1,4 +1,4 @@
-//! A job is done and paid: who has how much before and after.
+//! A job that is done and paid, with all balances before and after.
 
 use chain::market;
 use jobs::Status;
@@ -17,7 +17,7 @@ fn a_job_in_io_pays_everyone_to_the_base_unit() {
     let job_rent = world.rent(size_of::<jobs::Job>() + 8);
     let before_opening = world.lamports(&consumer.wallet());
     let job = world.open(&consumer, 7, terms());
-    // 10 units at no more than 2 $IO, and 0.25 % on top.
+    // 10 units at no more than 2 $IO each, plus 0.25 %.
     let highest = 20 * IO + 5_000_000;
     assert_eq!(world.escrow(&consumer.escrow).locked.get(), highest);
     assert_eq!(world.escrow(&consumer.escrow).free.get(), 1_000 * IO - highest);
@@ -28,7 +28,7 @@ fn a_job_in_io_pays_everyone_to_the_base_unit() {
     );
     assert_eq!(world.lamports(&job), job_rent + 10_000);
 
-    // Half-way through the auction the price stands at 1.5 $IO.
+    // Half-way through the auction the price is 1.5 $IO.
     world.wait(30);
     world.claim(&worker, &job);
     let claimed = world.job(&job);
@@ -50,7 +50,7 @@ fn a_job_in_io_pays_everyone_to_the_base_unit() {
         &[&cranker],
     );
 
-    // 15 $IO: each side bears 0.0375 $IO of fees.
+    // Of 15 $IO each side bears 0.0375 $IO of fees.
     let side = 3_750_000;
     assert_eq!(world.balance(&worker.tokens) - wallet, 15 * IO - side);
     let escrow = world.escrow(&consumer.escrow);
@@ -75,13 +75,13 @@ fn a_job_in_io_pays_everyone_to_the_base_unit() {
     );
     assert_eq!(device.own_stake.get(), 1_000 * IO);
 
-    // Half of the fees burn, half are the treasury's.
+    // Half of the fees burn, half go to the treasury.
     let treasury = world.give_tokens(&world.treasury.clone(), &world.io.clone(), 0);
     world.send(market::job::sweep_fees(&consumer.escrow, &world.io, &treasury), &[]);
     assert_eq!(world.balance(&treasury), side);
     assert_eq!(supply - world.supply(&world.io), side);
 
-    // And the consumer leaves with all the rest.
+    // The consumer withdraws all the rest.
     let rest = world.escrow(&consumer.escrow).free.get();
     world.send(
         market::job::withdraw(&consumer.wallet(), &consumer.escrow, &consumer.tokens, rest),
@@ -109,7 +109,7 @@ fn a_job_in_another_mint_costs_each_side_two_percent_more() {
         &[&worker.owner],
     );
 
-    // 20 units of money: 0.25 % and 2 % of it on each side.
+    // Each side bears 0.25 % and 2 % of 20 tokens.
     let side = 20 * IO * 225 / 10_000;
     assert_eq!(world.balance(&payout), 20 * IO - side);
     let escrow = world.escrow(&consumer.escrow);

@@ -1,4 +1,4 @@
-//! Several parties do valid and invalid things in random order; a model of a page predicts which succeed and every balance after each.
+//! Several parties do valid and invalid things in random order; a short model predicts which of them succeed, and every balance after each.
 
 use chain::market;
 use jobs::{JobTerms, Parameters, Status};
@@ -14,7 +14,7 @@ const STEPS: usize = 250;
 const SEEDS: u64 = 12;
 const PARTIES: usize = 2;
 const IDS: u64 = 3;
-/// Few enough eyes that many a job's price asks for more than its terms do.
+/// Presumed chance of recomputation, so low that many a job's price requires a larger bond than its terms do.
 const WATCH: u16 = 4_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ enum Action {
 
 fn random_action(rng: &mut fastrand::Rng) -> Action {
     let (worker, consumer, id) = (rng.usize(..PARTIES), rng.usize(..PARTIES), rng.u64(..IDS));
-    // Mostly sensible amounts, sometimes the edges.
+    // Mostly sensible amounts, sometimes extreme ones.
     let amount = *rng.choice(&[0, 1, IO, 7 * IO, 300 * IO, u64::MAX]).unwrap();
     match rng.u32(..24) {
         0 => Action::Deposit { consumer, amount },
@@ -189,7 +189,7 @@ struct JobBooks {
     worker: usize,
 }
 
-/// The whole market in plain numbers.
+/// The model: the whole market in plain numbers.
 #[derive(Clone, Debug, Default)]
 struct Model {
     consumers: [ConsumerBooks; PARTIES],
@@ -199,7 +199,7 @@ struct Model {
     burned: u64,
 }
 
-/// What one side bears on top of, or out of, a price.
+/// Fee that each side bears, on top of or out of a price.
 fn side(base: u64) -> u64 {
     (u128::from(base) * 25).div_ceil(10_000) as u64
 }
@@ -209,7 +209,7 @@ fn highest_cost(terms: &JobTerms) -> u64 {
     base + side(base)
 }
 
-/// The terms' bond, or the smallest with (1 − β) S > c/(pq) − f: c = 0.8 f, q = 0.99, β = 0.3.
+/// The terms' bond or, if larger, the smallest with (1 − β) S > c/(pq) − f: c = 0.8 f, q = 0.99, β = 0.3.
 fn bond(terms: &JobTerms, price: u64) -> u64 {
     let (f, p) = (i128::from(price) * i128::from(terms.units), i128::from(WATCH));
     let gain = 8 * f * 1_000_000 - 10 * f * 99 * p;
@@ -222,7 +222,7 @@ fn late(now: Moment, deadline: Moment) -> bool {
 }
 
 impl Model {
-    /// The model after `action`, or nothing when it must fail.
+    /// The model after `action`; `None` when the action must fail.
     fn after(&self, action: Action, now: Moment) -> Option<Self> {
         let mut next = self.clone();
         let done = next.apply(action, now);
@@ -241,23 +241,7 @@ impl Model {
                 books.free = books.free.checked_sub(nonzero(amount)?)?;
                 books.tokens += amount;
             }
-            Action::Open { consumer, id, terms } => {
-                let valid = terms.units > 0 && terms.start_price <= terms.max_price && terms.bond >= IO;
-                let free = valid && !self.jobs.contains_key(&(consumer, id));
-                let books = &mut self.consumers[consumer];
-                books.free = books.free.checked_sub(highest_cost(&terms)).filter(|_| free)?;
-                books.locked += highest_cost(&terms);
-                let job = JobBooks {
-                    terms,
-                    opened: now,
-                    deadline: now.after(terms.open_seconds),
-                    status: Status::Open,
-                    price: 0,
-                    bond: terms.bond,
-                    worker: 0,
-                };
-                self.jobs.insert((consumer, id), job);
-            }
+            Action::Open { consumer, id, terms } => self.open(consumer, id, terms, now)?,
             Action::Cancel { consumer, id } => {
                 self.jobs.get(&(consumer, id)).filter(|job| job.status == Status::Open)?;
                 self.refund(consumer, id);
@@ -295,73 +279,46 @@ impl Model {
                 consumer,
                 id,
                 payout,
-            } => {
-                let job = self.jobs.get(&(consumer, id))?.clone();
-                let due = job.status == Status::Revealed && job.worker == worker && payout == worker && late(now, job.deadline);
-                due.then_some(())?;
-                let base = job.price * u64::from(job.terms.units);
-                let gets = base.saturating_sub(side(base));
-                self.refund(consumer, id);
-                let books = &mut self.consumers[consumer];
-                books.free -= base + side(base);
-                books.fees += base + side(base) - gets;
-                let books = &mut self.workers[worker];
-                books.tokens += gets;
-                books.bonds -= job.bond;
-                books.done += 1;
-            }
+            } => self.settle(worker, (consumer, id), payout, now)?,
             Action::Expire { consumer, id } => {
                 self.jobs
                     .get(&(consumer, id))
                     .filter(|job| job.status == Status::Open && late(now, job.deadline))?;
                 self.refund(consumer, id);
             }
-            Action::Timeout { worker, consumer, id } => {
-                let job = self.jobs.get(&(consumer, id))?.clone();
-                let running = matches!(job.status, Status::Assigned | Status::Committed) && job.worker == worker;
-                (running && late(now, job.deadline)).then_some(())?;
-                self.refund(consumer, id);
-                let penalty = job.bond.div_ceil(20);
-                let books = &mut self.workers[worker];
-                books.bonds -= job.bond;
-                books.own -= penalty;
-                books.forfeited += penalty;
-                books.missed += 1;
-            }
+            Action::Timeout { worker, consumer, id } => self.time_out(worker, (consumer, id), now)?,
             Action::Sweep { consumer } => {
                 let fees = std::mem::take(&mut self.consumers[consumer].fees);
                 self.burned += nonzero(fees)?.div_ceil(2);
                 self.treasury += fees / 2;
             }
-            Action::Stake { worker, amount } => {
-                let books = &mut self.workers[worker];
-                (books.cooling == 0).then_some(())?;
-                books.tokens = books.tokens.checked_sub(nonzero(amount)?)?;
-                books.own += amount;
-            }
-            Action::Overflow { worker, amount } => {
-                let books = &mut self.workers[worker];
-                let most = books.own.saturating_sub(GPU_MINIMUM.max(books.bonds));
-                (nonzero(amount)? <= most).then_some(())?;
-                books.own -= amount;
-                books.tokens += amount;
-            }
-            Action::Unstake { worker } => {
-                let books = &mut self.workers[worker];
-                (books.own > 0 && books.bonds == 0).then_some(())?;
-                books.cooling = std::mem::take(&mut books.own);
-                books.cooldown_ends = now.unix + 14 * 86_400;
-            }
-            Action::Collect { worker } => {
-                let books = &mut self.workers[worker];
-                (books.cooling > 0 && now.unix >= books.cooldown_ends).then_some(())?;
-                books.tokens += std::mem::take(&mut books.cooling);
-                books.cooldown_ends = 0;
-            }
+            Action::Stake { worker, amount } => self.workers[worker].stake(amount)?,
+            Action::Overflow { worker, amount } => self.workers[worker].withdraw_overflow(amount)?,
+            Action::Unstake { worker } => self.workers[worker].unstake(now)?,
+            Action::Collect { worker } => self.workers[worker].collect(now)?,
             Action::Burn { worker } => {
                 self.burned += nonzero(std::mem::take(&mut self.workers[worker].forfeited))?;
             }
         }
+        Some(())
+    }
+
+    fn open(&mut self, consumer: usize, id: u64, terms: JobTerms, now: Moment) -> Option<()> {
+        let valid = terms.units > 0 && terms.start_price <= terms.max_price && terms.bond >= IO;
+        let free = valid && !self.jobs.contains_key(&(consumer, id));
+        let books = &mut self.consumers[consumer];
+        books.free = books.free.checked_sub(highest_cost(&terms)).filter(|_| free)?;
+        books.locked += highest_cost(&terms);
+        let job = JobBooks {
+            terms,
+            opened: now,
+            deadline: now.after(terms.open_seconds),
+            status: Status::Open,
+            price: 0,
+            bond: terms.bond,
+            worker: 0,
+        };
+        self.jobs.insert((consumer, id), job);
         Some(())
     }
 
@@ -381,12 +338,74 @@ impl Model {
         Some(())
     }
 
-    /// Ends a job with its whole lock free again.
+    fn settle(&mut self, worker: usize, (consumer, id): (usize, u64), payout: usize, now: Moment) -> Option<()> {
+        let job = self.jobs.get(&(consumer, id))?.clone();
+        let due = job.status == Status::Revealed && job.worker == worker && payout == worker && late(now, job.deadline);
+        due.then_some(())?;
+        let base = job.price * u64::from(job.terms.units);
+        let gets = base.saturating_sub(side(base));
+        self.refund(consumer, id);
+        let books = &mut self.consumers[consumer];
+        books.free -= base + side(base);
+        books.fees += base + side(base) - gets;
+        let books = &mut self.workers[worker];
+        books.tokens += gets;
+        books.bonds -= job.bond;
+        books.done += 1;
+        Some(())
+    }
+
+    fn time_out(&mut self, worker: usize, (consumer, id): (usize, u64), now: Moment) -> Option<()> {
+        let job = self.jobs.get(&(consumer, id))?.clone();
+        let running = matches!(job.status, Status::Assigned | Status::Committed) && job.worker == worker;
+        (running && late(now, job.deadline)).then_some(())?;
+        self.refund(consumer, id);
+        let penalty = job.bond.div_ceil(20);
+        let books = &mut self.workers[worker];
+        books.bonds -= job.bond;
+        books.own -= penalty;
+        books.forfeited += penalty;
+        books.missed += 1;
+        Some(())
+    }
+
+    /// Ends a job and frees its whole lock.
     fn refund(&mut self, consumer: usize, id: u64) {
         let job = self.jobs.remove(&(consumer, id)).unwrap();
         let books = &mut self.consumers[consumer];
         books.locked -= highest_cost(&job.terms);
         books.free += highest_cost(&job.terms);
+    }
+}
+
+impl WorkerBooks {
+    fn stake(&mut self, amount: u64) -> Option<()> {
+        (self.cooling == 0).then_some(())?;
+        self.tokens = self.tokens.checked_sub(nonzero(amount)?)?;
+        self.own += amount;
+        Some(())
+    }
+
+    fn withdraw_overflow(&mut self, amount: u64) -> Option<()> {
+        let most = self.own.saturating_sub(GPU_MINIMUM.max(self.bonds));
+        (nonzero(amount)? <= most).then_some(())?;
+        self.own -= amount;
+        self.tokens += amount;
+        Some(())
+    }
+
+    fn unstake(&mut self, now: Moment) -> Option<()> {
+        (self.own > 0 && self.bonds == 0).then_some(())?;
+        self.cooling = std::mem::take(&mut self.own);
+        self.cooldown_ends = now.unix + 14 * 86_400;
+        Some(())
+    }
+
+    fn collect(&mut self, now: Moment) -> Option<()> {
+        (self.cooling > 0 && now.unix >= self.cooldown_ends).then_some(())?;
+        self.tokens += std::mem::take(&mut self.cooling);
+        self.cooldown_ends = 0;
+        Some(())
     }
 }
 
@@ -408,7 +427,7 @@ impl Chain {
     fn new() -> Self {
         let mut world = World::new();
         let admin = world.admin.clone();
-        // Sortition has its own tests; here everyone may claim with the first hash.
+        // Sortition has its own tests; here every device may claim from the first slot hash on.
         let parameters = Parameters {
             sortition_slots: 0,
             watch_bps: WATCH,
@@ -430,7 +449,7 @@ impl Chain {
         }
     }
 
-    /// The books as the chain has them, jobs aside: the audit compares those with the sums.
+    /// The balances on the chain, without jobs, which the kit's audit compares with the sums.
     fn books(&self) -> Model {
         let consumers = self.consumers.each_ref().map(|consumer| {
             let escrow = self.world.escrow(&consumer.escrow);
@@ -564,7 +583,7 @@ impl Chain {
         }
     }
 
-    /// Runs the action; the chain's answer, with its logs when it refuses.
+    /// Runs the action on the chain; returns the error and logs if it fails.
     fn run(&mut self, action: Action) -> Result<(), String> {
         let (instruction, signer) = self.instruction(action);
         let signs = instruction.accounts.iter().any(|meta| meta.is_signer);

@@ -1,4 +1,4 @@
-//! Jobs that end without a payment, and jobs that several want.
+//! Jobs that end without a payment, and jobs that several devices want.
 
 use chain::market;
 use jobs::error::JobsError;
@@ -8,7 +8,7 @@ use solana_signer::Signer;
 use tests::{PARAMETERS, World, ending, terms};
 
 #[test]
-fn nobody_claims_and_anyone_ends_it() {
+fn a_job_that_nobody_claims_is_ended_by_anyone() {
     let mut world = World::new();
     let (worker, consumer, cranker) = (world.worker("alice"), world.consumer("bob"), world.wallet("carol"));
     let job = world.open(&consumer, 1, terms());
@@ -20,12 +20,12 @@ fn nobody_claims_and_anyone_ends_it() {
         &[&cranker],
     );
     assert_eq!(world.escrow(&consumer.escrow).free.get(), 1_000 * IO);
-    // The id is free again.
+    // The id can be used again.
     world.open(&consumer, 1, terms());
 }
 
 #[test]
-fn the_consumer_changes_its_mind() {
+fn the_consumer_cancels_a_job() {
     let mut world = World::new();
     let consumer = world.consumer("bob");
     let sol = world.lamports(&consumer.wallet());
@@ -59,7 +59,7 @@ fn a_late_commit_costs_the_worker_five_percent_of_its_bond_which_burns() {
     assert_eq!(world.escrow(&consumer.escrow).free.get(), 1_000 * IO, "the consumer is whole");
     world.send(market::stake::burn_forfeited(&worker.device, &io), &[]);
     assert_eq!(supply - world.supply(&io), IO / 2);
-    // The rest of the stake is the owner's to take.
+    // The owner can withdraw the rest of the stake.
     world.send(market::stake::unstake(&worker.wallet(), &worker.device), &[&worker.owner]);
     world.wait(14 * 86_400);
     world.send(
@@ -120,7 +120,7 @@ fn two_devices_race_and_the_loser_loses_nothing() {
     world.refuse(late, &[&second.key], JobsError::WrongStatus);
     let loser = world.device(&second.device);
     assert_eq!((loser.locked_bond.get(), loser.open_jobs.get()), (0, 0));
-    // Both at work on different jobs, each is paid for its own.
+    // Both work on different jobs, and each is paid for its own.
     let another = world.open(&consumer, 2, terms());
     world.work(&second, &another);
     world.commit(&first, &job);

@@ -6,14 +6,14 @@ use staking::RewardRules;
 use staking::error::StakingError;
 use tests::{RULES, Worker, World, terms};
 
-/// Everybody is called at every beacon.
+/// Rules under which every beacon calls every device.
 const ALL: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
 
 fn answer(worker: &Worker, hour: i64, index: u8) -> Instruction {
     reward::answer(&worker.key.pubkey(), &worker.device, hour, index, Some([7; 32]))
 }
 
-/// A device in an hour whose first beacon was recorded just now.
+/// A device, in an hour whose first beacon has just been recorded.
 fn called(rules: RewardRules) -> (World, Worker, i64) {
     let mut world = World::new();
     let alice = world.worker("alice");
@@ -25,7 +25,7 @@ fn called(rules: RewardRules) -> (World, Worker, i64) {
 }
 
 #[test]
-fn is_the_hot_keys_alone_once() {
+fn only_the_hot_key_answers_and_only_once() {
     let (mut world, alice, hour) = called(ALL);
     let other = world.newcomer("bob");
     let stolen = reward::answer(&other.key.pubkey(), &alice.device, hour, 0, Some([7; 32]));
@@ -39,7 +39,7 @@ fn is_the_hot_keys_alone_once() {
 
 /// F7: a device without a job shows the root of its work, and one with a job need not.
 #[test]
-fn with_its_work_unless_it_has_a_job() {
+fn shows_its_work_unless_it_has_a_job() {
     let (mut world, alice, hour) = called(ALL);
     let nothing = reward::answer(&alice.key.pubkey(), &alice.device, hour, 0, None);
     world.refuse(nothing.clone(), &[&alice.key], StakingError::WorkAsked);
@@ -52,7 +52,7 @@ fn with_its_work_unless_it_has_a_job() {
 }
 
 #[test]
-fn in_time_to_the_second() {
+fn an_answer_is_in_time_to_the_second() {
     let (world, alice, hour) = called(ALL);
     for (seconds, in_time) in [(59, true), (60, true), (61, false)] {
         let mut world = world.clone();
@@ -66,23 +66,23 @@ fn in_time_to_the_second() {
 }
 
 #[test]
-fn only_what_was_called() {
+fn fails_for_a_beacon_that_did_not_call_the_device() {
     let (mut world, alice, hour) = called(RewardRules { call_bps: 0, ..RULES });
     world.refuse(answer(&alice, hour, 0), &[&alice.key], StakingError::NotCalled);
     let (mut world, alice, hour) = called(ALL);
-    // Not recorded yet, and never.
+    // A beacon that is not recorded yet, and one that does not exist.
     world.refuse(answer(&alice, hour, 1), &[&alice.key], StakingError::NotCalled);
     world.refuse(answer(&alice, hour, 12), &[&alice.key], StakingError::NoSuchBeacon);
 }
 
-/// L3: an answer counts for its own hour, beacon and device; what was answered an hour ago says nothing about this one.
+/// L3: an answer counts for its own hour, beacon and device; the answers of an hour ago do not count for this one.
 #[test]
 fn answers_of_one_hour_are_none_of_another() {
     let (mut world, alice, first) = called(ALL);
     world.send(answer(&alice, first, 0), &[&alice.key]);
     // The last beacon of the hour is answered after the next hour's first.
     world.go_to_second(first, 3_400);
-    // Slots are slow here.
+    // Slots are slower than nominal here.
     world.pass(190, 1);
     world.send(reward::record_beacon(first, 11), &[]);
     world.go_to_second(first, 3_600);
@@ -94,7 +94,7 @@ fn answers_of_one_hour_are_none_of_another() {
     let device = world.device(&alice.device);
     assert_eq!((device.answers.get(), device.answers_before.get()), (1, 1 | 1 << 11));
     world.refuse(answer(&alice, first, 11), &[&alice.key], StakingError::CallAnswered);
-    // Two hours on, nothing of them is left.
+    // Two hours later the device keeps nothing of them.
     world.go_to_second(second, 7_200);
     let fourth = world.open_hour();
     world.wait(1);

@@ -1,4 +1,4 @@
-//! Lock, release and slash, with a key of the test's in the place of the jobs program's signer.
+//! Locking, releasing and slashing bonds, with a key of the test's in place of the jobs program's signer.
 
 use anchor_lang::{InstructionData, ToAccountMetas};
 use chain::market;
@@ -48,7 +48,7 @@ pub(super) fn instruction(accounts: impl ToAccountMetas, data: impl InstructionD
     }
 }
 
-/// A world in which the test may sign for the jobs program, and the key it does so with.
+/// A world in which the test may sign for the jobs program, and the key with which it does.
 pub(super) fn world() -> (World, Arc<Keypair>) {
     let mut world = World::bare();
     let (admin, payer, jobs) = (world.admin.clone(), world.payer.pubkey(), key("jobs"));
@@ -222,7 +222,7 @@ fn nothing_is_settled_beyond_what_is_locked() {
         &[&jobs],
         StakingError::BondNotLocked,
     );
-    // A part of the only bond would leave a bond without a job.
+    // Settling a part of the only bond would leave a bond without a job.
     world.refuse(release(&authority, &worker.device, IO), &[&jobs], StakingError::BooksBroken);
     world.send(slash(&authority, &worker.device, 10 * IO, 10 * IO), &[&jobs]);
     world.refuse(release(&authority, &worker.device, 10 * IO), &[&jobs], StakingError::BondNotLocked);

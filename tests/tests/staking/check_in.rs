@@ -17,16 +17,16 @@ use tests::{Fault, GPU, LARGEST_CHECK_IN, LARGEST_EVIDENCE, RULES, World, gpu_sp
 
 const HOUR: i64 = 3_600;
 
-/// Everybody is called at every beacon.
+/// Rules under which every beacon calls every device.
 const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
 
 #[test]
-fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
+fn a_check_in_comes_after_the_hours_answers_and_before_the_next_hour_ends() {
     let mut world = World::new();
     let alice = world.worker("alice");
     world.start_emission(RULES, IO);
     let hour = world.live(&[&alice]);
-    // What is to be shown cannot be drawn before the last answers are in.
+    // The work to be shown cannot be drawn before the last answers are in.
     for (second, failure) in [(HOUR + 299, StakingError::HourNotOver), (HOUR + 300, StakingError::NoDraw)] {
         let mut world = world.clone();
         world.open_hour();
@@ -50,7 +50,7 @@ fn after_the_hour_and_its_answers_and_before_the_next_has_ended() {
 }
 
 #[test]
-fn is_the_hot_keys_alone_with_the_tally_of_its_shard() {
+fn only_the_hot_key_checks_in_with_the_tally_of_its_shard() {
     let mut world = World::new();
     let (alice, bob) = (world.worker("alice"), world.worker("bob"));
     world.start_emission(RewardRules { shards: 2, ..RULES }, 1_000_000 * IO);
@@ -69,7 +69,7 @@ fn is_the_hot_keys_alone_with_the_tally_of_its_shard() {
     let tallies = [0, 1].map(|shard| reward::tally(hour, shard));
     let elsewhere = reward::check_in(&alice.key.pubkey(), &alice.device, GPU, hour, other, evidence);
     world.refuse(elsewhere, &[&alice.key], StakingError::WrongTally);
-    // Nor one of another hour.
+    // Nor with a tally of another hour.
     let own = tallies[usize::from(shard)];
     let old = reward::tally(hour - HOUR, shard);
     world.refuse(substituted(&check_in, &own, &old), &[&alice.key], StakingError::WrongTally);
@@ -108,13 +108,13 @@ fn a_gpu_model_that_earns_nothing_is_there_for_nothing_and_a_better_one_for_more
     world.live(&[&alice]);
     world.live(&[&alice]);
     assert_eq!(waiting(&world), 0);
-    // A raise counts for rewards at once, and for the minimum in 30 days (C3).
+    // A raise counts for rewards at once, and for the minimum stake after 30 days (C3).
     update(&mut world, 900);
     world.live(&[&alice]);
     assert_eq!(waiting(&world), 200 * 900 + 50);
 }
 
-/// C3, K3: whichever way the minimum rises, an hour is judged by what was asked for when it began.
+/// C3, K3: however the minimum rises, an hour is judged by the minimum at its start.
 #[test]
 fn a_raise_costs_no_hour_that_was_served() {
     let mut world = World::new();
@@ -159,7 +159,7 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
     let alice = world.worker("alice");
     let genesis = world.start_emission(RULES, 1_000_000 * IO);
     world.live(&[&alice]);
-    // Nobody turns the crank for hours: nothing settles, presence goes on, and scores until four hours wait, the first of which was
+    // No crank runs for hours: nothing is settled, but presence continues, and so do scores until four hours wait, the first of which was
     // presence alone.
     for _ in 0..8 {
         let hour = world.open_hour();
@@ -181,7 +181,7 @@ fn a_settlement_that_is_late_costs_nobody_its_presence() {
     }
     let device = world.device(&alice.device);
     assert_eq!(device.pending().count(), 0);
-    // Three were paid.
+    // Three hours were paid.
     assert!(device.rewards.get() > 0);
 }
 
@@ -210,7 +210,7 @@ fn settles_when_nobody_can_check_in_any_more_and_in_order() {
     world.send(reward::settle(first + HOUR, [0]), &[]);
 }
 
-/// What the owner added and needs is old after two hours, whoever adds how much how often.
+/// Stake that the owner has added and needs counts as old after two hours, however much anybody adds and however often.
 #[test]
 fn dust_does_not_keep_other_stake_fresh() {
     let mut world = World::new();
@@ -219,7 +219,7 @@ fn dust_does_not_keep_other_stake_fresh() {
     let lower = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, out);
     world.send(lower, &[&alice.owner]);
     let offer = world.offer(&alice, tests::OFFER);
-    // Half as much again is needed from now on.
+    // From now on half as much again is needed.
     let spec = gpu_spec("RTX 4090", 300, true);
     world.send(market::stake::update_gpu_model(&admin.pubkey(), GPU, spec), &[&admin]);
     world.wait(30 * 86_400);
@@ -227,7 +227,7 @@ fn dust_does_not_keep_other_stake_fresh() {
     let more = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 200 * IO);
     world.send(more, &[&alice.owner]);
     world.join(&mallory, &offer, 0, tests::OFFER.ticket);
-    // Its own hour does not count: the stake came after its start.
+    // The hour of the stake does not count, since it came after the start.
     let hour = world.open_hour();
     world.go_to_second(hour, HOUR);
     for id in 1..4 {
@@ -244,13 +244,13 @@ fn dust_does_not_keep_other_stake_fresh() {
     }
 }
 
-/// The evidence that a check-in names.
+/// The evidence account that a check-in names.
 fn evidence_of(check_in: &Instruction) -> Option<Address> {
     let account = &check_in.accounts[7].pubkey;
     (*account != staking::ID).then_some(*account)
 }
 
-/// L3: what a device shows is of its own work, of this hour's last call, and drawn after the answer.
+/// L3: a device shows its own work for the hour's last call, at a position drawn after its answer.
 #[test]
 fn shows_the_drawn_element_of_its_own_work() {
     let mut world = World::new();
@@ -266,10 +266,10 @@ fn shows_the_drawn_element_of_its_own_work() {
     let [mut wrong_element, mut wrong_line, mut wrong_path] = [(); 3].map(|()| shown.clone());
     wrong_element[..256].iter_mut().for_each(|byte| *byte ^= 1);
     *wrong_path.last_mut().unwrap() ^= 1;
-    // The first layer's elements follow from nothing.
+    // Elements of the first layer have no inputs.
     let line = shown.len().checked_sub(1).map(|last| last.min(600)).unwrap();
     wrong_line[line] ^= 1;
-    // Another device's, and the same device's of the hour before.
+    // Another device's evidence, and the same device's of the hour before.
     let mut replayed = replayed;
     replayed.draw(before);
     let old = replayed.evidence_of_work(&alice, before).unwrap();
@@ -286,20 +286,21 @@ fn shows_the_drawn_element_of_its_own_work() {
         let evidence = world.show(&alice.key, &alice.device, &wrong);
         world.refuse(show(Some(evidence)), &[&alice.key], StakingError::WorkWrong);
     }
-    // Nothing shown.
+    // No evidence.
     world.refuse(show(None), &[&alice.key], StakingError::WorkWrong);
-    // A draw of another hour.
+    // The draw of another hour.
     world.show_work(&alice, hour);
     let right = world.checking_in(&alice, hour);
     let earlier = substituted(&right, &reward::block(hour + HOUR), &reward::block(hour));
     world.refuse(earlier, &[&alice.key], StakingError::NoDraw);
-    // Whoever wrote it, what is right is right.
+    // Correct evidence counts, whoever wrote it.
     let of_bob = world.show(&bob.key, &bob.device, &shown);
     world.clone().send(show(Some(of_bob)), &[&alice.key]);
     world.send(right, &[&alice.key]);
 }
 
-/// Another size holds from the next hour on: calls of this one and their check-ins keep theirs, and nothing changes again before that.
+/// A new size of work applies from the next hour: the calls of this hour and their check-ins keep the old size, and it cannot change again
+/// before then.
 #[test]
 fn work_changes_with_the_hour() {
     let mut world = World::new();
@@ -318,7 +319,7 @@ fn work_changes_with_the_hour() {
     world.send(update(1), &[&admin]);
     assert_eq!((layers(&world, first), layers(&world, first + HOUR)), (4, 2));
     world.refuse(update(3), &[&admin], StakingError::WorkChanging);
-    // Another multiplier may come at any time.
+    // The multiplier may change at any time.
     let raise = GpuSpec {
         multiplier_x100: 300,
         ..sized(1)
@@ -328,7 +329,7 @@ fn work_changes_with_the_hour() {
         world.beacon(&[&alice], first, index);
     }
     world.go_to_second(first, HOUR);
-    // Checks in to the old size while the new one is asked for.
+    // A device checks in with the old size while calls already ask for the new one.
     let second = world.live(&[&alice]);
     assert_eq!(world.device(&alice.device).last_hour.get(), u32::try_from(first / HOUR).unwrap());
     world.open_hour();
@@ -338,7 +339,7 @@ fn work_changes_with_the_hour() {
     let wrong = market::stake::update_gpu_model(&admin.pubkey(), GPU, wrong);
     world.wait(7_200);
     world.refuse(wrong, &[&admin], StakingError::InvalidGpuSpec);
-    // Its size is one thing: a part of it alone would be of a size nobody meant, if another part was changed meanwhile.
+    // The size is set as a whole: with only a part of it, two changes side by side could combine into a size that nobody meant.
     let part = GpuSpecChanges {
         work_layers: Some(3),
         ..GpuSpecChanges::default()
@@ -347,8 +348,8 @@ fn work_changes_with_the_hour() {
     world.refuse(part, &[&admin], StakingError::InvalidGpuSpec);
 }
 
-/// What the largest work costs the chain. Nobody can do 2^55 products here, so a device that knows the draw answers with a tree that is
-/// right where it is drawn.
+/// The cost of judging the largest work. A test cannot compute 2^55 products, so a device that knows the draw answers with a tree that is
+/// correct only at the drawn position.
 #[test]
 fn the_largest_work_is_judged_in_one_instruction() {
     let mut world = World::new();
@@ -407,12 +408,12 @@ fn the_largest_work_is_judged_in_one_instruction() {
         &[&alice.key],
     );
     println!("{} bytes of evidence, {} compute units", evidence.len(), receipt.units);
-    // The published table of `crowd.rs` assumes as many.
+    // The published table of `crowd.rs` assumes these numbers.
     assert_eq!(evidence.len(), LARGEST_EVIDENCE);
     assert!(receipt.units < LARGEST_CHECK_IN, "{}", receipt.units);
 }
 
-/// Roots and evidence of work that is right in one element.
+/// Roots and evidence of work that is correct in one element.
 fn foreknown(asked: &Asked, draw: &Draw) -> (Vec<Vec<Hash>>, Vec<u8>) {
     let (size, rng) = (asked.size, Rng::new(5));
     let hash = || -> Hash { std::array::from_fn(|_| rng.within(0, 255) as u8) };
@@ -426,7 +427,7 @@ fn foreknown(asked: &Asked, draw: &Draw) -> (Vec<Vec<Hash>>, Vec<u8>) {
         (root, Opening { bytes, path })
     };
     let (of_line, line) = open(line, draw.line(size), bytes - width);
-    // The element, as jobs define it.
+    // The element, as it is defined for jobs.
     let mut noisy = line.bytes.clone();
     let place = draw.line(size) * size.width() as u64;
     work::add_noise(work::noise(&seed, draw.layer, &of_line), place, &mut noisy);
@@ -444,7 +445,7 @@ fn foreknown(asked: &Asked, draw: &Draw) -> (Vec<Vec<Hash>>, Vec<u8>) {
     (roots, evidence)
 }
 
-/// The last call's work is asked for: nobody knows which that is before the hour is over. A device at work for a job is exempt (F7).
+/// The work of the last call is asked for, which nobody knows before the hour is over. A device at work on a job is exempt (F7).
 #[test]
 fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     let mut world = World::new();
@@ -468,7 +469,7 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     lazy.show_work(&alice, hour);
     lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
 
-    // At work in the next hour: nothing is asked for.
+    // At work on a job in the next hour, the device is asked for nothing.
     honest.go_to_second(hour, 2 * HOUR);
     let second = honest.open_hour();
     let job = honest.open(&consumer, 0, terms());
@@ -487,8 +488,8 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     honest.check_in(&alice, second);
 }
 
-/// What nobody records in time costs no presence, and brings nothing to anybody: neither to those who did no work, as a device at work for
-/// a job, nor to whoever records a beacon too late to be drawn by.
+/// If nobody records the beacon that draws in time, it costs no device its presence and pays none: neither devices that did no work, such
+/// as one at work on a job, nor whoever records the beacon too late.
 #[test]
 fn an_hour_of_which_nothing_is_drawn_is_presence_alone() {
     let mut world = World::new();

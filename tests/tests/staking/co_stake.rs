@@ -1,4 +1,4 @@
-//! What only the costaking program may do with a device. What it does is tested through it.
+//! Instructions on a device that only the costaking program may call. Their effects are tested through that program.
 
 use super::bonds::instruction;
 use chain::market::{self, costake, reward};
@@ -89,7 +89,7 @@ fn fails_without_an_offer_an_exit_of_the_owners_or_co_stake() {
     world.refuse(out, &[&costaking], StakingError::BooksBroken);
 }
 
-/// Whoever signed in the costaking program's place could empty every device's vault.
+/// Anybody who could sign in the costaking program's place could empty every device's vault.
 #[test]
 fn fails_for_any_caller_but_the_costaking_program() {
     let mut world = World::new();

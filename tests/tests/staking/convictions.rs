@@ -1,4 +1,4 @@
-//! The bond of a proved lie and the reward it owes, with a key of the test's in the place of the jobs program's signer.
+//! The bond of a convicted device and the reward that it owes, with a key of the test's in place of the jobs program's signer.
 
 use super::bonds::{instruction, lock, release, slash, world};
 use chain::market;
@@ -37,7 +37,7 @@ fn pay(authority: &Address, device: &Address, to: &Address, [reward, burned]: [u
     instruction(accounts, staking::instruction::PayReward { reward, burned })
 }
 
-/// A device with a bond of 10 $IO locked, and an empty token account of somebody's.
+/// A device with a locked bond of 10 $IO, and an empty token account of somebody else.
 fn bonded() -> (World, Arc<Keypair>, Worker, Address) {
     let (mut world, jobs) = world();
     let worker = world.worker("alice");
@@ -121,7 +121,7 @@ fn nothing_is_convicted_beyond_what_is_locked_and_no_parts_beyond_the_bond() {
     for parts in [[10 * IO + 1, 0], [10 * IO, 10 * IO + 1], [10 * IO, u64::MAX], [u64::MAX, 0]] {
         world.refuse(convict(parts), &[&jobs], StakingError::BondNotLocked);
     }
-    // A part of the only bond would leave a bond without a job.
+    // Taking a part of the only bond would leave a bond without a job.
     world.refuse(convict([IO, 0]), &[&jobs], StakingError::BooksBroken);
     world.send(convict([10 * IO, 2 * IO]), &[&jobs]);
     world.refuse(convict([10 * IO, 0]), &[&jobs], StakingError::BondNotLocked);
@@ -203,7 +203,7 @@ fn a_convicted_devices_stake_may_fall_below_its_minimum_and_then_it_takes_no_job
     world.send(lock(&authority, &device, GPU, 700 * IO), &[&jobs]);
     world.send(convict(&authority, &device, &tokens, [700 * IO, 140 * IO]), &[&jobs]);
     world.refuse(lock(&authority, &device, GPU, IO), &[&jobs], StakingError::BelowMinimumStake);
-    // The other job goes on to its end.
+    // The other job runs to its end.
     world.send(release(&authority, &device, 10 * IO), &[&jobs]);
 }
 
@@ -227,7 +227,7 @@ fn a_pardon_returns_what_was_to_burn_and_owes_the_jackpot_it_took_in() {
     let funder = world.wallet("treasury");
     let purse = world.give_tokens(&funder.pubkey(), &io, 50 * IO);
     let pardon = |parts| pardon(&authority, &device, (&purse, &funder.pubkey()), parts);
-    // Nothing to take back yet.
+    // There is no conviction to pardon yet.
     world.refuse(pardon([0, IO]), &[&jobs, &funder], StakingError::NotOwed);
     world.send(convict(&authority, &device, &tokens, [10 * IO, 2 * IO]), &[&jobs]);
     world.refuse(pardon([8 * IO + 1, 0]), &[&jobs, &funder], StakingError::NotOwed);
@@ -239,7 +239,7 @@ fn a_pardon_returns_what_was_to_burn_and_owes_the_jackpot_it_took_in() {
     assert_eq!((now.own_stake.get(), now.owed.get(), now.forfeited.get()), (995 * IO, 43 * IO, 0));
     assert_eq!((now.jobs_convicted.get(), now.clean_jobs.get()), (0, 0));
     assert_eq!((world.balance(&purse), world.balance(&worker.vault())), (10 * IO, 1_038 * IO));
-    // Only one conviction was there to take back.
+    // There was only one conviction to pardon.
     world.refuse(pardon([0, 0]), &[&jobs, &funder], StakingError::NotOwed);
     let thief = worker.owner.clone();
     let stolen = self::pardon(&thief.pubkey(), &device, (&purse, &funder.pubkey()), [IO, 0]);

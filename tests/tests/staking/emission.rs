@@ -28,7 +28,7 @@ fn starts_once_with_an_hour_and_the_published_rules() {
     assert_eq!((first.before, first.after), (None, PUBLISHED));
     let emission = world.books().emission.unwrap();
     assert_eq!((emission.rules(), emission.verifier), (PUBLISHED, verifier));
-    // January 2027, in which the kit's chain starts, is month 684 from 1970 on.
+    // January 2027, when the kit's chain starts, is month 684 since 1970.
     assert_eq!((emission.genesis_month.get(), emission.next_hour.get()), (684, hour));
     world.refuse(valid, &[&admin], Failure::ALREADY_IN_USE);
 }
@@ -72,7 +72,7 @@ fn rules_and_verifier_are_the_authoritys_and_within_bounds() {
     for rules in outside {
         world.refuse(set(&admin.pubkey(), rules), &[&admin], StakingError::ParameterOutOfBounds);
     }
-    // A block that is open keeps its rules.
+    // An open block keeps its rules.
     let hour = world.open_hour();
     let edge = RewardRules {
         min_uptime: 604_800,

@@ -21,7 +21,7 @@ fn a_block_opens_while_its_hour_is_on_and_once() {
     for other in [hour + 3_600, hour - 3_600, hour + 1] {
         world.refuse(open(other), &[], StakingError::NoSuchHour);
     }
-    // To the hour's last second.
+    // A block can be opened until the hour's last second.
     for (second, on) in [(0, true), (3_599, true), (3_600, false)] {
         let mut world = world.clone();
         world.go_to_second(hour, second);
@@ -102,10 +102,10 @@ fn a_beacon_is_the_first_hash_after_its_slot_whoever_records_it_and_when() {
         assert_eq!(world.books().blocks[&hour].beacons[0], expected);
         world.refuse(record(0), &[], StakingError::BeaconRecorded);
     }
-    // 512 slots on it is forgotten, and calls nobody.
+    // After 512 slots the hash is forgotten, and the beacon calls nobody.
     world.pass(1, 600);
     world.refuse(record(0), &[], StakingError::BeaconNotThere);
-    // The last one of the hour, and a slot hash after the hour.
+    // The last beacon of the hour, with a slot hash from after the hour.
     let last = beacon_after(opened, 11) + 2;
     for (second, on) in [(3_599, true), (3_600, false)] {
         let mut world = world.clone();

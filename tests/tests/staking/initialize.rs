@@ -13,7 +13,7 @@ fn writes_the_config_running() {
     let initialize = market::stake::initialize(&payer, &admin.pubkey(), &io, Parameters::PUBLISHED);
     let record = market::program_data(::staking::ID);
     let wrong_record = [Fault::Forged, Fault::OtherKind].map(|fault| (record, fault, Some(InstructionError::InvalidSeeds.into())));
-    // Whatever address is named, only a signer at that address moves bonds or co-stake.
+    // Whatever addresses are named, only their signatures move bonds and co-stake.
     let named = [market::job::authority(), market::costake::authority()].map(|address| (address, Fault::Elsewhere, None));
     let exceptions = [&wrong_record[..], &named[..]].concat();
     world.sweep(&initialize, &[&admin], &exceptions);
@@ -36,7 +36,7 @@ fn fails_unless_the_signer_may_upgrade_this_very_program() {
     let by_thief = market::stake::initialize(&payer, &thief.pubkey(), &io, Parameters::PUBLISHED);
     world.refuse(by_thief.clone(), &[&thief], StakingError::NotUpgradeAuthority);
 
-    // The thief may upgrade another program, and shows that one's record.
+    // The thief is the upgrade authority of another program, and passes that program's data.
     let other = key("program of the thief").pubkey();
     let record = world.account(&market::program_data(staking::ID)).unwrap();
     world.plant(market::program_data(other), record);

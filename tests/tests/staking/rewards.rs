@@ -1,4 +1,4 @@
-//! What hours bring: from presence to the payment, to the base unit.
+//! Rewards of hours, from presence to payment, exact to the base unit.
 
 use chain::market::{self, reward};
 use protocol::emission::{self, Hour};
@@ -10,14 +10,14 @@ use staking::error::StakingError;
 use tests::{RULES, Worker, World, key};
 
 const HOUR: i64 = 3_600;
-/// More than the kit's longest scenario brings.
+/// More than the longest test here pays.
 const FUNDS: u64 = 1_000_000 * IO;
 
 fn claimable(world: &World, worker: &Worker) -> u64 {
     world.device(&worker.device).rewards.get()
 }
 
-/// What an hour brings the community pool, which the kit's devices are in: what the enterprise pool's 95 % leave.
+/// An hour's reward for the community pool, to which the kit's devices belong: what the enterprise pool's 95 % leave.
 fn community(genesis: i64, hour: i64) -> u64 {
     let block = emission::block(Hour::of(genesis).unwrap().month, Hour::of(hour).unwrap()).0;
     block - block * 95 / 100
@@ -32,7 +32,7 @@ fn two_devices_share_their_pool_by_score_and_claim_to_the_base_unit() {
     world.send(reward::set_tier(&admin.pubkey(), &alice.device, 4), &[&admin]);
     let all = [&alice, &bob];
     let hours: Vec<i64> = (0..5).map(|_| world.live(&all)).collect();
-    // The first hour is presence alone; of the four others two are settled, the last of them an hour ago, and a third has been checked in
+    // The first hour is presence alone. Of the four others two are settled, the last of them an hour ago, and a third has been checked in
     // to.
     let expected = [40_200u64, 40_050].map(|score| {
         let shares = [hours[1], hours[2]].map(|hour| u128::from(community(genesis, hour)) * u128::from(score) / 80_250);
@@ -40,7 +40,7 @@ fn two_devices_share_their_pool_by_score_and_claim_to_the_base_unit() {
     });
     assert_eq!([&alice, &bob].map(|worker| claimable(&world, worker)), expected);
     let paid = world.books().emission.unwrap();
-    // The enterprise pool has no device: its part stays in the vault, unowed.
+    // The enterprise pool has no device, so its part stays in the vault and is owed to nobody.
     assert_eq!(paid.owed.get(), community(genesis, hours[1]) + community(genesis, hours[2]));
     assert_eq!(paid.next_hour.get(), hours[3]);
 
@@ -76,14 +76,14 @@ fn a_claim_is_the_owners_alone() {
 fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_over() {
     let mut world = World::new();
     let alice = world.worker("alice");
-    // More than one hour: the third is paid.
+    // The device has been present for more than one hour, so the third is paid.
     let rules = RewardRules {
         min_uptime: 3_600,
         ..RULES
     };
     world.start_emission(rules, FUNDS);
     let first = world.live(&[&alice]);
-    // What waits for the hour checked in to last, and where the presence began.
+    // The score that waits for the last hour checked in to, and when the presence began.
     let scores = |world: &World| {
         let device = world.device(&alice.device);
         let last = device.pending().filter(|(hour, _, _)| *hour == device.last_hour.get());
@@ -96,7 +96,7 @@ fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_ov
     }
     world.live(&[&alice]);
     assert_eq!(scores(&world), (40_050, streak));
-    // Nobody answers for an hour: it cannot be checked in to, and the next counts as the first.
+    // The device does not answer for an hour, so it cannot check in, and the next hour counts as its first.
     let missed = world.live(&[]);
     world.draw(missed);
     let hour = world.hour();
@@ -115,11 +115,11 @@ fn presence_counts_from_the_first_hour_without_a_gap_and_a_missed_call_starts_ov
 }
 
 #[test]
-fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
+fn a_device_without_its_stake_from_the_start_of_the_hour_is_not_counted() {
     let mut world = World::new();
     let (alice, newcomer, poor) = (world.worker("alice"), world.newcomer("bob"), world.worker("carol"));
     let genesis = world.start_emission(RULES, FUNDS);
-    // Below the minimum of 400 by a base unit when the hour begins, above it afterwards.
+    // One base unit below the minimum of 400 $IO when the hour begins, and above it afterwards.
     let minimum = tests::GPU_MINIMUM;
     let out = market::stake::withdraw_overflow(&poor.wallet(), &poor.device, tests::GPU, &poor.tokens, 1_000 * IO - minimum);
     world.send(out, &[&poor.owner]);
@@ -127,7 +127,7 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     let hour = world.open_hour();
     world.wait(1);
     world.send(stake(&newcomer, minimum), &[&newcomer.owner]);
-    // A top-up takes nothing away from what was there.
+    // Adding stake does not devalue the stake that was there.
     world.send(stake(&alice, IO), &[&alice.owner]);
     world.draw(hour);
     world.show_work(&newcomer, hour);
@@ -139,7 +139,7 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     world.check_in(&alice, hour);
     world.check_in(&poor, hour);
     assert_eq!(hour, genesis);
-    // Registered within the hour.
+    // A device registered within the hour.
     let hour = world.hour();
     for worker in [&newcomer, &poor] {
         world.answer_call(worker, hour, 1);
@@ -150,7 +150,7 @@ fn who_is_not_there_from_the_start_with_its_stake_is_not_counted() {
     world.show_work(&late, hour);
     world.refuse(world.checking_in(&late, hour), &[&late.key], StakingError::NotThere);
     world.check_in(&newcomer, hour);
-    // Who unstakes is out at once, whatever was there when the hour began.
+    // A device whose owner unstakes is out at once, whatever its stake was when the hour began.
     world.send(market::stake::unstake(&poor.wallet(), &poor.device), &[&poor.owner]);
     world.show_work(&poor, hour);
     world.refuse(world.checking_in(&poor, hour), &[&poor.key], StakingError::BelowMinimumStake);
@@ -165,7 +165,7 @@ fn a_pool_without_a_paid_device_and_an_hour_without_a_block_bring_nothing() {
     let mut world = World::new();
     let alice = world.worker("alice");
     let genesis = world.start_emission(RULES, FUNDS);
-    // Nobody checks in to the first hour, nobody opens the second.
+    // Nobody checks in to the first hour, and nobody opens the second.
     let empty = world.live(&[]);
     world.wait(3_600);
     world.go_to_second(empty, 2 * HOUR);
@@ -174,11 +174,11 @@ fn a_pool_without_a_paid_device_and_an_hour_without_a_block_bring_nothing() {
     assert_eq!(world.books().emission.unwrap().owed.get(), 0);
     world.send(reward::skip(empty + HOUR), &[]);
     assert_eq!(world.books().emission.unwrap().next_hour.get(), genesis + 2 * HOUR);
-    // The hour that is on is not over.
+    // The current hour has not ended.
     world.refuse(reward::skip(genesis + 2 * HOUR), &[], StakingError::HourNotOver);
     let payer = world.payer.pubkey();
     world.refuse(reward::open_block(&payer, empty + HOUR), &[], StakingError::NoSuchHour);
-    // Alice is there for two hours and gets the whole pool of the second.
+    // Alice is present for two hours and gets the whole pool of the second.
     world.live(&[&alice]);
     let paid = world.live(&[&alice]);
     world.live(&[&alice]);
@@ -197,7 +197,7 @@ fn nothing_is_promised_beyond_what_the_vault_holds() {
     for _ in 0..6 {
         world.live(&[&alice]);
     }
-    // Three hours are settled with a device: each brings its pool a twentieth of what is left.
+    // Three hours are settled with a device: each pays its pool a twentieth of what is left.
     let mut left = funds;
     for _ in 0..3 {
         let share = left - left * 95 / 100;
@@ -233,7 +233,7 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     world.send(collect(&alice), &[]);
     world.refuse(collect(&alice), &[], StakingError::NothingPending);
     world.refuse(reward::close_tally(&payer, hour, 0), &[], StakingError::BlockInUse);
-    // A year later the other one still has it.
+    // A year later the other device can still collect.
     world.wait(365 * 86_400);
     world.send(collect(&bob), &[]);
     world.refuse(reward::close_block(&payer, hour), &[], StakingError::BlockInUse);
@@ -244,11 +244,11 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     world.refuse(reward::close_block(&thief, hour), &[], StakingError::WrongTally);
     fees += world.send(reward::close_block(&payer, hour), &[]).fee;
     let rents = [size_of::<staking::Tally>(), size_of::<staking::RewardBlock>()].map(|bytes| world.rent(bytes + 8));
-    // A refused transaction costs its fee, too.
+    // A failed transaction costs its fee, too.
     assert_eq!(world.lamports(&payer), before + rents[0] + rents[1] - fees - 5_000);
 }
 
-/// When nobody can settle, hours after the fourth that waits pay nobody: a newcomer gets no pool for itself.
+/// If nothing is settled, hours after the fourth that waits pay nobody, so that a newcomer cannot get a whole pool.
 #[test]
 fn four_hours_that_wait_to_be_settled_are_all() {
     let mut world = World::new();
@@ -268,7 +268,7 @@ fn four_hours_that_wait_to_be_settled_are_all() {
         }
         world.go_to_second(hour, HOUR);
     }
-    // Alice's first hour is presence, her next three are paid, all others wait for settlements.
+    // Alice's first hour is presence, her next three are paid, and all later ones wait for settlements.
     let hours = |worker: &Worker| -> Vec<i64> {
         let device = world.device(&worker.device);
         device

@@ -14,7 +14,7 @@ fn replaces_both_keys() {
     world.send(set.clone(), &[&admin]);
     let config = world.books().staking_config.unwrap();
     assert_eq!((config.authority, config.guardian), (next.pubkey(), guardian.pubkey()));
-    // The old authority is out, also for the same instruction again.
+    // The old authority has no more power, not even to repeat the instruction.
     world.refuse(set, &[&admin], StakingError::NotAuthority);
     world.send(market::stake::set_parameters(&next.pubkey(), Parameters::PUBLISHED), &[&next]);
 }

@@ -24,7 +24,7 @@ fn replaces_all() {
     assert_eq!(world.books().staking_config.unwrap().parameters(), OTHER);
 }
 
-/// C3, C4: as with a multiplier, and no second raise pulls the first forward.
+/// C3, C4: as with a multiplier; a second raise does not make the first one apply sooner.
 #[test]
 fn a_raised_base_stake_counts_after_its_grace_and_a_cut_at_once() {
     const DAY: u32 = 86_400;

@@ -78,8 +78,7 @@ fn stops_new_devices_and_stakes_while_exits_stay_open() {
     assert_eq!(world.balance(&worker.tokens), 2_000 * IO);
 }
 
-/// Twelve hours of pause, with a co-staker and an hour that nobody opens: everybody is paid what they are paid without it, to the base
-/// unit.
+/// During a pause of twelve hours, with a co-staker and an hour that nobody opens, everybody is paid exactly what they are paid without it.
 #[test]
 fn devices_that_are_there_are_paid_as_if_it_had_not_been() {
     let mut world = World::new();

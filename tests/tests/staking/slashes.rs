@@ -1,4 +1,4 @@
-//! What people judge: two keys, thirty days for an appeal, and nobody's stake but the device's.
+//! Slashes by people: two keys, thirty days for an appeal, and no stake but the device's.
 
 use super::bonds;
 use chain::market::{self, costake, govern, slash};
@@ -15,7 +15,7 @@ use tests::{Failure, GPU, GPU_MINIMUM, OFFER, Worker, World, ending, substituted
 const DAY: u32 = 86_400;
 const EVIDENCE: [u8; 32] = [0xE7; 32];
 
-/// What no slash takes of a pool of co-stake, reckoned apart from the program.
+/// What no slash takes of a pool of co-stake, computed independently of the program.
 fn stays(pool: u64) -> u64 {
     pool.div_ceil(1 << 16)
 }
@@ -72,14 +72,14 @@ impl Court {
         self.world.send(approve, &[&self.approver.clone()]);
     }
 
-    /// What a slash waits for, and how many wait on the device.
+    /// What is due to a slash, and how many slashes wait on the device.
     fn due(&self, number: u32) -> (u64, u8) {
         let books = self.world.books();
         let due = books.slashes[&slash::address(&self.alice.device, number)].due.get();
         (due, books.devices[&self.alice.device].dues)
     }
 
-    /// Own stake, cooling, active and cooling co-stake, set aside, forfeited.
+    /// Own stake, cooling own stake, active and cooling co-stake, set aside, forfeited.
     fn stakes(&self) -> [u64; 6] {
         let device = self.world.device(&self.alice.device);
         [
@@ -128,7 +128,7 @@ fn takes_two_different_keys_and_evidence() {
     court.world.refuse(other_share, &[&approver], StakingError::SlashChanged);
     let other_evidence = slash::approve(&approver.pubkey(), &device, 1, 500, [9; 32]);
     court.world.refuse(other_evidence, &[&approver], StakingError::SlashChanged);
-    // Nor once who proposed it has become the approver.
+    // Nor once its proposer has become the approver.
     let mut later = court.world.clone();
     for (proposing, approving) in [(&thief, &approver), (&thief, &proposer)] {
         later.send(slash::set_judges(&who(&admin), &who(proposing), &who(approving)), &[&admin]);
@@ -158,7 +158,7 @@ fn a_proposal_may_be_dropped_and_an_approval_not() {
     court.world.refuse(valid, &[&proposer], StakingError::WrongSlash);
 }
 
-/// If there is no proposer any more, the authority clears its proposals; the rent still returns to its payer.
+/// If there is no longer a proposer, the authority drops its proposals; the rent still returns to its payer.
 #[test]
 fn a_proposal_that_outlives_its_proposer_is_dropped_by_the_authority() {
     let mut court = Court::new();
@@ -177,7 +177,7 @@ fn a_proposal_that_outlives_its_proposer_is_dropped_by_the_authority() {
     court.world.refuse(valid, &[&admin], Failure::GONE);
 }
 
-/// On a market that one key runs, the authority has paid the rent of the slash it takes back.
+/// On a market run by one key, the authority has itself paid the rent of a slash that it takes back.
 #[test]
 fn an_authority_that_proposes_itself_overturns_and_drops() {
     let mut court = Court::new();
@@ -200,7 +200,7 @@ fn an_authority_that_proposes_itself_overturns_and_drops() {
     assert_eq!(court.world.lamports(&admin.pubkey()), before);
 }
 
-/// H5, H6: thirty days to the second, then it burns.
+/// H5, H6: after thirty days, to the second, the stake burns.
 #[test]
 fn stands_after_thirty_days_and_is_overturned_before() {
     let mut court = Court::new();
@@ -246,7 +246,7 @@ fn the_owner_answers_in_time_and_once() {
     assert_eq!(court.stakes(), [1_000 * IO, 0, 0, 0, 0, 0]);
 }
 
-/// D8, L8: stake that cools down is reached, of the owner as of co-stakers; the owner's first, and no other device's.
+/// D8, L8: a slash reaches stake that cools down, of the owner and of co-stakers; it takes the owner's first, and none of other devices.
 #[test]
 fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     let mut court = Court::new();
@@ -258,19 +258,19 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.send(leaving.leaving(0, 100 * IO), &[&dave.wallet]);
     court.world.wait(7 * DAY);
     court.world.send(leaving.cooling(0), &[]);
-    // 1,200 at stake, of which a 65,536th of each co-stake always stays: half of it is the owner's alone.
+    // Of 1,200 $IO at stake a 65,536th of each co-stake always stays. Half of the total comes from the owner's stake alone.
     let stays = stays(100 * IO);
     court.slash(1, 5_000);
     assert_eq!(court.stakes()[..5], [400 * IO + stays, 0, 100 * IO, 100 * IO, 600 * IO - stays]);
     court.slash(2, 10_000);
     assert_eq!(court.stakes()[..5], [0, 0, stays, stays, 1_200 * IO - 2 * stays]);
     assert_eq!(court.world.device(&other.device).own_stake.get(), 1_000 * IO);
-    // Every share is worth less at once, and nobody is kept.
+    // Every share is worth less at once, and nobody is kept from leaving.
     court.world.wait(14 * DAY);
     let mut poor = court.world.clone();
     poor.send(leaving.withdrawing(0), &[&dave.wallet]);
     assert_eq!(poor.balance(&dave.tokens), 900 * IO + stays);
-    // Overturned, all is back where it was.
+    // After the slash is overturned, everything is back where it was.
     let admin = court.world.admin.clone();
     for number in [2, 1] {
         court.world.send(court.overturning(number), &[&admin]);
@@ -279,7 +279,7 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
 }
 
-/// Judges who slash everybody mute nobody: what is set aside votes until its slash stands, and overturns it in time.
+/// Slashing everybody silences nobody: stake that is set aside votes until its slash is final, and so can overturn it in time.
 #[test]
 fn what_is_set_aside_votes_until_its_slash_stands() {
     let mut court = Court::new();
@@ -294,7 +294,7 @@ fn what_is_set_aside_votes_until_its_slash_stands() {
     }
     let stays = stays(100 * IO);
     assert_eq!(court.stakes(), [0, 0, stays, 0, 1_100 * IO - stays, 0]);
-    // Stake that comes in later is no older for it, nor what is set aside younger.
+    // Stake that comes in later does not become older by this, nor does stake that is set aside become younger.
     let (tokens, io) = (alice.tokens, court.world.io);
     court.world.give_tokens(&alice.wallet(), &io, 1_000 * IO);
     let stake = market::stake::stake(&alice.wallet(), &alice.device, &tokens, 1_000 * IO);
@@ -309,7 +309,7 @@ fn what_is_set_aside_votes_until_its_slash_stands() {
     let vote = govern::vote_co_stake(&carol.address(), (&proposal, index), source, None, 0);
     world.send(vote, &[&carol.wallet]);
     assert_eq!(world.proposal(&proposal).yes.get(), 1_100 * IO);
-    // Once a slash stands, what it took votes no more.
+    // Once a slash is final, the stake that it took no longer votes.
     let mut late = world.clone();
     late.wait(30 * DAY);
     for number in [1, 2] {
@@ -327,7 +327,7 @@ fn what_is_set_aside_votes_until_its_slash_stands() {
     assert_eq!(court.stakes(), [2_000 * IO, 0, 100 * IO, 0, 0, 0]);
 }
 
-/// What a slash may give back does not go to a co-staker who joins at the slashed price.
+/// What an overturned slash gives back does not go to a co-staker who joins at the slashed price.
 #[test]
 fn while_a_slash_is_open_nobody_joins() {
     let mut court = Court::new();
@@ -343,7 +343,8 @@ fn while_a_slash_is_open_nobody_joins() {
     court.world.send(inside.leaving(0, 100 * IO), &[&carol.wallet]);
 }
 
-/// Nor to one who enters the cooldown at that price: both pools stay apart until it is decided, and an exit ends when it was to.
+/// Nor does it go to one who enters the cooldown at that price: no stake moves between the pools until the slash is decided, and an exit
+/// still ends when it would have.
 #[test]
 fn while_a_slash_is_open_no_co_stake_starts_to_cool_down() {
     let mut court = Court::new();
@@ -383,7 +384,8 @@ fn while_a_slash_is_open_no_co_stake_starts_to_cool_down() {
     }
 }
 
-/// The owner's exit would take all of the one pool into the other, and nobody would have shares of what an overturned slash returns to it.
+/// The owner's exit would move all of one pool into the other, and nobody would have shares of what an overturned slash returns to the
+/// first.
 #[test]
 fn while_a_slash_is_open_no_owner_takes_co_stake_along() {
     let mut court = Court::new();
@@ -403,8 +405,8 @@ fn while_a_slash_is_open_no_owner_takes_co_stake_along() {
     court.world.send(unstake, &[&alice.owner]);
 }
 
-/// What slashes have left of a cooldown, and whoever leaves it there, shelters nothing that comes in later (H4, D8): it keeps others from
-/// joining only when two slashes of everything have been upheld, and not after it has been withdrawn.
+/// The rest of a slashed cooldown that somebody leaves in place does not shelter stake that comes in later (H4, D8). It keeps others from
+/// joining only after two slashes of everything, and only until it is withdrawn.
 #[test]
 fn a_pool_that_was_slashed_is_slashed_again() {
     let mut court = Court::new();
@@ -430,7 +432,7 @@ fn a_pool_that_was_slashed_is_slashed_again() {
         court.world.send(restake.clone(), &[&alice.owner]);
         position
     });
-    // 2^32 shares stand for a base unit: as much again would buy more than there may be.
+    // A base unit stands for 2^32 shares, so the same amount again would buy more shares than allowed.
     let join = court.world.joining(&victim, &offer, 1, 100 * IO);
     court.world.refuse(join.clone(), &[&victim.wallet], StakingError::CoolingWorthless);
     for (position, holder) in [(sleeper, mallory), (later, victim.clone())] {
@@ -439,7 +441,7 @@ fn a_pool_that_was_slashed_is_slashed_again() {
     court.world.send(join, &[&victim.wallet]);
 }
 
-/// What is due may be all that the owner has: nobody joins it, and it makes no offer.
+/// All of the owner's stake may be due to slashes, so nobody joins its offer, and it can make none.
 #[test]
 fn nobody_joins_an_owner_whose_stake_is_due() {
     let mut court = Court::new();
@@ -463,7 +465,8 @@ fn nobody_joins_an_owner_whose_stake_is_due() {
     court.world.refuse(offering, &[&alice.owner], StakingError::DueOpen);
 }
 
-/// Who withdraws during a slash leaves its part of what comes back, and not to the last share: at its price an exit would buy none.
+/// A co-staker who withdraws during a slash forgoes its part of what comes back. It must not go to the last share, whose price would then
+/// be too high for an exit to buy any.
 #[test]
 fn no_share_is_worth_more_than_a_base_unit() {
     let mut court = Court::new();
@@ -480,7 +483,7 @@ fn no_share_is_worth_more_than_a_base_unit() {
     }
     court.world.send(waiting.leaving(0, 49 * IO), &[&victim.wallet]);
     court.world.wait(14 * DAY);
-    // All of the owner's 1,000 and half of what co-stakers have.
+    // All of the owner's 1,000 $IO and half of the co-stakers' stake.
     court.slash(1, 9_352);
     assert!(court.stakes()[3] < 50 * IO);
     court.world.send(pool.withdrawing(0), &[&mallory.wallet]);
@@ -495,7 +498,7 @@ fn no_share_is_worth_more_than_a_base_unit() {
     assert_eq!(court.world.balance(&victim.tokens), 1_000 * IO);
 }
 
-/// What the owner has in bonds is no reason to take more of others, and no way to keep it: it is taken when the job has ended.
+/// Own stake in bonds is neither a reason to take more of others nor a way to keep it: it is taken when the job has ended.
 #[test]
 fn what_lies_in_bonds_is_due_when_they_are_free() {
     let mut court = Court::new();
@@ -520,13 +523,13 @@ fn what_lies_in_bonds_is_due_when_they_are_free() {
     court.slash(1, 10_000);
     assert_eq!(court.stakes(), [1_000 * IO, 0, stays, 0, 100 * IO - stays, 0]);
     assert_eq!(court.due(1), (1_000 * IO, 1));
-    // It counts no more, in no vote and no hour.
+    // It no longer counts, in votes or in hours.
     assert_eq!(weight(&court), 0);
     let mut device = court.world.device(&alice.device);
     let (hour, start) = (device.last_hour.get() + 1, court.world.now().unix);
     let checked_in = device.check_in(hour, start, 0, Amount(GPU_MINIMUM), 0);
     assert_eq!(checked_in, Err(StakingError::BelowMinimumStake.into()));
-    // It is neither bonded anew nor taken out.
+    // It can be neither bonded again nor withdrawn.
     let claim = court.world.claiming(&alice, &next, 0);
     let overflow = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, 1);
     let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
@@ -534,7 +537,7 @@ fn what_lies_in_bonds_is_due_when_they_are_free() {
     court.world.refuse(claim.clone(), &[&alice.key], StakingError::DueOpen);
     court.world.refuse(overflow, &[&alice.owner], StakingError::DueOpen);
     court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
-    // Overturned meanwhile, nothing is due.
+    // If the slash is overturned meanwhile, nothing is due.
     let (mut early, overturn) = (court.world.clone(), court.overturning(1));
     early.send(overturn.clone(), &[&early.admin.clone()]);
     let device = early.device(&alice.device);
@@ -565,7 +568,7 @@ fn what_lies_in_bonds_is_due_when_they_are_free() {
     assert_eq!(court.stakes(), [0, 0, stays, 0, 0, 1_100 * IO - stays]);
 }
 
-/// A slash ends in time for all that it has set aside, and later for what still lies in bonds: nobody's co-stake waits for the owner's
+/// A slash ends on time for all that it has set aside, and later for what is still in bonds, so that no co-stake waits for the owner's
 /// jobs.
 #[test]
 fn a_job_that_goes_on_delays_its_bond_alone() {
@@ -596,7 +599,7 @@ fn a_job_that_goes_on_delays_its_bond_alone() {
     let admin = court.world.admin.clone();
     court.world.refuse(overturn, &[&admin], StakingError::AppealOver);
 
-    // A penalty comes first; the slash takes what that leaves.
+    // A penalty comes first, and the slash takes what it leaves.
     let mut missed = court.world.clone();
     missed.send(bonds::slash(&jobs.pubkey(), &device, 600 * IO, 250 * IO), &[&jobs]);
     for end in [&collect, &finish] {
@@ -614,11 +617,11 @@ fn a_job_that_goes_on_delays_its_bond_alone() {
     let rent = court.world.rent(size_of::<staking::Slash>() + 8);
     assert_eq!(court.world.lamports(&court.proposer.pubkey()) - before, rent);
     court.world.refuse(finish, &[], Failure::GONE);
-    // Only the minimum is missing for another job.
+    // Only the minimum stake is missing for another job.
     court.world.refuse(lock(IO), &[&jobs], StakingError::BelowMinimumStake);
 }
 
-/// Where the bond itself was taken nothing is left to collect, and the device is not closed before that is said.
+/// If a conviction takes the bond itself, nothing is left to collect, and the device cannot be closed before the slash is closed.
 #[test]
 fn a_due_outlives_the_stake_and_not_the_device() {
     let (world, jobs) = bonds::world();
@@ -634,7 +637,7 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
     court.world.refuse(close.clone(), &[&alice.owner], StakingError::DeviceNotEmpty);
     court.world.send(court.collecting(1), &[]);
-    // A slash that has nothing to take keeps no device, and its rent returns all the same.
+    // A slash with nothing to take does not keep the device open, and its rent still returns.
     let mut gone = court.world.clone();
     gone.send(close.clone(), &[&alice.owner]);
     let (proposer, before) = (court.proposer.clone(), gone.lamports(&court.proposer.pubkey()));
@@ -649,7 +652,7 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     court.world.send(close, &[&alice.owner]);
 }
 
-/// What was taken of active stake cools down as long as any, also where the rest has done so meanwhile.
+/// Stake that was taken from active stake cools down for the full time, even if the rest has already cooled down meanwhile.
 #[test]
 fn an_overturned_slash_gives_back_no_stake_that_has_cooled_down_before_it_began_to() {
     let mut court = Court::new();
@@ -660,7 +663,7 @@ fn an_overturned_slash_gives_back_no_stake_that_has_cooled_down_before_it_began_
     court.world.wait(14 * DAY);
     let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
     let overturn = court.overturning(1);
-    // Where nothing cools down any more it is active again.
+    // If nothing cools down any more, it is active again.
     let mut left = court.world.clone();
     for (act, signer) in [(&withdraw, &alice.owner), (&overturn, &admin)] {
         left.send(act.clone(), &[signer]);
@@ -676,7 +679,7 @@ fn an_overturned_slash_gives_back_no_stake_that_has_cooled_down_before_it_began_
     assert_eq!(court.world.balance(&alice.tokens), 2_000 * IO);
 }
 
-/// What was taken of stake that cooled down has no vote meanwhile, and leaves when it was to.
+/// Stake that was taken from a cooldown has no vote meanwhile, and leaves when it would have.
 #[test]
 fn an_overturned_slash_moves_no_end_of_a_cooldown() {
     let mut court = Court::new();
@@ -686,7 +689,7 @@ fn an_overturned_slash_moves_no_end_of_a_cooldown() {
     court.world.wait(13 * DAY);
     let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
     let overturn = court.overturning(1);
-    // A part of it, back after the end.
+    // A part of it comes back after the end of the cooldown.
     let mut part = court.world.clone();
     for (act, signer) in [
         (court.proposing(1, 5_000), &court.proposer),
@@ -703,7 +706,7 @@ fn an_overturned_slash_moves_no_end_of_a_cooldown() {
     court.slash(1, 10_000);
     let opened_at = court.world.now().unix + 8 * i64::from(DAY);
     assert_eq!(court.world.device(&alice.device).voting_weight(opened_at), 0);
-    // Beside stake that has come in since it is active.
+    // If stake has come in since, it is active.
     let mut anew = court.world.clone();
     let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, IO);
     for (act, signer) in [(stake, &alice.owner), (overturn.clone(), &admin)] {
@@ -739,7 +742,7 @@ fn reaches_what_the_owner_has_unstaked() {
     court.world.refuse(close, &[&alice.owner], StakingError::DeviceNotEmpty);
 }
 
-/// Consumers are paid out of bonds before anybody else is.
+/// Bonds pay consumers before anybody else.
 #[test]
 fn the_bonds_of_jobs_in_progress_stay() {
     let mut court = Court::new();

@@ -50,7 +50,7 @@ fn a_raised_multiplier_raises_minimum_stakes_only_after_the_grace_time() {
     let mut world = World::new();
     let worker = world.worker("alice");
     set_multiplier(&mut world, 500);
-    // 1,000 $IO are staked: 600 above the old minimum, nothing above the new one.
+    // Of 1,000 $IO staked, 600 are above the old minimum and none above the new one.
     let overflow = |amount| market::stake::withdraw_overflow(&worker.wallet(), &worker.device, GPU, &worker.tokens, amount);
     world.wait(GRACE - 1);
     assert_eq!(required(&world), 200);

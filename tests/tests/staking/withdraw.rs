@@ -22,7 +22,7 @@ fn pays_out_once_the_cooldown_has_ended_and_only_once() {
         slot: slot + 10_000_000,
     });
     world.refuse(withdraw.clone(), &[&worker.owner], StakingError::CooldownNotOver);
-    // A cooldown is counted in days, by the unix clock alone.
+    // A cooldown lasts days, so only unix time counts.
     world.go_to(Moment { unix: ends, slot });
     world.sweep(&withdraw, &[&worker.owner], &[]);
     world.send(withdraw.clone(), &[&worker.owner]);

@@ -16,8 +16,8 @@ pub struct WritePayload {
 }
 
 /// - fails for anyone but the proposer, once the proposal is submitted, out of order, and beyond the announced length
-/// - with the last bytes the instruction is final: what it asks for is judged, and a parameter outside its bounds refused, as is any signer
-///   but governance's authority and purse
+/// - the last bytes make the instruction final and determine its kind; they fail for a parameter outside its bounds, for new code that is
+///   not named by its hash, and for any signer but governance's authority and purse
 pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.proposal.check(Status::Draft)?;
