@@ -1,4 +1,4 @@
-import { isAddress } from "@solana/kit";
+import { isAddress, type TransactionSigner } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, type Found } from "../../lib/accounts";
@@ -38,59 +38,12 @@ interface Props {
 
 /** The actions of a device's owner. */
 export function OwnerActs({ standing, blocks }: Props) {
-  const market = useMarket();
   const { signer } = useWallet();
-  const { data: balance } = useBalances();
-  const staking = useAmount();
-  const taking = useAmount();
   if (!signer) return null;
-  const { device, least, now } = standing;
-  const { mint } = market.config;
-  const at = device.address;
-  const free = overflow(device, least);
-  const held = balance?.io ?? 0n;
-  const ends = moment(now + standing.config.cooldown);
+  const { device } = standing;
   return (
     <>
-      <Card title="Stake and rewards">
-        <div className="acts">
-          <Act
-            name="Stake"
-            says={`Adds to your stake. With less than ${io(least)} in total, the device takes no jobs and earns no rewards. New stake counts from the next full hour.`}
-            label="Stake"
-            kind="primary"
-            why={whyNotStake(standing)}
-            done={() => staking.setText("")}
-            action={async () => {
-              const amount = given(staking);
-              await mustCover(market, signer.address, amount);
-              return { title: `Stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
-            }}
-          >
-            <AmountField
-              label="Amount to stake"
-              typed={staking}
-              most={least > device.ownStake + device.coStake ? least - device.ownStake - device.coStake : undefined}
-              hint={`Your wallet holds ${io(held)}.`}
-            />
-          </Act>
-          <ClaimDevice device={device} standing={standing} blocks={blocks} />
-          <Act
-            name="Withdraw excess stake"
-            says="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
-            label="Withdraw excess"
-            why={whyNotOverflow(standing)}
-            done={() => taking.setText("")}
-            action={async () => {
-              const amount = given(taking);
-              if (amount > free) throw new Error(`only ${io(free)} can be withdrawn at once; for the rest, unstake everything`);
-              return { title: `Withdraw ${io(amount)} of excess stake from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
-            }}
-          >
-            <AmountField label="Amount to withdraw" typed={taking} most={free} />
-          </Act>
-        </div>
-      </Card>
+      <StakeActs standing={standing} blocks={blocks} signer={signer} />
       <OfferAct {...standing} />
       {device.status !== TERMINATED && (
         <Card title="Device key and payments">
@@ -100,45 +53,115 @@ export function OwnerActs({ standing, blocks }: Props) {
           </div>
         </Card>
       )}
-      <Card title="Leaving">
-        <div className="acts">
-          <Act
-            name="Unstake everything"
-            says={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
-            label="Unstake everything"
-            kind="danger"
-            why={whyNotUnstake(standing)}
-            action={async () => ({ title: `Unstake ${io(device.ownStake)} from device ${at}`, instructions: await make.unstake(signer, at) })}
-          />
-          <Act
-            name="Withdraw"
-            says="Pays stake that has cooled down to your wallet."
-            label={device.cooling > 0n ? `Withdraw ${io(device.cooling)}` : "Withdraw"}
-            why={whyNotWithdraw(standing)}
-            action={async () => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
-          />
-          {device.status === TERMINATED ? (
-            <Act
-              name="Close"
-              says="Closes the retired, empty device and returns its rent. Its key can never be registered again."
-              label="Close the device"
-              kind="danger"
-              why={whyNotClose(standing)}
-              action={async () => ({ title: `Close device ${at}`, instructions: await make.close(signer, at, mint) })}
-            />
-          ) : (
-            <Act
-              name="Retire"
-              says="The device stops taking jobs and earning rewards. This cannot be undone. Its stake stays until you unstake it."
-              label="Retire the device"
-              kind="danger"
-              why={whyNotTerminate(standing)}
-              action={() => ({ title: `Retire device ${at}`, instructions: make.terminate(signer, at) })}
-            />
-          )}
-        </div>
-      </Card>
+      <LeavingActs standing={standing} signer={signer} />
     </>
+  );
+}
+
+interface Signed {
+  standing: Own;
+  signer: TransactionSigner;
+}
+
+/** Staking, claiming rewards and withdrawing excess stake. */
+function StakeActs({ standing, blocks, signer }: Signed & Props) {
+  const market = useMarket();
+  const { data: balance } = useBalances();
+  const staking = useAmount();
+  const taking = useAmount();
+  const { device, least } = standing;
+  const { mint } = market.config;
+  const at = device.address;
+  const free = overflow(device, least);
+  const held = balance?.io ?? 0n;
+  return (
+    <Card title="Stake and rewards">
+      <div className="acts">
+        <Act
+          name="Stake"
+          says={`Adds to your stake. With less than ${io(least)} in total, the device takes no jobs and earns no rewards. New stake counts from the next full hour.`}
+          label="Stake"
+          kind="primary"
+          why={whyNotStake(standing)}
+          done={() => staking.setText("")}
+          action={async () => {
+            const amount = given(staking);
+            await mustCover(market, signer.address, amount);
+            return { title: `Stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
+          }}
+        >
+          <AmountField
+            label="Amount to stake"
+            typed={staking}
+            most={least > device.ownStake + device.coStake ? least - device.ownStake - device.coStake : undefined}
+            hint={`Your wallet holds ${io(held)}.`}
+          />
+        </Act>
+        <ClaimDevice device={device} standing={standing} blocks={blocks} />
+        <Act
+          name="Withdraw excess stake"
+          says="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
+          label="Withdraw excess"
+          why={whyNotOverflow(standing)}
+          done={() => taking.setText("")}
+          action={async () => {
+            const amount = given(taking);
+            if (amount > free) throw new Error(`only ${io(free)} can be withdrawn at once; for the rest, unstake everything`);
+            return { title: `Withdraw ${io(amount)} of excess stake from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
+          }}
+        >
+          <AmountField label="Amount to withdraw" typed={taking} most={free} />
+        </Act>
+      </div>
+    </Card>
+  );
+}
+
+/** Unstaking, withdrawing, and retiring or closing the device. */
+function LeavingActs({ standing, signer }: Signed) {
+  const { mint } = useMarket().config;
+  const { device, now } = standing;
+  const at = device.address;
+  const ends = moment(now + standing.config.cooldown);
+  return (
+    <Card title="Leaving">
+      <div className="acts">
+        <Act
+          name="Unstake everything"
+          says={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
+          label="Unstake everything"
+          kind="danger"
+          why={whyNotUnstake(standing)}
+          action={async () => ({ title: `Unstake ${io(device.ownStake)} from device ${at}`, instructions: await make.unstake(signer, at) })}
+        />
+        <Act
+          name="Withdraw"
+          says="Pays stake that has cooled down to your wallet."
+          label={device.cooling > 0n ? `Withdraw ${io(device.cooling)}` : "Withdraw"}
+          why={whyNotWithdraw(standing)}
+          action={async () => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
+        />
+        {device.status === TERMINATED ? (
+          <Act
+            name="Close"
+            says="Closes the retired, empty device and returns its rent. Its key can never be registered again."
+            label="Close the device"
+            kind="danger"
+            why={whyNotClose(standing)}
+            action={async () => ({ title: `Close device ${at}`, instructions: await make.close(signer, at, mint) })}
+          />
+        ) : (
+          <Act
+            name="Retire"
+            says="The device stops taking jobs and earning rewards. This cannot be undone. Its stake stays until you unstake it."
+            label="Retire the device"
+            kind="danger"
+            why={whyNotTerminate(standing)}
+            action={() => ({ title: `Retire device ${at}`, instructions: make.terminate(signer, at) })}
+          />
+        )}
+      </div>
+    </Card>
   );
 }
 

@@ -41,7 +41,7 @@ test("replicas are bonded both against being the only one left and against being
   expect(ofJob(IO, 0n, 500, 2), "left alone").toBe(2_165_945_166n);
   expect(ofJob(IO, 0n, 10_000, 1)).toBe(0n);
   expect(ofJob(IO, 0n, 10_000, 2), "another run").toBe(5n * IO);
-  // The other one sees a lie eight times in ten.
+  // The other replica exposes a wrong result eight times out of ten.
   expect(ofJob(IO, 100n * IO, 10_000, 2)).toBe(3_753_246_754n);
   for (const replicas of [1, 2, 3]) expect(ofJob(IO, 0n, 0, replicas), "nobody watches").toBeNull();
   expect(ofJob(MOST / 4n, 0n, 10_000, 3)).toBeNull();

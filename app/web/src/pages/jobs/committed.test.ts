@@ -6,7 +6,7 @@ import { committed, missing } from "./committed";
 const root = (byte: number) => new Uint8Array(32).fill(byte);
 const account = { status: Status.Revealed, inputs: root(1), units: 12, traces: root(2), outputs: root(3) };
 const events = [{ name: "JobRevealed", data: { traces: "lie" } }];
-// An indexer that says something else of everything.
+// An indexer that contradicts the chain in everything.
 const row = { status: "convicted", inputs: "lie", units: 99, outputs: "lie", events } as unknown as JobRow;
 
 test("while a job's account exists, its roots come from the chain, whatever the indexer says", () => {

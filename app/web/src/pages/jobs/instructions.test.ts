@@ -8,7 +8,7 @@ const [owner, mint, escrow, device] = [await generateKeyPairSigner(), await some
 const blank = getJobDecoder().decode(new Uint8Array(getJobSize()));
 const job = async () => ({ ...blank, escrow, device, address: await someone() });
 
-/** What an instruction is: its name in the jobs program, or another program's address. */
+/** Name of an instruction of the jobs program, or the address of another program. */
 const named = ({ programAddress, data }: Instruction) =>
   programAddress === JOBS_PROGRAM_ADDRESS ? JobsInstruction[identifyJobsInstruction(data ?? new Uint8Array())] : programAddress;
 const names = ({ accounts }: Instruction) => accounts?.map(({ address }) => address);

@@ -5,7 +5,7 @@ import { progress } from "./progress";
 
 const NEVER = (1n << 63n) - 1n;
 const row = (status: JobRow["status"], window_ends: number | null = null) => ({ status, window_ends, latency: null });
-/** What is said of a job whose account's deadline is at 1,000 s. */
+/** Progress of a job with a deadline at 1,000 s. */
 const at = (status: Status, now: number, change: { deadlineAt?: bigint; audit?: Audit } = {}) =>
   progress(row("open"), { status, deadlineAt: 1_000n, audit: Audit.Undrawn, ...change }, now);
 

@@ -28,7 +28,7 @@ test("the bond is what the chain requires, not less", () => {
   // 12 units of 100 $IO.
   expect(quote(order({ maxPrice: 10_000_000_000n }), market).bond).toBe(2_599_134_199_135n);
   expect(quote(order({ maxPrice: 10_000_000_000n, valueAtRisk: 120_000_000_000n }), market).bond).toBe(5_890_909_090_910n);
-  // The more is watched, the less is at stake.
+  // More watching means a smaller bond.
   expect(quote(order({ maxPrice: 10_000_000_000n }), { ...market, watchBps: 10_000 }).bond).toBe(market.minBond);
 });
 

@@ -1,0 +1,176 @@
+import { useState } from "react";
+import { explain } from "../../lib/errors";
+import { count, IO, many, parseAmount } from "../../lib/format";
+import { gpuName, useGpuModels } from "../../lib/gpus";
+import { Answer, Choice, Facts, Field, Io } from "../../ui";
+import { useCandidates } from "./candidates";
+import { TIMES } from "./open";
+import { ANY_GPU, asked, match, POLICIES, quote, shortage, type Order, type Parameters } from "./rules";
+
+const INITIAL = { start: "0.001", most: "0.002", policy: POLICIES[0].id, gpu: String(ANY_GPU), memory: "0", jobs: "0", risk: "0" };
+
+/** Parses an amount in a field. */
+function amountIn(text: string): { amount: bigint; error: string | null } {
+  try {
+    return { amount: parseAmount(text, IO), error: null };
+  } catch (failure) {
+    return { amount: 0n, error: explain(failure) };
+  }
+}
+
+/** State of the fields of an order's terms, and the order of so many units that they make. */
+export function useTerms(units: number) {
+  const [texts, setTexts] = useState(INITIAL);
+  const put = (name: keyof typeof INITIAL, text: string) => setTexts((all) => ({ ...all, [name]: text }));
+  const [start, most, risk] = [amountIn(texts.start), amountIn(texts.most), amountIn(texts.risk)];
+  const [memory, jobs] = [asked(texts.memory), asked(texts.jobs)];
+  const order: Order = {
+    units,
+    startPrice: start.amount,
+    maxPrice: most.amount,
+    policy: POLICIES.find(({ id }) => id === texts.policy) ?? POLICIES[0],
+    gpuModel: Number(texts.gpu),
+    minVramGb: memory.number,
+    minJobsDone: jobs.number,
+    valueAtRisk: risk.amount,
+  };
+  const errors = { start: start.error, most: most.error, memory: memory.error, jobs: jobs.error, risk: risk.error };
+  return { texts, put, order, errors };
+}
+
+type Terms = ReturnType<typeof useTerms>;
+
+/** The fields of an order's terms. */
+export function TermFields({ texts, put, errors }: Terms) {
+  return (
+    <>
+      <div className="columns">
+        <Field
+          label="Starting price per unit"
+          unit="$IO"
+          inputMode="decimal"
+          value={texts.start}
+          error={errors.start}
+          onChange={(event) => put("start", event.target.value)}
+        />
+        <Field
+          label="Maximum price per unit"
+          unit="$IO"
+          inputMode="decimal"
+          value={texts.most}
+          error={errors.most}
+          hint={`The price rises from the starting price to this within ${TIMES.auctionSeconds} s, until a device claims the job.`}
+          onChange={(event) => put("most", event.target.value)}
+        />
+      </div>
+      <fieldset>
+        <legend>How the result is checked</legend>
+        {POLICIES.map(({ id, name, says }) => (
+          <label key={id} className="radio">
+            <input type="radio" name="policy" value={id} checked={texts.policy === id} onChange={() => put("policy", id)} />
+            <span>
+              <b>{name}.</b> {says}
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      <Requirements texts={texts} put={put} errors={errors} />
+      <details>
+        <summary>Value at risk</summary>
+        <Field
+          label="Cost of a wrong result to you"
+          unit="$IO"
+          inputMode="decimal"
+          value={texts.risk}
+          error={errors.risk}
+          hint="Raises the bond that the device must post. Jobs with a value at risk never contain deliberate test errors. Workers decline bonds that are out of proportion to the price, so raise the price as well."
+          onChange={(event) => put("risk", event.target.value)}
+        />
+      </details>
+    </>
+  );
+}
+
+function Requirements({ texts, put, errors }: Omit<Terms, "order">) {
+  const gpus = useGpuModels();
+  const listed = (gpus.data ?? []).filter(({ listed }) => listed).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
+  return (
+    <details>
+      <summary>Device requirements</summary>
+      <div className="columns">
+        <Choice
+          label="GPU model"
+          value={texts.gpu}
+          onChange={(gpu) => put("gpu", gpu)}
+          options={[[String(ANY_GPU), "Any"], ...listed.sort(([, a], [, b]) => a.localeCompare(b))]}
+        />
+        <Field
+          label="Minimum GPU memory"
+          unit="GiB"
+          inputMode="numeric"
+          value={texts.memory}
+          error={errors.memory}
+          onChange={(event) => put("memory", event.target.value)}
+        />
+        <Field
+          label="Minimum jobs completed"
+          inputMode="numeric"
+          value={texts.jobs}
+          error={errors.jobs}
+          onChange={(event) => put("jobs", event.target.value)}
+        />
+      </div>
+    </details>
+  );
+}
+
+/** How many devices can take an order with this bond, and why the others cannot. */
+export function Takers({ order, bond }: { order: Order; bond: bigint }) {
+  const candidates = useCandidates();
+  return (
+    <Answer of={candidates}>
+      {(devices) => {
+        const matched = match(devices, order, bond);
+        const { able, reasons } = matched;
+        const short = shortage(matched, order);
+        return (
+          <div role="status">
+            <p>
+              {able === 0 ? (
+                <b className="wrong">No device can take this job now.</b>
+              ) : (
+                `${count(able)} of ${many(devices.length, "device")} can take this job.`
+              )}
+            </p>
+            {short && <p className="wrong">{short}</p>}
+            {reasons.length > 0 && (
+              <ul className="small muted">
+                {reasons.map(([reason, number]) => (
+                  <li key={reason}>
+                    {many(number, "device")}: {reason}
+                  </li>
+                ))}
+              </ul>
+            )}
+          </div>
+        );
+      }}
+    </Answer>
+  );
+}
+
+/** The most that an order can cost. */
+export function Costs({ order, parameters }: { order: Order; parameters: Parameters }) {
+  const { work, fees, locked, bond } = quote(order, parameters);
+  return (
+    <Facts
+      of={[
+        ["Units", count(order.units)],
+        ["Work, at most", <Io of={work} />],
+        [`Fees (${parameters.feeBps / 100} % of the work)`, <Io of={fees} />],
+        ["Locked in your escrow", <b><Io of={locked} /></b>],
+        ["Bond of each device, at most", <Io of={bond} />],
+      ]}
+    />
+  );
+}
