@@ -44,7 +44,7 @@ test("a device is registered with a key made in the browser, staked on, offered 
   await visitor.sign();
   await expect(page.getByText(new RegExp(`^ionet-worker --keypair ${file} .* --device \\w+$`))).toBeVisible();
   const payee = market().keys["supplier"]?.address ?? "";
-  await page.getByLabel("Payout wallet").fill(payee);
+  await page.getByLabel("Payout wallet", { exact: true }).fill(payee);
   await page.getByRole("button", { name: "Change wallet" }).click();
   await visitor.sign();
   await expect(page.getByText("Job payments go to").locator("xpath=following-sibling::dd").getByTitle(payee)).toBeVisible();

@@ -1,4 +1,4 @@
-//! A job recomputed unit by unit, so that a page can show how far it is.
+//! Recomputes a job unit by unit, so that a page can show the progress.
 
 use crate::{Result, hash, said};
 use engine::Engine;
@@ -17,12 +17,12 @@ pub struct Check {
     header: BatchHeader,
     inputs: Vec<u8>,
     outputs: Vec<u8>,
-    /// TENSOR of each checkpoint, unit after unit.
+    /// TENSOR of each checkpoint, in the order of the units.
     tensors: Vec<Hash>,
     traces: Vec<Hash>,
 }
 
-/// Where a worker's trace first differs.
+/// Where a worker's trace first differs from the correct one.
 #[wasm_bindgen]
 pub struct Difference {
     /// The unit.
@@ -101,7 +101,7 @@ impl Check {
         self.outputs.clone()
     }
 
-    /// Whether all that the traces commit to, and the outputs, are those that a worker committed to by these roots.
+    /// Whether the traces and the outputs match the roots that a worker committed to.
     pub fn agrees(&self, traces_root: &[u8], outputs_root: &[u8]) -> Result<bool> {
         let last: Vec<Hash> = self
             .tensors
@@ -114,7 +114,7 @@ impl Check {
             && batch::batch_root(&last) == hash(outputs_root)?)
     }
 
-    /// Where the trace in a worker's trace blob first differs from the right one; `undefined` where it does not.
+    /// Where a worker's trace blob first differs from the correct trace; `undefined` if it does not.
     pub fn difference(&self, trace_blob: &[u8]) -> Result<Option<Difference>> {
         let theirs = TraceBlob::parse(trace_blob).map_err(said)?;
         let checkpoints = self.engine.package().checkpoints();

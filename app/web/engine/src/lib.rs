@@ -1,5 +1,5 @@
-//! The engine in a browser. What a page needs of a model: its inputs from a photo or a prompt, pictures from its outputs, and whether a
-//! worker's result is what the model makes of the input. Nothing here is trusted by anybody else: the chain has the last word.
+//! The engine in a browser: makes a model's inputs from a photo or a prompt, pictures from its outputs, and checks a worker's result by
+//! recomputing it. Nobody relies on this code but the page's visitor; the chain decides.
 
 mod check;
 
@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 
 type Result<T> = std::result::Result<T, JsError>;
 
-/// A sentence for people.
+/// An error for JavaScript, with a sentence for people.
 fn said(error: impl Display) -> JsError {
     JsError::new(&error.to_string())
 }
@@ -66,7 +66,7 @@ pub struct Picture {
 
 #[wasm_bindgen]
 impl Picture {
-    /// Four bytes a pixel.
+    /// Four bytes per pixel.
     #[wasm_bindgen(getter)]
     pub fn rgba(&self) -> Vec<u8> {
         self.rgba.clone()
@@ -94,13 +94,13 @@ impl Model {
         Ok(Self { engine, task })
     }
 
-    /// MODEL, 32 bytes: what a registered model commits to.
+    /// MODEL, 32 bytes: the commitment in a registered model's account.
     #[wasm_bindgen(getter)]
     pub fn hash(&self) -> Vec<u8> {
         self.engine.package().model.to_vec()
     }
 
-    /// What it makes its inputs of: `photo` or `prompt`.
+    /// What its inputs are made from: `photo` or `prompt`.
     #[wasm_bindgen(getter)]
     pub fn takes(&self) -> String {
         match &self.task {
@@ -116,7 +116,7 @@ impl Model {
         self.engine.package().facts.macs
     }
 
-    /// Units that a photo of this size makes, so that it can be priced before it is cut.
+    /// Number of units of a photo of this size, which gives its price before it is cut.
     pub fn photo_units(&self, width: u32, height: u32, alpha: bool) -> Result<u32> {
         let Task::Upscale(upscale) = &self.task else {
             return Err(JsError::new("this model takes prompts, not photos"));
@@ -124,18 +124,18 @@ impl Model {
         u32::try_from(upscale.units(&Layout { width, height, alpha })).map_err(|_| JsError::new("the photo is too large for one job"))
     }
 
-    /// The inputs of a job that enlarges a photo of four bytes a pixel.
+    /// The inputs of a job that enlarges a photo, given with four bytes per pixel.
     pub fn photo(&self, rgba: Vec<u8>, width: u32, height: u32) -> Result<Prepared> {
         let Task::Upscale(upscale) = &self.task else {
             return Err(JsError::new("this model takes prompts, not photos"));
         };
         let photo = RgbaImage::from_raw(width, height, rgba).filter(|photo| !photo.is_empty());
-        let photo = photo.ok_or_else(|| JsError::new("the photo has no pixels, or not as many as it says"))?;
+        let photo = photo.ok_or_else(|| JsError::new("the photo has no pixels, or a different number than its size"))?;
         let units = self.photo_units(width, height, Layout::of(&photo).alpha)?;
         self.prepare(units, &upscale.cut(&photo))
     }
 
-    /// The inputs of a job that paints so many pictures of a prompt, each with the seed after the one before.
+    /// The inputs of a job that paints a number of pictures from a prompt, with consecutive seeds.
     pub fn prompt(&self, prompt: &str, seed: u64, pictures: u32) -> Result<Prepared> {
         let Task::Imagine(imagine) = &self.task else {
             return Err(JsError::new("this model takes photos, not prompts"));
@@ -151,7 +151,7 @@ impl Model {
         Ok(Prepared { units, address, blob })
     }
 
-    /// The enlarged photo in a job's outputs, whose photo had this size.
+    /// The enlarged photo in a job's outputs. Width, height and alpha are those of the original photo.
     pub fn join(&self, outputs: &[u8], units: u32, width: u32, height: u32, alpha: bool) -> Result<Picture> {
         let Task::Upscale(upscale) = &self.task else {
             return Err(JsError::new("this model paints pictures"));
@@ -161,7 +161,7 @@ impl Model {
         photo.map(Picture::from).map_err(said)
     }
 
-    /// The photo in a job's inputs, which had this size.
+    /// The original photo, of this size, joined from a job's inputs.
     pub fn restore(&self, inputs: &[u8], units: u32, width: u32, height: u32, alpha: bool) -> Result<Picture> {
         let Task::Upscale(upscale) = &self.task else {
             return Err(JsError::new("this model takes prompts, not photos"));
@@ -171,7 +171,7 @@ impl Model {
         photo.map(Picture::from).map_err(said)
     }
 
-    /// The picture of one unit as it is, painted or a single tile.
+    /// The picture of one unit: a painted picture or a single tile.
     pub fn unit(&self, outputs: &[u8], index: u32) -> Result<Picture> {
         let (_, units) = BatchHeader::parse(outputs).map_err(said)?;
         let unit = units.get(index).ok_or_else(|| JsError::new("the job has no such unit"))?;
@@ -187,13 +187,13 @@ impl Model {
             .ok_or_else(|| JsError::new("the outputs are not those of this model"))
     }
 
-    /// Begins to recompute a job from its inputs blob.
+    /// Starts recomputing a job from its inputs blob.
     pub fn check(&self, inputs: Vec<u8>) -> Result<Check> {
         Check::new(self.engine.clone(), inputs)
     }
 }
 
-/// Address of any blob of a job, 32 bytes: what a download has to hash to.
+/// Address of any blob of a job, 32 bytes: the hash that a download must match.
 #[wasm_bindgen]
 pub fn address(blob: &[u8]) -> Result<Vec<u8>> {
     Ok(blob::address(blob).map_err(said)?.to_vec())

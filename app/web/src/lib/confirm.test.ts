@@ -19,7 +19,7 @@ import { expect, test, vi } from "vitest";
 import { chainOf, confirm, EXPIRED, type Chain, type Clock } from "./confirm";
 import { nodeAt } from "./node";
 
-/** A clock that moves when somebody waits. */
+/** A clock that advances when a wait is requested. */
 function clock(): Clock & { waits: number[] } {
   const waits: number[] = [];
   return { waits, now: () => waits.reduce((sum, time) => sum + time, 0), wait: async (time) => void waits.push(time) };
@@ -27,7 +27,7 @@ function clock(): Clock & { waits: number[] } {
 
 type Look = Awaited<ReturnType<Chain["look"]>>["found"] | Error;
 
-/** A chain that answers looks in turn, the last one for ever; a slot passes with each. The blockhash has expired from slot `expiry` on. */
+/** A chain that answers status queries in turn, repeating the last; each takes a slot. The blockhash expires at slot `expiry`. */
 function chain(looks: Look[], expiry = Number.POSITIVE_INFINITY) {
   let slot = 0;
   const sends: number[] = [];
@@ -53,7 +53,7 @@ test("a transaction that landed just before its blockhash expired is done", asyn
 
 test("a transaction that was never seen has expired once a query is newer than its blockhash's expiry", async () => {
   expect(await confirm(chain([null], 2), clock())).toEqual(EXPIRED);
-  // A node that is behind proves nothing.
+  // A query to a node that is behind is no proof.
   const stale: Chain = { ...chain([]), look: async () => ({ slot: 6n, found: null }), expired: async () => 7n };
   expect(await confirm(stale, clock())).toEqual({ at: "unknown" });
 });
@@ -103,7 +103,7 @@ const GIVEN = { blockhash: "CktRuQ2mttgRGkXJtyksdKHjUdc2C4TgDzyB98oEzy8" as Bloc
 const ANOTHER = "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM" as Blockhash;
 const PAYER = "8opHzTAnfzRpPEx21XtnrVTX28YQuCpAjcn1PczScKh" as Address;
 
-/** A transaction as a wallet signed it. */
+/** A transaction signed by a wallet. */
 function signed(blockhash = GIVEN.blockhash): Transaction {
   const message = pipe(
     createTransactionMessage({ version: 0 }),
@@ -114,7 +114,7 @@ function signed(blockhash = GIVEN.blockhash): Transaction {
   return { ...compileTransaction(message), signatures: { [PAYER]: new Uint8Array(64).fill(1) as SignatureBytes } };
 }
 
-/** A node whose methods return or throw what they are given, and that remembers what it was asked. */
+/** A node whose methods return or throw the given values, and record their calls. */
 function node(answers: Record<string, unknown>) {
   const asked: [method: string, ...parameters: unknown[]][] = [];
   const rpc = new Proxy({}, {
@@ -165,7 +165,7 @@ test("only a confirmed transaction has ended", async () => {
   expect(await look(null)).toBeNull();
   expect(await look({ err: { AccountNotFound: 1n }, confirmationStatus: "processed" })).toBe("on its way");
   expect(await look({ err: null, confirmationStatus: "confirmed" })).toEqual(DONE);
-  // Without its logs it has failed all the same.
+  // It counts as failed even without its logs.
   expect(await look({ err: { Odd: 1n }, confirmationStatus: "finalized" })).toEqual({ at: "failed", sentence: 'the chain rejected the transaction: {"Odd":"1"}' });
 });
 
@@ -175,7 +175,7 @@ test("a rejected transaction is told from a request that the node refuses", asyn
   const refused = node({ sendTransaction: preflight({ logs: ["Program abc failed: out of luck"] }) });
   const chain = chainOf(refused.rpc, signed(), GIVEN);
   expect(await chain.send()).toContain("out of luck");
-  // It may have been sent by then, so nothing is a refusal any more.
+  // The first attempt may have been sent, so a rejection is no longer final.
   await expect(chain.send()).rejects.toThrow();
   expect(refused.asked.map(([, , options]) => (options as { skipPreflight: boolean }).skipPreflight)).toEqual([false, true]);
   const behind = preflight({ logs: [] }, new SolanaError(SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND));

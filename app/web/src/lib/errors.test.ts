@@ -15,7 +15,7 @@ test("the errors that new users meet first have sentences", () => {
   expect([programError(token, 1), programError(token, 17)]).toEqual([expect.stringContaining("not have enough tokens"), expect.stringContaining("frozen")]);
   expect(programError(JOBS_PROGRAM_ADDRESS, 2012)).toContain("not the one that the program expects");
   expect(programError(token, 2012)).toContain("error 2012");
-  // As nodes tell it when no program ran.
+  // What nodes report if no program ran.
   for (const error of ["AccountNotFound", "InsufficientFundsForFee", { InsufficientFundsForRent: { account_index: 0n } }]) {
     expect(explainRefusal(error)).toContain("not have enough SOL");
   }

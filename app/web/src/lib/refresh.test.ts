@@ -4,7 +4,7 @@ import { refresher } from "./refresh";
 
 afterEach(() => void vi.useRealTimers());
 
-/** A question that takes a while to be answered; what it answers is when it was asked, in milliseconds. */
+/** A slow query; its answer is the time at which it was sent, in milliseconds. */
 function watch(queries: QueryClient, name: string, takes: number) {
   const asked: number[] = [];
   const seen = { asked, answers: new Set<unknown>(), asking: 0, most: 0 };
@@ -37,7 +37,7 @@ test("on a busy market queries keep being refreshed, and none is in flight twice
   expect(quick.asked.length).toBeLessThan(12);
   expect(slow.answers.size).toBeGreaterThan(2);
   expect([quick.most, slow.most, clock.asked.length]).toEqual([1, 1, 1]);
-  // What was on its way when the last event came is asked for once more, and then no more.
+  // The query in flight at the last event is sent once more, then no more.
   await vi.advanceTimersByTimeAsync(60_000);
   for (const { asked } of [quick, slow]) expect(asked.filter((at) => at >= last)).toHaveLength(1);
   end();

@@ -1,4 +1,4 @@
-// What is computed here before anything is signed is what the programs compute: `vectors.json` is theirs, made by `tests/tests/vectors.rs`.
+// The computations made before signing match those of the programs: `tests/tests/vectors.rs` writes `vectors.json` from them.
 
 import { getBase16Encoder, type ReadonlyUint8Array } from "@solana/kit";
 import { readFileSync } from "node:fs";

@@ -80,7 +80,7 @@ test("an exit has a notice period, then a cooldown, and is paid", () => {
 
 test("after the owner's exit there is no notice period, and the earlier end counts", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
-  // Not noted in the offer yet, and noted.
+  // Before and after the exit is recorded in the offer.
   const left: [offer: typeof closed, device: typeof exited][] = [
     [closed, { ...exited, forcedAt: 600n, forcedCooldown: 1_000 }],
     [{ ...closed, status: Status.Forced, forcedAt: 600n, forcedEndsAt: 1_600n }, exited],

@@ -21,17 +21,17 @@ test("shares are worth their part, rounded down", () => {
   expect(earned(10n, ONE, 0n)).toBe(0n);
 });
 
-// Hours 11, 12 and 14 were distributed, with 1, 2 and 5 base units a share by then.
+// Hours 11, 12 and 14 were distributed; the index was 1, 2 and 5 base units per share after each.
 const log = { logHours: [14, 11, 12, 0], log: [5n * ONE, ONE, 2n * ONE, 0n], distributed: 3, rewardIndex: 5n * ONE };
 
 test("a position earns from its first hour on", () => {
   const position = { shares: 10n, rewardIndex: 0n, fromHour: 12, settled: false };
   expect(claimable(position, log)).toBe(40n);
   expect(claimable({ ...position, fromHour: 11 }, log)).toBe(50n);
-  // Before its first hour is distributed there is nothing.
+  // Nothing before its first hour is distributed.
   expect(claimable({ ...position, fromHour: 15 }, log)).toBe(0n);
   expect(claimable({ ...position, settled: true, rewardIndex: 2n * ONE }, log)).toBe(30n);
-  // What the log does not reach back to is lost: it begins with the oldest hour it knows.
+  // Rewards from before the log are lost: it starts with the oldest hour in the log.
   expect(claimable({ ...position, fromHour: 11 }, { ...log, distributed: 65 })).toBe(40n);
 });
 
@@ -47,7 +47,7 @@ const offer = { status: Status.Open, shares: 500n, forcedAt: 0n, forcedTotal: 0n
 
 test("a stake is worth its part of the co-stake, or of the cooling stake after the owner's exit", () => {
   expect(stakeOf(50n, offer, device)).toBe(100n);
-  // The owner has left: the offer's 400 of 800 cooling shares, first unnoted, then noted.
+  // The owner has left: the offer has 400 of 800 cooling shares, before and after the exit is recorded.
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   const closed = { ...offer, status: Status.Closed };
   expect(mustNote(closed, left)).toBe(true);
@@ -58,7 +58,7 @@ test("a stake is worth its part of the co-stake, or of the cooling stake after t
   expect(exitStake({ cooling: false, coolingShares: 0n, shares: 50n }, offer, device)).toBe(100n);
 });
 
-// From hour 10 on 400 of 500 shares earn, from hour 12 on all; half of the rewards are theirs when the offer is full.
+// From hour 10, 400 of 500 shares earn, from hour 12 all; a full offer gets half of the rewards.
 const sharing = {
   ...offer,
   status: Status.Closed,
@@ -85,12 +85,12 @@ test("hours are distributed by the shares that earned in each", () => {
   const after = afterSharing(sharing, device, hours);
   expect(after).toMatchObject({ owners: 60n + 50n, distributed: 2, rewardIndex: (40n * ONE) / 400n + (50n * ONE) / 500n });
   const position = { shares: 100n, rewardIndex: 0n, fromHour: 12, settled: false };
-  // A tenth of a base unit for each share, rounded down.
+  // A tenth of a base unit per share, rounded down.
   expect(claimable(position, after)).toBe(9n);
   expect(claimable({ ...position, fromHour: 10 }, after)).toBe(19n);
   expect(claimable({ ...position, fromHour: 13 }, after), "hours before its first bring it nothing").toBe(0n);
   expect(afterSharing({ ...sharing, shareBps: 10_000 }, device, hours).owners, "a full offer of everything leaves its owner nothing").toBe(20n);
-  // The log is a ring.
+  // The log is a ring buffer.
   expect(afterSharing({ ...sharing, distributed: 64 }, device, hours).logHours.slice(0, 3)).toEqual([11, 12, 0]);
   expect(sharing.logHours[0], "what it begins with stays").toBe(0);
 });
@@ -107,7 +107,7 @@ test("after the owner's exit all rewards go to the owner, recorded or not", () =
     expect(earningIn(12, of, device)).toEqual({ shares: 0n, assets: 0n });
     expect(afterSharing(of, device, hours)).toMatchObject({ owners: 60n + 100n, rewardIndex: (40n * ONE) / 400n });
   }
-  // Who joined in the very hour of the exit would have earned from the next one on.
+  // Shares that joined in the hour of the exit would have earned from the next hour.
   const early = { ...noted, changeHours: [10, 11, 12], changes: [400n, -500n, 100n] };
   expect(earningIn(11, early, { ...left, forcedAt: 0n, forcedShares: 0n }).shares).toBe(0n);
   expect(earningIn(11, sharing, { ...left, forcedAt: 11n * 3_600n }).shares).toBe(0n);
@@ -118,7 +118,7 @@ test("cooling stake no longer earns", () => {
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   expect(earning(50n, offer, left)).toBe(0n);
   expect(earning(50n, { shares: 0n }, { coStake: 7n, coEscrowed: 0n })).toBe(0n);
-  // What a slash has set aside earns on until it stands.
+  // Stake held by a slash earns until the slash becomes final.
   expect(earning(50n, { shares: 100n }, { coStake: 1n, coEscrowed: 199n })).toBe(100n);
 });
 

@@ -15,7 +15,7 @@ test("hours are collected up to the first that is not settled, each with its par
   const blocks = [block(11, true), block(12, true), block(13, false), block(14, true)];
   expect(collectable(device, blocks).map(({ hour, reward }) => [hour, reward])).toEqual([
     [11, 50n],
-    // Too small a part of its pool for a base unit.
+    // Its part of the pool is less than a base unit.
     [12, 0n],
   ]);
   expect(collectable(device, [])).toEqual([]);

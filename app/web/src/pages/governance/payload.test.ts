@@ -16,7 +16,7 @@ const instruction = {
 test("instructions are encoded byte for byte", () => {
   const bytes = encode(instruction);
   expect(bytes.length).toBe(32 + 1 + 2 * 33 + 2);
-  // Flags as the program has them: 1 may be written, 2 signs.
+  // The program's flags: 1 is writable, 2 is signer.
   expect([bytes[32], bytes[65], bytes[98]]).toEqual([2, 1, 2]);
   expect(parse(bytes)).toEqual(instruction);
   expect(parse(bytes.slice(0, 98))).toBeNull();

@@ -71,7 +71,7 @@ test("a proposer can cancel in time, but not to escape vetoes", () => {
   expect(cancelObstacle(life(), 99)).toBeNull();
   expect(cancelObstacle(life({ status: Status.Draft }), 999)).toBeNull();
   expect(cancelObstacle(life(), 100)).toContain("over");
-  // Too few for the quorum, and still not to be dodged.
+  // Below the quorum, but still not to be escaped.
   expect(cancelObstacle(life(votes(1, 0, 0, 1)), 99)).toContain("vetoes");
 });
 

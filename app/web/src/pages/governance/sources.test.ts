@@ -17,8 +17,8 @@ interface Question {
 }
 
 /**
- * A market with a device of the representative's own, and one of each owner, with so much at stake, for whom it may vote. `told` are the
- * accounts of which more than an address was asked for.
+ * A market with a device of the representative and one of each owner that it represents, with the given stakes. `told` are the accounts
+ * that were fetched in full.
  */
 function having(stake: (place: number) => bigint): { market: Market; told: Set<Address> } {
   const empty = getDeviceDecoder().decode(new Uint8Array(getDeviceSize()));

@@ -46,7 +46,7 @@ const proposal = { ...getProposalDecoder().decode(new Uint8Array(getProposalSize
 
 const HEADER = getPayloadHeaderDecoder().decode(new Uint8Array(getPayloadHeaderSize()));
 
-/** A market with a proposal of these instructions, whose node tells no more of an account than `most` bytes before its time is over. */
+/** A market with a proposal of these instructions. Its node times out on requests for more than `most` bytes of an account. */
 async function proposing(instructions: Instruction[], most: number): Promise<Market> {
   const accounts = new Map<Address, { owner: Address; bytes: Uint8Array }>([
     [BUFFER, { owner: LOADER, bytes: Uint8Array.of(1, 0, 0, 0, 1, ...bytesOf(A), ...CODE, ...new Uint8Array(100)) }],
@@ -77,7 +77,7 @@ async function proposing(instructions: Instruction[], most: number): Promise<Mar
 
 const all = [paused, await upgrade(BUFFER), await upgrade(FOREIGN), pay];
 const shown = (steps: Written[]) => renderToStaticMarkup(createElement(Steps, { proposal, steps: { data: steps } as never }));
-/** Whether what was read so is read again though nothing happens. */
+/** Whether steps that were read like this are read again without an event. */
 const isReadAgain = (steps: Written[]) => {
   const { refetchInterval } = asking({} as Market, proposal, state);
   return typeof refetchInterval === "function" && !!refetchInterval({ state: { data: steps } } as never);
@@ -97,7 +97,7 @@ test("a step with an account too large to read hides no other step, and is read 
   expect(long[1]?.words).toMatchObject({ replacesCode: true, changes: [{ key: "hash" }, { key: "buffer", after: BUFFER }] });
   expect(long[3]?.words.changes[0]?.after).toBe(BUFFER);
   expect(shown(long).split(WARNING)).toHaveLength(2);
-  // A node that tells nothing of them.
+  // A node that returns nothing of them.
   const none = await read(0);
   expect(none[3]?.words).toMatchObject({ changes: [{ after: expect.stringContaining(theirs) as string }], standing: { isStuck: false, isUnread: true } });
   expect(shown(none).split(WARNING)).toHaveLength(4);

@@ -11,7 +11,7 @@ test("a text is shown only if its hash matches", async () => {
   expect(hex(await hashOf("hello"))).toBe(HELLO);
   served("hello");
   expect(await fetchText("http://store", HELLO)).toBe("hello");
-  // With the byte-order mark that some editors begin a file with.
+  // With the byte order mark that some editors write.
   served(Uint8Array.of(0xef, 0xbb, 0xbf, 0x68, 0x69));
   expect(await fetchText("http://store", MARKED)).toBe("hi");
   served("hello!");

@@ -17,11 +17,11 @@ const device = (ownStake: bigint) => ({
 test("stake counts once it is a week old", () => {
   const weights = [107 * day, 107 * day + 1, 109 * day, 109 * day + 1].map((opened) => deviceWeight(device(80n), opened).weight);
   expect(weights).toEqual([0n, 50n, 60n, 80n]);
-  // What left since is gone.
+  // Stake that has left since no longer counts.
   expect(deviceWeight(device(55n), 109 * day).weight).toBe(55n);
   expect(deviceWeight(device(80n), 107 * day).countsAt).toBe(109 * day + 1);
   expect(deviceWeight(device(80n), 109 * day + 1).countsAt).toBeNull();
-  // What a slash has set aside counts on, unless it would come back into a cooldown.
+  // Stake held by a slash counts, unless it would return to a cooldown.
   const slashed = { ...device(10n), ownEscrowed: 70n };
   expect(deviceWeight(slashed, 109 * day + 1).weight).toBe(80n);
   expect(deviceWeight({ ...slashed, ownStake: 0n, cooling: 10n }, 109 * day + 1).weight).toBe(0n);

@@ -23,7 +23,7 @@ const state = {
   emission: null,
 } as unknown as State;
 const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (typeof SETTINGS)[number];
-/** As the chain would keep it. */
+/** The instruction as stored on the chain. */
 const kept = (id: string, changes: Values) => parse(encode(instruct(named(id), state, changes, GPU as never))) as Whole;
 
 test("only changes are described, with old and new values", () => {
@@ -66,7 +66,7 @@ test("a step that cannot be decoded is marked as unknown", async () => {
   const whole = { ...state, staking: { ...state.staking, baseStake: IO, cooldown: 1, raiseGrace: 2, probation: 3, appeal: 4 } } as State;
   const step = parse(encode(instruct(named("staking.parameters"), whole, { cooldown: 5 }))) as Whole;
   expect((await say({} as never, step, whole)).changes).toMatchObject([{ before: "1 s", after: "5 s" }]);
-  // What is in force lacks what the setting is shown beside.
+  // The current state lacks the values to compare with.
   const words = await say({} as never, step, state);
   expect(words).toMatchObject({ isUnknown: true, what: "Call program staking (this page cannot decode it)" });
   expect(words.changes.map(({ name }) => name)).toEqual(["Account 1, signs", "Account 2, written", "Data"]);
@@ -84,7 +84,7 @@ test("other calls are described with their name, values and accounts", async () 
   expect(decode(release as never)).toMatchObject({ program: "governance", name: "release deposit", values: {} });
   const said = (instruction: Instruction) => say(null as never, parse(encode(instruction)) as Whole, state);
   expect(await said(release)).toMatchObject({ what: "Call “release deposit” of governance", isEmpty: false, isUnknown: false });
-  // Whoever owns the escrow has the money.
+  // The escrow's owner gets the money.
   const payer = createNoopSigner(A);
   const from = await tokenAccount(A, state.governance.mint);
   const deposit = getDepositInstruction({ payer, escrow: B, vault: A, from, amount: IO });
@@ -101,7 +101,7 @@ test("other calls are described with their name, values and accounts", async () 
   const foreign = await said(getDepositInstruction({ payer, escrow: B, vault: A, from: B, amount: IO }));
   expect(foreign.changes[0]).toMatchObject({ name: "Amount in base units of the escrow's token", after: "100,000,000" });
   expect(decode({ programAddress: B, accounts: [], data: Uint8Array.of(1) })).toBeNull();
-  // Too few accounts, or bytes that are no call.
+  // Too few accounts, or data that is not a call.
   expect(decode({ ...release, accounts: [{ address: A, role: AccountRole.READONLY }] } as never)).toBeNull();
   expect(decode({ programAddress: A, accounts: [], data: new Uint8Array(8) })).toBeNull();
 });
@@ -109,7 +109,7 @@ test("other calls are described with their name, values and accounts", async () 
 const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
 const OTHER = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
-/** A chain that has these accounts: by address, whose they are and their bytes. */
+/** A chain with these accounts: owner and data by address. */
 const holding = (accounts: Record<string, [owner: string, bytes: number[]]>) => {
   const value = (at: string) => {
     const [owner, bytes] = accounts[at] ?? [];
@@ -138,7 +138,7 @@ test("a payment names its recipient only if the account cannot change hands", as
   };
   expect(await paid(theirs as string, { [theirs as string]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(OTHER);
   const unnamed = (to: unknown) => `token account ${to as string}, whose owner may change before the payment`;
-  // Of somebody's own program, of the token program elsewhere, given away, and none at all.
+  // Owned by another program, at another address, given away, or missing.
   expect(await paid(B, { [B]: [A, tokens(OTHER)] })).toBe(unnamed(B));
   expect(await paid(B, { [B]: [TOKEN_PROGRAM, tokens(OTHER)] })).toBe(unnamed(B));
   expect(await paid(theirs as string, { [theirs as string]: [TOKEN_PROGRAM, tokens(B)] })).toBe(unnamed(theirs));
@@ -170,7 +170,7 @@ test("an upgrade names the code that is voted on, and whether its buffer holds i
   const stuck = (says: string) => ({ changes: [{ after: hashes[0] }, { after: OTHER }], standing: { says, isStuck: true } });
   expect(await said(LOADER, B, code)).toMatchObject(stuck(`The buffer holds this code and belongs to ${B}, who can change it.`));
   expect(await said(LOADER, A, other)).toMatchObject(stuck(`The buffer holds different code, with SHA-256 ${hashes[1]}, and belongs to governance.`));
-  // One that only looks like a buffer, and none.
+  // An account that only looks like a buffer, and none.
   expect(await said(B, A, code)).toMatchObject(stuck("The buffer no longer exists."));
   expect(await said()).toMatchObject(stuck("The buffer no longer exists."));
 });

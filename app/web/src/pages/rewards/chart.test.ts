@@ -54,7 +54,7 @@ test("a new hour makes a new list; the same hours fetched again do not", () => {
     const rows = [newest, newest - 1].map((id): RewardRow => ({ id, device: "d", hour: id * 3_600, reward: 1, time: null }));
     return gathered([{ data: { rows, next: 1 }, isPending: false, error: null }]);
   };
-  // What useQueries does with an answer and the one before.
+  // How useQueries merges an answer with the previous one.
   const first = answer(2);
   expect(replaceEqualDeep(first, answer(2)).rows).toBe(first.rows);
   const next = replaceEqualDeep(first, answer(3));

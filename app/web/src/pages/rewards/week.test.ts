@@ -26,14 +26,14 @@ test("a published reward, and pools without devices", () => {
 
 test("known hours are extrapolated to a week, with a newcomer's own score added", () => {
   const gpu = { pool: 1, multiplierX100: 100 };
-  // 20,050 points, of the lowest tier, beside as many.
+  // 20,050 points, in the lowest tier, next to as many of others.
   expect(weekly([hour(0, 20_050n, 100n)], newcomer(gpu, 1))).toBe(50n * 168n);
-  // A device that is there gets the same of sums that hold its score already; the hour after exactly so much presence is not paid yet.
+  // A registered device gets the same from sums that include its score; the hour after exactly this much uptime is not paid yet.
   const device = { quantity: 1, tier: 1, streakHour: 0 };
   expect(weekly([hour(7_200, 40_100n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
   expect(weekly([hour(3_600, 20_050n, 100n)], rated(device, gpu, 3_600))).toBe(50n * 168n);
   expect(weekly([], newcomer(gpu, 1))).toBe(0n);
-  // Its tier alone would have points.
+  // Its tier alone would score points.
   expect(weekly([hour(0, 50n, 100n)], newcomer({ pool: 1, multiplierX100: 0 }, 1))).toBe(0n);
 });
 
