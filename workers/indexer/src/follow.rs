@@ -216,8 +216,8 @@ impl Follower {
 
     /// Takes in the next transactions. Call it again if there were any, or once something has changed.
     ///
-    /// A slot is taken in only if it was over when it was listed, every program's list of it is complete and all its transactions are known.
-    /// This makes the order independent of the size of the rounds.
+    /// A slot is taken in only if it was over when it was listed, every program's list of it is complete and all its transactions are
+    /// known. This makes the order independent of the size of the rounds.
     pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
         let round = self.take_round().map(|round| match round {
             // The endpoint may be many machines, and one that lags has answered.

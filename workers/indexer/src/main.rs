@@ -56,7 +56,7 @@ struct Cli {
     /// Milliseconds between polls of a node that pushes nothing
     #[arg(long, env = "IONET_EVERY", value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
-    /// Log format, on standard error; RUST_LOG filters
+    /// Log format, on standard error; RUST_LOG sets the filter
     #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human", global = true)]
     log: LogFormat,
     #[command(subcommand)]

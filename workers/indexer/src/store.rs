@@ -131,7 +131,8 @@ impl Store {
         let mut work = self.intake.begin().await?;
         // Writes first, as SQLite cannot wait for its turn in a transaction that has read before it writes.
         for (program, signature) in cursors {
-            let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
+            let upsert = "INSERT INTO cursors (program, signature) VALUES ($1, $2) \
+                          ON CONFLICT (program) DO UPDATE SET signature = excluded.signature";
             sqlx::query(upsert)
                 .bind(program.to_string())
                 .bind(signature.to_string())

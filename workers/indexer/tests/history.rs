@@ -1,4 +1,5 @@
-//! The history of a whole market, taken in whole, in pieces, and under the knife: always the same books, and those of the accounts.
+//! The history of a whole market, indexed at once, in pieces, and by processes that are killed: the books are always the same, and match
+//! the accounts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -19,20 +20,20 @@ use std::time::{Duration, Instant};
 use tests::{Work, World, revealing, terms, tiny_run};
 use tokio_util::sync::CancellationToken;
 
-/// Deaths of the process in the test of them.
+/// How often a test kills the indexing process.
 const DEATHS: usize = 50;
-/// Rounds of its life.
+/// Most rounds that the process lives for.
 const ROUNDS: usize = 4;
 
 #[tokio::test]
-async fn the_books_are_those_of_the_accounts() {
+async fn the_books_match_the_accounts() {
     let world = story();
     let node = Arc::new(Node::new(&world));
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("whole.db")).await;
     take_all(&node, &store).await;
     assert_eq!(check::check(&*node, &store).await.unwrap(), []);
-    // And where they are not, it is said.
+    // A difference is found.
     let mut other = world.clone();
     let (address, mut device) = other
         .accounts_of(&staking::ID)
@@ -47,9 +48,9 @@ async fn the_books_are_those_of_the_accounts() {
     assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
 }
 
-/// Anybody can name the programs in a transaction that calls none of them, and then its log has no lines.
+/// Anybody can name the programs in a transaction that calls none of them, whose log is empty.
 #[tokio::test]
-async fn a_transaction_that_says_nothing_holds_up_nobody() {
+async fn a_transaction_with_an_empty_log_blocks_nothing() {
     let mut node = Node::new(&story());
     let silent = node.insert(40, Vec::new());
     let node = Arc::new(node);
@@ -62,7 +63,7 @@ async fn a_transaction_that_says_nothing_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_know_is_asked_less_and_less() {
+async fn a_node_without_details_is_polled_less_and_less_often() {
     let mut node = Node::new(&story());
     let unknown = node.insert(40, Vec::new());
     *node.unknown.lock().unwrap() = Some(unknown);
@@ -91,7 +92,7 @@ async fn a_cut_log_hides_no_conviction() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cut.db");
     let store = store(&path).await;
-    // Balances of before it are not those after it.
+    // Accounts as they were before the transaction must not be used.
     node.stale.store(true, Ordering::Relaxed);
     let round = Follower::new(node.clone(), store.clone()).round().await.unwrap();
     assert!(round.taken > 0 && round.waiting && round.whole_before.is_none(), "{round:?}");
@@ -114,7 +115,7 @@ async fn a_cut_log_hides_no_conviction() {
 }
 
 #[tokio::test]
-async fn an_error_by_permit_costs_the_device_neither_the_jackpot_nor_what_is_returned() {
+async fn an_error_by_permit_costs_the_device_neither_the_jackpot_nor_the_returned_bond() {
     const SECRET: [u8; 32] = [0x5E; 32];
     let mut world = World::new();
     world.journal = Some(Vec::new());
@@ -164,7 +165,7 @@ async fn an_error_by_permit_costs_the_device_neither_the_jackpot_nor_what_is_ret
 }
 
 #[tokio::test]
-async fn a_database_is_of_one_chain() {
+async fn a_database_belongs_to_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("whole.db");
     let first = store(&path).await;
@@ -180,9 +181,9 @@ async fn a_database_is_of_one_chain() {
     assert_eq!(refusal.exit_code(), 2);
 }
 
-/// The program itself: it ends at once, and makes no database.
+/// The binary exits at once, and creates no database.
 #[test]
-fn a_chain_out_of_reach_is_told_at_the_start() {
+fn an_unreachable_chain_is_reported_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     for command in [&[][..], &["check"]] {
         let mut process = Command::new(env!("CARGO_BIN_EXE_ionet-indexer"))
@@ -203,7 +204,7 @@ fn a_chain_out_of_reach_is_told_at_the_start() {
 }
 
 #[tokio::test]
-async fn in_pieces_of_any_size_it_comes_to_the_same() {
+async fn pieces_of_any_size_give_the_same_books() {
     let world = story();
     let node = Arc::new(Node::new(&world));
     let dir = tempfile::tempdir().unwrap();
@@ -227,9 +228,9 @@ async fn in_pieces_of_any_size_it_comes_to_the_same() {
     }
 }
 
-/// A database of before version 5 has books that were kept otherwise. What is in its events is all that they need to be right.
+/// Before version 5 of the schema the books were kept differently. The events suffice to correct them.
 #[tokio::test]
-async fn books_of_before_are_made_anew() {
+async fn books_of_an_old_version_are_rebuilt() {
     let mut node = Node::new(&story());
     node.cut_log("settle_job");
     let node = Arc::new(node);
@@ -241,27 +242,27 @@ async fn books_of_before_are_made_anew() {
     assert!(dump(&url(&path)).await != wanted);
     drop(store(&path).await);
     assert!(dump(&url(&path)).await == wanted);
-    // Once.
+    // Only once.
     let again = store(&path).await;
     take_all(&node, &again).await;
     assert!(dump(&url(&path)).await == wanted);
 }
 
-/// The process that the next test kills: it takes the story in, a few transactions a round, and says when a round begins. It goes on to the
-/// end when it is told that nothing more will be said to it.
+/// The process that the next test kills. It indexes the story, a few transactions per round, and prints a line at the start of each round.
+/// Once its input is closed it continues to the end.
 #[tokio::test]
 async fn victim() {
     let Some(path) = std::env::var_os("INDEXER_VICTIM") else { return };
     let node = Arc::new(Node::new(&story()));
     let store = store(Path::new(&path)).await;
-    // A node never tells of less than it did.
+    // A node never shows less than before.
     let mut told = 0;
     for program in PROGRAMS {
         let cursor = store.cursor(&program).await.unwrap();
         told = cursor.map_or(0, |cursor| node.place(&cursor)).max(told);
     }
     let follower = Follower::new(node.clone(), store);
-    // All lives together do not come to the end.
+    // All its lives together must not reach the end of the story.
     let few = node.entries.len() / (DEATHS * ROUNDS);
     assert!(few > 0, "{} transactions", node.entries.len());
     for _ in 0..ROUNDS {
@@ -277,7 +278,7 @@ async fn victim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_anywhere_it_loses_and_doubles_nothing() {
+async fn a_killed_indexer_loses_and_repeats_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (whole, path) = (dir.path().join("whole.db"), dir.path().join("killed.db"));
     let node = Arc::new(Node::new(&story()));
@@ -299,7 +300,7 @@ async fn killed_anywhere_it_loses_and_doubles_nothing() {
             .lines()
             .map_while(std::result::Result::ok)
             .filter(|line| line.contains("victim:"));
-        // In the middle of some round, wherever that is.
+        // Kills it at a random point of a random round.
         for _ in 0..rng.usize(1..ROUNDS) {
             lines.next().unwrap();
         }
@@ -314,25 +315,25 @@ async fn killed_anywhere_it_loses_and_doubles_nothing() {
     assert!(dump(&url(&path)).await == dump(&url(&whole)).await);
 }
 
-/// Waits until all that the node tells of is taken in.
+/// Waits until everything that the node shows has been indexed.
 async fn caught_up(node: &Node, store: &Store) {
     let mut watch = store.watch();
     let all = watch.wait_for(|newest| *newest == node.events());
     tokio::time::timeout(Duration::from_secs(60), all)
         .await
-        .expect("it was told")
+        .expect("events arrive")
         .unwrap();
 }
 
 #[tokio::test]
-async fn it_wakes_when_something_happens_and_a_lost_connection_loses_nothing() {
+async fn news_wake_it_and_a_lost_connection_loses_nothing() {
     let node = Arc::new(Node::new(&story()));
     node.idle.store(true, Ordering::Relaxed);
     node.told.store(40, Ordering::Relaxed);
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("woken.db")).await;
     let (long, stop) = (Duration::from_secs(3_600), CancellationToken::new());
-    // News alone can wake it.
+    // Only news can wake it.
     let follower = Follower::new(node.clone(), store.clone()).auditing_every(long);
     let ended = stop.clone();
     let following = tokio::spawn(async move { follower.run(long, &ended).await });
@@ -342,7 +343,7 @@ async fn it_wakes_when_something_happens_and_a_lost_connection_loses_nothing() {
         node.push();
         caught_up(&node, &store).await;
     }
-    // What happens while nobody is subscribed is found when somebody is again.
+    // What happens without a subscription is found once there is one again.
     node.cut();
     node.told.store(120, Ordering::Relaxed);
     caught_up(&node, &store).await;
@@ -354,7 +355,7 @@ async fn it_wakes_when_something_happens_and_a_lost_connection_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_pushes_nothing_is_asked() {
+async fn a_node_that_pushes_nothing_is_polled() {
     let node = Arc::new(Node::new(&story()));
     node.idle.store(true, Ordering::Relaxed);
     node.deaf.store(true, Ordering::Relaxed);

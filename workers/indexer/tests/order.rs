@@ -1,4 +1,4 @@
-//! One order, however the history is taken in: live or as a backfill of many rounds, from a node that tells of it late or in parts.
+//! The order is the same however the history is indexed: live or as a backfill of many rounds, from a node that answers late or in parts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A node that tells of all that has happened, and what is in the books of an indexer that has followed it from the start.
+/// A node that shows the whole story, and the books of an indexer that has followed it from the start.
 async fn followed() -> (Arc<Node>, Vec<String>) {
     let node = Arc::new(Node::new(&story()));
     let dir = tempfile::tempdir().unwrap();
@@ -26,7 +26,7 @@ async fn followed() -> (Arc<Node>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_backfill_of_many_rounds_comes_to_the_same_as_following() {
+async fn a_backfill_of_many_rounds_gives_the_same_books_as_following() {
     let (node, live) = followed().await;
     let dir = tempfile::tempdir().unwrap();
     for most in [1, 3, 20] {
@@ -38,16 +38,16 @@ async fn a_backfill_of_many_rounds_comes_to_the_same_as_following() {
             rounds += 1;
         }
         assert!(rounds * most * 10 >= node.entries.len(), "{rounds} rounds");
-        // All is listed when it begins, and what has come since when that has been taken in.
+        // Everything is listed at the start, and what has come since once that has been taken in.
         let lists = node.lists.load(Ordering::Relaxed);
-        assert!(lists <= 30, "{lists} questions in {rounds} rounds");
-        assert!(dump(&url(&path)).await == live, "{most} at once");
+        assert!(lists <= 30, "{lists} lists in {rounds} rounds");
+        assert!(dump(&url(&path)).await == live, "{most} in a round");
     }
 }
 
-/// Rounds of nothing but what failed are rounds.
+/// A round may consist of failed transactions alone.
 #[tokio::test]
-async fn failed_transactions_hold_nothing_up() {
+async fn failed_transactions_block_nothing() {
     let mut node = Node::new(&story());
     node.entries[40..140].iter_mut().for_each(|(_, entry)| entry.failed = true);
     let (node, dir) = (Arc::new(node), tempfile::tempdir().unwrap());
@@ -58,7 +58,7 @@ async fn failed_transactions_hold_nothing_up() {
     assert!(dump(&url(&pieces)).await == dump(&url(&whole)).await);
 }
 
-/// A transaction of the job program's alone, with this many others after it.
+/// A transaction that calls only the job program, with this many others after it.
 fn of_jobs_alone(node: &Node, after: usize) -> Signature {
     let is_alone = |logs: &[String]| {
         let calls: Vec<&String> = logs.iter().filter(|line| line.contains(" invoke [")).collect();
@@ -73,7 +73,7 @@ fn of_jobs_alone(node: &Node, after: usize) -> Signature {
 }
 
 #[tokio::test]
-async fn what_a_node_is_late_to_tell_comes_in_its_place() {
+async fn a_transaction_that_a_node_is_late_to_show_comes_in_its_place() {
     let (node, live) = followed().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("late.db");
@@ -86,25 +86,25 @@ async fn what_a_node_is_late_to_tell_comes_in_its_place() {
     assert!(dump(&url(&path)).await == live);
 }
 
-/// Catches up with a node that is let go on once it has been asked three times in vain.
-async fn catches_up_once(node: &Arc<Node>, store: &Store, go_on: impl FnOnce()) {
+/// Catches up with a node that is released by `release` after three polls in vain.
+async fn catches_up_once(node: &Arc<Node>, store: &Store, release: impl FnOnce()) {
     let follower = Follower::new(node.clone(), store.clone());
     let mut rounds = node.rounds.subscribe();
     let before = *rounds.borrow_and_update();
     let mut catching_up = tokio::spawn(async move { follower.catch_up().await });
-    // First for the slot alone.
+    // The first request is for the slot.
     tokio::select! {
         ended = &mut catching_up => panic!("it has not waited: {ended:?}"),
         asked = rounds.wait_for(|rounds| *rounds >= before + 4) => drop(asked.unwrap()),
     }
-    go_on();
+    release();
     let ended = tokio::time::timeout(Duration::from_secs(60), catching_up).await;
     ended.expect("it ends").unwrap().unwrap();
 }
 
-/// The last thing that happened is in the slot that is on: books and accounts are not compared before that is over.
+/// The last transaction is in the current slot: books and accounts are compared only once that is over.
 #[tokio::test]
-async fn a_check_waits_for_the_slot_that_is_on() {
+async fn a_check_waits_for_the_current_slot_to_end() {
     let node = Arc::new(Node::new(&story()));
     node.busy.store(true, Ordering::Relaxed);
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ async fn a_check_waits_for_the_slot_that_is_on() {
 }
 
 #[tokio::test]
-async fn a_check_waits_for_what_the_node_has_yet_to_tell() {
+async fn a_check_waits_for_details_that_the_node_lacks() {
     let node = Arc::new(Node::new(&story()));
     let (last, _) = node.entries.last().unwrap();
     *node.unknown.lock().unwrap() = Some(*last);
@@ -130,9 +130,9 @@ async fn a_check_waits_for_what_the_node_has_yet_to_tell() {
     assert_eq!(check::check(&*node, &store).await.unwrap(), []);
 }
 
-/// One of the machines that a node is has yet to hear of a job that another tells of, which a device has claimed since.
+/// The machine that lists the job program's transactions has not seen the opening of a job; others show that a device has claimed it.
 #[tokio::test]
-async fn a_list_that_is_not_whole_yet_is_waited_for() {
+async fn an_incomplete_list_is_waited_for() {
     let (node, live) = followed().await;
     node.behind.store(node.last("open_job"), Ordering::Relaxed);
     let dir = tempfile::tempdir().unwrap();
@@ -148,9 +148,9 @@ async fn a_list_that_is_not_whole_yet_is_waited_for() {
     assert_eq!((round.taken, round.waiting, round.whole_before), (0, true, None));
 }
 
-/// The chain goes on as fast as the machine that lists the job program's, which never gets to the slot that is on.
+/// The machine that lists the job program's transactions always lags a little, and never reaches the current slot.
 #[tokio::test]
-async fn who_is_always_a_little_behind_is_waited_for() {
+async fn a_machine_that_always_lags_is_waited_for() {
     let (node, live) = followed().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("slow.db");
@@ -169,15 +169,15 @@ async fn who_is_always_a_little_behind_is_waited_for() {
     assert!(dump(&url(&path)).await == live);
 }
 
-/// On a chain that never rests there is always something in the slot that is on.
+/// On a busy chain there is always something in the current slot.
 #[tokio::test]
-async fn a_check_does_not_wait_for_what_happens_meanwhile() {
+async fn a_check_does_not_wait_for_later_transactions() {
     let node = Arc::new(Node::new(&story()));
     node.told.store(100, Ordering::Relaxed);
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("news.db")).await;
     catches_up_once(&node, &store, || node.told.store(301, Ordering::Relaxed)).await;
-    // All of the first hundred; of the slot that is on now nothing.
+    // All of the first hundred, and nothing of the current slot.
     let (round, slot) = (
         Follower::new(node.clone(), store.clone()).round().await.unwrap(),
         node.entries[300].1.slot,

@@ -1,12 +1,12 @@
-//! The same history in PostgreSQL: the same rows, and the same answers. `cargo xtask test` fetches PostgreSQL and names the folder of its
-//! programs in IONET_POSTGRES; without that it is Debian's, and where there is none the test is skipped, aloud.
+//! PostgreSQL holds the same rows and gives the same answers as SQLite. `cargo xtask test` fetches PostgreSQL and puts the folder of its
+//! programs in IONET_POSTGRES; otherwise Debian's is used. Without either the test says that it is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use common::{Node, dump, sayings::Sayings, store, story, take_all, url};
+use common::{Node, dump, random_events::RandomEvents, store, story, take_all, url};
 use indexer::{Follower, Store, api, check};
 use serde_json::Value;
 use std::fs;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// A server of its own, on a socket in a folder of its own.
+/// A PostgreSQL server with its data and its socket in a temporary folder.
 struct Postgres {
     process: Child,
     dir: TempDir,
@@ -33,7 +33,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Folder of the server's programs.
+/// Folder of PostgreSQL's programs.
 fn installed() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("IONET_POSTGRES") {
         return Some(PathBuf::from(named));
@@ -43,7 +43,7 @@ fn installed() -> Option<PathBuf> {
     folders.filter(|folder| folder.join("initdb").exists()).max()
 }
 
-/// Copies the Python package that `bin` is in, and the libraries beside it, into `dir`; returns the folder of its programs there.
+/// Copies the Python package that contains `bin`, and the libraries next to it, into `dir`; returns the folder of the programs there.
 fn copied(bin: &Path, dir: &Path) -> PathBuf {
     let packages = bin.ancestors().nth(3).unwrap();
     let into = dir.join("programs");
@@ -53,7 +53,7 @@ fn copied(bin: &Path, dir: &Path) -> PathBuf {
 }
 
 impl Postgres {
-    /// Starts it. Where there is none the test says that it is skipped, past the capture of its output.
+    /// Starts a server. Without PostgreSQL, says that the test is skipped, and does so past the capture of its output.
     #[allow(clippy::explicit_write, reason = "eprintln! is captured")]
     fn start() -> Option<Self> {
         let Some(mut bin) = installed() else {
@@ -61,10 +61,10 @@ impl Postgres {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        // It refuses to run as root.
+        // PostgreSQL refuses to run as root.
         let is_root = fs::metadata(dir.path()).unwrap().uid() == 0;
         if is_root && std::env::var_os("IONET_POSTGRES").is_some() {
-            // Nobody else may look into root's home.
+            // Other users cannot read root's home.
             bin = copied(&bin, dir.path());
         }
         let command = |name: &str| {
@@ -98,7 +98,7 @@ impl Postgres {
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         assert!(lines.any(|line| line.contains("ready to accept connections")), "it does not start");
-        // It stops when nobody reads what it says.
+        // The server would block if nobody read its output.
         std::thread::spawn(move || lines.for_each(drop));
         Some(Self { process, dir })
     }
@@ -107,7 +107,7 @@ impl Postgres {
         format!("postgres://postgres@localhost/{database}?host={}", self.dir.path().display())
     }
 
-    /// A database with this name, made now.
+    /// Creates a database with this name; returns its URL.
     async fn database(&self, name: &'static str) -> String {
         sqlx::any::install_default_drivers();
         let pool = sqlx::AnyPool::connect(&self.url("postgres")).await.unwrap();
@@ -117,7 +117,7 @@ impl Postgres {
     }
 }
 
-/// What a store answers, by path.
+/// The answers of a store's API, by path.
 async fn answers(store: &Store) -> Vec<(String, Value)> {
     let router = api::router(store.clone(), CancellationToken::new());
     let ask = async |path: &str| {
@@ -136,7 +136,7 @@ async fn answers(store: &Store) -> Vec<(String, Value)> {
             continue;
         }
         let whole = ask(path).await;
-        // Each list by each thing that it can be narrowed by, and its second page.
+        // Each list by each of its filters, and its second page.
         let first = &whole["rows"][0];
         for parameter in says["get"]["parameters"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
@@ -182,7 +182,7 @@ async fn postgresql_has_the_same_rows_and_answers() {
         assert_eq!(ours, theirs);
     }
 
-    // In pieces, with the store opened anew each time.
+    // In pieces, with the store reopened each time.
     let pieces = postgres.database("pieces").await;
     let mut rng = fastrand::Rng::with_seed(3);
     node.told.store(0, Ordering::Relaxed);
@@ -194,17 +194,17 @@ async fn postgresql_has_the_same_rows_and_answers() {
     take_all(&node, &Store::open(&pieces).await.unwrap()).await;
     assert!(dump(&pieces).await == wanted);
 
-    // As a database of before, whose books are made anew.
+    // As a database of an old version, whose books are rebuilt.
     common::make_old(&pieces).await;
     assert!(dump(&pieces).await != wanted);
     drop(Store::open(&pieces).await.unwrap());
     assert!(dump(&pieces).await == wanted);
 
-    // Whatever else programs can say.
+    // Random events.
     let (said, path) = (postgres.database("said").await, dir.path().join("said.db"));
     let stores = [Store::open(&said).await.unwrap(), common::store(&path).await];
     for store in &stores {
-        store.write(&Sayings::new(0).take(1_500), &[]).await.unwrap();
+        store.write(&RandomEvents::new(0).take(1_500), &[]).await.unwrap();
     }
     assert!(dump(&said).await == dump(&url(&path)).await);
     for (ours, theirs) in answers(&stores[0]).await.iter().zip(&answers(&stores[1]).await) {

@@ -1,4 +1,4 @@
-//! Addresses that are used again, and logs that do not tell of it: each use is told apart, and nothing that programs say stops the history.
+//! Addresses that are used again, and truncated logs that hide it: the uses are told apart, and no event stops the indexer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use ::jobs::JobTerms;
 use chain::idl::Event;
 use chain::market::{self, costake, govern, job};
-use common::{Node, sayings::Sayings, store, take_all, url};
+use common::{Node, random_events::RandomEvents, store, take_all, url};
 use costaking::OfferTerms;
 use governance::Status;
 use indexer::{Store, Taken, check};
@@ -20,14 +20,14 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tests::{Consumer, OFFER, Work, Worker, World, ending, revealing, terms, title};
 
-/// A world that keeps what is said from now on.
+/// A world that records transactions from now on.
 fn world() -> World {
     let mut world = World::new();
     world.journal = Some(Vec::new());
     world
 }
 
-/// A history of what a node tells.
+/// A history of everything that a node shows.
 async fn history(node: Node) -> (Arc<Node>, Store, PathBuf, TempDir) {
     let (node, dir) = (Arc::new(node), tempfile::tempdir().unwrap());
     let path = dir.path().join("history.db");
@@ -51,7 +51,7 @@ async fn texts(path: &Path, sql: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_offer_at_an_address_used_before_begins_anew() {
+async fn an_offer_at_a_used_address_starts_afresh() {
     let mut world = world();
     let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
     world.govern();
@@ -77,7 +77,7 @@ async fn an_offer_at_an_address_used_before_begins_anew() {
     assert_eq!(world.offer(&alice, again), offer);
     let row = "SELECT status, capacity, ticket, share_bps, joined, rewards > 0, hours_rewarded > 0, COALESCE(last_hour, 0) > 0 FROM offers";
     let io = IO as i64;
-    // What it is about: the first offer has had all of it.
+    // To be sure that the test shows something: the first offer's row had all of it.
     earlier.journal = world.journal.clone();
     let mut first = Node::new(&earlier);
     first.entries.pop();
@@ -95,7 +95,7 @@ fn settle(world: &mut World, consumer: &Consumer, worker: &Worker, address: &Add
     world.send(settle, &[&worker.owner]);
 }
 
-/// Two jobs of one address, one after the other: the first is settled, the second, of other terms, too.
+/// Two settled jobs with different terms, one after the other at the same address.
 fn two_uses(mint: Option<Address>) -> World {
     let mut world = world();
     let (alice, io) = (world.worker("alice"), world.io);
@@ -118,12 +118,12 @@ fn two_uses(mint: Option<Address>) -> World {
     world
 }
 
-/// Everything that the books have of jobs, but the number of the event that opened each, and its bounty.
+/// Everything that the books have about jobs, except the bounty and the numbers of events.
 const JOBS: &str = "SELECT address || ' ' || status || ' ' || escrow || ' ' || model || ' ' || mint || ' ' || foreign_mint || ' ' || \
     units || ' ' || \
     max_price || ' ' || device || ' ' || price || ' ' || outputs || ' ' || consumer_pays || ' ' || inputs || ' ' || replicas || ' ' || \
     opened_at || ' ' || claimed_at || ' ' || ended_at || ' ' || latency FROM jobs ORDER BY opened";
-/// And all figures of them.
+/// All figures about jobs.
 const FIGURES: [&str; 5] = [
     "SELECT hour, opened, settled, refunded, convicted, units FROM throughput ORDER BY hour",
     "SELECT hour, gpu_model, jobs, units, paid, low, high FROM prices ORDER BY hour",
@@ -133,7 +133,7 @@ const FIGURES: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn a_job_opened_in_a_cut_log_is_not_taken_for_an_earlier_one() {
+async fn a_job_opened_in_a_truncated_log_is_told_from_an_earlier_one() {
     let world = two_uses(None);
     let (_, _, path, _whole) = history(Node::new(&world)).await;
     let mut node = Node::new(&world);
@@ -149,9 +149,9 @@ async fn a_job_opened_in_a_cut_log_is_not_taken_for_an_earlier_one() {
     assert_eq!(numbers(&cut, "SELECT value FROM counters WHERE name = 'log_cuts'").await, [[1]]);
 }
 
-/// Not even where the escrow's opening was not heard either, and one is paid in a mint of the consumer's own.
+/// Not even if the opening of the escrow, in a mint of the consumer's own, was in a truncated log too.
 #[tokio::test]
-async fn a_cut_log_makes_no_figure_of_a_worthless_mint() {
+async fn a_truncated_log_brings_no_worthless_mint_into_the_figures() {
     let worthless = World::new().mint("worthless", 0);
     let mut whole = world();
     assert_eq!(whole.mint("worthless", 0), worthless);
@@ -175,9 +175,9 @@ async fn a_cut_log_makes_no_figure_of_a_worthless_mint() {
     }
 }
 
-/// A consumer takes a job back and opens another at its address, and fills the log after that.
+/// In one transaction, a consumer cancels a job, opens another at its address, and fills the log at some point.
 #[tokio::test]
-async fn what_was_heard_before_the_cut_is_not_done_again() {
+async fn events_heard_before_the_cut_are_not_applied_twice() {
     let mut world = world();
     let consumer = world.consumer("bob");
     let address = world.open(&consumer, 1, terms());
@@ -188,7 +188,7 @@ async fn what_was_heard_before_the_cut_is_not_done_again() {
     };
     let all = [cancel(), open(4), cancel(), open(5)];
     world.send_all(&all, &[&consumer.owner]);
-    // Each says what moved in the escrow, and then what became of the job.
+    // Each instruction emits an event about the escrow and one about the job.
     let uses = [(10, "cancelled"), (4, "cancelled"), (5, "open")];
     let wanted: Vec<String> = uses.iter().map(|(units, status)| format!("{units} {status}")).collect();
     for heard in 0..=8 {
@@ -203,7 +203,7 @@ async fn what_was_heard_before_the_cut_is_not_done_again() {
     }
 }
 
-/// Events that are made up, as the chain would tell them.
+/// Writes made-up events of the job program, in one transaction.
 async fn write(store: &Store, number: u8, events: Vec<(&'static str, Value)>) {
     let event = |(name, values): (&'static str, Value)| Event {
         program: "jobs",
@@ -221,9 +221,9 @@ async fn write(store: &Store, number: u8, events: Vec<(&'static str, Value)>) {
     store.write(&[taken], &[]).await.unwrap();
 }
 
-/// The node has forgotten how the second job of an address was opened: what it tells of it is not the first one's.
+/// The node has forgotten the opening of a second job at an address: that job's events must not change the first one's row.
 #[tokio::test]
-async fn an_ended_job_is_history() {
+async fn later_events_do_not_change_an_ended_job() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.db");
     let store = store(&path).await;
@@ -270,7 +270,7 @@ async fn an_ended_job_is_history() {
     }
     write(&store, 20, vec![("JobRefunded", json!({ "job": job, "ending": "Cancelled" }))]).await;
     assert_eq!(everything().await, before);
-    // The second one's conviction was in a cut log: what follows from it is not the first one's either.
+    // The second job's conviction was in a truncated log: what follows it must not change the first one's dispute either.
     let cut = json!({ "job": job, "device": device, "instruction": "open_job", "heard": false, "arguments": { "units": 7 } });
     let convict = json!({ "job": job, "device": device, "instruction": "convict", "heard": false });
     write(&store, 21, vec![("LogCut", cut), ("LogCut", convict)]).await;
@@ -285,7 +285,7 @@ async fn an_ended_job_is_history() {
     )
     .await;
     assert_eq!(everything().await.1, disputes);
-    // Of one that was paid none was convicted.
+    // A paid job has no conviction to overtake.
     let paid = Address::new_from_array([4; 32]).to_string();
     let opened = json!({ "job": paid, "foreign_mint": false, "terms": { "units": 5 } });
     write(
@@ -314,8 +314,8 @@ async fn an_ended_job_is_history() {
     );
 }
 
-/// A proposal that has ended makes room for another at its address, which leaves its row and its votes alone; whoever fills the log of the
-/// transaction that creates that one hides it from nobody.
+/// A second proposal at the address of a closed one leaves the first one's row and votes alone, and truncating the log of its creation
+/// does not hide it.
 #[tokio::test]
 async fn proposals_of_one_address_are_told_apart() {
     let mut world = World::new();
@@ -360,7 +360,7 @@ async fn proposals_of_one_address_are_told_apart() {
     let words = "SELECT title || text_hash || proposer || address FROM proposals ORDER BY number";
     let said = texts(&path, words).await;
 
-    // Of a vote that is not heard only the sum is known.
+    // Of a vote in a truncated log only the new totals are known.
     for unheard in [&["create_proposal"][..], &["create_proposal", "submit_proposal", "vote_stake"]] {
         let mut node = Node::new(&world);
         unheard.iter().for_each(|instruction| node.cut_last_log(instruction, 0));
@@ -369,7 +369,7 @@ async fn proposals_of_one_address_are_told_apart() {
         assert_eq!(texts(&path, words).await, said, "{unheard:?}");
         assert_eq!(numbers(&path, votes).await.len(), 2 - unheard.len() / 3, "{unheard:?}");
     }
-    // Of the first one, whose account is gone, the books have nothing, and take the second for what it is.
+    // The first proposal, whose account is gone, is missing from the books, and the second is not confused with it.
     let mut node = Node::new(&world);
     let second = node.entries.split_off(node.last("create_proposal"));
     node.cut_last_log("create_proposal", 0);
@@ -377,7 +377,7 @@ async fn proposals_of_one_address_are_told_apart() {
     let (_, _, path, _dir) = history(node).await;
     assert_eq!(numbers(&path, all).await, whole[1..]);
     assert_eq!(numbers(&path, votes).await, [[-1, 0], [known[1], 1]]);
-    // The node has forgotten how the second began.
+    // The node has forgotten the creation of the second one.
     let mut node = Node::new(&world);
     node.entries.remove(node.last("create_proposal"));
     let (_, _, path, _dir) = history(node).await;
@@ -386,7 +386,7 @@ async fn proposals_of_one_address_are_told_apart() {
 }
 
 #[tokio::test]
-async fn replicas_that_agree_wait_no_longer() {
+async fn agreement_ends_the_windows_of_replicas() {
     let mut world = world();
     let workers = ["alice", "dora"].map(|name| world.worker(name));
     let consumer = world.consumer("bob");
@@ -412,13 +412,13 @@ async fn replicas_that_agree_wait_no_longer() {
 }
 
 #[tokio::test]
-async fn nothing_that_programs_say_stops_the_history() {
+async fn no_event_stops_the_indexer() {
     let dir = tempfile::tempdir().unwrap();
     let mut rows = [0; 11];
     for seed in 0..4 {
         let path = dir.path().join(format!("{seed}.db"));
         let store = store(&path).await;
-        store.write(&Sayings::new(seed).take(1_500), &[]).await.unwrap();
+        store.write(&RandomEvents::new(seed).take(1_500), &[]).await.unwrap();
         let tables = [
             "jobs",
             "escrows",
@@ -436,6 +436,6 @@ async fn nothing_that_programs_say_stops_the_history() {
             *rows += numbers(&path, &format!("SELECT COUNT(*) FROM {table}")).await[0][0];
         }
     }
-    // All of it was spoken of.
+    // Every table was filled.
     assert!(!rows.contains(&0), "{rows:?}");
 }

@@ -1,4 +1,4 @@
-//! Webhooks: every event that is wanted, in order and at least once, signed, whatever the other side does.
+//! Webhooks: every wanted event arrives in order, at least once and signed, whatever the receiver does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 const SECRET: &str = "correct horse battery staple";
 const QUICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
 
-/// The other side: it refuses so many posts, then takes them.
+/// A receiver that refuses so many requests, and accepts the rest.
 #[derive(Clone)]
 struct Receiver {
     refusals: Arc<AtomicUsize>,
@@ -64,19 +64,19 @@ impl Receiver {
         (Self { refusals, taken }, all)
     }
 
-    /// Listens until `stop`, at `address` or any.
+    /// Listens at `address`, or at any, until `stop`.
     async fn listen(&self, address: Option<SocketAddr>, stop: CancellationToken) -> (SocketAddr, tokio::task::JoinHandle<()>) {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = tokio::net::TcpListener::bind(address.unwrap_or(any)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        // A redirect that is followed shows as a number that is none.
+        // A followed redirect shows as the number -1.
         let elsewhere = post(async |State(receiver): State<Receiver>| receiver.taken.send((-1, Value::Null)).unwrap());
         let router = Router::new()
             .route("/", post(take))
             .route("/elsewhere", elsewhere)
             .with_state(self.clone());
         let served = tokio::spawn(async move {
-            // Cut off, with whatever is on its way.
+            // Drops requests in flight.
             tokio::select! {
                 () = stop.cancelled() => {}
                 ended = axum::serve(listener, router) => ended.unwrap(),
@@ -104,12 +104,12 @@ fn deliver(file: &Path, store: &Store, stop: &CancellationToken) {
 }
 
 #[tokio::test]
-async fn every_event_arrives_in_order_whatever_the_other_side_does() {
+async fn every_event_arrives_in_order_whatever_the_receiver_does() {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Node::new(&story()));
     let store = store(&dir.path().join("history.db")).await;
     let follower = Follower::new(node.clone(), store.clone());
-    // What was before it begins is not its affair.
+    // Events before the webhook starts are not posted.
     tell(&node, &follower, 40).await;
     let before = *store.watch().borrow();
 
@@ -126,7 +126,7 @@ async fn every_event_arrives_in_order_whatever_the_other_side_does() {
     );
     let stop = CancellationToken::new();
     deliver(&file, &store, &stop);
-    // It begins when it has said so in the database.
+    // A webhook has started once the database has it.
     let begun = async || hooks_known(&dir.path().join("history.db")).await == 2;
     while !begun().await {
         tokio::task::yield_now().await;
@@ -141,7 +141,7 @@ async fn every_event_arrives_in_order_whatever_the_other_side_does() {
     }
     assert_eq!(numbers, (before + 1..=newest).collect::<Vec<_>>());
 
-    // Both sides end; what happens meanwhile arrives when they are back.
+    // Both sides stop. Events in the meantime arrive once they are back.
     alive.cancel();
     served.await.unwrap();
     tell(&node, &follower, 120).await;
@@ -155,12 +155,12 @@ async fn every_event_arrives_in_order_whatever_the_other_side_does() {
     while numbers.last() != Some(&later) {
         numbers.push(taken.recv().await.unwrap().0);
     }
-    // At least once: the last one before the end may come again.
+    // At least once: the last event before the stop may come again.
     numbers.dedup();
     let first = numbers[0];
     assert!([newest, newest + 1].contains(&first), "{first} after {newest}");
     assert_eq!(numbers, (first..=later).collect::<Vec<_>>());
-    // The other one, which takes nothing, has held up nobody.
+    // The receiver that refuses everything has not delayed the other.
     assert!(never.try_recv().is_err());
     stop.cancel();
 }
@@ -170,8 +170,7 @@ async fn hooks_known(path: &Path) -> i64 {
     sqlx::query_scalar("SELECT COUNT(*) FROM webhooks").fetch_one(&pool).await.unwrap()
 }
 
-/// A new one over a new database: what the database takes in of the past is not its affair either, in however many rounds and however late
-/// the node tells of it.
+/// A new webhook with a new database: the past is not posted, in however many rounds it is indexed and however late the node shows it.
 #[tokio::test]
 async fn the_past_is_not_posted() {
     let dir = tempfile::tempdir().unwrap();
@@ -190,14 +189,14 @@ async fn the_past_is_not_posted() {
         &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
     );
     let stop = CancellationToken::new();
-    // One that knows no better begins while nothing is taken in yet.
+    // A faulty webhook would start now, while nothing has been indexed.
     deliver(&file, &store, &stop);
     tokio::task::yield_now().await;
     while follower.round().await.unwrap().taken > 0 {
         assert_eq!(hooks_known(&path).await, 0);
     }
     assert!(*store.watch().borrow() > 0);
-    assert_eq!(hooks_known(&path).await, 0, "the node is late with one");
+    assert_eq!(hooks_known(&path).await, 0, "one transaction is missing");
     *node.unknown.lock().unwrap() = None;
     while follower.round().await.unwrap().whole_before.is_none() {
         assert_eq!(hooks_known(&path).await, 0);
@@ -211,9 +210,9 @@ async fn the_past_is_not_posted() {
     stop.cancel();
 }
 
-/// On a chain that never rests there is something to take in with every look.
+/// On a busy chain every round takes something in.
 #[tokio::test]
-async fn one_begins_while_the_chain_goes_on() {
+async fn a_webhook_starts_while_transactions_keep_coming() {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Node::new(&story()));
     let path = dir.path().join("history.db");
@@ -234,12 +233,14 @@ async fn one_begins_while_the_chain_goes_on() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), begins).await.expect("it begins");
+    tokio::time::timeout(Duration::from_secs(60), begins)
+        .await
+        .expect("the webhook starts");
     stop.cancel();
 }
 
 #[tokio::test]
-async fn only_what_is_wanted_is_posted() {
+async fn only_wanted_events_are_posted() {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Node::new(&story()));
     let store = store(&dir.path().join("history.db")).await;
@@ -249,7 +250,8 @@ async fn only_what_is_wanted_is_posted() {
     let model = story().model;
     tell(&node, &follower, 0).await;
     let text = format!(
-        "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\nprograms = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n"
+        "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n\
+         programs = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n"
     );
     let stop = CancellationToken::new();
     deliver(&write(dir.path(), &text), &store, &stop);
@@ -257,7 +259,7 @@ async fn only_what_is_wanted_is_posted() {
         tokio::task::yield_now().await;
     }
     tell(&node, &follower, usize::MAX).await;
-    // Of all jobs but one the model is this; when they are settled it is not named.
+    // All jobs but one are on this model, which `JobSettled` does not name.
     for _ in 0..33 {
         let (_, event) = taken.recv().await.unwrap();
         assert_eq!(
@@ -269,30 +271,31 @@ async fn only_what_is_wanted_is_posted() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_without_telling_secrets() {
+fn invalid_webhooks_are_refused_without_showing_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let cases = [
         (
             "[[webhook]]\nurl = 'ftp://a/'\nsecret = 'sixteen bytes or more'",
             "not an http(s) URL",
         ),
-        ("[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim'", "shorter than 16"),
+        ("[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden'", "shorter than 16"),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\ncolour = 1",
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\ncolour = 1",
             "unknown field",
         ),
-        ("[[webhook]]\nurl = 'http://a/'\nsecret = geheim", "correct it"),
+        ("[[webhook]]\nurl = 'http://a/'\nsecret = hidden", "correct it"),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\naddresses = ['x']",
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\naddresses = ['x']",
             "not an address",
         ),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'\n[[webhook]]\nurl = 'http://a/'\nsecret = 'geheim geheim geheim'",
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\n\
+             [[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'",
             "the URL of another",
         ),
     ];
     for (text, words) in cases {
         let error = webhooks::read(&write(dir.path(), text)).err().unwrap().to_string();
-        assert!(error.contains(words) && !error.contains("geheim"), "{error}");
+        assert!(error.contains(words) && !error.contains("hidden"), "{error}");
     }
 }

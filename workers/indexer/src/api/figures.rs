@@ -25,7 +25,8 @@ const FIGURES: [(&str, &str); 9] = [
     ("gpus_registered", "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices"),
     (
         "gpus_verified",
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices WHERE active = 1 AND checked_in >= (SELECT MAX(checked_in) FROM devices) - 3600",
+        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices \
+         WHERE active = 1 AND checked_in >= (SELECT MAX(checked_in) FROM devices) - 3600",
     ),
     (
         "gpus_staked",

@@ -186,7 +186,10 @@ impl Served {
 
     /// The parameters it takes, as OpenAPI describes them.
     fn parameters(&self) -> Vec<Value> {
-        let parameter = |name: &str, place: &str, kind: &str| json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": kind } });
+        let parameter = |name: &str, place: &str, kind: &str| {
+            let schema = json!({ "type": kind });
+            json!({ "name": name, "in": place, "required": place == "path", "schema": schema })
+        };
         match self.answer {
             Answer::Series(_) => vec![parameter("hours", "query", "integer")],
             Answer::One(_) => vec![parameter("address", "path", "string")],

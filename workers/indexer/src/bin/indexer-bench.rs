@@ -64,7 +64,8 @@ fn life(number: u64) -> Vec<Vec<Event>> {
         let values = json!({ "device": device, "locked": locked, "bond": 100, "penalty": 0, "locked_bond": 100, "open_jobs": 1 });
         event("staking", "BondMoved", values)
     };
-    let terms = json!({ "inputs": hash, "start_price": 1, "max_price": 2, "units": 12, "bond": 0, "window_seconds": 5, "replicas": 1, "replica": 0 });
+    let terms = json!({ "inputs": hash, "start_price": 1, "max_price": 2, "units": 12, "bond": 0, "window_seconds": 5,
+        "replicas": 1, "replica": 0 });
     let opened = json!({ "job": job, "escrow": escrow, "model": address(4, 1).to_string(), "mint": address(6, 1).to_string(),
         "foreign_mint": false, "bounty": 5_000, "id": number, "terms": terms });
     let claimed = json!({ "job": job, "device": device, "price": 2, "deadline": 9, "bond": 100 });
@@ -102,8 +103,10 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let pool = AnyPool::connect(&url).await?;
     let fill = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1000000000 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000 + {} - 1) \
-         INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, replicas, replica, device, price, updated) \
-         SELECT i, 'job' || i, CASE i % 10 WHEN 0 THEN 'open' ELSE 'settled' END, 'escrow' || (i % 100), 'model', 'mint', 0, 5000, 12, 2, '', 1, 0, 'device' || (i % 1000), 2, i FROM n",
+         INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, \
+         replicas, replica, device, price, updated) \
+         SELECT i, 'job' || i, CASE i % 10 WHEN 0 THEN 'open' ELSE 'settled' END, 'escrow' || (i % 100), 'model', 'mint', 0, 5000, 12, \
+         2, '', 1, 0, 'device' || (i % 1000), 2, i FROM n",
         arguments.table
     );
     sqlx::query(AssertSqlSafe(fill)).execute(&pool).await?;
@@ -134,7 +137,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 async fn take_in(store: &Store, jobs: u64) -> Result<(usize, f64, f64)> {
     let mut number = 0u64;
     let registered = (0..DEVICES).map(|device| {
-        let values = json!({ "device": address(3, device).to_string(), "owner": address(5, device).to_string(), "gpu_model": device % 20, "quantity": 1 });
+        let values = json!({ "device": address(3, device).to_string(), "owner": address(5, device).to_string(),
+            "gpu_model": device % 20, "quantity": 1 });
         vec![event("staking", "DeviceRegistered", values)]
     });
     let transactions = registered.chain((0..jobs).flat_map(life)).map(|events| {

@@ -69,7 +69,8 @@ async fn escrow_moved(step: &mut Step<'_, '_>) -> Outcome {
     run!(
         step,
         "INSERT INTO escrows (address, free, locked, fees, updated) VALUES ($1, $3, $4, $5, $2) \
-         ON CONFLICT (address) DO UPDATE SET free = excluded.free, locked = excluded.locked, fees = excluded.fees, updated = excluded.updated",
+         ON CONFLICT (address) DO UPDATE SET free = excluded.free, locked = excluded.locked, fees = excluded.fees, \
+         updated = excluded.updated",
         step.text("escrow"),
         step.id,
         step.number("free"),
@@ -88,8 +89,8 @@ async fn opened(step: &mut Step<'_, '_>, terms: &str, mint: &str, foreign_mint: 
     };
     run!(
         step,
-        "INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, replicas, replica, \
-         opened_at, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1)",
+        "INSERT INTO jobs (opened, address, status, escrow, model, mint, foreign_mint, bounty, units, max_price, inputs, replicas, \
+         replica, opened_at, updated) VALUES ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1)",
         job.opened,
         step.text("job"),
         step.text("escrow"),
@@ -196,7 +197,8 @@ async fn revealed(step: &mut Step<'_, '_>) -> Outcome {
     count(step, &job, [0, 0, 0, 0]).await?;
     run!(
         step,
-        "INSERT INTO latencies (hour, seconds, jobs) VALUES ($1, $2, 1) ON CONFLICT (hour, seconds) DO UPDATE SET jobs = latencies.jobs + 1",
+        "INSERT INTO latencies (hour, seconds, jobs) VALUES ($1, $2, 1) \
+         ON CONFLICT (hour, seconds) DO UPDATE SET jobs = latencies.jobs + 1",
         hour,
         latency,
     )
@@ -273,8 +275,9 @@ async fn convicted(step: &mut Step<'_, '_>) -> Outcome {
     }
     run!(
         step,
-        "INSERT INTO disputes (id, address, device, challenger, fault, unit, op, element, expected, claimed, refund, reward, compensation, burned, \
-         sealed_slot, convicted_at, signature) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        "INSERT INTO disputes (id, address, device, challenger, fault, unit, op, element, expected, claimed, refund, reward, \
+         compensation, burned, sealed_slot, convicted_at, signature) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         step.id,
         step.text("job"),
         step.text("device"),

@@ -48,8 +48,8 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         ),
         "SlashEnded" => run!(
             step,
-            "UPDATE slashes SET status = CASE WHEN $3 = 1 THEN 'upheld' WHEN ends_at IS NULL THEN 'dropped' ELSE 'overturned' END, ended_at = $4 \
-             WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
+            "UPDATE slashes SET status = CASE WHEN $3 = 1 THEN 'upheld' WHEN ends_at IS NULL THEN 'dropped' ELSE 'overturned' END, \
+             ended_at = $4 WHERE id = (SELECT MAX(id) FROM slashes WHERE device = $1 AND number = $2)",
             device,
             step.number("number"),
             step.number("upheld"),

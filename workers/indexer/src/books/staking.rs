@@ -8,8 +8,9 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         // A device's address follows from its first key, and no key is ever registered twice.
         "DeviceRegistered" => run!(
             step,
-            "INSERT INTO devices (address, owner, gpu_model, quantity, active, own_stake, co_stake, cooling, cooldown_ends, co_cooling, escrowed, forfeited, \
-             locked_bond, open_jobs, rewards, jobs_done, jobs_convicted, updated) VALUES ($1, $3, $4, $5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $2)",
+            "INSERT INTO devices (address, owner, gpu_model, quantity, active, own_stake, co_stake, cooling, cooldown_ends, co_cooling, \
+             escrowed, forfeited, locked_bond, open_jobs, rewards, jobs_done, jobs_convicted, updated) \
+             VALUES ($1, $3, $4, $5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $2)",
             device,
             step.id,
             step.text("owner"),
@@ -54,8 +55,8 @@ async fn moved(step: &mut Step<'_, '_>) -> Outcome {
     }
     run!(
         step,
-        "UPDATE devices SET own_stake = $3, co_stake = $4, cooling = $5, cooldown_ends = $6, co_cooling = $7, escrowed = $8, forfeited = $9, updated = $2 \
-         WHERE address = $1",
+        "UPDATE devices SET own_stake = $3, co_stake = $4, cooling = $5, cooldown_ends = $6, co_cooling = $7, escrowed = $8, \
+         forfeited = $9, updated = $2 WHERE address = $1",
         step.text("device"),
         step.id,
         step.number("own_stake"),
@@ -124,7 +125,8 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
     )?;
     run!(
         step,
-        "INSERT INTO claims (id, device, holder, amount, time, signature) VALUES ($1, $2, (SELECT owner FROM devices WHERE address = $2), $3, $4, $5)",
+        "INSERT INTO claims (id, device, holder, amount, time, signature) \
+         VALUES ($1, $2, (SELECT owner FROM devices WHERE address = $2), $3, $4, $5)",
         step.id,
         device,
         step.number("amount"),

@@ -80,7 +80,8 @@ impl<'a, 'c> Step<'a, 'c> {
         run!(
             self,
             "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = \
-             CASE WHEN counters.value > 9223372036854775807 - excluded.value THEN 9223372036854775807 ELSE counters.value + excluded.value END",
+             CASE WHEN counters.value > 9223372036854775807 - excluded.value THEN 9223372036854775807 \
+             ELSE counters.value + excluded.value END",
             name,
             by,
         )

@@ -1,4 +1,4 @@
-//! The history over HTTP: pages, filters, what has not changed, and what cannot be understood.
+//! The API: pages, filters, figures, entity tags, limits and refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../common/mod.rs"]
@@ -22,7 +22,7 @@ use tests::World;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The story in a database.
+/// An API that serves the story.
 struct Served {
     node: Arc<Node>,
     store: Store,
@@ -63,7 +63,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn pages_go_back_to_the_beginning() {
+async fn pages_go_back_to_the_first_event() {
     let served = Served::new().await;
     let (mut all, mut next) = (Vec::new(), String::new());
     loop {
@@ -80,7 +80,7 @@ async fn pages_go_back_to_the_beginning() {
 }
 
 #[tokio::test]
-async fn every_thing_can_be_found() {
+async fn the_whole_story_can_be_queried() {
     let served = Served::new().await;
     let settled = served.get("/v1/jobs?status=settled&limit=200").await;
     let settled = settled["rows"].as_array().unwrap();
@@ -95,7 +95,7 @@ async fn every_thing_can_be_found() {
         .map(|event| event["name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["JobOpened", "JobClaimed", "JobCommitted", "JobRevealed", "JobSettled"]);
-    // Its five transactions, in order, with what they cost.
+    // Its five transactions, in order, with their costs.
     let transactions = job["transactions"].as_array().unwrap();
     let signatures: Vec<&Value> = transactions.iter().map(|transaction| &transaction["signature"]).collect();
     let of_events: Vec<&Value> = job["events"].as_array().unwrap().iter().map(|event| &event["signature"]).collect();
@@ -106,7 +106,7 @@ async fn every_thing_can_be_found() {
             .all(|transaction| transaction["fee"].as_i64().unwrap() >= 5_000 && transaction["compute_units"] == 1)
     );
     assert_eq!(job["events"][0]["data"]["terms"]["units"], job["units"]);
-    // Two jobs have had this address: only the later one's story is told.
+    // Two jobs have had this address: only the later one is shown.
     let twice = served.get("/v1/jobs?limit=200").await;
     let twice = twice["rows"].as_array().unwrap();
     let reused = twice
@@ -151,7 +151,7 @@ async fn every_thing_can_be_found() {
     assert_eq!(figures, [4, 4, 34, 20, 12, 1], "{network}");
     let paid = ["challengers_paid", "burned"].map(|name| network[name].as_i64().unwrap());
     assert_eq!(paid, [300_000_000, 500_000_000]);
-    // Only Alice and Bob have lived through hours.
+    // Only Alice and Bob have checked in.
     assert_eq!(
         (&network["gpus_verified"], &network["events"]),
         (&2.into(), &served.get("/v1/events").await["rows"][0]["id"])
@@ -159,9 +159,9 @@ async fn every_thing_can_be_found() {
     assert_eq!(network["last_slot"], served.get("/v1/events").await["rows"][0]["slot"]);
 }
 
-/// Every path that the table has is served, and every list by each thing that it can be narrowed by.
+/// Every documented path is served, with every documented parameter.
 #[tokio::test]
-async fn what_is_documented_is_served() {
+async fn every_documented_path_and_parameter_is_served() {
     let served = Served::new().await;
     let paths = served.get("/v1/openapi.json").await["paths"].as_object().unwrap().clone();
     assert_eq!(paths.len(), 20);
@@ -170,7 +170,7 @@ async fn what_is_documented_is_served() {
         for parameter in says["get"]["parameters"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
             let place = parameter["in"].as_str().unwrap();
-            // A stream's answer has no end.
+            // A stream's answer never ends.
             if place == "header" {
                 assert_eq!((path.as_str(), name), ("/v1/stream", "Last-Event-ID"));
                 continue;
@@ -198,7 +198,7 @@ async fn what_is_documented_is_served() {
     }
 }
 
-/// Of a device that has been there for long the newest events are shown, and not the first.
+/// Of a device with very many events the newest are shown, not the first.
 #[tokio::test]
 async fn the_newest_of_many_events_are_shown() {
     let served = Served::new().await;
@@ -219,7 +219,7 @@ async fn the_newest_of_many_events_are_shown() {
             5
         ],
     };
-    // 1,005 of them.
+    // 1,005 events.
     let round: Vec<Taken> = (1..=201).map(taken).collect();
     served.store.write(&round, &[]).await.unwrap();
     let newest = *served.store.watch().borrow();
@@ -255,9 +255,8 @@ async fn a_job_has_its_times() {
     );
 }
 
-/// What lists and series say is what the jobs say.
 #[tokio::test]
-async fn figures_by_hour_are_those_of_the_jobs() {
+async fn figures_by_hour_agree_with_the_jobs() {
     let served = Served::new().await;
     let jobs = served.get("/v1/jobs?limit=200").await["rows"].as_array().unwrap().clone();
     let hour = |time: &Value| time.as_i64().map(|time| time - time % 3_600);
@@ -305,7 +304,7 @@ async fn figures_by_hour_are_those_of_the_jobs() {
     assert_eq!(last.as_slice(), &throughput[..1]);
 }
 
-/// A consumer that is its own supplier, in a mint of its own, at prices of its choice.
+/// Somebody acts as both consumer and supplier, with a mint of their own and prices of their choice.
 #[tokio::test]
 async fn a_worthless_mint_changes_no_figure() {
     let mut world = story();
@@ -337,31 +336,31 @@ async fn a_worthless_mint_changes_no_figure() {
     }
     let [mut was, mut is] = [before.get("/v1/network").await, after.get("/v1/network").await];
     for figures in [&mut was, &mut is] {
-        // How far the history goes is another matter.
+        // These say how far the history goes.
         for name in ["events", "last_slot", "last_time"] {
             figures.as_object_mut().unwrap().remove(name).unwrap();
         }
     }
     assert_eq!(is, was);
-    // The jobs are told of, with what they were paid in.
+    // The jobs are listed, with their mint.
     let jobs = after.get(&format!("/v1/jobs?escrow={}", consumer.escrow)).await["rows"].clone();
-    let told: Vec<_> = jobs
+    let listed: Vec<_> = jobs
         .as_array()
         .unwrap()
         .iter()
         .map(|job| (&job["mint"], &job["foreign_mint"]))
         .collect();
-    assert_eq!(told, [(&worthless.to_string().into(), &1.into()); 3]);
+    assert_eq!(listed, [(&worthless.to_string().into(), &1.into()); 3]);
 }
 
 #[tokio::test]
-async fn disputes_slashes_rewards_and_votes_are_told() {
+async fn disputes_slashes_rewards_and_votes_are_served() {
     let served = Served::new().await;
     let rows = async |path: &str| served.get(path).await["rows"].as_array().unwrap().clone();
     let dispute = rows("/v1/disputes").await[0].clone();
     let job = served.get(&format!("/v1/jobs/{}", dispute["address"].as_str().unwrap())).await;
     assert_eq!((&job["status"], &job["device"]), (&"convicted".into(), &dispute["device"]));
-    // Erik convicted, Dora had sealed before him and was paid.
+    // Erik convicted the job, but Dora had sealed before him and was paid.
     let [convicted, overtaken] = ["JobConvicted", "ConvictionOvertaken"].map(|name| {
         let events = job["events"].as_array().unwrap();
         events.iter().find(|event| event["name"] == name).unwrap()["data"].clone()
@@ -391,7 +390,7 @@ async fn disputes_slashes_rewards_and_votes_are_told() {
 
     let claims = rows("/v1/claims").await;
     assert_eq!(claims.len(), 3, "{claims:?}");
-    // Carol's as a co-staker, with an exit and before it, and between them Bob's as a supplier.
+    // Carol claimed as a co-staker, with her exit and before it, and Bob as a supplier in between.
     let [with_exit, bobs, carols] = [&claims[0], &claims[1], &claims[2]];
     assert!(bobs["offer"].is_null());
     let offer = rows("/v1/offers").await[0].clone();
@@ -430,7 +429,7 @@ async fn disputes_slashes_rewards_and_votes_are_told() {
     assert_eq!(model["hash"].as_str().unwrap().len(), 64);
 }
 
-/// A closed proposal leaves its address to another, and its votes stay.
+/// The address of a closed proposal can be used again, and its votes stay.
 #[tokio::test]
 async fn votes_at_one_address_are_filtered_by_number() {
     let served = Served::new().await;
@@ -476,7 +475,7 @@ async fn votes_at_one_address_are_filtered_by_number() {
 }
 
 #[tokio::test]
-async fn too_much_at_once_is_turned_away() {
+async fn requests_beyond_the_limits_are_refused() {
     let served = Served::new().await;
     let router = |answers, streams| api::router_within(served.store.clone(), CancellationToken::new(), api::Limits { answers, streams });
     let few = router(1, 3);
@@ -492,7 +491,7 @@ async fn too_much_at_once_is_turned_away() {
         (refused.status(), refused.headers()[header::RETRY_AFTER].to_str().unwrap()),
         (StatusCode::SERVICE_UNAVAILABLE, "1")
     );
-    // Streams do not take the places of answers, and give their own back.
+    // Streams do not count as answers, and free their places when they end.
     assert_eq!(ask("/v1/jobs").await.unwrap().status(), StatusCode::OK);
     open.pop();
     assert_eq!(ask("/v1/stream").await.unwrap().status(), StatusCode::OK);
@@ -507,14 +506,14 @@ async fn too_much_at_once_is_turned_away() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_said_again() {
+async fn an_unchanged_answer_is_not_sent_again() {
     let served = Served::new().await;
     let (_, tag, _) = served.ask("/v1/jobs", None).await;
     assert!(!tag.is_empty());
     let (status, again, body) = served.ask("/v1/jobs", Some(&tag)).await;
     assert_eq!((status, again, body), (StatusCode::NOT_MODIFIED, tag, Value::Null));
     assert_eq!(served.ask("/v1/jobs", Some("\"0\"")).await.0, StatusCode::OK);
-    // Another version's tag after the same event is not this one's, and events do not change the document.
+    // The tag of another version differs, though the newest event is the same; and events do not change the document's tag.
     let newest = *served.store.watch().borrow();
     assert_eq!(served.ask("/v1/jobs", Some(&format!("\"{newest}\""))).await.0, StatusCode::OK);
     let document = "/v1/openapi.json";
@@ -526,7 +525,7 @@ async fn what_has_not_changed_is_not_said_again() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_told_so() {
+async fn requests_that_are_not_understood_are_refused_with_a_reason() {
     let served = Served::new().await;
     let cases = [
         ("/v1/jobs?limit=0", 400, "1 to 200"),
@@ -559,14 +558,14 @@ async fn what_cannot_be_understood_is_told_so() {
         assert_eq!(is.as_u16(), status, "{path}: {said}");
         assert!(said.contains(words), "{path}: {said}");
     }
-    // What is asked is bound, never run.
+    // Values are bound, never part of the SQL.
     let (status, _, body) = served.ask("/v1/jobs?status=settled%27;DROP%20TABLE%20jobs;--", None).await;
     assert_eq!((status, body["rows"].as_array().unwrap().len()), (StatusCode::OK, 0));
     assert_eq!(served.get("/v1/network").await["jobs"], 34);
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_said() {
+async fn a_port_in_use_is_reported() {
     let taken = api::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = taken.local_addr().unwrap();
     let program = env!("CARGO_BIN_EXE_ionet-indexer");

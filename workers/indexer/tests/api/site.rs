@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// An app as builds leave it.
+/// A folder such as a build leaves.
 fn app() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("assets")).unwrap();
@@ -29,7 +29,7 @@ fn app() -> TempDir {
 }
 
 #[tokio::test]
-async fn a_web_app_is_served_beside_it() {
+async fn a_web_app_is_served_next_to_the_api() {
     let served = Served::new().await;
     let dir = app();
     let api = api::router(served.store.clone(), CancellationToken::new());
@@ -80,7 +80,7 @@ async fn a_web_app_is_served_beside_it() {
     let (status, body, kind, ..) = get("/config.json", "").await;
     assert_eq!((status, kind.as_str()), (200, "application/json"));
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), config);
-    // What is not there is not there, nor what lies outside or was not built.
+    // Missing and hidden files, links, paths outside the folder and the compressed variants themselves are not found.
     for path in [
         "/nothing.js",
         "/.hidden",
@@ -93,7 +93,7 @@ async fn a_web_app_is_served_beside_it() {
     }
     let tag = get("/", "").await.5;
     assert_eq!(ask("/", header::IF_NONE_MATCH, &tag).await.0, 304);
-    // The history stays what it was.
+    // The API is still served.
     assert_eq!(get("/v1/nothing", "").await.0, 404);
     assert!(get("/v1/network", "").await.1.contains("jobs_settled"));
     let response = router

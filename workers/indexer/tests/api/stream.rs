@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 #[tokio::test]
-async fn new_events_are_told_as_they_come() {
+async fn new_events_are_sent_as_they_come() {
     let served = Served::new().await;
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("live.db")).await;
@@ -35,9 +35,9 @@ async fn new_events_are_told_as_they_come() {
     assert!(stream.next().await.is_none());
 }
 
-/// A client that lost the stream goes on after the last event it was told, as browsers do by themselves.
+/// A client that reconnects continues after its last event, as browsers do automatically.
 #[tokio::test]
-async fn a_lost_stream_is_gone_on_with() {
+async fn a_lost_stream_is_resumed() {
     let served = Served::new().await;
     let newest = *served.store.watch().borrow();
     let router = api::router(served.store.clone(), CancellationToken::new());
@@ -45,7 +45,7 @@ async fn a_lost_stream_is_gone_on_with() {
         let request = Request::get("/v1/stream").header("last-event-id", last);
         router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     };
-    // A gap of more than an answer's worth.
+    // More events than fit in one message.
     let begun = newest - 450;
     let mut stream = ask(&begun.to_string()).await.into_body().into_data_stream();
     let mut told = Vec::new();
@@ -63,7 +63,7 @@ async fn a_lost_stream_is_gone_on_with() {
         let body = to_bytes(response.into_body(), 1_000).await.unwrap();
         assert!(String::from_utf8_lossy(&body).contains("Last-Event-ID has to be"), "{wrong}");
     }
-    // Of a history that has not come as far yet, or was another, it is told what comes.
+    // A client whose last event is beyond this history, which may have been indexed again, gets the events from now on.
     let mut stream = ask(&i64::MAX.to_string()).await.into_body().into_data_stream();
     let values = serde_json::json!({ "job": "x" }).as_object().unwrap().clone();
     let said = Event {

@@ -1,8 +1,8 @@
-//! A market's whole story, and a node that tells of it.
+//! A story with everything that can happen in the market, and a node that shows it.
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-pub mod sayings;
+pub mod random_events;
 
 use async_trait::async_trait;
 use chain::market::{self, costake, govern, job, reward, slash, stake};
@@ -29,25 +29,27 @@ use std::sync::{Arc, Mutex};
 use tests::{Consumer, Entry, OFFER, World, ending, terms, tiny_graph, tiny_run};
 use tokio::sync::{broadcast, watch};
 
-/// A node that has these transactions, as many of them as it tells of, and these accounts.
+/// A fake node.
 pub struct Node {
+    /// All transactions.
     pub entries: Vec<(Signature, Entry)>,
+    /// How many of them it shows.
     pub told: AtomicUsize,
-    /// The slot that is on is another one after that.
+    /// The current slot is one later than it would be.
     pub idle: AtomicBool,
-    /// The slot of the last transaction is on, though all are told of.
+    /// The slot of the last transaction is still current, though all are shown.
     pub busy: AtomicBool,
     /// It takes no subscriptions.
     pub deaf: AtomicBool,
-    /// A transaction whose details it does not have.
+    /// A transaction whose details it lacks.
     pub unknown: Mutex<Option<Signature>>,
-    /// How many transactions there were for the machine that lists the job program's.
+    /// How many transactions are known to the machine that lists the job program's.
     pub behind: AtomicUsize,
-    /// The machine that reads accounts has yet to hear of what happened to them.
+    /// The machine that reads accounts lags.
     pub stale: AtomicBool,
-    /// How often it was asked for a list.
+    /// How many lists were requested.
     pub lists: AtomicUsize,
-    /// How often it was asked for its slot, with which a round begins, or in vain for what one goes on with.
+    /// How many rounds began, by requests for the slot, plus requests that failed because a machine lagged.
     pub rounds: watch::Sender<usize>,
     news: Mutex<broadcast::Sender<()>>,
     accounts: Vec<(Address, Account)>,
@@ -73,17 +75,18 @@ impl Node {
         }
     }
 
-    /// How many transactions there are up to this one.
+    /// How many transactions there are up to and including this one.
     pub fn place(&self, signature: &Signature) -> usize {
         let found = self.entries.iter().position(|(entry, _)| entry == signature);
         found.map_or(0, |index| index + 1)
     }
 
+    /// The transactions that the node shows.
     pub fn told(&self) -> &[(Signature, Entry)] {
         &self.entries[..self.told.load(Ordering::Relaxed).min(self.entries.len())]
     }
 
-    /// Pushes that an account of each program has changed, to whoever listens.
+    /// Tells all subscribers that an account of each program has changed.
     pub fn push(&self) {
         let _ = self.news.lock().unwrap().send(());
     }
@@ -93,7 +96,7 @@ impl Node {
         *self.news.lock().unwrap() = broadcast::Sender::new(16);
     }
 
-    /// Events of what is told.
+    /// Number of events in the transactions shown.
     pub fn events(&self) -> i64 {
         let told = self.told().iter().filter(|(_, entry)| !entry.failed);
         let records = told.map(|(_, entry)| chain::logged(&entry.logs).records);
@@ -101,7 +104,7 @@ impl Node {
         records.map(of_ours).sum::<usize>() as i64
     }
 
-    /// Adds a transaction after so many, in the slot of the last of them.
+    /// Inserts a transaction after the first `after`, in the slot of the last of these.
     pub fn insert(&mut self, after: usize, logs: Vec<String>) -> Signature {
         let entry = Entry {
             slot: self.entries[after - 1].1.slot,
@@ -115,8 +118,8 @@ impl Node {
         signature
     }
 
-    /// Cuts the log of the first transaction with this instruction of the job program's: what that says does not fit into it any more, nor
-    /// that it ends. What somebody says instead of it still does.
+    /// Truncates the log of the first transaction with this instruction of the job program before its first event. Somebody forges events
+    /// after the cut.
     pub fn cut_log(&mut self, instruction: &str) -> Signature {
         let (_, settled) = self.entries.iter().find(|(_, entry)| calls(entry, "settle_job")).unwrap();
         let forged = says(settled);
@@ -126,7 +129,7 @@ impl Node {
         *signature
     }
 
-    /// Cuts the log of the last transaction with this instruction, after so many of the lines in which it says something.
+    /// Truncates the log of the last transaction with this instruction after the first `heard` events.
     pub fn cut_last_log(&mut self, instruction: &str, heard: usize) {
         let last = self.last(instruction);
         let (_, entry) = &mut self.entries[last];
@@ -137,12 +140,12 @@ impl Node {
         entry.logs.push("Log truncated".to_owned());
     }
 
-    /// Place of the last transaction with this instruction.
+    /// Index of the last transaction with this instruction.
     pub fn last(&self, instruction: &str) -> usize {
         self.entries.iter().rposition(|(_, entry)| calls(entry, instruction)).unwrap()
     }
 
-    /// The slot that is on: that of the last transaction told of, until all are.
+    /// The current slot: that of the last transaction shown, or one later if all are.
     fn slot(&self) -> u64 {
         let told = self.told();
         let last = told.last().map_or(0, |(_, entry)| entry.slot);
@@ -151,14 +154,14 @@ impl Node {
     }
 }
 
-/// How a line begins in which a program says something.
+/// Prefix of log lines with events.
 const SAYS: &str = "Program data: ";
 
 fn says(entry: &Entry) -> Vec<String> {
     entry.logs.iter().filter(|line| line.starts_with(SAYS)).cloned().collect()
 }
 
-/// Whether a transaction that did not fail has this instruction.
+/// Whether a successful transaction has this instruction.
 fn calls(entry: &Entry, name: &str) -> bool {
     let mut called = entry.instructions.iter().filter_map(chain::idl::decode);
     !entry.failed && called.any(|call| call.name == name)
@@ -170,7 +173,7 @@ fn signature(index: usize) -> Signature {
     Signature::from(bytes)
 }
 
-/// When a slot was on: there are two and a half a second.
+/// Time of a slot, at two and a half slots per second.
 pub fn time(slot: u64) -> i64 {
     1_800_000_000 + slot as i64 * 2 / 5
 }
@@ -223,7 +226,7 @@ impl Network for Node {
         if let Some((known, [(_, next), ..])) = listed.split_at_checked(self.behind.load(Ordering::Relaxed))
             && *address == jobs::ID
         {
-            // The slot of what it does not know is not over for it.
+            // It has not reached this slot.
             if slot >= next.slot {
                 self.rounds.send_modify(|rounds| *rounds += 1);
                 let url = self.url().to_owned();
@@ -232,11 +235,11 @@ impl Network for Node {
             listed = known;
         }
         let named = format!("Program {address} invoke");
-        // Of the slot that is on it has told some programs' followers, and others not yet.
+        // Some programs' lists lack the current slot.
         let lags = (usize::from(address.as_array()[0]) + self.told().len()).is_multiple_of(2);
         let on = self.slot();
         let told = listed.iter().rev().filter(|(_, entry)| !lags || entry.slot < on);
-        // What says nothing at all names every program all the same.
+        // A transaction with an empty log names every program.
         let all = told.filter(|(_, entry)| entry.logs.is_empty() || entry.logs.iter().any(|line| line.starts_with(&named)));
         let all = all.map(|(signature, entry)| (entry.slot, *signature));
         Ok(match before {
@@ -284,8 +287,8 @@ impl Network for Node {
     }
 }
 
-/// A market with everything in it: devices, co-stakers, hours of rewards, jobs with every ending, a dispute, slashes, a vote, a model; some
-/// transactions fail, some share a slot.
+/// A market with everything in it: devices, co-stakers, hours of rewards, jobs that end in every way, a dispute, slashes, a vote and a
+/// model. Some transactions fail, some share a slot.
 pub fn story() -> World {
     let mut world = World::new();
     world.journal = Some(Vec::new());
@@ -296,7 +299,7 @@ pub fn story() -> World {
     let admin = world.admin.clone();
     let named = slash::set_judges(&admin.pubkey(), &judges[0].pubkey(), &judges[1].pubkey());
     world.send(named, &[&admin]);
-    // Younger stake has no vote.
+    // Stake cannot vote before it is a week old.
     world.wait(7 * 86_400);
     world.govern();
     let offer = world.offer(&alice, OFFER);
@@ -336,13 +339,13 @@ pub fn story() -> World {
     let other = world.open(&consumer, 39, terms());
     world.model = known;
     world.send(job::cancel_job(&consumer.wallet(), &consumer.escrow, &other), &[&consumer.owner]);
-    // A job of an address that was used before, which ends in another way, and one in progress.
+    // A job at a used address, which ends in another way, and one in progress.
     let again = world.open(&consumer, 1, terms());
     world.send(job::cancel_job(&consumer.wallet(), &consumer.escrow, &again), &[&consumer.owner]);
     let open = world.open(&consumer, 40, terms());
     world.claim(&bob, &open);
     world.send(reward::claim(&bob.wallet(), &bob.device, &bob.tokens), &[&bob.owner]);
-    // Both cooldowns are long over; what the stake had earned on its way out is paid with it.
+    // Both cooldowns are long over. What the stake earned while leaving is paid with it.
     world.note_rewards();
     world.send(stakes[1].cooling(0), &[]);
     world.send(stakes[1].withdrawing(0), &[&carol.wallet]);
@@ -351,7 +354,7 @@ pub fn story() -> World {
     world
 }
 
-/// Mallory's result is wrong; one challenger convicts it, another who sealed before overtakes and is paid, the rest is burned.
+/// Mallory's result is wrong. One challenger convicts it; another, who sealed before, overtakes and is paid; the rest is burned.
 fn lie(world: &mut World, consumer: &Consumer) {
     let (mallory, io) = (world.worker("mallory"), world.io);
     let run = tiny_run(1, Some((3, 17)));
@@ -385,7 +388,7 @@ fn lie(world: &mut World, consumer: &Consumer) {
     world.send(stake::burn_forfeited(&mallory.device, &io), &[]);
 }
 
-/// Two slashes of another device: one is dropped, the other answered and upheld.
+/// Two slashes of another device: one is dropped, the other is appealed and upheld.
 fn judge(world: &mut World, [accuser, judge]: &[Arc<Keypair>; 2]) {
     let trent = world.worker("trent");
     let propose = |number, share| slash::propose(&accuser.pubkey(), &trent.device, number, 0, share, [9; 32]);
@@ -399,7 +402,7 @@ fn judge(world: &mut World, [accuser, judge]: &[Arc<Keypair>; 2]) {
     world.send(slash::finish(&accuser.pubkey(), &trent.device, 2), &[]);
 }
 
-/// The database in this file.
+/// Opens the database in this file.
 pub async fn store(path: &Path) -> Store {
     Store::open(&url(path)).await.unwrap()
 }
@@ -409,13 +412,13 @@ pub fn url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
 
-/// Takes in all there is.
+/// Indexes everything that the node shows.
 pub async fn take_all(node: &Arc<Node>, store: &Store) {
     let follower = Follower::new(node.clone(), store.clone());
     while follower.round().await.unwrap().taken > 0 {}
 }
 
-/// Makes a database one of version 4, with what that had wrong.
+/// Turns a database into one of version 4, with the errors that it had.
 pub async fn make_old(url: &str) {
     let pool = AnyPool::connect(url).await.unwrap();
     for change in [
@@ -447,7 +450,7 @@ pub async fn dump(url: &str) -> Vec<String> {
             all.push(format!("{table} {}", columns.collect::<Vec<_>>().join(" ")));
         }
     }
-    // Databases do not agree on the order of letters.
+    // SQLite and PostgreSQL sort text differently.
     all.sort_unstable();
     all
 }

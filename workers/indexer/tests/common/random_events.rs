@@ -1,4 +1,4 @@
-//! Whatever the programs can say, in any order: of a few addresses again and again, with numbers up to the greatest.
+//! Random events as the programs could emit them: in any order, about few addresses, with numbers up to the largest.
 
 use chain::idl::Event;
 use indexer::Taken;
@@ -19,12 +19,12 @@ static IDLS: LazyLock<Vec<Value>> = LazyLock::new(|| {
     files.into_iter().map(|file| serde_json::from_str(file).unwrap()).collect()
 });
 
-/// Place of the job program's.
+/// Index of the job program's.
 const JOBS: usize = 2;
 
-/// More than there is of $IO.
+/// More than the supply of $IO.
 const AMOUNT: u64 = 100_000_000_000_000_000;
-/// Amounts in the mint of an escrow, of which a consumer that made the mint has as much as it likes.
+/// Amounts in the mint of an escrow, which may be without limit, as anyone can create a mint.
 const OF_ANY_MINT: [&str; 10] = [
     "start_price",
     "max_price",
@@ -37,39 +37,40 @@ const OF_ANY_MINT: [&str; 10] = [
     "auditor_gets",
     "refund",
 ];
-/// Addresses that are spoken of.
+/// How many addresses there are.
 const ADDRESSES: u8 = 4;
 
-/// What is said, one after the other.
-pub struct Sayings {
+/// A generator of transactions with random events.
+pub struct RandomEvents {
     rng: fastrand::Rng,
-    /// How often each thing was said that is said of each address, hour or number but once.
+    /// How often each event was emitted that comes only once per address, hour or number.
     once: Map<String, Value>,
-    said: u64,
+    /// Transactions so far.
+    transactions: u64,
 }
 
-impl Sayings {
+impl RandomEvents {
     pub fn new(seed: u64) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(seed),
             once: Map::new(),
-            said: 0,
+            transactions: 0,
         }
     }
 
-    /// So many transactions with up to five events each.
+    /// The next `count` transactions, with up to five events each.
     pub fn take(&mut self, count: usize) -> Vec<Taken> {
         (0..count).map(|_| self.taken()).collect()
     }
 
     fn taken(&mut self) -> Taken {
-        self.said += 1;
+        self.transactions += 1;
         let mut signature = [9; 64];
-        signature[..8].copy_from_slice(&self.said.to_be_bytes());
+        signature[..8].copy_from_slice(&self.transactions.to_be_bytes());
         Taken {
             signature: Signature::from(signature),
-            slot: self.said,
-            time: self.rng.bool().then_some(1_800_000_000 + self.said as i64 * 600),
+            slot: self.transactions,
+            time: self.rng.bool().then_some(1_800_000_000 + self.transactions as i64 * 600),
             fee: 5_000,
             compute_units: 1,
             events: (0..self.rng.usize(1..6)).map(|_| self.event()).collect(),
@@ -77,7 +78,7 @@ impl Sayings {
     }
 
     fn event(&mut self) -> Event {
-        // Of jobs there is most to say.
+        // Half of the events are the job program's.
         let idl = &IDLS[self.rng.usize(..2 * IDLS.len()).checked_sub(IDLS.len()).unwrap_or(JOBS)];
         let program = idl["metadata"]["name"].as_str().unwrap();
         if self.rng.u8(..10) == 0 {
@@ -86,7 +87,7 @@ impl Sayings {
         let events = idl["events"].as_array().unwrap();
         let name = events[self.rng.usize(..events.len())]["name"].as_str().unwrap();
         let mut values = self.fields(idl, name);
-        // The programs say these of one address, hour or number once, ever: there are always others.
+        // The programs emit these events only once per address, hour or number, so it is a new one each time.
         let only = match name {
             "DeviceRegistered" => Some("device"),
             "ModelSealed" => Some("model"),
@@ -104,7 +105,7 @@ impl Sayings {
         Event { program, name, values }
     }
 
-    /// An instruction whose events may be lacking.
+    /// The event for an instruction in a truncated log.
     fn log_cut(&mut self, idl: &'static Value, program: &'static str) -> Event {
         let instructions = idl["instructions"].as_array().unwrap();
         let instruction = &instructions[self.rng.usize(..instructions.len())];
@@ -133,7 +134,7 @@ impl Sayings {
         }
     }
 
-    /// A struct's fields.
+    /// Random fields of a struct.
     fn fields(&mut self, idl: &Value, name: &str) -> Map<String, Value> {
         let types = idl["types"].as_array().unwrap();
         let kind = &types.iter().find(|kind| kind["name"] == name).unwrap()["type"];
