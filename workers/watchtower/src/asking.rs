@@ -1,4 +1,4 @@
-//! Jobs whose workers are asked on the chain: which may be asked about at a time, by the memory that they hold until their disputes end.
+//! Which jobs may be asked about on the chain at a time, as each holds memory until its questions end.
 
 use crate::question::Spent;
 use futures_util::future::{AbortHandle, AbortRegistration};
@@ -7,13 +7,13 @@ use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The jobs that are asked about.
+/// The jobs that are being asked about, and those that wait for it.
 #[derive(Debug)]
 pub(crate) struct Asking {
-    /// Most bytes that they may hold together.
+    /// Most bytes that the jobs may hold together.
     room: u64,
     jobs: HashMap<Hash, Held>,
-    /// Jobs that are to be asked about when there is room, with what has been spent on each.
+    /// Jobs that wait for room, with what has been spent on each.
     waiting: HashMap<Hash, Arc<Spent>>,
 }
 
@@ -40,13 +40,13 @@ impl Asking {
         counted.fold(0, |sum, held| sum.saturating_add(held.bytes))
     }
 
-    /// Whether a job of so many bytes fits, when those with smaller bonds give way to it.
+    /// Whether a job of so many bytes fits if all with smaller bonds make way for it.
     fn fits(&self, job: &Job, bytes: u64) -> bool {
         self.held(job.bond.get()).saturating_add(bytes) <= self.room
     }
 
-    /// Admits a job of so many bytes, with what ends the asking when the job gives way to another, and what was spent on it before; `None`
-    /// when it has to wait.
+    /// Admits a job of so many bytes, evicting those with the smallest bonds if need be. Returns the registration through which the job's
+    /// own questions are aborted if it is evicted, and what has been spent on it; `None` if the job has to wait.
     pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<(AbortRegistration, Arc<Spent>)> {
         if !self.fits(job, bytes) {
             self.waiting.entry(job.job_hash).or_default();
@@ -72,12 +72,12 @@ impl Asking {
         Some((registration, spent))
     }
 
-    /// A job is asked about no more.
+    /// The questions about a job are over.
     pub(crate) fn end(&mut self, job: &Job) {
         self.jobs.remove(&job.job_hash);
     }
 
-    /// Whether a job of so many bytes is to be asked about and there is no room yet: a check of it now would be in vain.
+    /// Whether a job of so many bytes waits and still does not fit, so that checking it now would be useless.
     pub(crate) fn waits(&self, job: &Job, bytes: u64) -> bool {
         self.waiting.contains_key(&job.job_hash) && !self.fits(job, bytes)
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_held_than_there_is_room_for_and_the_smallest_bonds_wait() {
+    fn jobs_with_the_smallest_bonds_make_way_for_larger_ones() {
         let mut asking = Asking::new(100);
         let [small, other, middle, large] = [(1, 10), (2, 10), (3, 20), (4, 30)].map(|(number, bond)| job(number, bond));
         let (first, spent) = asking.begin(&small, 60).unwrap();
@@ -111,18 +111,18 @@ mod tests {
         assert!(!first.handle().is_aborted());
 
         let _large = asking.begin(&large, 60).unwrap();
-        assert!(first.handle().is_aborted(), "it gives way");
+        assert!(first.handle().is_aborted(), "the smallest makes way");
         assert_eq!(asking.held(0), 100);
         assert!(asking.waits(&small, 60), "but is not forgotten");
 
         asking.end(&large);
         assert!(!asking.waits(&small, 60));
         let (_small, spent) = asking.begin(&small, 60).unwrap();
-        assert_eq!(spent.note(Item::traces(0), None), Some(7), "nor what was spent on it");
+        assert_eq!(spent.note(Item::traces(0), None), Some(7), "nor is what was spent on it");
         assert!(asking.waits(&other, 41));
         assert_eq!(asking.held(0), 100);
 
-        assert!(asking.begin(&large, 101).is_none(), "more than all the room");
-        assert_eq!(asking.held(0), 100, "for which nobody gives way");
+        assert!(asking.begin(&large, 101).is_none(), "it can never fit");
+        assert_eq!(asking.held(0), 100, "so none makes way for it");
     }
 }

@@ -1,4 +1,4 @@
-//! Cases that are being brought, on disk until they are closed: a file of evidence each, so that a crash loses none.
+//! Open cases on disk: a file of evidence for each, until it is closed, so that a crash loses none.
 
 use crate::Result;
 use crate::error::disk;
@@ -8,18 +8,18 @@ use solana_address::Address;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A case that is not closed.
+/// An open case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenCase {
     pub job: Address,
-    /// JOB: an address can be used again for another job.
+    /// JOB, as the address can be used again for another job.
     pub hash: Hash,
-    /// Slot of its reveal.
+    /// Slot of the job's reveal.
     pub since: u64,
     pub evidence: Vec<u8>,
 }
 
-/// The folder of open cases. Only the holder of the data folder's lock may use it.
+/// The folder of open cases, which only the holder of the data folder's lock may use.
 pub(crate) struct Cases {
     folder: PathBuf,
 }
@@ -31,13 +31,13 @@ impl Cases {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Writes a case down; once this returns, a crash does not lose it.
+    /// Saves a case. Once this returns, a crash does not lose it.
     pub fn save(&self, case: &OpenCase) -> Result<()> {
         let path = self.path(case);
         write_whole(&path, &case.evidence).map_err(|source| disk(&path, source))
     }
 
-    /// Cases that an earlier run did not bring to an end.
+    /// All open cases, of earlier runs too.
     pub fn all(&self) -> Result<Vec<OpenCase>> {
         let failed = |source| disk(&self.folder, source);
         let mut found = Vec::new();
@@ -56,7 +56,7 @@ impl Cases {
         Ok(found)
     }
 
-    /// Drops a case that has come to its end.
+    /// Removes a case that is closed.
     pub fn remove(&self, case: &OpenCase) -> Result<()> {
         let path = self.path(case);
         fs::remove_file(&path).map_err(|source| disk(&path, source))
@@ -68,7 +68,7 @@ impl Cases {
     }
 }
 
-/// The job, the hash and the slot that a file of evidence is named after.
+/// The job, the hash and the slot in the name of a file of evidence.
 fn parse(path: &Path) -> Option<(Address, Hash, u64)> {
     let name = path.file_name()?.to_str()?.strip_suffix(".evidence")?;
     let (job, rest) = name.split_once('-')?;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_there_until_it_is_closed_and_nothing_else_is_one() {
+    fn a_case_is_kept_until_it_is_closed_and_drafts_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let cases = Cases::open(&folder.path().join("cases")).unwrap();
         let case = OpenCase {
@@ -94,7 +94,7 @@ mod tests {
             evidence: vec![3; 100],
         };
         cases.save(&case).unwrap();
-        // What a crash has left of another one.
+        // A draft that a crash left behind.
         fs::write(
             cases
                 .path(&OpenCase {

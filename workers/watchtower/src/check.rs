@@ -1,4 +1,4 @@
-//! One check of one revealed job: recompute it, find where it differs, and make the evidence.
+//! Checks one revealed job: recomputes it, finds where its result differs, and builds the evidence.
 
 use crate::locate::{Contradiction, Difference, Flaw, Found, Honest, Missing, Place, Spot, WorkerTrace, contradiction, place};
 use crate::{Error, Result};
@@ -20,35 +20,36 @@ use worker::Model;
 /// What a check found.
 #[derive(Clone, Debug)]
 pub enum Finding {
-    /// The result is what the model makes of the input.
+    /// The result is what the model computes from the input.
     Right,
-    /// It is not, and this proves it.
+    /// The result is wrong, and the case proves it.
     Wrong(Box<Case>),
-    /// It is not, but the worker keeps back what would prove it.
+    /// The result is wrong, but the worker hides what would prove it.
     Hidden(Missing),
 }
 
-/// A difference, and the bytes that convict for it.
+/// A difference, and the evidence that convicts for it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What the referee finds when it is shown the evidence.
+    /// The referee's verdict on the evidence.
     pub verdict: Verdict,
-    /// Where the op differs, when that is what is wrong.
+    /// How the op's output differs, if that is what is wrong.
     pub difference: Option<Difference>,
     /// The evidence.
     pub evidence: Vec<u8>,
 }
 
-/// A finding, and what it rests on.
+/// A finding, and the computation that it rests on.
 #[derive(Clone, Debug)]
 pub struct Opinion {
-    /// What was found.
+    /// The finding.
     pub finding: Finding,
-    /// The whole job as it is right.
+    /// The right result of the whole job.
     pub computed: Batch,
 }
 
-/// What the referee judges a job's result against; `shown` is needed of a unit where traces commit to checkpoints only.
+/// The claim that the referee judges evidence against. `shown` is needed if traces commit to checkpoints only: the ops of the unit in
+/// question, as the worker showed them on the chain.
 pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     let mut input_shapes = [Shape::default(); MAX_GRAPH_INPUTS];
     for (to, from) in input_shapes.iter_mut().zip(package.input_shapes()) {
@@ -69,8 +70,9 @@ pub fn claim(package: &Package, job: &Job, shown: Option<Shown>) -> Claim {
     }
 }
 
-/// Most lamports that evidence about an element of a model takes: rent, which returns, and fees. Reckoned from the bound of what judging it
-/// costs, in which chunks have the most bytes a compute unit; what else that counts is more than the fees of the transactions.
+/// Upper bound on the lamports that evidence about an element of a model takes: rent, which returns, and fees. It follows from the bound on
+/// the compute units of a verdict, as if all of them were spent on chunks, which have the most bytes per unit. This overestimates the bytes
+/// by more than the fees of the transactions.
 pub fn lamports_of_evidence(package: &Package) -> u64 {
     let units = package.ops.iter().map(|op| verdict_units(&op.descriptor, &op.inputs)).max();
     let bytes = units
@@ -80,7 +82,7 @@ pub fn lamports_of_evidence(package: &Package) -> u64 {
     chain::rent(bytes as usize)
 }
 
-/// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares it with what the worker shows.
+/// Recomputes a revealed job on its input, which the caller has fetched and checked, and compares the result with what the worker shows.
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
     let (computed, _) = run_blocking(address, move || engine.run(&blob, || true)).await?;
@@ -88,7 +90,7 @@ pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Byt
     Ok(Opinion { finding, computed })
 }
 
-/// Compares a revealed job with what was computed of it, by what the worker shows. `tensors` are the right ones of every checkpoint, unit
+/// Compares a revealed job with its recomputation, using what the worker shows. `tensors` are the right TENSORs of all checkpoints, unit
 /// after unit.
 pub async fn examine(
     model: &Arc<Model>,
@@ -118,9 +120,9 @@ pub async fn examine(
         Place::Hidden(missing) => Finding::Hidden(missing),
         _ => {
             let place = found.place.clone();
-            let mut file = Docket::open(model.clone(), address, job, inputs, found)?;
-            file.known = known;
-            match file.case(&place, shown).await? {
+            let mut docket = Docket::open(model.clone(), address, job, inputs, found)?;
+            docket.known = known;
+            match docket.case(&place, shown).await? {
                 Ok(case) => Finding::Wrong(Box::new(case)),
                 Err(missing) => Finding::Hidden(missing),
             }
@@ -128,7 +130,7 @@ pub async fn examine(
     })
 }
 
-/// Does what takes a while about a job beside everything else.
+/// Runs a computation about a job on the pool of blocking threads.
 async fn run_blocking<T: Send + 'static>(
     address: &Address,
     work: impl FnOnce() -> std::result::Result<T, engine::Error> + Send + 'static,
@@ -138,19 +140,19 @@ async fn run_blocking<T: Send + 'static>(
     done.map_err(|error| failed(error.to_string()))
 }
 
-/// One unit of a job, as it is right.
+/// The right values of one unit of a job.
 struct Unit {
     number: u32,
     /// Every value in committed form: graph inputs first, then op outputs.
     values: Vec<Vec<u8>>,
     /// TENSOR of each graph input.
     inputs: Vec<Hash>,
-    /// TENSOR of each op's output, where they were wanted.
+    /// TENSOR of each op's output, if requested.
     tensors: Vec<Hash>,
 }
 
 impl Unit {
-    /// Computes a unit of a job on the input `blob`.
+    /// Computes a unit of a job from its input `blob`, with the TENSORs if `hashed`.
     async fn compute(model: &Arc<Model>, address: &Address, blob: &Bytes, number: u32, hashed: bool) -> Result<Arc<Self>> {
         let (model, blob) = (model.clone(), blob.clone());
         let computing = run_blocking(address, move || {
@@ -170,7 +172,7 @@ impl Unit {
     }
 }
 
-/// Everything about a job that evidence is made of.
+/// Everything that evidence about a job is built from.
 pub struct Docket {
     model: Arc<Model>,
     address: Address,
@@ -178,14 +180,14 @@ pub struct Docket {
     ops: Vec<OpDescriptor>,
     blob: Bytes,
     inputs: Vec<Hash>,
-    /// The unit in question, if it has been computed.
+    /// The right values of the unit in question, if they have been computed.
     known: Option<Arc<Unit>>,
-    /// What the worker shows: of the unit in question alone, as far as ops are concerned.
+    /// The worker's hashes. Those of ops are of the unit in question.
     theirs: Found,
 }
 
 impl Docket {
-    /// A job on the input `blob`, with its worker's hashes.
+    /// Opens a docket on a job with the input `blob` and its worker's hashes.
     pub fn open(model: Arc<Model>, address: &Address, job: &Job, blob: Bytes, theirs: Found) -> Result<Self> {
         let package = model.engine().package();
         let (header, units) = BatchHeader::parse(&blob).map_err(|error| Error::Compute {
@@ -212,13 +214,13 @@ impl Docket {
         })
     }
 
-    /// Puts another unit in question, with its worker's hashes.
+    /// Turns to another unit, with its worker's hashes.
     pub fn about(&mut self, trace_path: Vec<Hash>, ops: Vec<Hash>) {
         (self.theirs.trace_path, self.theirs.ops) = (trace_path, ops);
     }
 
-    /// Evidence about an element as this machine computes it, be it right or wrong: the claim of a challenger that has not checked. Nothing
-    /// has judged it.
+    /// Evidence about an element as if the worker had committed to the value computed here, whether that convicts or not: the claim of a
+    /// challenger that has not checked. Nothing judges it.
     pub async fn element(&self, unit: u32, op: u32, index: u32) -> Result<Vec<u8>> {
         let values = self.values(unit, op).await?;
         let id = u32::from(self.claim.n_inputs).saturating_add(op);
@@ -233,7 +235,7 @@ impl Docket {
         self.exhibit(unit, &values.unit.inputs, |exhibit| exhibit.element(&values, op, index, claimed))
     }
 
-    /// The case against what was found at `place`; the inner error says what the worker keeps back.
+    /// The case against the result at `place`; the inner error says what the worker hides.
     async fn case(&self, place: &Place, shown: &dyn WorkerTrace) -> Result<std::result::Result<Case, Missing>> {
         let (evidence, difference) = match *place {
             Place::Nowhere | Place::Unit { .. } => return Err(self.unconvincing("nothing differs")),
@@ -260,7 +262,7 @@ impl Docket {
         };
         let verdict = judge(&self.claim, &evidence).map_err(|reason| self.unconvincing(&format!("{reason:?}")))?;
         if !verdict.convicted {
-            return Err(self.unconvincing("it shows nothing wrong"));
+            return Err(self.unconvincing("it does not convict"));
         }
         Ok(Ok(Case {
             verdict,
@@ -341,10 +343,10 @@ impl Docket {
             tensors: &self.theirs.ops,
             input_tensors,
         };
-        make(&exhibit).ok_or_else(|| self.unconvincing("it cannot be put together"))
+        make(&exhibit).ok_or_else(|| self.unconvincing("it cannot be built"))
     }
 
-    /// Every value of one unit, and the constants of one op.
+    /// All values of one unit, and the constants of one op.
     async fn values(&self, unit: u32, op: u32) -> Result<Values> {
         let unit = match self.known.as_ref().filter(|known| known.number == unit) {
             Some(known) => known.clone(),
@@ -366,7 +368,7 @@ impl Docket {
     }
 }
 
-/// Every value of one unit, and the constants of one op, in committed form.
+/// All values of one unit and the constants of one op, in committed form.
 struct Values {
     unit: Arc<Unit>,
     constants: Constants,

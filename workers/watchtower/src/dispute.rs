@@ -1,8 +1,8 @@
-//! From a case to a conviction: evidence is sealed, written piece by piece, and acted on; its rent comes back.
+//! From a case to a conviction: the evidence is sealed, written piece by piece and used to convict, and its rent returns.
 //!
-//! Where a dispute stands is read from the chain before every step, and every transaction is on disk before it is sent, so a
-//! process that is killed at any point goes on without losing or repeating anything. A node may be many machines, some of them behind:
-//! what decides is read at one moment, which is no earlier than any that is known of.
+//! The state of a dispute is read from the chain before every step, and every transaction is on disk before it is sent, so a process that
+//! is killed at any point resumes without losing or repeating anything. An RPC endpoint may be many machines, some of them behind: the
+//! accounts that a step depends on are read together, in a slot no earlier than the newest one known.
 
 use crate::Result;
 use ::referee::EvidenceHeader;
@@ -18,51 +18,51 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::Duration;
 
-/// Time to the next look where a slot is waited for: evidence is hidden until one after its seal, and a machine may be behind.
+/// Time to wait for the next slot: evidence may be written only in a slot after its seal, and a machine may be behind.
 const NEXT_SLOT: Duration = Duration::from_millis(200);
 
-/// Brings cases.
+/// A challenger that brings cases.
 pub struct Challenger<'a> {
     /// The chain.
     pub chain: &'a Chain,
-    /// Transactions that may be on their way.
+    /// Transactions that may be in flight.
     pub pending: &'a Pending,
-    /// Signs, pays and is rewarded.
+    /// Signs, pays and receives the rewards.
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
 }
 
-/// A case that is being brought.
+/// A case to bring.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge<'a> {
     /// The job.
     pub job: &'a Address,
-    /// JOB: an address can be used again for another job.
+    /// JOB, as the address can be used again for another job.
     pub hash: &'a Hash,
     /// The evidence.
     pub evidence: &'a [u8],
-    /// Newest slot known of: that of the reveal, then of what has been done. Nothing is concluded from an earlier state.
+    /// The newest slot known: that of the reveal, then of the latest transaction. Any earlier state is ignored.
     pub since: u64,
 }
 
 /// What a transaction of a dispute does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Announces the evidence by its hash.
+    /// Commits to the evidence by its hash.
     Seal,
-    /// Shows a piece of it.
+    /// Writes a piece of the evidence.
     Write,
-    /// Convicts the job by it.
+    /// Convicts the job.
     Convict,
-    /// Takes over the reward of who convicted by a later seal.
+    /// Takes the reward over from a challenger that convicted with a later seal.
     Overtake,
-    /// Closes it, whose rent comes back.
+    /// Closes the evidence, which returns its rent.
     Close,
 }
 
 impl Action {
-    /// Its name, for logs and records.
+    /// Name of the action, in logs and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Seal => "seal evidence",
@@ -74,12 +74,12 @@ impl Action {
     }
 }
 
-/// What happened in one step.
+/// The outcome of one step.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A transaction did this.
+    /// An action was done.
     Did(Action, Receipt),
-    /// Nothing can be done before this has passed.
+    /// Nothing can be done for this time.
     Wait(Duration),
     /// The dispute is over for this challenger.
     Over(DisputeOutcome),
@@ -88,15 +88,15 @@ pub enum Step {
 /// How a dispute ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeOutcome {
-    /// The job is convicted by this evidence.
+    /// The job was convicted by this evidence.
     Convicted,
-    /// The job is convicted by evidence that was sealed before this.
+    /// The job was convicted by evidence with an earlier seal.
     Beaten,
-    /// The job ended otherwise.
+    /// The job ended in another way.
     TooLate,
 }
 
-/// What a dispute is to come to.
+/// The goal of a dispute in its current state.
 enum Act<'a> {
     Convict(&'a Job),
     Overtake(&'a Job),
@@ -104,7 +104,7 @@ enum Act<'a> {
 }
 
 impl Challenger<'_> {
-    /// Brings a case as far as it goes, and tells `done` of every transaction.
+    /// Brings a case to its end, and calls `done` after every transaction.
     pub async fn bring(&self, charge: &mut Charge<'_>, mut done: impl FnMut(Action, &Receipt)) -> Result<DisputeOutcome> {
         let mut convicted = false;
         loop {
@@ -115,14 +115,14 @@ impl Challenger<'_> {
                     done(action, &receipt);
                 }
                 Step::Wait(time) => tokio::time::sleep(time).await,
-                // The award may close everything before the evidence is.
+                // The award may close the job before the evidence is closed.
                 Step::Over(DisputeOutcome::TooLate) if convicted => return Ok(DisputeOutcome::Convicted),
                 Step::Over(ending) => return Ok(ending),
             }
         }
     }
 
-    /// Takes the one step that follows from where the chain is.
+    /// Takes the one step that follows from the state of the chain.
     pub async fn step(&self, charge: &Charge<'_>) -> Result<Step> {
         let Charge {
             job: address, evidence, ..
@@ -142,13 +142,13 @@ impl Challenger<'_> {
         let act = match (&job, conviction) {
             (Some(job), _) if job.status == Status::Revealed => Act::Convict(job),
             (Some(job), Some(first)) if job.status == Status::Convicted => self.after_conviction(job, &first, shown.as_ref()).await?,
-            // No state since the reveal: the accounts are not of one moment after all.
+            // Impossible since the reveal, so the accounts were not read at one moment after all.
             (Some(_), _) => return Ok(Step::Wait(NEXT_SLOT)),
             (None, _) => Act::Leave(DisputeOutcome::TooLate),
         };
         match (act, referee::next(&challenger, address, evidence, shown.as_ref())) {
             (Act::Leave(ending), _) if shown.is_none() => Ok(Step::Over(ending)),
-            // The bytes have served their purpose, or none: the rent comes back.
+            // The evidence is no longer needed: closing it returns the rent.
             (Act::Leave(_), _) => {
                 let closing = referee::close_evidence(&challenger, &seal);
                 self.send(Action::Close, charge, &[closing]).await
@@ -175,7 +175,7 @@ impl Challenger<'_> {
         }
     }
 
-    /// What is left to do once somebody has convicted: the earliest seal has the reward.
+    /// The goal once somebody has convicted: the earliest seal has the reward.
     async fn after_conviction<'a>(&self, job: &'a Job, first: &Conviction, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
         if first.challenger == self.key.pubkey() {
             return Ok(Act::Leave(DisputeOutcome::Convicted));
@@ -190,7 +190,7 @@ impl Challenger<'_> {
         Ok(Act::Leave(DisputeOutcome::Beaten))
     }
 
-    /// The demand by which the worker has shown the unit in question, where the referee needs it.
+    /// The demand through which the worker has shown the unit in question, if the referee needs it.
     async fn shown(&self, charge: &Charge<'_>, job: &Job) -> Result<Option<Address>> {
         let Some(unit) = protocol::referee::unit_of(charge.evidence) else {
             return Ok(None);
@@ -212,7 +212,7 @@ impl Challenger<'_> {
         Ok(compensated.opening.into_iter().chain([convict]).collect())
     }
 
-    /// Sends for a charge, so that a crash at any point neither loses it nor sends it twice.
+    /// Sends a transaction of a charge, so that a crash at any point neither loses it nor repeats it.
     async fn send(&self, action: Action, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
         let purpose = format!("{} {} {}", action.name(), charge.job, hex::encode(charge.hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
@@ -228,21 +228,21 @@ impl Challenger<'_> {
     }
 }
 
-/// The account that receives the compensation of a job's consumer.
+/// The account for the compensation of a job's consumer.
 async fn compensation(chain: &Chain, payer: &Address, job: &Job) -> Result<Payee> {
     let escrow: Escrow = chain.fetch(&job.escrow).await?;
     let config: jobs::Config = chain.fetch(&market::job::config()).await?;
     Ok(chain.payee(payer, &escrow.owner, &config.mint, &job.job_hash).await?)
 }
 
-/// What convicts the worker of a job for silence.
+/// The instructions that convict the worker of a job for silence.
 pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
     let compensated = compensation(chain, payer, job).await?;
     let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated.account);
     Ok(compensated.opening.into_iter().chain([convict]).collect())
 }
 
-/// Whether a piece came in the slot of its seal.
+/// Whether a piece was refused because it came in the slot of its seal.
 fn is_early(error: &crate::Error) -> bool {
     matches!(error, crate::Error::Chain(chain::Error::Transaction(cause))
         if matches!(&**cause, chain::NotConfirmed::Failed(failure) if failure.explanation.name == "TooEarly"))
@@ -260,15 +260,15 @@ mod tests {
 
     const JOB: Address = Address::new_from_array([7; 32]);
     const EVIDENCE: [u8; 100] = [1; 100];
-    /// Slots of the reveal, and in which everything lands that is sent here.
+    /// Slot of the reveal, and slot in which all transactions land.
     const REVEALED: u64 = 100;
     const LANDS: u64 = 200;
 
-    /// A dispute over a node of many machines, where the tests play the programs.
+    /// A dispute on a fake node with many machines; the tests play the programs.
     struct Scene {
         node: Arc<Fake>,
         key: Keypair,
-        /// Where the evidence is.
+        /// Address of the evidence.
         own: Address,
     }
 
@@ -339,7 +339,7 @@ mod tests {
             act(challenger, charge).await
         }
 
-        /// Brings the case, and does after each action what the programs and others do; says what was done and how it ended.
+        /// Brings the case, and after each action does what the programs would, and `then`. Returns the actions and how the dispute ended.
         async fn bring(&self, mut then: impl FnMut(Action)) -> (Vec<Action>, DisputeOutcome) {
             let mut actions = Vec::new();
             let done = |action, _: &Receipt| {
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_that_does_not_know_the_reveal_ends_no_dispute() {
+    async fn a_machine_that_is_before_the_reveal_ends_no_dispute() {
         for earlier in [None, Some((1, Status::Committed)), Some((2, Status::Revealed))] {
             let scene = Scene::new();
             if let Some((hash, status)) = earlier {
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn accounts_that_are_of_no_one_moment_are_read_again() {
+    async fn inconsistent_accounts_are_read_again() {
         for status in [Status::Committed, Status::Convicted] {
             let scene = Scene::new();
             scene.node.advance(LANDS);
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_that_does_not_know_a_conviction_keeps_nobody_from_overtaking_it() {
+    async fn a_conviction_is_overtaken_although_a_machine_has_not_seen_it() {
         let scene = Scene::new();
         scene.node.advance(LANDS);
         scene.job(1, Status::Revealed);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_that_does_not_know_a_seal_keeps_nobody_from_overtaking_a_later_one() {
+    async fn a_conviction_is_overtaken_although_a_machine_has_not_seen_the_earlier_seal() {
         let scene = Scene::new();
         scene.node.advance(REVEALED);
         scene.job(1, Status::Revealed);
@@ -419,9 +419,9 @@ mod tests {
         assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));
     }
 
-    /// The addresses are known before anything is there, so that a liar can send lamports to them.
+    /// Addresses are known before their accounts exist, so a liar can send lamports to them.
     #[tokio::test]
-    async fn lamports_sent_ahead_hold_no_dispute_up() {
+    async fn lamports_sent_in_advance_block_no_dispute() {
         let scene = Scene::new();
         scene.node.advance(LANDS);
         scene.job(1, Status::Revealed);

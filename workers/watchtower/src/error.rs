@@ -1,13 +1,13 @@
-//! Why a watchtower cannot start or go on, each in one sentence that says what to do next.
+//! Why a watchtower cannot start or continue, each in one sentence that says what to do next.
 
 use daemon::settings::SettingsError;
 use solana_address::Address;
 use std::path::PathBuf;
 
-/// Result of what the watchtower does.
+/// Result of the watchtower.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong.
+/// Errors of the watchtower.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is missing, unknown or malformed.
@@ -32,13 +32,13 @@ pub enum Error {
     },
     /// A difference was found that the referee would not convict for.
     #[error(
-        "job {job} differs from what this machine computes, but the referee's own code turns the evidence down ({reason}); \
+        "job {job} differs from what this machine computes, but the referee's own code rejects the evidence ({reason}); \
          please report this with the job"
     )]
     Unconvincing {
         /// The job.
         job: Address,
-        /// What the referee's code says.
+        /// Why the evidence is rejected.
         reason: String,
     },
     /// Two watchtowers, one data folder.
@@ -50,13 +50,13 @@ pub enum Error {
     /// The data folder.
     #[error("{} cannot be written ({source}); free space or make it writable, or move `data`", path.display())]
     Disk {
-        /// File or folder concerned.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// A supplier or challenger cannot be paid.
-    #[error("the payee of job {job} has no token account; `create_payouts` creates one at this key's expense")]
+    #[error("the payee of job {job} has no token account; set `create_payouts` to create one at this key's expense")]
     NoPayout {
         /// The job.
         job: Address,
@@ -64,7 +64,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The process's exit code: 2 for settings, 3 when the chain is out of reach or the wrong one, 1 for everything else.
+    /// Exit code of the process: 2 for settings, 3 if the chain is unreachable or the wrong one, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,

@@ -1,9 +1,9 @@
-//! The watchtower: recomputes revealed jobs, finds the first wrong element, and convicts by it.
+//! The watchtower: recomputes revealed jobs, finds the first wrong element, and convicts the job with it.
 //!
-//! [`locate`] compares what a worker shows with what is right and has no I/O; [`check`](mod@check) recomputes one job and makes the
-//! evidence, of which [`question`] asks for what nobody serves; [`dispute`] takes it to the chain; [`crank`] ends overdue jobs;
-//! [`Watchtower`] is the loop around all of it, with `queue`, the order of its checks, `asking`, the jobs in question, and `cases`, what is
-//! not brought to an end. `ionet verify` and `ionet watch crank` are the same code, run once or by hand.
+//! [`locate`] compares what a worker shows with the right result, without I/O. [`check`](mod@check) recomputes one job and builds the
+//! evidence; [`question`] asks on the chain for the parts that no blob store serves. [`dispute`] takes the evidence to the chain, and
+//! [`crank`] ends overdue jobs. [`Watchtower`] is the loop around it all: `queue` orders the checks, `asking` limits the jobs that are
+//! asked about, `cases` keeps open cases on disk. `ionet verify` and `ionet watch crank` run the same code once, by hand.
 
 mod asking;
 mod cases;

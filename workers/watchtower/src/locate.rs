@@ -1,12 +1,12 @@
 //! Where a worker's result first differs from the recomputed one.
 //!
-//! Units come in order and ops in topological order, so everything the first different op reads is equal to one's own values. Whatever of
-//! that op's output differs therefore contradicts the worker's own commitments: it convicts, whoever is right about the rest.
+//! Units come in order and ops in topological order, so the first op that differs reads only values that are equal on both sides. Any
+//! difference in that op's output therefore contradicts the worker's own commitments, and convicts whatever else differs.
 //!
-//! A worker shows units by the page. What leads a page up to the root over all of them are the roots over all the other pages, so the one
-//! that differs leads to a page with a unit that does, halving what is left with every page.
+//! A worker shows units by the page. The siblings that lead a page up to the root are the roots over all other pages, so the one that
+//! differs leads to a page with a unit that differs. Every page halves the rest.
 //!
-//! Nothing here does any I/O: what the worker shows comes through [`WorkerTrace`], be it from a blob store or from answers on the chain.
+//! Nothing here does I/O: what the worker shows comes through [`WorkerTrace`], from a blob store or from answers on the chain.
 
 use async_trait::async_trait;
 use protocol::batch::{batch_root, unit_leaf, unit_leaves};
@@ -17,19 +17,19 @@ use protocol::referee::Node;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::Checkpoints;
 
-/// How a value is committed to, as its worker shows it. It hashes to the TENSOR asked for, or is not passed on.
+/// The commitment to a value, as its worker shows it. Implementations of [`WorkerTrace`] ensure that it hashes to the TENSOR in question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaves {
-    /// What precedes the root in the TENSOR: type, sides and number of chunks, as the worker says.
+    /// What precedes the root in the TENSOR: type, dimensions and number of chunks, as the worker claims.
     pub head: [u8; 22],
     /// Root over the chunks.
     pub root: Hash,
-    /// CHUNK of every chunk; none of a value whose head is not the model's, which is all it takes.
+    /// CHUNK of every chunk; empty if the head is not the model's, as the head alone convicts then.
     pub chunks: Vec<Hash>,
 }
 
 impl Leaves {
-    /// Of a value of this number and shape, in codes.
+    /// The commitment to a value with this id, shape and codes.
     pub fn of(value_id: u32, shape: Shape, codes: &[u8]) -> Self {
         let chunks = shape.layout().leaves(value_id, codes);
         Self {
@@ -41,19 +41,19 @@ impl Leaves {
     }
 }
 
-/// Consecutive hashes of a batch, one for each unit: a page of them, or all.
+/// Consecutive hashes of a batch, one per unit: a page of them, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Unit of the first one.
+    /// Unit of the first hash.
     pub first: u32,
     /// The hashes.
     pub hashes: Vec<Hash>,
-    /// Siblings from the root over a page to the root over all units; none of all.
+    /// Siblings from the root over the page to the root over all units; empty if the page has all units.
     pub above: Vec<Hash>,
 }
 
 impl Page {
-    /// Of all units.
+    /// A page with all units.
     pub fn of_all(hashes: Vec<Hash>) -> Self {
         Self {
             first: 0,
@@ -62,11 +62,11 @@ impl Page {
         }
     }
 
-    /// One of the units on it, in a batch of so many.
+    /// A unit on the page, with its path in a batch of `units`.
     fn member(&self, units: u32, unit: u32) -> Option<Member> {
         let at = unit.checked_sub(self.first)?;
         let mut path = merkle::path(&unit_leaves(self.first, &self.hashes), at);
-        // The last page is filled up.
+        // The last page is padded.
         let filled = path.len() as u32..page_depth(units).max(path.len() as u32);
         path.extend(filled.map(merkle::empty));
         path.extend(&self.above);
@@ -78,7 +78,7 @@ impl Page {
     }
 }
 
-/// A unit's hash in a batch of the worker's.
+/// A unit's hash in one of the worker's batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Unit.
@@ -89,7 +89,7 @@ pub struct Member {
     pub path: Vec<Hash>,
 }
 
-/// An op's output in a unit.
+/// An op's output in a unit: the value in question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
     /// Unit.
@@ -98,17 +98,17 @@ pub struct Spot {
     pub op: u32,
     /// The worker's TENSOR of it.
     pub root: Hash,
-    /// Its shape, as the model says.
+    /// Its shape in the model.
     pub shape: Shape,
 }
 
-/// What a worker shows of its work. Each is `None` when it is not to be had, and hashes to what was revealed when it is.
+/// What a worker shows of its trace. Each part is `None` if it is not available, and otherwise hashes to the revealed commitments.
 #[async_trait(?Send)]
 pub trait WorkerTrace: Send + Sync {
-    /// TRACEs of a page of units, or of all.
+    /// TRACEs of a page of units, or of all units.
     async fn traces(&self, page: u32) -> Option<Page>;
 
-    /// TENSOR of every op's output of a unit, as evidence may rest on it.
+    /// TENSOR of every op's output in a unit, in a form that binds the worker.
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>>;
 
     /// Chunk hashes of a value.
@@ -117,14 +117,14 @@ pub trait WorkerTrace: Send + Sync {
     /// The preimage of one chunk of a value.
     async fn chunk(&self, spot: &Spot, index: u32) -> Option<Vec<u8>>;
 
-    /// TENSORs of what was delivered for a page of units, or for all.
+    /// TENSORs of the outputs delivered for a page of units, or for all units.
     async fn delivered(&self, page: u32) -> Option<Page>;
 }
 
-/// What is known to be right.
+/// The right result.
 #[derive(Clone, Copy, Debug)]
 pub struct Honest<'a> {
-    /// What traces of the model commit to.
+    /// The checkpoints that traces of the model commit to.
     pub checkpoints: Checkpoints,
     /// TENSOR of every checkpoint, unit after unit.
     pub tensors: &'a [Hash],
@@ -155,25 +155,25 @@ impl Honest<'_> {
     }
 }
 
-/// What is wrong with a batch itself, whatever its units are.
+/// What is wrong with a batch itself, apart from its units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// It counts other units than the job has.
+    /// It has another number of units than the job.
     Count {
-        /// How many.
+        /// Number of units.
         units: u32,
-        /// The root over them.
+        /// Root over the units.
         root: Hash,
     },
-    /// A node beyond the last unit is not that of an empty subtree.
+    /// A node beyond the last unit is not the root of an empty subtree.
     Padding {
-        /// Levels below it.
+        /// Level of the node, counted from the leaves.
         level: u32,
-        /// Its place among the nodes of its level.
+        /// Index of the node within its level.
         index: u32,
-        /// The node.
+        /// Hash of the node.
         hash: Hash,
-        /// Siblings from it to the root over all units.
+        /// Siblings from the node to the root over all units.
         siblings: Vec<Hash>,
     },
 }
@@ -183,35 +183,35 @@ pub enum Flaw {
 pub enum Place {
     /// Nowhere.
     Nowhere,
-    /// In a unit: comparing all its op outputs tells where.
+    /// In a unit, whose op outputs have yet to be compared.
     Unit {
         /// Unit.
         unit: u32,
     },
-    /// In an op's output, whose inputs are all right.
+    /// In the output of an op whose inputs are all right.
     Op {
         /// Unit.
         unit: u32,
         /// Op.
         op: u32,
     },
-    /// The output delivered for a unit is not the traced one; the trace is right.
+    /// In the delivered output of a unit, whose trace is right.
     Output {
         /// Unit.
         unit: u32,
     },
     /// In the batch of the traces or of the outputs itself.
     Batch(Node, Flaw),
-    /// A unit's trace counts other ops than the model has.
+    /// In the number of ops of a unit's trace.
     Ops {
         /// Unit.
         unit: u32,
     },
-    /// The worker keeps back what would tell.
+    /// Unknown, as the worker hides a part of its trace.
     Hidden(Missing),
 }
 
-/// What a worker keeps back.
+/// A part that a worker hides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
@@ -244,21 +244,21 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// Where a result differs, and the worker's hashes there.
+/// Where a result differs, with the worker's hashes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// Siblings from the leaf of the unit in question to the root over the worker's traces, where they matter.
+    /// Siblings from the unit's leaf to the root over the worker's traces, if evidence needs them.
     pub trace_path: Vec<Hash>,
-    /// The worker's TENSOR of every op of that unit, where they matter.
+    /// The worker's TENSORs of the unit's ops, if evidence needs them.
     pub ops: Vec<Hash>,
-    /// TENSOR of the unit's output as delivered, where it matters.
+    /// TENSOR of the unit's delivered output, if evidence needs it.
     pub delivered: Option<Member>,
 }
 
 impl Found {
-    /// At a place that takes no hashes to show, or none yet.
+    /// A place that needs no hashes, or none yet.
     pub fn at(place: Place) -> Self {
         Self {
             place,
@@ -269,8 +269,8 @@ impl Found {
     }
 }
 
-/// A unit of a batch that differs from one's own, or what else is wrong with the batch; `None` when the worker does not show it. `show` is
-/// asked for at most one page for every level of the tree over the pages, and for the first.
+/// A unit that differs from the right batch `own`, or what is wrong with the batch itself; `None` if the worker does not show it. Calls
+/// `show` for the first page, and for at most one page per level of the tree over the pages.
 async fn difference(own: &[Hash], show: impl AsyncFn(u32) -> Option<Page>) -> Option<Result<Member, Flaw>> {
     let units = own.len() as u32;
     let (mut page, mut levels) = (0u32, usize::MAX);
@@ -286,7 +286,7 @@ async fn difference(own: &[Hash], show: impl AsyncFn(u32) -> Option<Page>) -> Op
         if let Some((unit, _)) = (shown.first..).zip(&shown.hashes).find(differs) {
             return shown.member(units, unit).map(Ok);
         }
-        // What is on the page is right, so a node beside the way up is not, and below that of the last page, if there was one.
+        // The page is right, so one of its siblings must be wrong; after the first page, one within the subtree that led here.
         let (level, index, hash) = (0u32..).zip(&shown.above).take(levels).find_map(|(level, theirs)| {
             let index = (page >> level) ^ 1;
             (subtree(own, level, index) != *theirs).then_some((level, index, *theirs))
@@ -315,7 +315,8 @@ fn subtree(own: &[Hash], level: u32, index: u32) -> Hash {
     merkle::padded_root(&leaves, depth)
 }
 
-/// Compares the roots a worker revealed with the right ones and narrows a difference down to a unit, asking for no more than it takes.
+/// Compares the roots that a worker revealed with the right ones, and narrows a difference down to a unit. Asks `shown` for no more than
+/// needed.
 pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
     let own = honest.traces();
     if batch_root(&own) == *traces {
@@ -332,7 +333,7 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
         let (place, ops) = if honest.checkpoints.are_all() {
             (Place::Output { unit }, honest.unit(unit).to_vec())
         } else {
-            // The trace is right, and what it says no more than the output's hash: the rest has to come from the worker.
+            // The trace is right, but has only checkpoints: the worker has to show all ops of the unit.
             match shown.ops(unit).await {
                 Some(ops) => (Place::Unit { unit }, ops),
                 None => (Place::Hidden(Missing::Ops { unit }), Vec::new()),
@@ -363,48 +364,48 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
 }
 
 impl Found {
-    /// Narrows a unit down to an op, by the right TENSOR of every op's output of it.
+    /// Narrows a unit down to an op, given the right TENSORs of the unit's ops.
     pub fn narrowed(mut self, unit: u32, right: &[Hash]) -> Self {
         let delivered = self.delivered.as_ref();
         self.place = match right.iter().zip(&self.ops).position(|(own, theirs)| own != theirs) {
             Some(op) => Place::Op { unit, op: op as u32 },
             None if delivered.is_some_and(|theirs| right.last() != Some(&theirs.hash)) => Place::Output { unit },
-            // The same ops with another TRACE: nothing of the kind can be shown.
+            // The ops are equal but the TRACE is not: such ops cannot be shown.
             None => Place::Hidden(Missing::Ops { unit }),
         };
         self
     }
 }
 
-/// What is wrong with a value.
+/// How a value differs from the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
-    /// One element, the first, as codes.
+    /// In an element; this is the first one.
     Element {
         /// Row-major index.
         index: u32,
-        /// What it must be.
+        /// The right code.
         expected: u8,
-        /// What the worker committed to.
+        /// The code that the worker committed to.
         claimed: u8,
     },
-    /// It is committed to under another shape than the model's.
+    /// In its shape: the worker committed to another than the model's.
     Shape,
-    /// A chunk is committed to under another number, length or type.
+    /// In the id, length or type of a chunk.
     Chunk,
 }
 
-/// What a value differs in from the right one, and what shows it.
+/// How a value differs from the right one, and what proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradiction {
     /// The difference.
     pub difference: Difference,
-    /// How the worker committed to the value.
+    /// The worker's commitment to the value.
     pub leaves: Leaves,
-    /// The chunk that differs.
+    /// Index of the chunk that differs.
     pub chunk: u32,
-    /// Its preimage, as the worker shows it.
+    /// The chunk's preimage, as the worker shows it.
     pub preimage: Vec<u8>,
 }
 
@@ -415,7 +416,8 @@ impl Contradiction {
     }
 }
 
-/// The first difference of the value at `spot` from the right one, which has these codes; `Err` when the worker keeps back what would tell.
+/// The first difference of the value at `spot` from the right one, whose codes are `right`; `Err` if the worker hides what it takes to
+/// tell.
 pub async fn contradiction(
     right: &[u8],
     value_id: u32,
@@ -472,7 +474,7 @@ mod tests {
     use protocol::referee::{Claim, Exhibit, judge};
     use std::cell::Cell;
 
-    /// Pages of the largest batch here.
+    /// Pages of the largest batch in these tests.
     const PAGES: u32 = 65;
 
     fn hashes(units: u32) -> Vec<Hash> {
@@ -481,8 +483,8 @@ mod tests {
             .collect()
     }
 
-    /// What is found of a batch whose leaves, to the depth of the tree over the units, are these, and how many pages it took. Every page
-    /// leads to the batch's root.
+    /// The difference found between `own` and a batch with the hashes `theirs` and these leaves, which include the padding; and the number
+    /// of pages that it took. Checks that every page leads to the batch's root.
     async fn found(own: &[Hash], theirs: &[Hash], leaves: &[Hash]) -> (Result<Member, Flaw>, u32) {
         let (units, asked) = (own.len() as u32, Cell::new(0));
         let root = merkle::root(leaves);
@@ -500,7 +502,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_unit_that_differs_is_found_by_few_pages() {
+    async fn a_unit_that_differs_is_found_with_few_pages() {
         for units in [3, PAGE, PAGE + 1, 7 * PAGE + 5, PAGES * PAGE] {
             let own = hashes(units);
             let levels = merkle::depth(units.div_ceil(PAGE));
@@ -517,9 +519,9 @@ mod tests {
         }
     }
 
-    /// Beyond the last page a tree may hold what it likes, as far as pages tell.
+    /// Pages alone do not show what a tree holds beyond the last one.
     #[tokio::test]
-    async fn what_lies_beyond_the_last_page_is_found() {
+    async fn a_node_beyond_the_last_page_is_found() {
         let own = hashes(5 * PAGE - 3);
         let units = own.len() as u32;
         for page in [5, 6, 7] {

@@ -1,4 +1,4 @@
-//! `ionet-watchtower`: checks what others deliver.
+//! `ionet-watchtower`: checks results that others deliver.
 
 use chain::{Chain, market};
 use clap::Parser;
@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use watchtower::settings::Options;
 use watchtower::{Error, Result, Watchtower};
 
-/// Recomputes revealed jobs of the GPU market, convicts false results by one element, and turns every crank
+/// Recomputes revealed jobs of the GPU market, convicts wrong results by a single element, and turns every crank
 ///
 /// Every setting is a flag, an environment variable or a line of the config file, in this order of precedence.
-/// Exit codes: 0 stopped in order, 1 failed, 2 wrong settings, 3 chain out of reach or the wrong one.
+/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong one.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -1,4 +1,4 @@
-//! Revealed jobs that wait to be checked: which of them can be in time, and which comes first.
+//! Revealed jobs that wait to be checked: which of them can be checked in time, and which comes first.
 
 use crate::Result;
 use chain::Chain;
@@ -11,16 +11,17 @@ use std::fmt;
 use std::time::Duration;
 use worker::{Model, Models, blob_sizes};
 
-/// Time that sealing, writing and convicting take at least: what ends sooner is not worth a check.
+/// Least time to seal and write evidence and to convict. A job whose window ends sooner is not worth a check.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// A trace may be so many times larger than what is fetched: its hashes are computed here, and its worker is asked for them on the chain.
+/// How many times larger than `max_blob` a trace may be: it need not be fetched, as its hashes are computed here and the worker's are asked
+/// for on the chain.
 const TRACE_ROOM: u64 = 16;
 
-/// A device's first jobs are all worth a look; afterwards it has something to lose.
+/// Jobs after which a device has a record to lose. Before, each of its jobs is worth a check.
 const PROVEN: u32 = 20;
 
-/// Why a job is left alone.
+/// Why a job is not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
     Small,
@@ -38,10 +39,10 @@ impl fmt::Display for Skip {
     }
 }
 
-/// Revealed jobs, by their addresses.
+/// Revealed jobs by address.
 pub(crate) type Queue = HashMap<Address, Job>;
 
-/// The one to check first, by how many jobs their devices have done.
+/// The job to check first, given how many jobs their devices have done.
 pub(crate) fn most_worthwhile(queue: &Queue, jobs_done: &HashMap<Address, u32>) -> Option<Address> {
     let worth = |job: &Job| match differs(job, queue) {
         true => u128::MAX,
@@ -52,24 +53,24 @@ pub(crate) fn most_worthwhile(queue: &Queue, jobs_done: &HashMap<Address, u32>) 
     Some(*address)
 }
 
-/// Whether another replica of the job has another result: one of them is wrong.
+/// Whether another replica of the job has another result, so that one of them is wrong.
 fn differs(job: &Job, queue: &Queue) -> bool {
     let mut siblings = queue.values().filter(|other| other.is_sibling(job));
     siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
 }
 
-/// What a job pays and what stands for it.
+/// A job's price and bond together.
 fn at_stake(job: &Job) -> u128 {
     let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
     price.saturating_add(job.bond.get().into())
 }
 
-/// How worthwhile a check is: what is at stake, up to twenty times over for a device that has not proven itself.
+/// How worthwhile a check is: what is at stake, up to twentyfold for a device without a record.
 fn priority(job: &Job, jobs_done: u32) -> u128 {
     at_stake(job).saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
 }
 
-/// How many jobs the devices of these have done.
+/// How many jobs the devices in the queue have done.
 pub(crate) async fn jobs_done(chain: &Chain, queue: &Queue) -> Result<HashMap<Address, u32>> {
     let devices: HashSet<Address> = queue.values().map(|job| job.device).collect();
     let devices: Vec<Address> = devices.into_iter().collect();
@@ -81,11 +82,11 @@ pub(crate) async fn jobs_done(chain: &Chain, queue: &Queue) -> Result<HashMap<Ad
     Ok(found.collect())
 }
 
-/// Why a job is not to be checked, if it is not: for what is at stake, for its size, or for the time left.
+/// The reason not to check a job, if there is one: too little at stake, too large, or too little time.
 pub(crate) fn reason_to_skip(model: &Model, job: &Job, now: Moment, min_value: u64, max_blob: u64) -> Option<Skip> {
     let units = job.units.get();
     let needed = model.estimate(units).saturating_add(MARGIN);
-    // By the clock that lags: nobody is paid before both are past the deadline.
+    // Of seconds and slots, the one further from the deadline counts: nobody is paid before both have reached it.
     let left = Duration::from_secs(job.deadline().seconds_past(now).into());
     if at_stake(job) < min_value.into() {
         Some(Skip::Small)
@@ -98,13 +99,13 @@ pub(crate) fn reason_to_skip(model: &Model, job: &Job, now: Moment, min_value: u
     }
 }
 
-/// Most bytes that questions hold together: what one about the largest job that is checked does.
+/// Most bytes that the jobs asked about may hold together: as many as the largest job that is checked.
 pub(crate) fn room_for_questions(models: &Models, max_blob: u64) -> u64 {
     let values = models.iter().map(|(_, model)| values_of_unit(model)).max().unwrap_or(0);
     max_blob.saturating_mul(TRACE_ROOM.saturating_add(1)).saturating_add(values)
 }
 
-/// Bytes that a question about a job holds: its input, the hashes of its trace, and every value of one unit.
+/// Bytes that a job holds while its worker is asked: the input, the hashes of the trace, and all values of one unit.
 pub(crate) fn held_by_questions(model: &Model, job: &Job) -> u64 {
     let [inputs, _, trace] = blob_sizes(model, job.units.get());
     inputs.saturating_add(trace).saturating_add(values_of_unit(model))
@@ -117,7 +118,7 @@ fn values_of_unit(model: &Model) -> u64 {
     all.fold(0, |sum: u64, shape| sum.saturating_add(shape.elements().unwrap_or(0).into()))
 }
 
-/// Whether what a check holds of a job's blobs is within limits.
+/// Whether a job's blobs are small enough for a check.
 fn has_room([inputs, outputs, trace]: [u64; 3], max_blob: u64) -> bool {
     inputs.max(outputs) <= max_blob && trace <= max_blob.saturating_mul(TRACE_ROOM)
 }
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_stake_counts_twentyfold_for_a_new_device_and_once_for_a_proven_one() {
+    fn the_stakes_count_twentyfold_for_a_new_device_and_once_for_a_proven_one() {
         let small = job(10, 5, 50);
         assert_eq!(priority(&small, 0), 2000);
         assert_eq!(priority(&small, 19), 100);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_too_large_or_too_late_for_a_check_is_left_alone() {
+    async fn a_job_too_large_or_too_late_for_a_check_is_skipped() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
         let models = Models::load(&[folder], 1).unwrap();
         models.measure().await.unwrap();
@@ -163,13 +164,13 @@ mod tests {
         assert_eq!(skip(3, later), Some(Skip::Small));
         assert_eq!(skip(4, now.after(1)), Some(Skip::Slow));
         assert_eq!(skip(1 << 20, now.after(u32::MAX)), Some(Skip::Large), "2^20 images");
-        // Not over before it is by both clocks.
+        // The window is open until both clocks have passed its end.
         assert_eq!(skip(4, Moment { unix: now.unix, ..later }), None);
         assert_eq!(skip(4, Moment { slot: now.slot, ..later }), None);
     }
 
     #[test]
-    fn only_what_is_fetched_has_to_fit_a_store() {
+    fn a_trace_may_be_larger_than_the_blobs_that_are_fetched() {
         assert!(has_room([10, 10, 160], 10));
         for too_large in [[11, 10, 160], [10, 11, 160], [10, 10, 161]] {
             assert!(!has_room(too_large, 10));

@@ -1,4 +1,4 @@
-//! What a worker shows of its work, from the blob stores it was told to put it in.
+//! What a worker shows through blob stores.
 
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use async_trait::async_trait;
@@ -9,16 +9,16 @@ use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
 use protocol::trace::Checkpoints;
 
-/// The blobs of one revealed result. Stores check that a blob is what its address promises.
+/// The blobs of one revealed result. Stores check that a blob's content matches its address.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
-    /// Where to look, first to last.
+    /// Stores to look in, in this order.
     pub stores: &'a [BlobStore],
-    /// Batch root of the traces, as revealed.
+    /// The revealed batch root of the traces.
     pub traces: Hash,
-    /// Batch root of the outputs, as revealed.
+    /// The revealed batch root of the outputs.
     pub outputs: Hash,
-    /// What traces of the job's model commit to.
+    /// The checkpoints that traces of the job's model commit to.
     pub checkpoints: Checkpoints,
 }
 
@@ -33,7 +33,7 @@ impl Served<'_> {
         None
     }
 
-    /// A value: from its own blob or, if it is what was delivered, from the outputs.
+    /// A value, from its own blob or, if it was delivered, from the outputs.
     async fn value(&self, spot: &Spot) -> Option<(u32, protocol::tensor::Shape, Bytes)> {
         if let Some(blob) = self.get(&spot.root).await
             && let Ok(tensor) = TensorBlob::parse(&blob)
@@ -64,7 +64,7 @@ impl WorkerTrace for Served<'_> {
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
         let blob = self.get(&self.traces).await?;
         let blob = TraceBlob::parse(&blob).ok()?;
-        // What lies between checkpoints is no part of a trace: only what the worker says of it on the chain binds it.
+        // A trace of checkpoints does not commit to the ops in between: only an answer on the chain binds the worker to these.
         let all = self.checkpoints.are_all() && blob.checkpoints().are_all();
         blob.unit(unit).filter(|_| all).map(<[Hash]>::to_vec)
     }

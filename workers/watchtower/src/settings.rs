@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Everything that can be set, as given. The flag, the environment variable and the key of the file are one definition.
+/// All settings, as given. Each has one definition for its flag, its environment variable and its key in the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -23,69 +23,69 @@ pub struct Options {
     /// Solana cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
     #[arg(long, env = "IONET_CLUSTER", value_name = "URL", hide_env_values = true)]
     pub cluster: Option<String>,
-    /// WebSocket URL, when it does not follow from the RPC URL
+    /// WebSocket URL, if it does not follow from the RPC URL
     #[arg(long, env = "IONET_WS", value_name = "URL", hide_env_values = true)]
     pub ws: Option<String>,
-    /// Key that challenges: pays fees and the rent of evidence, earns rewards and bounties
+    /// Key of the challenger: pays fees and the rent of evidence, earns rewards and bounties
     #[arg(long, env = "IONET_KEYPAIR", value_name = "FILE")]
     pub keypair: Option<PathBuf>,
     /// Blob stores: folders or URLs, tried in this order
     #[arg(long, env = "IONET_BLOBS", value_name = "STORE", value_delimiter = ',', hide_env_values = true)]
     pub blobs: Vec<String>,
-    /// Folders with model packages, or with folders of them: jobs on these models are checked
+    /// Model packages, or folders that contain them: jobs on these models are checked
     #[arg(long, env = "IONET_MODELS", value_name = "FOLDER", value_delimiter = ',')]
     pub models: Vec<PathBuf>,
     /// Folder for cases and sent transactions [default: ~/.local/share/ionet-watchtower]
     #[arg(long, env = "IONET_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// Threads that compute; 0 is one per core [default: 0]
+    /// Threads to compute on; 0 means one per core [default: 0]
     #[arg(long, env = "IONET_THREADS", value_name = "N")]
     pub threads: Option<usize>,
-    /// Largest blob fetched, in MiB [default: 64]
+    /// Largest blob to fetch, in MiB [default: 64]
     #[arg(long, env = "IONET_MAX_BLOB_MIB", value_name = "MIB")]
     pub max_blob_mib: Option<u64>,
-    /// Least that a job must put at stake, price and bond together in base units, to be checked [default: 0]
+    /// Check only jobs with at least this much at stake, price and bond together, in base units [default: 0]
     #[arg(long, env = "IONET_MIN_VALUE", value_name = "N")]
     pub min_value: Option<u64>,
-    /// Ask on the chain for what shows where a wrong result is wrong, when its worker's blobs do not [default: true]
+    /// Ask workers on the chain for what their blobs do not show of a wrong result [default: true]
     #[arg(long, env = "IONET_DEMANDS", value_name = "BOOL")]
     pub demands: Option<bool>,
-    /// Least bond of a job that is asked about so, in base units: a share of it has to be worth the fees [default: 0]
+    /// Ask only about jobs with at least this bond, in base units: the reward is a share of it and has to be worth the fees [default: 0]
     #[arg(long, env = "IONET_MIN_DEMAND_BOND", value_name = "N")]
     pub min_demand_bond: Option<u64>,
-    /// Most lamports that demands about one job may cost and hold [default: 500000000]
+    /// Most lamports that demands about one job may cost and lock [default: 500000000]
     #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
     pub max_demand_lamports: Option<u64>,
-    /// Least price of a place in a block, in millionths of a lamport per compute unit; beyond it goes what others pay [default: 0]
+    /// Minimum priority fee, in micro-lamports per compute unit; the watchtower pays more if others do [default: 0]
     #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
-    /// Most to pay for one, however much others pay and however often a transaction expires [default: 1000000]
+    /// Maximum priority fee, whatever others pay and however often a transaction expires [default: 1000000]
     #[arg(long, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
     pub max_priority_fee: Option<u64>,
-    /// Seconds between full searches for revealed jobs; new ones are pushed in between [default: 30]
+    /// Seconds between full searches for revealed jobs; in between, the node pushes new ones [default: 30]
     #[arg(long, env = "IONET_SCAN_SECONDS", value_name = "S")]
     pub scan_seconds: Option<u64>,
     /// End overdue jobs for their bounty [default: true]
     #[arg(long, env = "IONET_CRANK", value_name = "BOOL")]
     pub crank: Option<bool>,
-    /// Seconds between passes over the overdue [default: 5]
+    /// Seconds between passes over overdue jobs [default: 5]
     #[arg(long, env = "IONET_CRANK_SECONDS", value_name = "S")]
     pub crank_seconds: Option<u64>,
-    /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns nothing [default: false]
+    /// Also do what earns nothing: sweep fees, burn forfeited stake, keep the hours of rewards going [default: false]
     #[arg(long, env = "IONET_SWEEP", value_name = "BOOL")]
     pub sweep: Option<bool>,
-    /// Also pay suppliers without a token account, creating it at this key's expense [default: false]
+    /// Also pay suppliers without a token account, creating one at this key's expense [default: false]
     #[arg(long, env = "IONET_CREATE_PAYOUTS", value_name = "BOOL")]
     pub create_payouts: Option<bool>,
     /// Serve Prometheus metrics at http://ADDRESS/metrics
     #[arg(long, env = "IONET_METRICS", value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-    /// How to log, to standard error; RUST_LOG filters [default: human]
+    /// Log format, on standard error; RUST_LOG sets the filter [default: human]
     #[arg(long, env = "IONET_LOG", value_name = "FORMAT")]
     pub log: Option<LogFormat>,
 }
 
-/// Settings in force.
+/// The resolved settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The chain.
@@ -94,38 +94,38 @@ pub struct Settings {
     pub keypair: PathBuf,
     /// Blob stores.
     pub blobs: Vec<String>,
-    /// Folders with model packages.
+    /// Model packages, or folders that contain them.
     pub models: Vec<PathBuf>,
     /// Folder for cases and sent transactions.
     pub data: PathBuf,
-    /// Threads that compute.
+    /// Threads to compute on.
     pub threads: usize,
-    /// Largest blob, in bytes.
+    /// Largest blob to fetch, in bytes.
     pub max_blob: u64,
-    /// Least at stake in a job that is checked.
+    /// Least that must be at stake in a job, in base units.
     pub min_value: u64,
-    /// Whether workers are asked on the chain for what their blobs do not show.
+    /// Whether to ask workers on the chain for what their blobs do not show.
     pub demands: bool,
-    /// Least bond of a job that is asked about so.
+    /// Least bond of a job to ask about, in base units.
     pub min_demand_bond: u64,
-    /// Most lamports for demands about one job.
+    /// Most lamports that demands about one job may cost and lock.
     pub max_demand_lamports: u64,
-    /// Price of a place in the block.
+    /// Bounds of the priority fee.
     pub priority_fee: PriorityFee,
     /// Time between full searches.
     pub scan: Duration,
-    /// Most time between passes over the overdue, which come sooner when a deadline is near; `None` leaves cranks to others.
+    /// Longest time between passes over overdue jobs, which come sooner if a deadline is near; `None` leaves cranks to others.
     pub crank: Option<Duration>,
-    /// Whether fees are swept, forfeited stake is burned, and hours of rewards are kept going.
+    /// Whether to sweep fees, burn forfeited stake, and keep the hours of rewards going.
     pub sweep: bool,
-    /// Whether token accounts of suppliers are created.
+    /// Whether to create missing token accounts of suppliers.
     pub create_payouts: bool,
-    /// Where to serve metrics.
+    /// Address to serve metrics at.
     pub metrics: Option<SocketAddr>,
 }
 
 impl Options {
-    /// The settings in force: what the flags and the environment leave open comes from the file, if there is one, or else is the default.
+    /// Resolves the settings: flags and environment variables, else the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
         let options = self.over_file()?;
         let set = [
@@ -165,7 +165,7 @@ impl Options {
         })
     }
 
-    /// These settings, with those left open as in the file, if there is one.
+    /// These settings, completed from the file, if there is one.
     fn over_file(self) -> Result<Self> {
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
         Ok(Self {
@@ -194,14 +194,14 @@ impl Options {
         })
     }
 
-    /// How to log: needed before the rest, to report what is wrong with the rest.
+    /// The log format, which is needed to report errors in the other settings.
     pub fn log_format(&self) -> LogFormat {
         let file = || read(self.config.as_deref()?).ok()?.log;
         self.log.or_else(file).unwrap_or_default()
     }
 }
 
-/// Reads the file; paths in it count from its folder.
+/// Reads the file. Relative paths in it count from its folder.
 fn read(path: &Path) -> Result<Options> {
     let mut options: Options = read_toml(path)?;
     let paths = options.keypair.iter_mut().chain(&mut options.data).chain(&mut options.models);
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(resolve(WHOLE, &[]).unwrap().crank, Some(Duration::from_secs(5)));
     }
 
-    /// About a value as large as any in a job of as many units as any, at the published price, when nobody else asks.
+    /// A dispute about the largest possible value, in a job with the most units, at the published price, if nobody else asks.
     #[test]
     fn the_default_pays_for_the_longest_dispute() {
         let settings = resolve(WHOLE, &[]).unwrap();

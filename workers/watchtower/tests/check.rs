@@ -1,4 +1,4 @@
-//! Random graphs with one element altered, from any layer: the check finds that element, and the referee's own code convicts by the
+//! Random graphs with one altered element in any layer: the check finds that element, and the referee's own code convicts with the
 //! evidence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -29,7 +29,7 @@ use worker::Model;
 
 const UNITS: u32 = 3;
 
-/// A job on a random graph, revealed with whatever its worker computed.
+/// A job on a random graph, revealed with what its worker computed.
 struct Case {
     model: Arc<Model>,
     job: Job,
@@ -43,12 +43,12 @@ struct Case {
 }
 
 impl Case {
-    /// The worker's run passes through `lie`, which may alter any op's output.
+    /// The worker's run goes through `lie`, which may alter any op's output.
     fn new(seed: u64, lie: impl Fn(&Model, u32, usize, &mut [u8]) + Sync) -> Self {
         Self::every(1, seed, lie)
     }
 
-    /// The same of a model whose traces have a checkpoint every so many ops, if it is long enough.
+    /// The same with a checkpoint every `interval` ops, if the model has that many.
     fn every(interval: u32, seed: u64, lie: impl Fn(&Model, u32, usize, &mut [u8]) + Sync) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut draft = random_graph(&mut rng, 5, 60_000);
@@ -117,7 +117,7 @@ impl Case {
         }
     }
 
-    /// Commits to other op roots than those of the run, and shows them.
+    /// Commits to these op roots instead of those of the run, and shows them.
     async fn recommit(&mut self, tensors: Vec<Hash>) {
         let checkpoints = self.checkpoints();
         let traces: Vec<Hash> = tensors.chunks(self.n_ops()).map(|unit| checkpoints.trace(unit)).collect();
@@ -135,7 +135,7 @@ impl Case {
         }
     }
 
-    /// What is found when the worker has said on the chain what it computed of a unit.
+    /// The finding after the worker has answered on the chain what it computed in a unit.
     async fn finding_by_answer(&self, unit: u32) -> Finding {
         let values = self.values.chunks(self.n_ops()).nth(unit as usize).unwrap();
         let said = self.model.engine().tensors(values);
@@ -167,7 +167,7 @@ impl Case {
     }
 }
 
-/// What a worker serves, and what it says on the chain of every op of a unit.
+/// What a worker serves, and what it answered on the chain about all ops of a unit.
 struct Answered<'a> {
     served: Served<'a>,
     said: Vec<Hash>,
@@ -180,7 +180,7 @@ impl WorkerTrace for Answered<'_> {
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
-        assert_eq!(self.served.ops(unit).await, None, "served, it binds nobody");
+        assert_eq!(self.served.ops(unit).await, None, "what is served does not bind the worker");
         Some(self.said.clone())
     }
 
@@ -199,7 +199,7 @@ impl WorkerTrace for Answered<'_> {
 
 fn honest(_: &Model, _: u32, _: usize, _: &mut [u8]) {}
 
-/// Where a seed's lie is told: unit, op, element, bit.
+/// Where a seed's lie is: unit, op, element, bit.
 fn place(seed: u64, ops: usize, elements: impl Fn(usize) -> usize) -> (u32, usize, usize, u8) {
     let mut rng = fastrand::Rng::with_seed(!seed);
     let (unit, op) = (rng.u32(0..UNITS), rng.usize(0..ops));
@@ -245,8 +245,8 @@ async fn one_altered_element_is_found_and_convicts() {
     assert_eq!(kinds.len(), 11, "every kind of op lies: {kinds:?}");
 }
 
-/// Where traces are of checkpoints, what was served binds nobody, and what the worker says of the unit convicts: of any op, checkpoint or
-/// not, and of an output that is not the traced one.
+/// If traces consist of checkpoints, blobs do not bind the worker, but its answer about the unit convicts: for any op, checkpoint or not,
+/// and for an output that is not the traced one.
 #[tokio::test]
 async fn between_checkpoints_the_answer_convicts() {
     let mut between = 0;
@@ -264,7 +264,7 @@ async fn between_checkpoints_the_answer_convicts() {
             case.store.put(blob.into()).await.unwrap();
         }
         if unseen {
-            // What follows from the lie came out right.
+            // The lie did not change any checkpoint.
             assert!(matches!(case.finding_by_answer(unit).await, Finding::Right), "seed {seed}");
             continue;
         }
@@ -298,9 +298,9 @@ async fn between_checkpoints_the_answer_convicts() {
     assert!(between > 20, "{between} lies were between checkpoints");
 }
 
-/// A trace blob of another kind than the model's traces says nothing that evidence could rest on.
+/// A trace blob with other checkpoints than the model's is not used for evidence.
 #[tokio::test]
-async fn a_blob_of_other_checkpoints_is_not_gone_by() {
+async fn a_blob_of_other_checkpoints_is_not_used() {
     for seed in 0..40 {
         for interval in [1, 3] {
             let mut case = Case::every(interval, seed, honest);
@@ -342,7 +342,7 @@ async fn an_honest_result_is_right_whatever_is_shown() {
 }
 
 #[tokio::test]
-async fn what_is_kept_back_is_named_and_a_wrong_output_needs_no_more_than_the_outputs() {
+async fn the_hidden_part_is_named_and_a_wrong_output_needs_only_the_outputs() {
     let mut last = 0;
     for seed in 0..80 {
         let case = Case::new(seed, liar(seed));
@@ -429,7 +429,7 @@ async fn a_value_committed_to_under_another_shape_or_number_convicts() {
             let mut case = Case::new(seed, honest);
             let op = seed as usize % case.n_ops();
             let (shape, id) = (case.shape(op), case.id(op));
-            // Of the same size, and so neither of the model's shape.
+            // Another shape of the same size.
             let flat = Shape::new(shape.w, shape.h, shape.c);
             if wrong_shape && flat == shape {
                 continue;

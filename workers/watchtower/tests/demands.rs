@@ -1,4 +1,4 @@
-//! A watchtower before workers that serve nothing: what it learns by asking on the chain convicts, and so does silence.
+//! A watchtower facing workers that serve nothing: answers on the chain convict them, and so does silence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -44,7 +44,7 @@ async fn lied(market: &Market, worker: &Worker) -> Address {
 
 async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
     let inputs = market.upload(units, 1).await;
-    // Escrow and time are to be enough for any number of units.
+    // Escrow and time suffice for any number of units.
     let terms = JobTerms {
         inputs,
         units,
@@ -59,7 +59,7 @@ async fn lied_in(market: &Market, worker: &Worker, units: u32) -> Address {
     address
 }
 
-/// Only the input is to be had.
+/// Removes all blobs but the input.
 fn nothing_is_served(market: &Market) {
     for file in market.blob_files() {
         if !std::fs::read(&file).unwrap().starts_with(b"IOB1\0") {
@@ -68,7 +68,7 @@ fn nothing_is_served(market: &Market) {
     }
 }
 
-/// The demand for an item, once it is there.
+/// Waits for the demand for an item.
 async fn asked(market: &Market, job: &Address, item: Item) -> Address {
     let demand = chain::market::demand::address(job, item);
     while market.demand(&demand).is_none() {
@@ -77,7 +77,7 @@ async fn asked(market: &Market, job: &Address, item: Item) -> Address {
     demand
 }
 
-/// The supplier, as who answers.
+/// The supplier as the one that answers.
 fn answerer(market: &Market) -> Answerer {
     Answerer {
         key: market.supplier.key.pubkey(),
@@ -86,7 +86,7 @@ fn answerer(market: &Market) -> Answerer {
     }
 }
 
-/// Sends a piece of an answer for the supplier.
+/// Sends a piece of an answer as the supplier.
 async fn try_to_say(market: &Market, piece: Instruction) -> chain::Result<chain::Receipt> {
     let sending = SendOptions::default();
     market.chain().send(&[piece], &[&*market.supplier.key], &sending).await
@@ -96,13 +96,13 @@ async fn say(market: &Market, piece: Instruction) {
     try_to_say(market, piece).await.unwrap();
 }
 
-/// Shows the op outputs of the only unit when asked for them.
+/// Shows the op outputs of the only unit, when asked.
 async fn show_ops(market: &Market, job: &Address, tensors: Vec<Hash>) {
     asked(market, job, Item::ops(0)).await;
     say(market, answerer(market).ops(job, Item::ops(0), 0, tensors, Some(Vec::new()))).await;
 }
 
-/// Shows the hashes of a page of the only op's output when asked for it, and returns the piece that is to end the answer.
+/// Shows the hashes of a page of the only op's output, when asked, and returns the piece that completes the answer.
 async fn page_but_its_end(market: &Market, job: &Address, page: u32, leaves: &[Hash], end: PageEnd) -> Instruction {
     let (by, item) = (answerer(market), Item::page(0, 0, page));
     asked(market, job, item).await;
@@ -112,7 +112,7 @@ async fn page_but_its_end(market: &Market, job: &Address, page: u32, leaves: &[H
     by.page(job, item, leaves.len() as u32, Vec::new(), Some(end))
 }
 
-/// Lets the convicted job end and everything about it be closed.
+/// Waits until the job is convicted, lets it end, and waits until everything about it is closed.
 async fn closed(market: &Market, address: &Address) {
     market.reaches(address, Status::Convicted).await;
     market.node.with(|world| world.wait_for_deadline(address));
@@ -137,7 +137,7 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
     let address = lied(&market, &worker).await;
     let bond = market.job(&address).unwrap().bond.get();
-    // Lamports where demands and the conviction are to be hold nobody up.
+    // Lamports at the addresses of the demands and the conviction block nothing.
     let parts = (0..UNITS).map(Item::ops).chain([Item::traces(0)]);
     let ahead = parts.map(|item| chain::market::demand::address(&address, item));
     for address in ahead.chain([chain::market::job::conviction(&address)]) {
@@ -163,9 +163,9 @@ async fn a_liar_that_serves_nothing_is_convicted_by_its_answers() {
     assert_eq!(rewarded(&market, &market.challenger.pubkey()), bond * 3 / 10);
 }
 
-/// A friend of the liar's has taken all places before anybody else could ask.
+/// A friend of the liar has opened as many demands as a job can have.
 #[tokio::test]
-async fn a_liar_whose_friend_has_taken_all_places_is_convicted() {
+async fn a_liar_whose_friend_has_opened_all_demands_is_convicted() {
     let market = Market::start();
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
     let address = lied_in(&market, &worker, MAX_OPEN.into()).await;
@@ -179,9 +179,9 @@ async fn a_liar_whose_friend_has_taken_all_places_is_convicted() {
     assert_eq!(market.node.failures(), 0, "a fee was paid for nothing");
 }
 
-/// Answers pay a liar: it is asked neither for a bond that is not worth it, nor with what the key keeps for evidence.
+/// Answers earn the liar fees, so nobody is asked about too small a bond, nor with the SOL that the key keeps for evidence.
 #[tokio::test]
-async fn what_a_small_bond_or_too_little_sol_leaves_unasked() {
+async fn nothing_is_asked_about_a_small_bond_or_with_too_little_sol() {
     let market = Market::start();
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE);
     let address = lied(&market, &worker).await;
@@ -204,7 +204,7 @@ async fn what_a_small_bond_or_too_little_sol_leaves_unasked() {
     market.node.with(|world| world.plant(key, poor));
     let tower = tower(&market).await;
     let topped_up = async {
-        // Once as it starts; then whenever it would ask.
+        // It reads its balance once at the start, then whenever it would ask.
         market.node.read_again(&key, 4).await;
         assert_eq!(market.node.effective::<OpenDemand>(), 0);
         market.node.with(|world| world.plant(key, account));
@@ -215,7 +215,7 @@ async fn what_a_small_bond_or_too_little_sol_leaves_unasked() {
     assert_eq!((effects, market.node.failures()), ([4, 1], 0));
 }
 
-/// A lie between checkpoints: what differs is known by the trace, what convicts is what its worker says of the unit when it is asked.
+/// A lie between checkpoints: the trace shows that a unit differs, and the worker's answer about the unit convicts.
 #[tokio::test]
 async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
     for serves in [true, false] {
@@ -235,7 +235,7 @@ async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
             node.effective::<Convict>(),
             node.effective::<Award>(),
         ];
-        // The bytes of the value that differs are no checkpoint's, so a store that holds what is committed to does not have them.
+        // The value that differs is no checkpoint, so no store has its bytes.
         let units = usize::from(!serves);
         assert_eq!(effects, [units, 1, 1, 1, 1, 1], "serves: {serves}");
         assert_eq!(node.effective::<CloseDemand>(), 3 + units);
@@ -244,7 +244,7 @@ async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
     }
 }
 
-/// Of many pages of units few are asked for: what leads one of them up tells which other one differs.
+/// Few of many pages are asked for: the siblings that lead one up to the root tell which other page differs.
 #[tokio::test]
 async fn a_lie_in_one_of_many_pages_takes_few_questions() {
     let market = Market::start();
@@ -253,12 +253,12 @@ async fn a_lie_in_one_of_many_pages_takes_few_questions() {
     let address = lied_in(&market, &worker, 5 * PAGE + 1).await;
     let tower = tower(&market).await;
     watched(&tower, [&worker], closed(&market, &address)).await;
-    // Of six pages the first and the fifth; then ops, page and chunk.
+    // The first and the fifth of six pages; then ops, page and chunk.
     let effects = [market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()];
     assert_eq!((effects, market.node.failures()), ([5, 1], 0));
 }
 
-/// Of a job of one unit the trace follows from what its worker says of it.
+/// The traces of a job of one unit follow from the answer about that unit.
 #[tokio::test]
 async fn a_lie_in_the_only_unit_takes_no_question_about_units() {
     let market = Market::of_checkpoints();
@@ -275,9 +275,9 @@ async fn a_lie_in_the_only_unit_takes_no_question_about_units() {
     assert_eq!((effects, market.node.failures()), ([3, 0, 1], 0));
 }
 
-/// A worker that answers when its time is up, but before anybody has convicted it for that, has answered: the questions go on.
+/// An answer after the deadline counts as long as nobody has convicted the worker: the questions continue from it.
 #[tokio::test]
-async fn an_answer_after_its_time_is_gone_on_from() {
+async fn a_late_answer_is_used() {
     for market in [Market::start(), Market::of_checkpoints()] {
         let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
         let address = market.order(1).await;
@@ -286,7 +286,7 @@ async fn an_answer_after_its_time_is_gone_on_from() {
         let trace = blobs.iter().find(|blob| blob.starts_with(b"IOT1")).unwrap();
         let traces: Vec<_> = TraceBlob::parse(trace).unwrap().traces().collect();
         nothing_is_served(&market);
-        // A crank that has better things to do.
+        // The cranks are slow, so nobody convicts the silence in time.
         let slow = settings(&market);
         let tower = start(
             &market,
@@ -300,7 +300,7 @@ async fn an_answer_after_its_time_is_gone_on_from() {
             let demand = asked(&market, &address, Item::traces(0)).await;
             let answer = answerer(&market).units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
             let deadline = market.demand(&demand).unwrap().deadline();
-            // The watchtower sees the deadline pass, and looks again.
+            // The watchtower sees that the deadline has passed, and looks again.
             market.node.with(|world| world.go_to(deadline));
             market.node.read_again(&demand, 2).await;
             say(&market, answer).await;
@@ -314,7 +314,7 @@ async fn an_answer_after_its_time_is_gone_on_from() {
     }
 }
 
-/// A value that says it has other chunks than the model's is convicted by what its first page leads to, however many it claims.
+/// A value that claims another number of chunks than the model's is convicted by its first page, whatever the number.
 #[tokio::test]
 async fn a_wrong_number_of_chunks_convicts_by_the_first_page() {
     for n_chunks in [0, 5, 16_384, 20_000] {
@@ -361,10 +361,10 @@ async fn a_wrong_number_of_chunks_convicts_by_the_first_page() {
     }
 }
 
-/// A value whose root its pages do not explain, since something stands where its tree is padded: whether its chunks are right or not, it
-/// takes the last page to convict, which cannot be answered.
+/// A value whose tree has something in the place of its padding, so that the pages do not add up to the root. Whether its chunks are right
+/// or not, the worker has no valid answer for the last page, and its silence convicts it.
 #[tokio::test]
-async fn what_lies_beyond_the_last_page_convicts_by_silence() {
+async fn a_node_beyond_the_last_page_convicts_by_silence() {
     let mut graph = tests::tiny_graph();
     (graph.inputs, graph.ops[0].output) = (vec![Shape::new(512, 512, 3)], Shape::new(1_024, 1_024, 3));
     for lie in [0, 1] {
@@ -422,7 +422,7 @@ async fn what_lies_beyond_the_last_page_convicts_by_silence() {
     }
 }
 
-/// A model of one enlargement as a package.
+/// Saves a model that consists of one enlargement as a package.
 fn save_enlargement(market: &Market, graph: &Graph) {
     let folder = market.folder.path().join("models/large");
     let input = graph.inputs[0];
@@ -433,12 +433,12 @@ fn save_enlargement(market: &Market, graph: &Graph) {
     });
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
-    // No op has constants, nor has the kit's.
+    // Neither this model's op nor the tiny model's has constants.
     let [from, to] = ["tiny", "large"].map(|name| folder.with_file_name(name).join("tensors.safetensors"));
     std::fs::copy(from, to).unwrap();
 }
 
-/// Of an honest one nobody has reason to ask what lies between.
+/// Nobody asks about an honest result.
 #[tokio::test]
 async fn an_honest_result_of_checkpoints_is_found_right() {
     let market = Market::of_checkpoints();
@@ -454,7 +454,7 @@ async fn an_honest_result_of_checkpoints_is_found_right() {
     assert_eq!((market.node.effective::<OpenDemand>(), market.node.effective::<Convict>()), (0, 0));
 }
 
-/// Killed as soon as the chain shows one more effect and started anew: no question is asked twice.
+/// Killed as soon as the chain shows one more effect, and restarted: no question is asked twice.
 #[tokio::test]
 async fn killed_after_any_step_it_asks_once() {
     for step in 1..=9 {
@@ -482,9 +482,9 @@ async fn killed_after_any_step_it_asks_once() {
     }
 }
 
-/// Of several questions without an answer one convicts, and no fee is paid for the others.
+/// One of several unanswered demands convicts, and no fee is paid for the others.
 #[tokio::test]
-async fn of_several_silences_one_convicts() {
+async fn one_of_several_silences_convicts() {
     let market = Market::start();
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE).silenced();
     let address = lied(&market, &worker).await;
@@ -499,7 +499,7 @@ async fn of_several_silences_one_convicts() {
 }
 
 #[tokio::test]
-async fn silence_convicts_and_the_reward_is_of_who_asked() {
+async fn silence_convicts_and_the_challenger_that_asked_is_rewarded() {
     let market = Market::start();
     let worker = market.worker(unserved(&market)).await.0.unwrap().with_fault(LIE).silenced();
     let address = lied(&market, &worker).await;

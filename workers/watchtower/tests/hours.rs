@@ -1,4 +1,4 @@
-//! A worker that is there and a watchtower that keeps hours going: rewards come without anybody's doing.
+//! A live worker and a watchtower that sweeps: hours of rewards go on and slashes end without anybody else's help.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -14,7 +14,7 @@ use watchtower::crank::Accused;
 
 const HOUR: i64 = 3_600;
 
-/// Waits until the chain is as wanted.
+/// Waits until a condition holds on the chain.
 async fn until(market: &Market, done: impl Fn(&tests::World) -> bool) {
     while !market.node.with(|world| done(world)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -22,7 +22,7 @@ async fn until(market: &Market, done: impl Fn(&tests::World) -> bool) {
 }
 
 #[tokio::test]
-async fn hours_go_on_by_themselves_and_are_shared() {
+async fn hours_are_settled_and_shared() {
     let market = Market::start();
     let device = market.supplier.device;
     let (genesis, offer, stake) = market.node.with(|world| {
@@ -47,7 +47,7 @@ async fn hours_go_on_by_themselves_and_are_shared() {
                     world.go_to_second(hour, seconds);
                 });
                 until(&market, |world| world.books().blocks[&hour].beacons[index] != [0; 32]).await;
-                // Answered, if it called.
+                // The worker answers the beacon if it calls.
                 let number = u32::try_from(hour / HOUR).unwrap();
                 until(&market, |world| {
                     let called = world.books().blocks[&hour].calls(&device) >> index & 1 == 1;
@@ -66,7 +66,7 @@ async fn hours_go_on_by_themselves_and_are_shared() {
         })
         .await;
         until(&market, |world| world.books().offers[&offer].distributed.get() == 2).await;
-        // What is collected leaves no account behind but its block, and that for a week.
+        // A collected hour leaves only its block, and that for a week.
         let hour = genesis + HOUR;
         until(&market, |world| world.books().tallies.keys().all(|(of, _)| *of != hour)).await;
         assert!(market.node.with(|world| world.books().blocks.contains_key(&hour)));
@@ -75,7 +75,7 @@ async fn hours_go_on_by_themselves_and_are_shared() {
     };
     watched(&tower, [&worker], living).await;
     let books = market.node.with(|world| world.books());
-    assert!(books.devices[&device].rewards.get() > 0, "the owner has its part");
+    assert!(books.devices[&device].rewards.get() > 0, "the owner has a share");
     assert!(books.offers[&offer].received.get() > 0, "so has the co-staker");
     assert_eq!(market.node.failures(), 0, "no fee was paid for nothing");
     let tokens = stake.holder.tokens;
@@ -84,7 +84,7 @@ async fn hours_go_on_by_themselves_and_are_shared() {
     assert!(market.node.with(|world| world.balance(&tokens)) > before);
 }
 
-/// An hour that somebody opened without its tallies holds none of the later ones up.
+/// An hour that was opened without its tallies does not block later ones.
 #[tokio::test]
 async fn tallies_that_nobody_opened_in_time_are_opened_late() {
     let market = Market::start();
@@ -100,9 +100,9 @@ async fn tallies_that_nobody_opened_in_time_are_opened_late() {
     assert_eq!(market.node.with(next), genesis + HOUR);
 }
 
-/// A slash takes what its device's bonds hold when their job has ended, and ends in time, without anybody's doing.
+/// A slash collects stake that a bond held once the job has ended, and is finished when its time is over.
 #[tokio::test]
-async fn a_slash_has_what_was_in_bonds_and_ends() {
+async fn a_slash_collects_from_released_bonds_and_ends() {
     let market = Market::start();
     let (supplier, consumer) = (&market.supplier, &market.consumer);
     let all = market.node.with(|world| {

@@ -1,6 +1,6 @@
-//! Liars with full freedom: they commit to what they like, whole trees and single nodes, serve of it what they like, and answer whatever
-//! the program takes for an answer. The watchtower's own search ends with evidence that convicts, or with a question that the liar cannot
-//! answer. With an honest worker it ends with neither.
+//! Liars with full freedom: they commit to anything, whole trees or single nodes, serve any part of it, and answer anything that the
+//! program accepts. The watchtower's search ends with evidence that convicts, or with a question that the liar cannot answer. Against an
+//! honest worker it ends with neither.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../../engine/tests/common/mod.rs"]
@@ -21,7 +21,7 @@ use protocol::merkle;
 use watchtower::locate::{Spot, WorkerTrace};
 use work::{Which, which};
 
-/// Runs what waits for time in none.
+/// Runs a future with the time paused, so that sleeps take no time.
 fn at_once<T>(what: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(what)
@@ -70,17 +70,17 @@ proptest! {
             root: work.all_tensors(unit)[op as usize],
             shape: work.model.op_output(op as usize).1,
         };
-        // Whatever else blobs have shown before they were gone.
+        // Whatever blobs had shown before they disappeared.
         let shown = market.asking(&worker, [false; 3], async |questioner| questioner.chunk(&spot, chunk as u32).await);
         prop_assert_eq!(at_once(shown), Some(Some(chunks[chunk].clone())));
-        prop_assert_eq!(market.read(), 0, "what leads to a chunk has to be shown, not read");
+        prop_assert_eq!(market.read(), 0, "items above the chunk must be shown, but need not be read");
     }
 }
 
-/// The false nodes of a tree.
+/// Chooses the false nodes of a tree.
 type Lies = fn(&mut Liar) -> &mut Vec<Node>;
 
-/// All is right but for one node beyond the last leaf, at any level.
+/// Everything is right except one node beyond the last leaf, at any level.
 #[test]
 fn nothing_is_hidden_beyond_the_last_leaf() {
     let trees: [(Which, u32, Lies); 3] = [

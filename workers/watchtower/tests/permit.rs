@@ -1,4 +1,4 @@
-//! Why a watchtower looks: of the errors it finds, some are by permit and pay a jackpot.
+//! An incentive to check: some of the errors to find are made by permit, and pay a jackpot.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;

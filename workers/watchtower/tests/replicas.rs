@@ -1,5 +1,4 @@
-//! Workers that compute the same, and a watchtower that sees to it that they are paid at once when they agree and that evidence decides
-//! when not.
+//! Workers that compute replicas of a job, and a watchtower: if the replicas agree they are paid at once, and if not, evidence decides.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -65,7 +64,7 @@ impl Two {
         start(&self.market, settings).await
     }
 
-    /// Opens replicas of one job, all at once.
+    /// Opens a job with so many replicas.
     async fn order(&self, replicas: u8) -> Vec<Address> {
         let inputs = self.market.upload(UNITS, 1).await;
         let terms = JobTerms {
@@ -111,7 +110,7 @@ async fn replicas_that_agree_are_paid_at_once() {
     assert!(windows < 60, "{windows} s");
 }
 
-/// Nobody pays again and again for ending the windows of replicas whose suppliers cannot be paid.
+/// Replicas whose suppliers cannot be paid are confirmed once, not again in every pass.
 #[tokio::test]
 async fn replicas_that_cannot_be_paid_agree_once() {
     let two = Two::start();
@@ -132,7 +131,7 @@ async fn replicas_that_cannot_be_paid_agree_once() {
         Some(ended) = working.next() => panic!("a worker ended: {ended:?}"),
     }
     drop(working);
-    // Workers open the accounts of the wallets that were named when they claimed.
+    // Workers create the accounts of the payout wallets they had when they claimed, so these are changed.
     for worker in [&two.market.supplier, &two.second] {
         let payout = Address::new_unique();
         let set = chain::market::stake::set_payout(&worker.wallet(), &worker.device, &payout);
@@ -169,7 +168,7 @@ async fn of_two_that_differ_the_liar_is_convicted_and_the_honest_one_paid() {
         let truth = jobs.iter().find(|job| *job != lie).unwrap();
         two.market.reaches(truth, Status::Revealed).await;
         for job in &jobs {
-            // The honest one stands under its own window, the liar's reward under its priority.
+            // The honest replica is paid after its own window, the reward after the time for earlier seals.
             two.market.node.with(|world| world.wait_for_deadline(job));
             two.market.closes(job).await;
         }
@@ -188,7 +187,7 @@ async fn one_is_paid_when_the_other_never_commits() {
     let jobs = two.order(2).await;
     let before = two.earned();
     watched(&tower, [&first], async {
-        // Nobody else takes the other one: it expires.
+        // Nobody takes the other one, which expires.
         let done = loop {
             let committed = jobs
                 .iter()
@@ -209,7 +208,7 @@ async fn one_is_paid_when_the_other_never_commits() {
     assert_eq!((two.count::<AgreeReplicas>(), two.count::<TimeoutJob>()), (0, 0));
 }
 
-/// Where results are drawn and nobody audits them, a worker waits no longer than it must.
+/// If a result is drawn for an audit that nobody takes, its worker waits no longer than it must.
 #[tokio::test]
 async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
     for floor in [1, 10_000] {
@@ -238,7 +237,7 @@ async fn a_drawn_result_without_an_auditor_is_revealed_after_its_time() {
     }
 }
 
-/// The other supplier audits what is drawn, and is paid for it out of the price.
+/// The other supplier audits the drawn result, and is paid out of the price.
 #[tokio::test]
 async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_trace() {
     for market in [Market::start(), Market::of_checkpoints()] {
@@ -246,19 +245,19 @@ async fn a_drawn_result_is_audited_by_another_device_that_proves_it_holds_the_tr
     }
 }
 
-/// An auditor cannot hold its worker's pay up by giving away the account that it is paid on itself. Whoever settles opens another one.
+/// An auditor cannot delay the worker's payment by giving away its own token account: whoever settles creates another one.
 #[tokio::test]
-async fn an_auditor_without_its_account_holds_nothing_up() {
+async fn an_auditor_without_its_account_delays_nothing() {
     audited(&mut Two::start(), Meanwhile::GivesAway).await;
 }
 
-/// What happens while an audit is on.
+/// What happens during an audit.
 #[derive(Clone, Copy, PartialEq)]
 enum Meanwhile {
     Nothing,
     /// Worker and auditor get new hot keys.
     RotatesKeys,
-    /// The wallets of both give their token accounts away once the auditor has proved the result.
+    /// Both wallets give their token accounts away once the auditor has proved custody.
     GivesAway,
 }
 
@@ -305,7 +304,7 @@ async fn audited(two: &mut Two, meanwhile: Meanwhile) {
             let end = watchtower::crank::end(&two.market.chain(), &challenger, &job.0, &job.1)
                 .await
                 .unwrap();
-            assert!(end.opens_accounts, "accounts cost whoever opens them");
+            assert!(end.opens_accounts, "the accounts have to be created first");
         }
         two.market.node.with(|world| world.wait_for_deadline(&job));
         two.market.closes(&job).await;

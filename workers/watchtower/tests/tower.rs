@@ -1,4 +1,4 @@
-//! A watchtower among honest and lying workers, with the programs in LiteSVM; stopped and started at every step of a dispute.
+//! A watchtower among honest and lying workers, with the programs in LiteSVM. Tests kill and restart it at every step of a dispute.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use watchtower::crank::Accused;
 use worker::Fault;
 
-/// A revealed job whose worker erred, or not.
+/// A revealed job, with an error or without.
 async fn revealed(market: &Market, id: u64, fault: Option<Fault>) -> Address {
     let mut worker = market.worker(market.settings(&format!("data{id}"))).await.0.unwrap();
     if let Some(fault) = fault {
@@ -28,12 +28,12 @@ async fn revealed(market: &Market, id: u64, fault: Option<Fault>) -> Address {
     address
 }
 
-/// Has the next read of a job answered by a machine that has not got to its opening.
+/// Has the next read of a job answered by a machine that has not seen its opening.
 fn fall_behind(market: &Market, address: &Address) {
     market.node.errs(address, Wrong::Absent(u64::MAX), 1);
 }
 
-/// Everything a dispute does was done once, and its rent is back.
+/// Asserts that each effect of a dispute took place once, and that the rent was returned.
 fn assert_convicted_once(market: &Market, what: &str) {
     let node = &market.node;
     let effects = [
@@ -45,7 +45,7 @@ fn assert_convicted_once(market: &Market, what: &str) {
     assert_eq!(effects, [1; 4], "{what}: seals, convictions, closings, awards");
     assert_eq!(node.failures(), 0, "{what}: a fee was paid for nothing");
     let evidence = node.with(|world| world.accounts_of(&referee::ID));
-    assert!(evidence.is_empty(), "{what}: evidence lies about");
+    assert!(evidence.is_empty(), "{what}: evidence was not closed");
 }
 
 async fn awarded(market: &Market, address: &Address) {
@@ -58,7 +58,7 @@ async fn awarded(market: &Market, address: &Address) {
 }
 
 #[tokio::test]
-async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
+async fn a_wrong_result_is_convicted_and_a_right_one_is_paid() {
     let market = Market::start();
     let free = market.node.with(|world| world.escrow(&market.consumer.escrow).free.get());
     let lie = revealed(&market, 1, Some(LIE)).await;
@@ -81,19 +81,19 @@ async fn a_lie_is_found_convicted_and_rewarded_and_the_truth_is_left_alone() {
     let locked = market.node.with(|world| world.escrow(&market.consumer.escrow));
     assert_eq!(locked.locked.get(), honest.locked.get(), "only the honest job holds money");
     assert_eq!(locked.free.get() + honest.locked.get(), free, "the consumer is whole");
-    // The honest job is paid like any other.
+    // The honest job is paid.
     market.node.with(|world| world.wait_for_deadline(&truth));
     watched(&tower, [], market.closes(&truth)).await;
     assert_eq!(market.node.failures(), 0);
 }
 
-/// A consumer in league with the worker gives the account away that it is compensated on.
+/// A consumer in collusion with the worker gives away the account for its compensation.
 #[tokio::test]
-async fn no_consumer_keeps_a_liar_from_its_conviction() {
+async fn no_consumer_can_prevent_a_conviction() {
     let market = Market::start();
     let lie = revealed(&market, 1, Some(LIE)).await;
     give_away(&market, &market.consumer.owner, &market.mint);
-    // Nor does the worker by lamports where the conviction is to be.
+    // Nor can lamports at the address of the conviction.
     let gift = |world: &mut tests::World| world.give_sol(&chain::market::job::conviction(&lie), 890_880);
     market.node.with(gift);
     let tower = tower(&market).await;
@@ -101,9 +101,9 @@ async fn no_consumer_keeps_a_liar_from_its_conviction() {
     assert_convicted_once(&market, "without the consumer's account");
 }
 
-/// Nothing is paid for what this watchtower has evidence against, though its window is over.
+/// A watchtower does not pay for a job that it has evidence against, even when the window is over.
 #[tokio::test]
-async fn what_is_being_convicted_is_not_paid_for() {
+async fn an_accused_job_is_not_paid_for() {
     let market = Market::start();
     let lie = revealed(&market, 1, Some(LIE)).await;
     let accused = Accused::default();
@@ -116,10 +116,10 @@ async fn what_is_being_convicted_is_not_paid_for() {
     assert!(market.job(&lie).is_none());
 }
 
-/// Killed as soon as the chain shows one more effect, with the answer still to come, and started anew: each step takes effect once.
+/// Killed as soon as the chain shows one more effect, before the confirmation arrives, and restarted: each step takes effect once.
 #[tokio::test]
 async fn killed_after_any_step_it_convicts_once() {
-    // An uninterrupted run tells how many steps there are.
+    // An uninterrupted run shows how many steps there are.
     let steps = {
         let market = Market::start();
         let lie = revealed(&market, 1, Some(LIE)).await;
@@ -165,7 +165,7 @@ async fn killed_after_any_step_it_convicts_once() {
     }
 }
 
-/// Two watchtowers find the same lie. Whoever sealed first has the reward, though the other was first to convict; both get their rent back.
+/// Two watchtowers find the same lie. The one that sealed first has the reward, though the other convicts first. Both get their rent back.
 #[tokio::test]
 async fn the_earlier_seal_takes_the_reward_over() {
     let market = Market::start();
@@ -174,7 +174,7 @@ async fn the_earlier_seal_takes_the_reward_over() {
     chain::save_keypair(&rival, &market.folder.path().join("rival.json")).unwrap();
     let lie = revealed(&market, 1, Some(LIE)).await;
 
-    // The first one seals and falls asleep.
+    // The first one seals and stops.
     let sealed = market.node.effects() + 1;
     let first = tower(&market).await;
     watched(&first, [], async {
@@ -184,7 +184,7 @@ async fn the_earlier_seal_takes_the_reward_over() {
     })
     .await;
     drop(first);
-    // The other one's seal comes in a later slot.
+    // The other one seals in a later slot.
     market.node.with(|world| world.pass(0, 2));
 
     let mut other = settings(&market);
@@ -217,9 +217,9 @@ async fn the_earlier_seal_takes_the_reward_over() {
     assert_eq!(has(&rival.pubkey()), None, "the later one is not");
 }
 
-/// Without the input or the trace nothing can be said, nothing is lost, and the job is checked as soon as they are there.
+/// Without the input or the trace a job cannot be judged. It is checked again once they are there.
 #[tokio::test]
-async fn what_is_not_to_be_had_is_waited_for() {
+async fn missing_blobs_are_waited_for() {
     for magic in [b"IOB1\0", b"IOT1\x01"] {
         let market = Market::start();
         let lie = revealed(&market, 1, Some(LIE)).await;

@@ -1,4 +1,4 @@
-//! How a job ends once its time is up, and the transaction that ends it.
+//! How a job ends once its deadline has passed, and the transaction that ends it.
 
 use chain::market::audit;
 use chain::{Chain, JobEnd};
@@ -7,26 +7,26 @@ use protocol::units::Moment;
 use serde::Serialize;
 use solana_address::Address;
 
-/// How a job ends that nobody ends sooner.
+/// What is due about a job whose deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Duty {
-    /// Pay for it: its window has passed.
+    /// Pay for the job, as its challenge window is over.
     Settle,
-    /// Refund it: nobody took it.
+    /// Refund the job, as nobody claimed it.
     Expire,
-    /// Refund it: its worker is late.
+    /// Refund the job, as its worker is late.
     Timeout,
-    /// Pay whoever convicted it: nobody has an earlier seal.
+    /// Pay the challenger that convicted the job, as nobody has an earlier seal.
     Award,
-    /// Let its worker reveal: no auditor came.
+    /// Let the worker reveal, as no auditor came.
     SkipAudit,
-    /// Let its worker reveal: its auditor is late.
+    /// Let the worker reveal, as the auditor is late.
     TimeoutAudit,
 }
 
 impl Duty {
-    /// What becomes of a job in its present state once its deadline has passed.
+    /// What is due about a job in its current state once its deadline has passed.
     pub fn of(job: &Job) -> Self {
         match Status::from_code(job.status) {
             Some(Status::Open) => Self::Expire,
@@ -38,12 +38,12 @@ impl Duty {
         }
     }
 
-    /// What is due at `now`.
+    /// What is due about a job at `now`.
     pub fn due(job: &Job, now: Moment) -> Option<Self> {
         now.reached(job.deadline()).then(|| Self::of(job))
     }
 
-    /// Name of the command that does it.
+    /// Name of the duty, in logs and in the CLI.
     pub fn name(self) -> &'static str {
         match self {
             Self::Settle => "settle",
@@ -55,7 +55,7 @@ impl Duty {
         }
     }
 
-    /// Lamports it earns: those of the job it ends.
+    /// Lamports that it earns: the job's bounty, if it ends the job.
     pub fn bounty(self, job: &Job) -> u64 {
         match self {
             Self::SkipAudit | Self::TimeoutAudit => 0,
@@ -64,7 +64,7 @@ impl Duty {
     }
 }
 
-/// The transaction with which `cranker` ends a job.
+/// The instructions with which `cranker` does what is due about a job.
 pub async fn end(chain: &Chain, cranker: &Address, address: &Address, job: &Job) -> chain::Result<JobEnd> {
     match Duty::of(job) {
         Duty::Settle => JobEnd::settle(chain, cranker, address, job).await,

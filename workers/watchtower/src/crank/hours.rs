@@ -1,4 +1,4 @@
-//! Hours of rewards kept going: blocks opened, beacons recorded, hours settled.
+//! Keeps the hours of rewards going: opens blocks, records beacons, settles hours.
 
 use crate::Result;
 use crate::crank::Cranker;
@@ -11,14 +11,14 @@ use solana_signer::Signer;
 use staking::{Emission, RewardBlock, Tally};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The chain keeps 512 slot hashes; those at the end are not worth a try.
+/// Age in slots up to which a beacon can be recorded: the chain keeps 512 slot hashes, and a transaction takes a few slots to land.
 const KEPT: u64 = 500;
-/// Tallies counted, and hours passed over, in one transaction.
+/// Tallies counted, or hours skipped, in one transaction.
 const BATCH: usize = 16;
-/// Accounts opened in one transaction.
+/// Accounts created in one transaction.
 const OPENED: usize = 4;
 
-/// The hours that have a block, and what is counted of them.
+/// The state of all hours on the chain. A tally is known by its hour and shard.
 struct Hours {
     emission: Emission,
     blocks: BTreeMap<i64, RewardBlock>,
@@ -45,8 +45,8 @@ impl Cranker<'_> {
         self.settle(&hours, now).await
     }
 
-    /// Opens the block of the hour that is on, and tallies that are missing: also those of earlier hours that are not settled yet, which
-    /// none could be settled without.
+    /// Opens the block of the current hour and all missing tallies, also of earlier hours that are not settled, as hours settle in order
+    /// and only with their tallies.
     async fn open(&self, hours: &Hours, now: Moment) -> Result<()> {
         let (hour, payer) = (emission::start_of(now.unix), self.key.pubkey());
         let missing = |hour: i64, from: u8, shards: u8| {
@@ -69,7 +69,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Records the beacons whose hashes are there.
+    /// Records the beacons whose slot hashes are available.
     async fn beacons(&self, hours: &Hours, now: Moment) -> Result<()> {
         let hour = emission::start_of(now.unix);
         let Some(block) = hours.blocks.get(&hour) else { return Ok(()) };
@@ -84,7 +84,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Settles hours that nobody can check in to any more, and passes over those without a block.
+    /// Settles hours that are closed for check-ins, and skips those without a block.
     async fn settle(&self, hours: &Hours, now: Moment) -> Result<()> {
         let mut hour = hours.emission.next_hour.get();
         let mut skips = Vec::new();

@@ -1,6 +1,6 @@
-//! Duties anyone may do: ending jobs whose time is up for their bounty, calling and confirming replicas, ending audits, convicting silence.
-//! What is due, the transaction that does it, and a [`Cranker`] that does it for everything there is. The hours of rewards and what else
-//! earns nothing are in the modules beside this.
+//! Permissionless duties: ending jobs past their deadlines for the bounty, calling replicas and confirming their agreement, ending audits,
+//! and convicting workers that stay silent. A [`Cranker`] finds what is due and does it. What earns nothing is in `hours`, the hours of
+//! rewards, and `upkeep`, everything else.
 
 mod duty;
 mod hours;
@@ -29,55 +29,55 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-/// Transactions on their way side by side.
+/// Most transactions in flight for one kind of duty.
 const MAX_IN_FLIGHT: usize = 8;
 
-/// A duty done.
+/// A duty that was done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deed {
-    /// What was done.
+    /// Name of the duty.
     pub deed: &'static str,
-    /// What it was done about: a job, an escrow, a device, an hour's block.
+    /// The account concerned: a job, an escrow, a device, an hour's block.
     pub account: String,
-    /// The transaction.
+    /// Signature of the transaction.
     pub signature: String,
-    /// Lamports earned by it.
+    /// Lamports earned.
     pub bounty: u64,
-    /// Lamports paid for it.
+    /// Lamports paid in fees.
     pub fee: u64,
-    /// Compute units it used.
+    /// Compute units used.
     pub compute_units: u64,
 }
 
-/// What a [`Cranker`] tells.
+/// What a [`Cranker`] reports.
 #[derive(Debug)]
 pub enum CrankEvent {
-    /// A duty done.
+    /// A duty was done.
     Did(Deed),
-    /// A duty that failed. It is tried again, and keeps nothing else waiting.
+    /// A duty failed. It is retried in the next pass, and delays no other.
     Failed {
-        /// What was to be done.
+        /// Name of the duty.
         deed: &'static str,
-        /// What about.
+        /// The account concerned.
         account: Address,
-        /// Why it was not.
+        /// The error.
         error: Error,
     },
-    /// A look at what is due broke off: without a node nothing can be done.
+    /// A pass was aborted, as the node does not answer.
     Broken(Error),
 }
 
-/// Jobs, by their hashes, against which the cranker's own evidence is on its way: it does not pay for what it is about to convict.
+/// Hashes of the jobs that the cranker's owner is about to convict, and therefore does not pay for.
 #[derive(Debug, Default)]
 pub struct Accused(Mutex<HashSet<Hash>>);
 
 impl Accused {
-    /// A case against this job is being brought.
+    /// A case against the job is open.
     pub fn add(&self, job: Hash) {
         self.0.lock().insert(job);
     }
 
-    /// It has come to an end.
+    /// The case against the job is closed, or stuck.
     pub fn remove(&self, job: &Hash) {
         self.0.lock().remove(job);
     }
@@ -87,7 +87,7 @@ impl Accused {
     }
 }
 
-/// Turns the cranks.
+/// Finds the duties that are due, and does them.
 pub struct Cranker<'a> {
     /// The chain.
     pub chain: &'a Chain,
@@ -97,11 +97,11 @@ pub struct Cranker<'a> {
     pub options: &'a SendOptions,
     /// Also do what earns nothing: sweep fees, burn forfeited stake, keep the hours of rewards going.
     pub sweeps: bool,
-    /// Also pay those without a token account, opening one at the key's expense.
+    /// Also pay those without a token account, creating it at the key's expense.
     pub create_payouts: bool,
-    /// What is not to be paid for.
+    /// Jobs that must not be paid for.
     pub accused: &'a Accused,
-    /// Hears of everything.
+    /// Called for every report.
     pub on_event: &'a dyn Fn(CrankEvent),
 }
 
@@ -118,8 +118,8 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Does what is due for ever, looking at most `every` apart, and at jobs as soon as `hurry` asks for it. Hours, whose beacons are
-    /// forgotten within minutes, wait neither for jobs nor for the upkeep, however much there is of either.
+    /// Does what is due, in passes at most `every` apart; a notification through `hurry` starts a pass over jobs at once. Hours have passes
+    /// of their own: the chain forgets their beacons within minutes, so they must not wait for jobs or upkeep.
     pub async fn run(&self, every: Duration, hurry: &Notify) -> Infallible {
         tokio::select! {
             never = self.end_for_ever(every, hurry) => never,
@@ -148,7 +148,7 @@ impl Cranker<'_> {
         }
     }
 
-    /// Does what is due about jobs. Returns how long nothing more falls due, as far as is known.
+    /// Does what is due about jobs. Returns the time until something else falls due, as far as is known.
     async fn ends(&self) -> Result<Duration> {
         let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, self.chain.now().await?);
         let answers = self.demands(&jobs, now).await?;
@@ -163,13 +163,13 @@ impl Cranker<'_> {
         Ok(ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX))
     }
 
-    /// Convicts workers whose time for an answer has passed, whoever asked, and closes what is left of this key's demands. Returns how long
-    /// the next one has.
+    /// Convicts workers that have missed the deadline of any demand, and closes this key's demands that are over. Returns the time until
+    /// the next deadline.
     async fn demands(&self, jobs: &[(Address, Job)], now: Moment) -> Result<Option<Duration>> {
         let demands: Vec<(Address, DemandHeader)> = self.chain.find(&[]).await?;
         let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
         let next = unanswered.filter_map(|(_, about)| time_left(about.deadline(), now)).min();
-        // Of one job's, one after the other: what convicts it once makes an end to the others.
+        // Demands about one job are handled one after the other, since one conviction is enough.
         let mut of_jobs: HashMap<Hash, Vec<&(Address, DemandHeader)>> = HashMap::new();
         for demand in &demands {
             of_jobs.entry(demand.1.job_hash).or_default().push(demand);
@@ -194,11 +194,11 @@ impl Cranker<'_> {
         Ok(next)
     }
 
-    /// Convicts the worker of a job for an answer that has not come in time.
+    /// Convicts the worker of a job if it has missed the deadline of this demand.
     async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job, now: Moment) -> Result<Option<Deed>> {
         let key = self.key.pubkey();
         let due = !about.answered.get() && now.reached(about.deadline());
-        // A conviction for the silence that another has found would take the reward from the evidence that is on its way.
+        // If this key has evidence in flight, convicting for somebody else's demand would give the reward away.
         if !due || (about.challenger != key && self.accused.has(job)) {
             return Ok(None);
         }
@@ -206,7 +206,7 @@ impl Cranker<'_> {
         self.send("convict silence", about.job, &instructions, 0).await
     }
 
-    /// Closes what is left of this key's demand once its job needs it no more.
+    /// Closes a demand of this key that is over.
     async fn close_demand(&self, address: &Address, about: &DemandHeader, job: Option<&Job>) -> Result<()> {
         let key = self.key.pubkey();
         if about.challenger != key || about.check_over(job).is_err() {
@@ -216,7 +216,7 @@ impl Cranker<'_> {
             .await
     }
 
-    /// Ends one job.
+    /// Does what is due about one job.
     async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<()> {
         let ended = async {
             let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
@@ -228,8 +228,8 @@ impl Cranker<'_> {
         self.report(duty.name(), address, ended.await)
     }
 
-    /// Does what is due among the replicas of one job: calls their reveals when all have committed, and ends the windows of those that
-    /// agree and pays them. `living` are those in progress, in order.
+    /// Does what is due about the replicas of one job: calls their reveals once all have committed, and if they agree, ends their windows
+    /// and pays them. `living` are the replicas in progress, in order.
     async fn group(&self, living: &[(Address, Job)]) -> Result<()> {
         let Some((first, job)) = living.first() else { return Ok(()) };
         let all: Vec<_> = job::replicas_of(job)
@@ -241,13 +241,13 @@ impl Cranker<'_> {
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
-        // What is left of a group stands under its windows.
+        // If some replicas have ended, the others keep their windows.
         let agreed = living.len() == all.len()
             && standing.len() > 1
             && standing.iter().all(|(_, job)| {
                 job.status == Status::Revealed && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
             });
-        // Windows that their agreement has ended are not ended again, for a fee, where somebody cannot be paid.
+        // An agreement stays in force when somebody cannot be paid: repeating it would only cost a fee.
         let open = standing.iter().any(|(_, job)| job.deadline().slot > job.since_slot.get());
         if !agreed || !open || living.iter().any(|(_, job)| self.accused.has(job)) {
             return Ok(());
@@ -259,7 +259,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Frees the bonds of auditors whose jobs are over.
+    /// Closes the audits of jobs that are over, which frees the auditors' bonds.
     async fn audits(&self, jobs: &[(Address, Job)]) -> Result<()> {
         let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
         let over = audits.iter().filter(|(_, audit)| {
@@ -272,12 +272,12 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Does something that earns nothing about an account, and tells of it.
+    /// Sends a duty that earns nothing, and reports the outcome.
     pub(crate) async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
         self.report(deed, account, self.send(deed, account, instructions, 0).await)
     }
 
-    /// Tells what came of one duty. A failure must not keep the others waiting, unless there is no node that they could be done with.
+    /// Reports the outcome of one duty. Only an unreachable node is an error, as it would fail all other duties too.
     fn report(&self, deed: &'static str, account: Address, outcome: Result<Option<Deed>>) -> Result<()> {
         match outcome {
             Ok(deed) => deed.into_iter().map(CrankEvent::Did).for_each(self.on_event),
@@ -287,7 +287,8 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Sends one transaction. Being late, or early by a slot, is no error: somebody else was faster, or the next look does it.
+    /// Sends one transaction. A refusal because it came too late or too early is no error: somebody else was faster, or the next pass will
+    /// do it.
     async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
         let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
             Ok(prepared) => prepared,
@@ -312,8 +313,8 @@ impl Cranker<'_> {
     }
 }
 
-/// Does something about each of these, several side by side. After a failure nothing more is begun, and what is on its way goes on to its
-/// end: a transaction that is no longer followed would be sent again.
+/// Runs `about` for each item, several concurrently. After a failure no more are started, but those in flight run to their end: a
+/// transaction that is no longer followed would be sent again.
 pub(crate) async fn for_each_bounded<T, F: Future<Output = Result<()>>>(
     all: impl IntoIterator<Item = T>,
     about: impl Fn(T) -> F,
@@ -329,7 +330,7 @@ pub(crate) async fn for_each_bounded<T, F: Future<Output = Result<()>>>(
     outcome
 }
 
-/// Time until shortly before a deadline, or a short while when it is as near as the chain's clock can tell; `None` once it is reached.
+/// Time until shortly before a deadline, but at least a short while, as the chain's clock is coarse; `None` once it is reached.
 fn time_left(deadline: Moment, now: Moment) -> Option<Duration> {
     const NEAR: Duration = Duration::from_secs(1);
     const SHORT: Duration = Duration::from_millis(200);
@@ -337,22 +338,22 @@ fn time_left(deadline: Moment, now: Moment) -> Option<Duration> {
     (!now.reached(deadline)).then(|| left.checked_sub(NEAR).filter(|left| *left > SHORT).unwrap_or(SHORT))
 }
 
-/// The replicas among these jobs, those of one job beside each other and in order. Ids alone would not do: that of one which has ended may
-/// belong to another job by now.
+/// The replicas among these jobs, sorted so that those of one job are adjacent and in order. Ids alone do not tell, as that of an ended
+/// replica can be used again.
 fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
     let mut replicas: Vec<(Address, Job)> = jobs.iter().filter(|(_, job)| job.replicas > 1).copied().collect();
     replicas.sort_by_key(|(_, job)| (job.group(), job.replica));
     replicas
 }
 
-/// Programs whose refusals tell how things stand with what a duty is about: it is done, or not yet to be done.
+/// Programs whose refusals mean that a duty is already done, or not due yet.
 const PROGRAMS: [&str; 4] = ["jobs", "staking", "costaking", "referee"];
 
-/// Whether a simulation failed because of where the chain is, as opposed to, say, a wallet without SOL.
+/// Whether a simulation failed because of the state of the chain, as opposed to, say, a wallet without SOL.
 fn is_race(cause: &NotConfirmed) -> bool {
     let NotConfirmed::Failed(failure) = cause else { return false };
     let refusal = &failure.explanation;
-    // What somebody else has opened cannot be opened again.
+    // Somebody else has created the account.
     refusal.program.as_deref().is_some_and(|program| PROGRAMS.contains(&program)) || refusal.name == "AccountAlreadyInUse"
 }
 
@@ -375,11 +376,11 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_pass_comes_again_when_the_next_deadline_is_near() {
+    fn the_next_pass_comes_when_a_deadline_is_near() {
         let now = Moment { unix: 100, slot: 250 };
         let at = |seconds| time_left(now.after(seconds), now).map(|left| left.as_millis());
         assert_eq!((at(0), at(1), at(2), at(61)), (None, Some(200), Some(1_000), Some(60_000)));
-        // The clock that lags decides.
+        // Of seconds and slots, the one further from the deadline decides.
         let lagging = Moment { unix: 0, slot: 500 };
         assert_eq!(time_left(lagging, now), Some(Duration::from_secs(99)));
         let never = Moment {
@@ -389,8 +390,8 @@ mod tests {
         assert!(time_left(never, now) > Some(Duration::from_secs(1 << 30)));
     }
 
-    /// A chain on which replicas are to be called, an audit is over, a demand is left over, a job has expired and its escrow owes fees, and no
-    /// transaction can be paid for; what is to be done, and about which account.
+    /// A chain on which replicas wait to be called, an audit and a demand are over, a job has expired and its escrow owes fees, but no
+    /// transaction can be paid for. Also returns the duties that are due, with their accounts.
     fn stuck(cranker: &Address) -> (Fake, [(&'static str, Address); 5]) {
         let [grouped, audited, demanded, expired, escrow, demand] = [1, 2, 3, 4, 5, 6].map(|at| Address::new_from_array([at; 32]));
         let fake = Fake::default();
@@ -438,7 +439,7 @@ mod tests {
                 ..Account::default()
             },
         );
-        // The treasury has none for this mint, whatever lamports somebody sends to where it would be.
+        // The treasury has no account for this mint, though somebody sent lamports to its address.
         let kept = Escrow {
             mint: Address::new_from_array([8; 32]),
             ..owing
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_of_one_job_are_beside_each_other_and_in_order() {
+    fn replicas_of_one_job_are_adjacent_and_in_order() {
         let job = |at: u8, slot: u64, id: u64, replica: u8, replicas: u8| {
             let job = Job {
                 id: id.into(),
@@ -489,13 +490,13 @@ mod tests {
         let groups: Vec<Vec<u8>> = groups
             .map(|group| group.iter().map(|(address, _)| address.as_array()[0]).collect())
             .collect();
-        // The middle one of the first three has ended, and its id belongs to another job; that of the last three was opened with other times.
+        // The second of the first three has ended, and its id belongs to another job; the second of the last three has other terms.
         assert_eq!(groups, [vec![5, 1], vec![2], vec![6, 4], vec![7, 9], vec![8]]);
     }
 
-    /// Without a node nothing more is begun, but a transaction on its way is followed.
+    /// After a failure nothing more is started, but transactions in flight are followed.
     #[tokio::test]
-    async fn what_is_on_its_way_goes_on_to_its_end() {
+    async fn after_a_failure_those_in_flight_run_to_their_end() {
         let ended = RefCell::new(Vec::new());
         let outcome = for_each_bounded(0..20, async |at| {
             if at == 0 {
@@ -512,7 +513,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_duty_fails_with_keeps_no_other_waiting() {
+    async fn a_failed_duty_delays_no_other() {
         let key = Keypair::new();
         let (fake, due) = stuck(&key.pubkey());
         let fake = Arc::new(fake);
@@ -535,7 +536,7 @@ mod tests {
         let mut all = failed.take();
         all.sort();
         assert_eq!(all, due);
-        // Somebody else has done all that meanwhile, and burned what a device has forfeited: no program has anything left to do.
+        // Somebody else has done everything meanwhile, and burned a device's forfeited stake: the programs refuse to do it again.
         let device = Device {
             forfeited: 1.into(),
             ..Device::zeroed()
@@ -556,7 +557,7 @@ mod tests {
             cranker.pass().await.unwrap();
             assert_eq!(failed.take(), [], "{program}");
         }
-        // Nothing can be done about a node that does not answer.
+        // If the node does not answer, the pass fails.
         fake.set_unreachable(true);
         cranker.pass().await.unwrap_err();
         assert!(failed.take().is_empty());

@@ -1,5 +1,5 @@
-//! What earns nothing and keeps the market tidy: fees swept, forfeited stake burned, slashes ended, rewards collected or shared, exits cooled,
-//! rents returned.
+//! Keeps the market tidy for no pay: sweeps fees, burns forfeited stake, ends slashes, collects or shares rewards, cools exits, returns
+//! rent.
 
 use crate::Result;
 use crate::crank::{Cranker, for_each_bounded};
@@ -13,7 +13,7 @@ use staking::state::Offering;
 use staking::{Device, RewardBlock, Slash, Tally};
 use std::collections::{BTreeMap, HashMap};
 
-/// Everything there is of devices, their rewards and their co-stakers.
+/// All devices, their rewards and their co-stakers.
 struct Books {
     now: Moment,
     blocks: BTreeMap<i64, RewardBlock>,
@@ -34,7 +34,7 @@ impl Books {
 }
 
 impl Cranker<'_> {
-    /// Does what is due of all this.
+    /// Does all upkeep that is due.
     pub(crate) async fn upkeep(&self) -> Result<()> {
         let chain = self.chain;
         let blocks: Vec<(Address, RewardBlock)> = chain.find(&[]).await?;
@@ -51,7 +51,7 @@ impl Cranker<'_> {
         self.sweep(&config).await?;
         self.burn(&books, &config.mint).await?;
         self.force(&books).await?;
-        // Before slashes are finished: what they have set aside earns in the hours that are shared until then.
+        // Before slashes are finished: the stake that they have set aside earns rewards until then.
         for_each_bounded(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
         self.slashes(&books).await?;
         self.cool(&books).await?;
@@ -59,7 +59,7 @@ impl Cranker<'_> {
         self.clear(&books).await
     }
 
-    /// Moves fees to the treasury and the fire, where the treasury has an account for them.
+    /// Moves fees from escrows to the treasury and the burn, if the treasury has an account for their mint.
     async fn sweep(&self, config: &jobs::Config) -> Result<()> {
         let escrows: Vec<(Address, Escrow)> = self.chain.find(&[]).await?;
         let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
@@ -84,7 +84,7 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Collects what is due to slashes as it comes free of bonds, and ends those whose time is over.
+    /// Collects what is due to slashes as bonds release it, and ends the slashes whose time is over.
     async fn slashes(&self, books: &Books) -> Result<()> {
         let slashes: Vec<(Address, Slash)> = self.chain.find(&[]).await?;
         for (address, about) in &slashes {
@@ -95,7 +95,7 @@ impl Cranker<'_> {
                 self.send_and_report("collect due", *address, &[collect]).await?;
             }
         }
-        // One that has nothing left to take may be there without its device.
+        // A slash with nothing left to take may outlive its device.
         let ends = |about: &Slash| {
             let over = about.check_time(books.now.unix, true).is_ok() && about.clone().uphold().is_ok();
             over && books.devices.contains_key(&about.device)
@@ -117,13 +117,13 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Has exits cool down.
+    /// Starts the cooldown of exits.
     async fn cool(&self, books: &Books) -> Result<()> {
         let waiting = books.exits.iter().filter(|(_, exit)| !exit.cooling.get());
         let due = waiting.filter(|(_, exit)| books.now.unix >= exit.cools_at.get());
         let due = due.filter_map(|(address, exit)| {
             let offer = books.offers.get(&exit.offer)?;
-            // Not while a slash has stake set aside.
+            // Not while a slash holds stake of the device.
             let device = books.devices.get(&offer.device);
             let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.escrowed.is_zero());
             (!held).then(|| (address, costake::cool(&offer.device, &exit.offer, address)))
@@ -134,7 +134,7 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Collects a device's rewards of settled hours, or shares them where they are shared: the oldest first.
+    /// Collects a device's rewards of settled hours, oldest first, or shares them with co-stakers if it has an offer.
     async fn collect(&self, books: &Books, address: &Address, device: &Device) -> Result<()> {
         let mut hours: Vec<i64> = device
             .pending()
@@ -156,7 +156,7 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Records, before their offers' logs forget it, from where on positions earn and what exits have earned to their end.
+    /// Records where positions start to earn and what ended exits have earned, before their offers' logs forget it.
     async fn note_rewards(&self, books: &Books) -> Result<()> {
         let positions = books.positions.iter().filter(|(_, position)| {
             let offer = books.offers.get(&position.offer);
@@ -179,7 +179,7 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Returns the rents of what nobody needs any more.
+    /// Closes accounts that are no longer needed, which returns their rent.
     async fn clear(&self, books: &Books) -> Result<()> {
         let counted = books.tallies.iter().filter(|(_, tally)| {
             let block = books.blocks.get(&tally.hour.get());

@@ -1,4 +1,4 @@
-//! The loop: follows revealed jobs, checks the most worthwhile first, brings cases, turns cranks, and stops in order.
+//! The watchtower: patrols revealed jobs, brings cases, turns cranks, and shuts down cleanly.
 
 mod patrol;
 mod prosecute;
@@ -28,14 +28,14 @@ daemon::metrics! {
     jobs_waiting: "gauge", "Revealed jobs that wait to be checked.";
     jobs_right_total: "counter", "Jobs checked and found right.";
     jobs_wrong_total: "counter", "Jobs checked and found wrong.";
-    jobs_hidden_total: "counter", "Checks of wrong jobs whose workers kept back what would prove it.";
-    jobs_failed_total: "counter", "Checks that failed, for want of an input or otherwise.";
+    jobs_hidden_total: "counter", "Checks of wrong jobs whose workers hid what would prove it.";
+    jobs_failed_total: "counter", "Checks that failed, for lack of an input or otherwise.";
     demands_total: "counter", "Demands opened on the chain.";
     units_total: "counter", "Units of work recomputed.";
     convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
-    deeds_total: "counter", "Cranks turned.";
+    deeds_total: "counter", "Duties done by the cranks.";
     lamports_earned_total: "counter", "Bounties of cranks, before fees.";
-    errors_total: "counter", "Steps that failed and were tried again.";
+    errors_total: "counter", "Steps that failed and were retried.";
 }
 
 /// A watchtower.
@@ -49,19 +49,19 @@ pub struct Watchtower {
     options: SendOptions,
     cases: Cases,
     accused: Accused,
-    /// Lamports that the longest evidence about its models takes.
+    /// Lamports that the longest evidence about any of the models takes.
     reserve: u64,
     purse: Purse,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
-    /// A pass over the overdue is wanted now.
+    /// Requests a pass over overdue jobs at once.
     hurry: Notify,
     _lock: File,
 }
 
 impl Watchtower {
-    /// Checks everything, takes over the data folder and settles what an earlier run left open.
-    // Boxed, so that what it does is compiled once, here, and not in every program that starts a watchtower.
+    /// Checks the settings, locks the data folder, and resolves the transactions that an earlier run may have sent.
+    // Boxed, so that the code is compiled here once and not in every program that starts a watchtower.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
     }
@@ -111,7 +111,7 @@ impl Watchtower {
         Ok(tower)
     }
 
-    /// Watches until stopped. Fails only when the disk or a model does.
+    /// Runs until stopped. Fails only if the disk or a model does.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         self.watch().boxed_local()
     }
@@ -136,7 +136,7 @@ impl Watchtower {
         Ok(())
     }
 
-    /// Logs what keeps this watchtower from its work, as far as it can be seen at once, and is never done.
+    /// Logs problems with the blob stores and the key's balance, then never returns.
     async fn warn_of_problems(&self) -> Infallible {
         let warn = |check: &str, problem: String| tracing::warn!(event = "problem", check, "{problem}");
         for store in &self.stores {
@@ -156,7 +156,7 @@ impl Watchtower {
                 let [has, needed] = [lamports, self.reserve].map(|lamports| lamports as f64 / 1e9);
                 warn(
                     "SOL",
-                    format!("{key} has {has} SOL, and evidence may lock {needed}, which returns; send it more, or nothing is asked"),
+                    format!("{key} has {has} SOL, and evidence may lock {needed}, which returns; until it has more, it asks no worker"),
                 );
             }
             Err(error) => warn("SOL", error.to_string()),
@@ -164,7 +164,7 @@ impl Watchtower {
         std::future::pending().await
     }
 
-    /// Learns the fate of every transaction an earlier run may have sent.
+    /// Learns the fate of every transaction that an earlier run may have sent.
     async fn resolve(&self) -> Result<()> {
         let unsettled = self.pending.unsettled();
         let resolving = unsettled.iter().map(|intent| async {
@@ -213,7 +213,6 @@ impl Watchtower {
             accused: &self.accused,
             on_event: &on_event,
         };
-        // A replica that is revealed may be the last of its group: then the looks at jobs are hurried.
         cranker.run(every, &self.hurry).await
     }
 }
@@ -233,7 +232,7 @@ mod tests {
 
     pub const JOB: Address = Address::new_from_array([7; 32]);
 
-    /// A chain with the programs, at the beginning of time.
+    /// A chain with the programs, in slot 0.
     pub fn node() -> Arc<Fake> {
         let fake = Fake::default();
         let program = Account {
@@ -279,9 +278,9 @@ mod tests {
         (*address, model)
     }
 
-    /// A machine whose blocking threads are all busy takes no times.
+    /// Models cannot be measured while all blocking threads are busy.
     #[test]
-    fn a_case_waits_for_no_measurement() {
+    fn a_case_does_not_wait_for_the_measurement() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)
@@ -298,7 +297,7 @@ mod tests {
                 evidence: vec![2; 100],
             };
             tower.cases.save(&case).unwrap();
-            // Its job is gone: it has only to be closed.
+            // Its job is gone, so the case has only to be closed.
             let closed = async {
                 while !tower.cases.all().unwrap().is_empty() {
                     tokio::task::yield_now().await;

@@ -260,8 +260,8 @@ impl<'a> Patrol<'a> {
                 let _ = self.cases.send(case);
             }
             Ok(Finding::Hidden(missing)) => {
-                // Without demands the job is checked again, as its blobs may turn up. With them, a job that is not worth a question must not
-                // keep the watchtower from other checks. And no blob binds a worker to what lies between checkpoints.
+                // Without demands the job is checked again, as its blobs may turn up. With them, a job that is not worth a question must
+                // not keep the watchtower from other checks. And no blob binds a worker to what lies between checkpoints.
                 let model = tower.models.get(&job.model);
                 let binds_on_chain_only = model.is_some_and(|model| !model.engine().package().checkpoints().are_all());
                 if binds_on_chain_only || tower.settings.demands {
@@ -348,7 +348,8 @@ impl Watchtower {
             QuestionEvent::Poor(item) => {
                 let kept = self.reserve as f64 / 1e9;
                 let key = self.key.pubkey();
-                tracing::warn!(event = "poor", job = %address, ?item, "{key} has too little SOL beyond the {kept} kept for evidence; send it more");
+                let problem = format!("{key} has too little SOL beyond the {kept} kept for evidence; send it more");
+                tracing::warn!(event = "poor", job = %address, ?item, "{problem}");
             }
             QuestionEvent::Failed(error) => self.retry(error, "a question failed"),
         };

@@ -1,4 +1,4 @@
-//! Brings cases, each in its own time, until they are closed.
+//! Brings open cases concurrently, until they are closed.
 
 use super::Watchtower;
 use crate::cases::OpenCase;
@@ -10,14 +10,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Waits between tries of a step of a dispute.
+/// Backoff after a failed step of a dispute.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
-/// Failures in a row after which a case keeps nobody's payment any more.
+/// Consecutive failures after which a case no longer blocks the payment of its job.
 const STUCK: u32 = 6;
 
 impl Watchtower {
-    /// Brings cases side by side for ever.
+    /// Brings every case that comes.
     pub(super) async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Result<Infallible> {
         let mut trials = FuturesUnordered::new();
         loop {
@@ -60,7 +60,7 @@ impl Watchtower {
                     self.retry(&error, "a step of a dispute failed");
                     failures += 1;
                     if failures == STUCK {
-                        // Its job may be paid for, rather than wait with all it holds until, say, this key can pay the rent.
+                        // Otherwise the job's payment would wait until, say, somebody funds this key.
                         self.accused.remove(&case.hash);
                     }
                     retry.wait().await;

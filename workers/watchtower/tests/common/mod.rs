@@ -1,4 +1,4 @@
-//! Watchtowers over the market that workers are tested in.
+//! Watchtowers in the test market of the workers.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 #[path = "../../../worker/tests/common/mod.rs"]
@@ -17,7 +17,7 @@ use watchtower::crank::{Accused, CrankEvent, Cranker};
 use watchtower::{Settings, Watchtower};
 use worker::{Fault, Worker};
 
-/// One bit of an op's output.
+/// An error in one bit of an op's output.
 pub const LIE: Fault = Fault {
     unit: 1,
     op: 0,
@@ -49,17 +49,17 @@ pub fn settings(market: &Market) -> Settings {
     }
 }
 
-/// A watchtower.
+/// Starts a watchtower.
 pub async fn start(market: &Market, settings: Settings) -> Watchtower {
     Watchtower::start(settings, market.chain(), CancellationToken::new()).await.unwrap()
 }
 
-/// The challenger's watchtower.
+/// Starts the challenger's watchtower.
 pub async fn tower(market: &Market) -> Watchtower {
     start(market, settings(market)).await
 }
 
-/// Runs `work` beside a watchtower and workers, which must outlive it.
+/// Runs `work` next to a watchtower and workers, which must not end before it.
 pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item = &'a Worker>, work: impl Future<Output = T>) -> T {
     let mut working: FuturesUnordered<_> = workers.into_iter().map(Worker::run).collect();
     tokio::select! {
@@ -71,7 +71,7 @@ pub async fn watched<'a, T>(tower: &Watchtower, workers: impl IntoIterator<Item 
     }
 }
 
-/// Does once what is due, as the challenger without opening accounts for others; what could not be done comes back with the reason.
+/// Runs one pass of the challenger's cranks, without creating accounts for others. Returns the duties that failed, with the errors.
 pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtower::Error)> {
     let failed = RefCell::new(Vec::new());
     let on_event = |event| match event {
@@ -93,7 +93,7 @@ pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtow
     failed.into_inner()
 }
 
-/// Has somebody give its associated account of a mint to somebody else.
+/// Gives `owner`'s associated token account away.
 pub fn give_away(market: &Market, owner: &Keypair, mint: &Address) {
     let account = chain::market::token_account(&owner.pubkey(), mint);
     let give = spl_token_interface::instruction::set_authority(

@@ -1,4 +1,4 @@
-//! A worker that lies in any way there is, and stands by it: every hash above a lie is made of it.
+//! A worker that lies in every possible way, consistently: each hash above a lie follows from it.
 
 use crate::work::Work;
 use blobs::BlobStore;
@@ -13,14 +13,14 @@ use protocol::tensor::Shape;
 use protocol::trace::{Checkpoints, op_leaves};
 use std::sync::Arc;
 
-/// A node of a tree: its level, its place there, and what it is.
+/// A node of a tree: its level, its index there, and its hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Node(pub usize, pub usize, pub Hash);
 
 /// A Merkle tree in which any node may be false.
 struct Tree {
     depth: usize,
-    /// Nodes of each level, as far as they are not those of empty subtrees.
+    /// Nodes of each level, without trailing empty subtrees.
     levels: Vec<Vec<Hash>>,
 }
 
@@ -57,7 +57,7 @@ impl Tree {
     }
 }
 
-/// A value as it is committed to.
+/// A value as committed to.
 #[derive(Clone)]
 pub struct Value {
     /// What precedes the root in the TENSOR.
@@ -91,7 +91,7 @@ impl Value {
         tagged(Tag::Tensor, [&self.head, &self.tree().root()])
     }
 
-    /// Number, shape and codes, as far as a blob can say them.
+    /// Id, shape and codes, as a blob would have them.
     fn content(&self) -> Option<(u32, Shape, Vec<u8>)> {
         let id = self.chunks.first()?.get(4..8)?.try_into().ok()?;
         let side = |at: usize| u16::from_le_bytes([self.head[at], self.head[at + 1]]);
@@ -100,14 +100,14 @@ impl Value {
     }
 }
 
-/// A unit as it is committed to and, between checkpoints, as it is shown when somebody asks.
+/// A unit as committed to and, between checkpoints, as shown when somebody asks.
 #[derive(Clone)]
 pub struct Unit {
     /// Every op's output.
     pub values: Vec<Value>,
-    /// What is delivered, when it is not the last value.
+    /// The delivered output, if it is not the last value.
     delivered: Option<Value>,
-    /// A byte that is false in what precedes the root in the TRACE, and what it differs by.
+    /// A false byte before the root in the TRACE: its index, and what it is XORed with.
     head: (usize, u8),
     /// False nodes of the tree over the ops.
     lies: Vec<Node>,
@@ -132,7 +132,7 @@ impl Unit {
     }
 }
 
-/// A kind of lie, by its name.
+/// A kind of lie, with its name.
 type Kind = (&'static str, fn(&mut Liar, Lie));
 
 const KINDS: &[Kind] = &[
@@ -154,7 +154,7 @@ const KINDS: &[Kind] = &[
     ("node", Liar::node),
 ];
 
-/// A lie. Its numbers choose among as many as there are.
+/// A lie. Its numbers choose among whatever there is to choose from.
 #[derive(Clone, Copy, Debug)]
 pub struct Lie {
     kind: Kind,
@@ -162,7 +162,7 @@ pub struct Lie {
     op: u32,
     at: u32,
     to: u32,
-    /// What bytes differ by; it tells also which of two kinds of a kind it is.
+    /// What bytes are XORed with. It also chooses between variants of a kind.
     by: u8,
 }
 
@@ -180,12 +180,12 @@ pub fn lie() -> impl Strategy<Value = Lie> {
     })
 }
 
-/// One of so many; the largest number is the last.
+/// An index below `of`, which the largest number maps to the last one.
 pub fn pick(number: u32, of: usize) -> usize {
     if number == u32::MAX { of - 1 } else { number as usize % of }
 }
 
-/// Something is in another's place as well, or they change places.
+/// Swaps two items, or copies one over the other.
 fn relocate<T: Clone>(list: &mut [T], lie: Lie) {
     let (from, to) = (pick(lie.at, list.len()), pick(lie.to, list.len()));
     if lie.by.is_multiple_of(2) {
@@ -195,20 +195,20 @@ fn relocate<T: Clone>(list: &mut [T], lie: Lie) {
     }
 }
 
-/// A worker that is to commit to its work.
+/// A worker that has yet to commit to its work.
 pub struct Liar {
     work: Arc<Work>,
     pub units: Vec<Unit>,
-    /// Which of the values its traces commit to.
+    /// The values that its traces commit to.
     checkpoints: Checkpoints,
-    /// How many units its traces and its outputs say they are of, where that is not as many as there are.
+    /// False numbers of units in its traces and its outputs.
     counts: [Option<u32>; 2],
     /// False nodes of the trees over its traces and its outputs.
     pub lies: [Vec<Node>; 2],
 }
 
 impl Liar {
-    /// One that has not lied yet.
+    /// A worker without lies.
     pub fn new(work: &Arc<Work>) -> Self {
         Self {
             units: work.units.iter().map(|values| Unit::new(work, values)).collect(),
@@ -228,7 +228,7 @@ impl Liar {
         &mut self.units[unit]
     }
 
-    /// A value, or now and then what is delivered.
+    /// A value, or sometimes the delivered output.
     fn value(&mut self, lie: Lie) -> &mut Value {
         let unit = self.unit(lie);
         if lie.by.is_multiple_of(5) {
@@ -245,7 +245,7 @@ impl Liar {
         &mut chunks[chunk]
     }
 
-    /// An element comes out as another, and all that follows is computed from it.
+    /// An element is computed wrong, and everything after it from that.
     fn compute(&mut self, lie: Lie) {
         let (work, unit) = (&self.work, pick(lie.unit, self.work.units.len()));
         let lied = pick(lie.op, work.units[unit].len());
@@ -259,7 +259,7 @@ impl Liar {
         }
     }
 
-    /// An element is committed to as another than what follows is computed from.
+    /// An element is committed to wrong, and everything after it is computed from the right one.
     fn element(&mut self, lie: Lie) {
         let codes = self.chunk(lie).get_mut(CHUNK_HEAD..).unwrap_or_default();
         if !codes.is_empty() {
@@ -267,13 +267,13 @@ impl Liar {
         }
     }
 
-    /// A byte of what precedes the root in a TENSOR: type, sides, number of chunks.
+    /// A byte before the root in a TENSOR is wrong: type, dimensions, number of chunks.
     fn head(&mut self, lie: Lie) {
         let head = &mut self.value(lie).head;
         head[pick(lie.at, head.len())] ^= lie.by;
     }
 
-    /// A value has other chunks than it should, and says so.
+    /// A value has the wrong number of chunks, and says so.
     fn chunks(&mut self, lie: Lie) {
         let value = self.value(lie);
         let count = 1 + pick(lie.at, value.chunks.len() + 2);
@@ -281,13 +281,13 @@ impl Liar {
         value.head[18..].copy_from_slice(&(count as u32).to_le_bytes());
     }
 
-    /// A byte of what precedes the data in a chunk: version, type, length, number of the value, index.
+    /// A byte before the data in a chunk is wrong: version, type, length, id of the value, index.
     fn chunk_head(&mut self, lie: Lie) {
         let at = pick(lie.to, CHUNK_HEAD);
         self.chunk(lie).iter_mut().skip(at).take(1).for_each(|byte| *byte ^= lie.by);
     }
 
-    /// A chunk has another length, and may say so.
+    /// A chunk has the wrong length, and may say so.
     fn chunk_length(&mut self, lie: Lie) {
         let chunk = self.chunk(lie);
         let length = chunk.len();
@@ -304,7 +304,7 @@ impl Liar {
         relocate(&mut self.value(lie).chunks, lie);
     }
 
-    /// A value is committed to under another number.
+    /// A value is committed to under another id.
     fn number(&mut self, lie: Lie) {
         let ids = self.value(lie).chunks.iter_mut().filter_map(|chunk| chunk.get_mut(4));
         ids.for_each(|id| *id ^= lie.by);
@@ -318,18 +318,18 @@ impl Liar {
         relocate(&mut self.units, lie);
     }
 
-    /// The right output is delivered, whatever the traced one is, or that of another unit.
+    /// The right output, of this unit or of another, is delivered, whatever the traced one is.
     fn deliver(&mut self, lie: Lie) {
         let values = &self.work.units[pick(lie.at, self.work.units.len())];
         self.unit(lie).delivered = Unit::new(&self.work.clone(), &values.clone()).values.pop();
     }
 
-    /// A byte of what precedes the root in a TRACE: version, tier, number of ops.
+    /// A byte before the root in a TRACE is wrong: version, tier, number of ops.
     fn trace_head(&mut self, lie: Lie) {
         self.unit(lie).head = (pick(lie.at, 7), lie.by);
     }
 
-    /// The traces are of more or fewer ops, or of other checkpoints.
+    /// The traces have more or fewer ops, or other checkpoints.
     fn checkpoints(&mut self, lie: Lie) {
         let n_ops = self.units[0].values.len().saturating_sub(2) + 1 + pick(lie.at, 3);
         for unit in &mut self.units {
@@ -345,12 +345,12 @@ impl Liar {
         self.units.resize(units, self.units[0].clone());
     }
 
-    /// Traces or outputs say they are of another number of units.
+    /// Traces or outputs claim another number of units.
     fn count(&mut self, lie: Lie) {
         self.counts[pick(lie.at, 2)] = Some(self.work.n_units() ^ u32::from(lie.by));
     }
 
-    /// Any node of any tree, be it the root, or beyond the last leaf.
+    /// Any node of any tree is wrong, even the root, or one beyond the last leaf.
     fn node(&mut self, lie: Lie) {
         let (checkpoints, units) = (self.checkpoints.count(), self.units.len() as u32);
         let (leaves, lies) = match lie.by % 4 {
@@ -364,7 +364,7 @@ impl Liar {
         };
         let depth = merkle::depth(leaves) as usize;
         let level = pick(lie.at, depth + 1);
-        // As many as a tree of a few pages has.
+        // As many nodes as a tree of a few pages has.
         let width = 1 << (depth - level).min(13);
         lies.push(Node(level, pick(lie.to, width), [lie.by; 32]));
     }
@@ -396,14 +396,14 @@ impl Liar {
     }
 }
 
-/// A hash for each unit.
+/// A batch with a hash for each unit.
 pub struct Batch {
     hashes: Vec<Hash>,
     tree: Tree,
     root: Hash,
 }
 
-/// A worker that has committed to its work, and answers what it is asked as well as it can.
+/// A worker that has committed to its work, and answers questions as well as it can.
 pub struct Committed {
     liar: Liar,
     pub traces: Batch,
@@ -411,12 +411,12 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// Of traces and outputs.
+    /// Roots of the traces and the outputs.
     pub fn roots(&self) -> (Hash, Hash) {
         (self.traces.root, self.outputs.root)
     }
 
-    /// A page of a batch, and what leads it up.
+    /// A page of a batch, and its siblings up to the root.
     pub fn units(&self, batch: &Batch, page: u32) -> (Vec<Hash>, Vec<Hash>) {
         let units = self.liar.work.n_units();
         let from = batch.hashes.iter().skip((page * PAGE) as usize);
@@ -424,7 +424,7 @@ impl Committed {
         (hashes, batch.tree.path(page_depth(units), page))
     }
 
-    /// All op outputs of a unit, and what leads its TRACE up.
+    /// TENSORs of all ops of a unit, and the siblings of its TRACE up to the root.
     pub fn ops(&self, unit: u32) -> Option<(Vec<Hash>, Vec<Hash>)> {
         let tensors = self.liar.units.get(unit as usize)?.tensors();
         Some((tensors, self.traces.tree.path(0, unit)))
@@ -434,7 +434,7 @@ impl Committed {
         self.liar.units.get(unit as usize)?.values.get(op as usize)
     }
 
-    /// All there is in the place of a page of a value's chunks, and what leads it up.
+    /// All hashes in a page of a value's chunks, and what leads it up to the unit.
     pub fn page(&self, Item { unit, op, index, .. }: Item) -> Option<(Vec<Hash>, PageEnd)> {
         let value = self.value(unit, op)?;
         let (n_chunks, tree) = (chunks_of_head(&value.head), value.tree());
@@ -451,7 +451,7 @@ impl Committed {
         Some((from.take(PAGE as usize).copied().collect(), end))
     }
 
-    /// A chunk's preimage, and what leads it up to its page.
+    /// A chunk's preimage, and its siblings up to the root of its page.
     pub fn chunk(&self, Item { unit, op, index, .. }: Item) -> Option<(Vec<u8>, Vec<Hash>)> {
         let value = self.value(unit, op)?;
         let mut path = value.tree().path(0, index);
@@ -459,7 +459,7 @@ impl Committed {
         Some((value.chunks.get(index as usize)?.clone(), path))
     }
 
-    /// Stores what blobs can say of the traces, the outputs and the values.
+    /// Stores the traces, the outputs and the values, as far as blobs can hold them.
     pub async fn serve(&self, store: &BlobStore, [traces, outputs, values]: [bool; 3]) {
         let (units, mut blobs) = (&self.liar.units, Vec::new());
         if traces {

@@ -1,5 +1,5 @@
-//! A watchtower before a worker. The chain between them is made up: demands are opened and answers taken by the program's own rules, and
-//! everything lands at once.
+//! A watchtower facing a worker. The chain between them is fake: it opens demands and accepts answers by the program's own rules, and every
+//! transaction lands immediately.
 
 use crate::liar::Committed;
 use crate::work::Work;
@@ -38,10 +38,10 @@ use watchtower::question::{Purse, QuestionEvent, Questioner, Spent};
 use watchtower::settings::Options;
 use watchtower::{Finding, Served};
 
-/// The slot in which everything lands.
+/// The slot in which all transactions land.
 const LANDED: u64 = 1 << 32;
 
-/// What a watchtower spends on questions about a job, unless it is told otherwise.
+/// A watchtower's default budget for demands about a job.
 static BUDGET: LazyLock<u64> = LazyLock::new(|| {
     let options = Options {
         keypair: Some("key".into()),
@@ -57,9 +57,9 @@ static BUDGET: LazyLock<u64> = LazyLock::new(|| {
 pub enum End {
     /// The result is right.
     Right,
-    /// There is evidence, and the referee convicts by it.
+    /// There is evidence, and the referee convicts.
     Convicted,
-    /// The worker has no answer that the program takes.
+    /// The worker has no answer that the program accepts.
     Silent,
 }
 
@@ -70,15 +70,15 @@ pub struct Market {
     config: Config,
     work: Arc<Work>,
     job: Job,
-    /// All that were opened.
+    /// All demands that were opened.
     pub demands: HashMap<Item, DemandHeader>,
     now: Moment,
-    /// Whether the worker answers as late as it may.
+    /// Whether the worker answers at the last moment.
     slow: bool,
 }
 
 impl Market {
-    /// A job that was revealed with these roots.
+    /// A job revealed with these roots.
     pub fn new(work: &Arc<Work>, (traces, outputs): (Hash, Hash), slow: bool) -> Self {
         let now = Moment { unix: 1_000, slot: 1_000 };
         let deadline = now.after(600);
@@ -112,7 +112,7 @@ impl Market {
         market
     }
 
-    /// Lets the watchtower see the job and the time.
+    /// Puts the job and the time on the chain.
     fn keep(&self) {
         let (slot, unix) = (self.now.slot.to_le_bytes(), self.now.unix.to_le_bytes());
         let clock = Account {
@@ -123,7 +123,7 @@ impl Market {
         self.fake.set_account_silently(CLOCK, clock);
     }
 
-    /// Opens a demand and lets the worker answer it, if it can.
+    /// Opens a demand and lets the worker answer; returns whether it could.
     pub async fn ask(&mut self, worker: &Committed, item: Item) -> bool {
         let at = |now| Clocks { now, restart: 0 };
         let opened = self.now;
@@ -161,7 +161,7 @@ impl Market {
         true
     }
 
-    /// Lets a watchtower search what the worker has committed to and serves.
+    /// Lets a watchtower examine the job.
     pub async fn search(&mut self, worker: &Committed, serves: [bool; 3]) -> End {
         let (work, address, job) = (self.work.clone(), self.address, self.job);
         let examining = async |questioner: &Questioner<'_>| {
@@ -179,14 +179,14 @@ impl Market {
         }
     }
 
-    /// Lets a watchtower ask the worker; `None` once it has no answer.
+    /// Runs `act` with a questioner that the worker answers; `None` once the worker has no answer.
     pub async fn asking<T>(&mut self, worker: &Committed, serves: [bool; 3], act: impl AsyncFnOnce(&Questioner<'_>) -> T) -> Option<T> {
         let (asks, mut asked) = mpsc::unbounded_channel();
         self.fake.on_send(move |transaction| {
             for instruction in instructions(transaction) {
                 if let Some(arguments) = instruction.data.strip_prefix(OpenDemand::DISCRIMINATOR) {
                     let item: jobs::Item = deserialize(arguments, BORSH_CONFIG).unwrap();
-                    // Nobody listens once the search is over.
+                    // The receiver is gone once the search is over.
                     let _ = asks.send(item);
                 }
             }
@@ -205,7 +205,7 @@ impl Market {
         let shown = Mutex::new(HashSet::new());
         let on_event = |event: QuestionEvent<'_>| match event {
             QuestionEvent::Asked(..) => {}
-            QuestionEvent::Shown(item) => assert!(shown.lock().unwrap().insert(item), "{item:?} is told of once"),
+            QuestionEvent::Shown(item) => assert!(shown.lock().unwrap().insert(item), "{item:?} was reported twice"),
             event => panic!("{event:?}"),
         };
         let chain = Chain::new(self.fake.clone(), ProgramErrors::default());
@@ -240,18 +240,18 @@ impl Market {
             () = silence => return None,
             done = act(&questioner) => done,
         };
-        // Each answer takes one transaction, and the bytes of a chunk none.
+        // Each answer takes one transaction, except for the bytes of a chunk, which are in the account.
         let answers = self.demands.keys().filter(|item| item.kind != Kind::Chunk).count();
-        assert!(self.read() <= answers, "answers are read once");
+        assert!(self.read() <= answers, "an answer was read twice");
         Some(done)
     }
 
-    /// Transactions of answers that were read.
+    /// Number of transactions read.
     pub fn read(&self) -> usize {
         self.fake.shown()
     }
 
-    /// The evidence convicts this worker, by what the program judges it by, and no honest one.
+    /// Asserts that the evidence convicts this worker, judged against the program's claim, and does not convict an honest one.
     fn judge(&self, evidence: &[u8]) {
         let (work, package) = (&self.work, self.work.model.engine().package());
         assert!(evidence.len() <= MAX_EVIDENCE_BYTES);
@@ -275,7 +275,7 @@ impl Market {
     }
 }
 
-/// What has more than enough lamports.
+/// An account with more than enough lamports.
 fn rich() -> Account {
     Account {
         lamports: 1 << 50,
@@ -283,7 +283,8 @@ fn rich() -> Account {
     }
 }
 
-/// Answers a demand as the worker does, if the program takes it: the instruction that brings the hashes, or the bytes of the chunk.
+/// Answers a demand as the worker would. Returns the instruction with the hashes, or the bytes of the chunk; `None` if the program does not
+/// accept the answer.
 fn say(demand: &mut DemandHeader, worker: &Committed, item: Item, job: &Address) -> Option<(Option<Instruction>, Vec<u8>)> {
     let by = Answerer {
         key: Address::default(),
@@ -305,7 +306,7 @@ fn say(demand: &mut DemandHeader, worker: &Committed, item: Item, job: &Address)
         Kind::Page => {
             let (opened, (all, end)) = (*demand, worker.page(item)?);
             let counted = chunk_page_len(chunks_of_head(&end.head), item.index) as usize;
-            // More than it counts, or as many.
+            // As many hashes as there are, or as many as the value claims.
             let shown = [all.len(), counted.min(all.len())].into_iter().find(|shown| {
                 *demand = opened;
                 let streamed = demand.stream(0, all[..*shown].iter().copied(), PAGE);
@@ -313,7 +314,7 @@ fn say(demand: &mut DemandHeader, worker: &Committed, item: Item, job: &Address)
             });
             by.page(job, item, 0, all[..shown?].to_vec(), Some(end))
         }
-        // The program keeps more of these two than what is in the header.
+        // For these two the program keeps more than the header, so its checks are repeated here.
         Kind::Ops => {
             let (tensors, path) = worker.ops(item.unit)?;
             let (checkpoints, leaves) = (demand.checkpoints(), op_leaves(&tensors));

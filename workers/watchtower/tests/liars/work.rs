@@ -1,4 +1,4 @@
-//! Jobs, and what is right of them.
+//! Jobs, and their right results.
 
 use crate::graphs::{Draft, codes, random_graph, random_inputs};
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use worker::Model;
 pub enum Which {
     /// A few units of a small random graph, with a checkpoint anywhere.
     Any(u64),
-    /// Values of three pages, the last of which has a single chunk, and whether traces have all of them.
+    /// Values of three pages, with a single chunk on the last. If true, every op is a checkpoint.
     LongValues(bool),
-    /// Units of five pages, the last of which has a single unit.
+    /// Five pages of units, with a single unit on the last.
     ManyUnits,
 }
 
@@ -53,7 +53,7 @@ pub struct Work {
     pub units: Vec<Vec<Vec<u8>>>,
     /// TENSOR of every checkpoint, unit after unit.
     pub tensors: Vec<Hash>,
-    /// Of traces and outputs.
+    /// Roots of the traces and the outputs.
     pub roots: (Hash, Hash),
 }
 
@@ -94,7 +94,7 @@ impl Work {
         Self::new(&draft, &mut rng, units)
     }
 
-    /// Of so many tables, one after the other.
+    /// A model of `ops` table lookups in sequence.
     fn of_tables(shape: Shape, ops: usize, interval: u32, units: u32) -> Arc<Self> {
         let mut rng = fastrand::Rng::with_seed(0);
         let mut draft = Draft::new(&[shape]);
@@ -105,7 +105,7 @@ impl Work {
         Self::new(&draft, &mut rng, units)
     }
 
-    /// Every op's output of a unit, when `see` may alter each before what follows is computed.
+    /// Every op's output in a unit; `see` may alter each before the next is computed.
     pub fn compute(&self, unit: u32, mut see: impl FnMut(usize, &mut [u8]) + Send) -> Vec<Vec<u8>> {
         let (header, units) = BatchHeader::parse(&self.input).unwrap();
         let inputs: Vec<&[u8]> = header.tensors(units.get(unit).unwrap()).map(|(_, codes)| codes).collect();
@@ -118,7 +118,7 @@ impl Work {
         values
     }
 
-    /// TENSOR of every op's output of a unit.
+    /// TENSOR of every op's output in a unit.
     pub fn all_tensors(&self, unit: u32) -> Vec<Hash> {
         self.model.engine().tensors(&self.units[unit as usize])
     }
