@@ -99,47 +99,10 @@ impl Cuda {
             cores: image.cores,
             processors: processors.unsigned_abs(),
         };
-        let module = context.load_module(Ptx::from_binary(image.code));
-        let module = module.map_err(|error| match failed(error) {
-            // The compiler made the image for this GPU, and it is intact, so the driver must be too old for it.
-            DeviceError::Lost(reason) => DeviceError::OldDriver {
-                name: traits.name.clone(),
-                version: image.compiler,
-                reason,
-            },
-            error => error,
-        })?;
-        let kernels = kernels_of(traits.cores).into_iter().map(|name| {
-            let kernel = module.load_function(name)?;
-            if GROUPS.contains(&name) {
-                kernel.set_attribute(
-                    CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                    HIGH.shared as i32,
-                )?;
-            }
-            // A multiprocessor must be idle to change its split between L1 cache and shared memory, so kernels can share one only if they
-            // prefer the same split. This is only a hint; errors do not matter.
-            if SHARING.iter().any(|start| name.starts_with(start)) {
-                _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
-            }
-            Ok((name, kernel))
-        });
-        let kernels = kernels.collect::<Result<_, DriverError>>();
-        // A graph's nodes inherit the priority of the stream that they were recorded on. Usually side launches get the lower priority and
-        // run on what the main launches leave free. On Hopper it is the other way round: products leave room for side launches by design,
-        // and `lower` launches no more side blocks than fit there; with the lower priority they would start only after the last block of a
-        // product has.
-        bind(&context).map_err(failed)?;
-        let (least, greatest) = stream::get_priority_range().map_err(failed)?;
-        let priorities = match traits.cores {
-            Cores::Group => [least, greatest],
-            Cores::None | Cores::Warp => [greatest, least],
-        };
-        let [main, side] = priorities.map(|priority| context.new_stream_with_priority(priority));
         let gpu = Gpu {
-            recorders: Mutex::new([main.map_err(failed)?, side.map_err(failed)?]),
-            kernels: kernels.map_err(failed)?,
             compiler: image.compiler,
+            kernels: load(&context, image, &traits)?,
+            recorders: Mutex::new(recorders(&context, traits.cores).map_err(failed)?),
             traits,
             context,
         };
@@ -156,6 +119,51 @@ impl Cuda {
         let stream = gpu.context.new_stream().map_err(|error| failed(&error))?;
         Ok(Self { gpu, stream })
     }
+}
+
+/// Loads the kernels of an image.
+fn load(context: &Arc<CudaContext>, image: Image, traits: &Traits) -> Result<HashMap<&'static str, CudaFunction>, DeviceError> {
+    let module = context.load_module(Ptx::from_binary(image.code));
+    let module = module.map_err(|error| match failed(&error) {
+        // The compiler made the image for this GPU, and it is intact, so the driver must be too old for it.
+        DeviceError::Lost(reason) => DeviceError::OldDriver {
+            name: traits.name.clone(),
+            version: image.compiler,
+            reason,
+        },
+        error => error,
+    })?;
+    let kernels = kernels_of(traits.cores).into_iter().map(|name| {
+        let kernel = module.load_function(name)?;
+        if GROUPS.contains(&name) {
+            kernel.set_attribute(
+                CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                HIGH.shared as i32,
+            )?;
+        }
+        // A multiprocessor must be idle to change its split between L1 cache and shared memory, so kernels can share one only if they
+        // prefer the same split. This is only a hint; errors do not matter.
+        if SHARING.iter().any(|start| name.starts_with(start)) {
+            _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
+        }
+        Ok((name, kernel))
+    });
+    kernels.collect::<Result<_, DriverError>>().map_err(|error| failed(&error))
+}
+
+/// The streams for main and side launches. A graph's nodes inherit the priority of the stream that they were recorded on.
+///
+/// Usually side launches get the lower priority and run on what the main launches leave free. On Hopper it is the other way round: products
+/// leave room for side launches by design, and `lower` launches no more side blocks than fit there. With the lower priority they would
+/// start only after the last block of a product has.
+fn recorders(context: &Arc<CudaContext>, cores: Cores) -> Result<[Arc<CudaStream>; 2], DriverError> {
+    bind(context)?;
+    let (least, greatest) = stream::get_priority_range()?;
+    let [main, side] = match cores {
+        Cores::Group => [least, greatest],
+        Cores::None | Cores::Warp => [greatest, least],
+    };
+    Ok([context.new_stream_with_priority(main)?, context.new_stream_with_priority(side)?])
 }
 
 /// Makes a context current for this thread. cudarc's own function returns early with errors that were recorded when other values were

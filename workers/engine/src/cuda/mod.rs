@@ -1,10 +1,13 @@
 //! Runs packages on GPUs, with the same bits as on the CPU.
 //!
-//! [`Device`] is all that is asked of one: memory, and kernels launched in order. `params` are the kernels' arguments as C lays them out,
-//! and `constants` a package's weights as they read them. `fusion` tells which ops share a launch, `tiles` what a block of a product
-//! computes, and `lower` turns a package into launches; `arena` decides beforehand where every value lives. `runner` drives passes over
-//! batches of units on one GPU, and `fleet` shares a batch out to several. `work` does the work of calls. `driver` is NVIDIA's driver
-//! behind that trait, and `compiler` turns `kernels/` into code for the GPU at hand.
+//! [`Device`] is the interface to a GPU: memory, and kernels that are launched in order. `driver` implements it for NVIDIA's driver, and
+//! `compiler` compiles `kernels/` for a GPU.
+//!
+//! `lower` turns a package into launches: `fusion` decides which ops share a launch, `tiles` chooses the tile of a product, and `arena`
+//! assigns every value a place in memory ahead of time. `constants` lays out a package's weights for the kernels, and `params` has the
+//! kernels' arguments in C layout.
+//!
+//! `runner` runs passes over units on one GPU, and `fleet` divides a batch among several. `work` does the work of calls.
 
 mod arena;
 #[cfg(not(target_family = "wasm"))]

@@ -113,43 +113,13 @@ impl Draft {
         let any = |rng: &mut fastrand::Rng, values: &[Shape]| rng.usize(0..values.len());
         let first = any(rng, &self.values);
         let a = self.values[first];
-        let requantise = |rng: &mut fastrand::Rng, shift: u8| {
-            let (x, y) = (rng.i8(..), rng.i8(..));
-            let (lo, hi) = if rng.u8(..) < 180 { (-128, 127) } else { (x.min(y), x.max(y)) };
-            Requantise {
-                shift,
-                zero_point: rng.i8(..),
-                lo,
-                hi,
-            }
-        };
-        let pair = |rng: &mut fastrand::Rng, top: u8| [rng.u8(1..=top), rng.u8(1..=top)];
-        let quad = |rng: &mut fastrand::Rng, top: u8| if rng.bool() { [0; 4] } else { [(); 4].map(|()| rng.u8(0..=top)) };
         let mut ids = vec![first];
         let mut channels = 0;
         let kind = match rng.u8(0..14) {
             0..=2 => {
-                let groups = match rng.u8(0..6) {
-                    0 => a.c,
-                    1 => *rng.choice(&[2, 3, 4]).unwrap(),
-                    _ => 1,
-                };
-                channels = if groups == a.c && rng.bool() {
-                    a.c
-                } else {
-                    some_channels(rng).next_multiple_of(groups)
-                };
-                OpKind::Conv2d {
-                    weights: [0; 32],
-                    channels: [0; 32],
-                    kernel: pair(rng, 4),
-                    stride: if rng.bool() { [1, 1] } else { pair(rng, 3) },
-                    padding: quad(rng, 3),
-                    dilation: if rng.bool() { [1, 1] } else { pair(rng, 3) },
-                    groups,
-                    pad_value: rng.i8(..),
-                    requantise: requantise(rng, 1),
-                }
+                let kind;
+                (kind, channels) = conv2d(rng, a.c);
+                kind
             }
             3 => {
                 channels = some_channels(rng);
@@ -179,20 +149,7 @@ impl Draft {
             }
             5..=6 => {
                 ids.push(self.partner(rng, first));
-                let (a_multiplier, shift) = scale(rng, 1.0);
-                let b_multiplier = if rng.bool() {
-                    -(a_multiplier / 2)
-                } else {
-                    rng.i32(-i32::MAX..) >> rng.u8(0..20)
-                };
-                let (a_zero_point, b_zero_point) = (rng.i8(..), rng.i8(..));
-                OpKind::Add {
-                    a_zero_point,
-                    b_zero_point,
-                    a_multiplier,
-                    b_multiplier,
-                    requantise: requantise(rng, shift),
-                }
+                add(rng)
             }
             7 => {
                 ids.push(self.partner(rng, first));
@@ -264,109 +221,195 @@ impl Draft {
         let names: Vec<String> = ids.iter().map(|id| self.name(*id)).collect();
         let mut value = json!({"name": name, "inputs": names});
         let mut set = |entries: Value| value.as_object_mut().unwrap().extend(entries.as_object().unwrap().clone());
-        let rounding = |r: Requantise| json!({"shift": r.shift, "zero_point": r.zero_point, "clamp": [r.lo, r.hi]});
-        if let OpKind::Conv2d { requantise, .. } | OpKind::Matmul { requantise, .. } = &mut kind {
-            let (co, k) = (usize::from(channels), facts.fan_in as usize);
-            let extreme = rng.u8(..) < 20;
-            let weights: Vec<i8> = (0..co * k).map(|_| if extreme { 127 } else { rng.i8(-127..=127) }).collect();
-            let (top, shift) = scale(rng, 60.0 * (k as f64).sqrt());
-            requantise.shift = shift;
-            let multipliers: Vec<i32> = (0..co).map(|_| if rng.u8(..) < 10 { 0 } else { rng.i32(top / 2..=top) }).collect();
-            let wild = rng.u8(..) < 20;
-            let most = if wild { (1 << 30) - 1 } else { (k as i32) * 2000 };
-            let bias: Vec<i32> = (0..co)
-                .map(|_| if wild && rng.bool() { most } else { rng.i32(-most..=most) })
-                .collect();
-            let keys = ["weights", "bias", "multiplier"].map(|key| format!("{name}.{key}"));
-            let dims = match kind {
-                OpKind::Conv2d {
-                    kernel: [kh, kw], groups, ..
-                } => {
-                    vec![co, kh.into(), kw.into(), usize::from(shapes[0].c / groups)]
-                }
-                _ => vec![co, k],
-            };
-            self.i8_tensor(&keys[0], &dims, &weights);
-            self.i32_tensor(&keys[1], &bias);
-            self.i32_tensor(&keys[2], &multipliers);
-            set(json!({"weights": keys[0], "bias": keys[1], "multiplier": keys[2]}));
-        }
-        match kind {
-            OpKind::Conv2d {
-                stride,
-                padding,
-                dilation,
-                groups,
-                pad_value,
-                requantise,
-                ..
-            } => {
-                set(
-                    json!({"op": "conv2d", "stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "pad_value": pad_value}),
-                );
-                set(rounding(requantise));
-            }
-            OpKind::Matmul { requantise, .. } => {
-                set(json!({"op": "matmul"}));
-                set(rounding(requantise));
-            }
-            OpKind::MatmulAct {
-                a_zero_point,
-                b_zero_point,
-                multiplier,
-                requantise,
-            } => {
-                set(json!({"op": "matmul_act", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier}));
-                set(rounding(requantise));
-            }
-            OpKind::Add {
-                a_zero_point,
-                b_zero_point,
-                a_multiplier,
-                b_multiplier,
-                requantise,
-            } => {
-                set(json!({"op": "add", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point}));
-                set(json!({"a_multiplier": a_multiplier, "b_multiplier": b_multiplier}));
-                set(rounding(requantise));
-            }
-            OpKind::Mul {
-                a_zero_point,
-                b_zero_point,
-                multiplier,
-                requantise,
-            } => {
-                set(json!({"op": "mul", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier}));
-                set(rounding(requantise));
+        match &mut kind {
+            OpKind::Conv2d { .. } | OpKind::Matmul { .. } => {
+                set(self.product_constants(&name, &mut kind, channels.into(), facts.fan_in as usize, rng));
             }
             OpKind::Table8 { .. } => {
                 let table: Vec<i8> = (0..256).map(|_| rng.i8(..)).collect();
                 let key = format!("{name}.table");
                 self.i8_tensor(&key, &[256], &table);
-                set(json!({"op": "table8", "table": key}));
+                set(json!({"table": key}));
             }
-            OpKind::Concat => set(json!({"op": "concat"})),
-            OpKind::Upsample { factor } => set(json!({"op": "upsample", "factor": factor})),
-            OpKind::DepthToSpace { block } => set(json!({"op": "depth_to_space", "block": block})),
-            OpKind::MaxPool { kernel, stride, padding } => {
-                set(json!({"op": "max_pool", "kernel": kernel, "stride": stride, "padding": padding}));
-            }
-            OpKind::AvgPool {
-                kernel,
-                stride,
-                padding,
-                input_zero_point,
-                multiplier,
-                requantise,
-            } => {
-                set(json!({"op": "avg_pool", "kernel": kernel, "stride": stride, "padding": padding}));
-                set(json!({"input_zero_point": input_zero_point, "multiplier": multiplier}));
-                set(rounding(requantise));
-            }
+            _ => {}
+        }
+        let (fields, requantise) = fields(&kind);
+        set(fields);
+        if let Some(r) = requantise {
+            set(json!({"shift": r.shift, "zero_point": r.zero_point, "clamp": [r.lo, r.hi]}));
         }
         self.ops.push(value);
         self.values.push(output);
         true
+    }
+
+    /// Draws the constants of a product with `co` channels of `k` terms, and its shift. Returns the names of the tensors.
+    fn product_constants(&mut self, name: &str, kind: &mut OpKind, co: usize, k: usize, rng: &mut fastrand::Rng) -> Value {
+        let extreme = rng.u8(..) < 20;
+        let weights: Vec<i8> = (0..co * k).map(|_| if extreme { 127 } else { rng.i8(-127..=127) }).collect();
+        let (top, shift) = scale(rng, 60.0 * (k as f64).sqrt());
+        let multipliers: Vec<i32> = (0..co).map(|_| if rng.u8(..) < 10 { 0 } else { rng.i32(top / 2..=top) }).collect();
+        let wild = rng.u8(..) < 20;
+        let most = if wild { (1 << 30) - 1 } else { (k as i32) * 2000 };
+        let bias: Vec<i32> = (0..co)
+            .map(|_| if wild && rng.bool() { most } else { rng.i32(-most..=most) })
+            .collect();
+        let keys = ["weights", "bias", "multiplier"].map(|key| format!("{name}.{key}"));
+        let dims = match kind {
+            OpKind::Conv2d {
+                kernel: [kh, kw],
+                requantise,
+                ..
+            } => {
+                requantise.shift = shift;
+                let (kh, kw) = (usize::from(*kh), usize::from(*kw));
+                vec![co, kh, kw, k / (kh * kw)]
+            }
+            OpKind::Matmul { requantise, .. } => {
+                requantise.shift = shift;
+                vec![co, k]
+            }
+            other => panic!("{other:?} is not a product with weights"),
+        };
+        self.i8_tensor(&keys[0], &dims, &weights);
+        self.i32_tensor(&keys[1], &bias);
+        self.i32_tensor(&keys[2], &multipliers);
+        json!({"weights": keys[0], "bias": keys[1], "multiplier": keys[2]})
+    }
+}
+
+/// The fields of an op in `model.json`, except its constants, and its requantisation.
+fn fields(kind: &OpKind) -> (Value, Option<Requantise>) {
+    match *kind {
+        OpKind::Conv2d {
+            stride,
+            padding,
+            dilation,
+            groups,
+            pad_value,
+            requantise,
+            ..
+        } => {
+            let windows = json!({"op": "conv2d", "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+                "pad_value": pad_value});
+            (windows, Some(requantise))
+        }
+        OpKind::Matmul { requantise, .. } => (json!({"op": "matmul"}), Some(requantise)),
+        OpKind::MatmulAct {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise,
+        } => {
+            let zeros = json!({"op": "matmul_act", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier});
+            (zeros, Some(requantise))
+        }
+        OpKind::Add {
+            a_zero_point,
+            b_zero_point,
+            a_multiplier,
+            b_multiplier,
+            requantise,
+        } => {
+            let operands = json!({"op": "add", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point,
+                "a_multiplier": a_multiplier, "b_multiplier": b_multiplier});
+            (operands, Some(requantise))
+        }
+        OpKind::Mul {
+            a_zero_point,
+            b_zero_point,
+            multiplier,
+            requantise,
+        } => {
+            let operands = json!({"op": "mul", "a_zero_point": a_zero_point, "b_zero_point": b_zero_point, "multiplier": multiplier});
+            (operands, Some(requantise))
+        }
+        OpKind::Table8 { .. } => (json!({"op": "table8"}), None),
+        OpKind::Concat => (json!({"op": "concat"}), None),
+        OpKind::Upsample { factor } => (json!({"op": "upsample", "factor": factor}), None),
+        OpKind::DepthToSpace { block } => (json!({"op": "depth_to_space", "block": block}), None),
+        OpKind::MaxPool { kernel, stride, padding } => (
+            json!({"op": "max_pool", "kernel": kernel, "stride": stride, "padding": padding}),
+            None,
+        ),
+        OpKind::AvgPool {
+            kernel,
+            stride,
+            padding,
+            input_zero_point,
+            multiplier,
+            requantise,
+        } => {
+            let window = json!({"op": "avg_pool", "kernel": kernel, "stride": stride, "padding": padding,
+                "input_zero_point": input_zero_point, "multiplier": multiplier});
+            (window, Some(requantise))
+        }
+    }
+}
+
+/// A random requantisation with this shift.
+fn requantise(rng: &mut fastrand::Rng, shift: u8) -> Requantise {
+    let (x, y) = (rng.i8(..), rng.i8(..));
+    let (lo, hi) = if rng.u8(..) < 180 { (-128, 127) } else { (x.min(y), x.max(y)) };
+    Requantise {
+        shift,
+        zero_point: rng.i8(..),
+        lo,
+        hi,
+    }
+}
+
+/// A random kernel, stride or dilation.
+fn pair(rng: &mut fastrand::Rng, top: u8) -> [u8; 2] {
+    [rng.u8(1..=top), rng.u8(1..=top)]
+}
+
+/// A random padding, often none.
+fn quad(rng: &mut fastrand::Rng, top: u8) -> [u8; 4] {
+    if rng.bool() { [0; 4] } else { [(); 4].map(|()| rng.u8(0..=top)) }
+}
+
+/// A random convolution of an input with `channels` channels, and the number of its output channels. Its shift is drawn with its constants.
+fn conv2d(rng: &mut fastrand::Rng, channels: u16) -> (OpKind, u16) {
+    let groups = match rng.u8(0..6) {
+        0 => channels,
+        1 => *rng.choice(&[2, 3, 4]).unwrap(),
+        _ => 1,
+    };
+    let output = if groups == channels && rng.bool() {
+        channels
+    } else {
+        some_channels(rng).next_multiple_of(groups)
+    };
+    let kind = OpKind::Conv2d {
+        weights: [0; 32],
+        channels: [0; 32],
+        kernel: pair(rng, 4),
+        stride: if rng.bool() { [1, 1] } else { pair(rng, 3) },
+        padding: quad(rng, 3),
+        dilation: if rng.bool() { [1, 1] } else { pair(rng, 3) },
+        groups,
+        pad_value: rng.i8(..),
+        requantise: requantise(rng, 1),
+    };
+    (kind, output)
+}
+
+/// A random element-wise sum.
+fn add(rng: &mut fastrand::Rng) -> OpKind {
+    let (a_multiplier, shift) = scale(rng, 1.0);
+    let b_multiplier = if rng.bool() {
+        -(a_multiplier / 2)
+    } else {
+        rng.i32(-i32::MAX..) >> rng.u8(0..20)
+    };
+    let (a_zero_point, b_zero_point) = (rng.i8(..), rng.i8(..));
+    OpKind::Add {
+        a_zero_point,
+        b_zero_point,
+        a_multiplier,
+        b_multiplier,
+        requantise: requantise(rng, shift),
     }
 }
 
