@@ -50,7 +50,7 @@ impl Quantity {
         let places = usize::from(unit.decimals);
         if self.fraction.len() > places {
             return refuse(format!(
-                "{self} is finer than a base unit: {unit} has {places} decimals, round the amount"
+                "{self} is finer than a base unit: {unit} has {places} decimals; round the amount"
             ));
         }
         let digits = format!("{}{:0<places$}", self.whole, self.fraction);
@@ -60,19 +60,19 @@ impl Quantity {
     }
 }
 
-/// What an amount is counted in.
+/// The unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// How it is called.
+    /// Its name.
     pub name: UnitName,
     /// Decimal places of its base unit.
     pub decimals: u8,
 }
 
-/// How a unit is called.
+/// Name of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitName {
-    /// The chain's own coin.
+    /// The chain's native coin.
     Sol,
     /// The market's token.
     Io,
@@ -122,7 +122,7 @@ pub fn seconds(text: &str) -> std::result::Result<u32, String> {
     number.checked_mul(factor).ok_or_else(refused)
 }
 
-/// A share above nothing, typed in per cent such as `5` or `12.5`, in basis points.
+/// A share above zero, typed in per cent such as `5` or `12.5`; returns basis points.
 pub fn share(text: &str) -> std::result::Result<u16, String> {
     let refused = || "give a share in per cent, above 0, at most 100, with at most two decimals".to_owned();
     let percent: Quantity = text.parse().map_err(|_| refused())?;
@@ -131,17 +131,17 @@ pub fn share(text: &str) -> std::result::Result<u16, String> {
     bps.filter(|bps| (1..=10_000).contains(bps)).ok_or_else(refused)
 }
 
-/// A share of so many basis points, in per cent.
+/// Basis points, shown in per cent.
 pub fn percent(bps: u16) -> String {
     format!("{:.2} %", f64::from(bps) / 100.0)
 }
 
-/// A time span for people: its two largest parts.
+/// A time span, by its two largest units.
 pub fn span(seconds: i64) -> String {
     parts(seconds, 2)
 }
 
-/// A time span for people, to the second.
+/// A time span, to the second.
 pub fn exact_span(seconds: i64) -> String {
     parts(seconds, usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! The config file: what the user does not want to type each time.
+//! The config file: defaults for flags.
 
 use crate::{
     error::{Result, refuse},
@@ -21,7 +21,7 @@ pub enum Key {
     Keypair,
     /// Blob store: URL or folder
     Blobs,
-    /// text or json
+    /// Output format: text or json
     Output,
     /// Folder with model packages
     Models,
@@ -99,7 +99,7 @@ impl Config {
             })
     }
 
-    /// The place of a setting.
+    /// The value of a setting.
     pub fn slot(&mut self, key: Key) -> &mut Option<String> {
         match key {
             Key::Url => &mut self.url,
@@ -126,7 +126,7 @@ impl Key {
         }
     }
 
-    /// A value typed in this folder, as it is true in every other; refuses one that the setting cannot have.
+    /// Checks a value, and makes a path absolute so that it means the same from every folder.
     pub fn anywhere(self, value: String) -> Result<String> {
         self.check(&value)?;
         let path = match self {
@@ -140,12 +140,12 @@ impl Key {
         let path = std::path::absolute(&path).map(|path| path.into_os_string().into_string());
         match path {
             Ok(Ok(path)) => Ok(path),
-            Ok(Err(path)) => refuse(format!("{} is not Unicode; name another", path.display())),
-            Err(error) => refuse(format!("{} cannot be set ({error}); name a path", self.name())),
+            Ok(Err(path)) => refuse(format!("{} is not valid Unicode; use another path", path.display())),
+            Err(error) => refuse(format!("{} cannot be set ({error}); give a path", self.name())),
         }
     }
 
-    /// Refuses a value the setting cannot have.
+    /// Fails when the setting cannot have this value.
     fn check(self, value: &str) -> Result<()> {
         match self {
             Self::Url => value.parse::<chain::Cluster>().map(drop).map_err(Into::into),

@@ -20,7 +20,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::Path;
 
-/// Tools of a command.
+/// The chain, the settings and how to send.
 pub struct Context {
     /// Resolved settings.
     pub settings: Settings,
@@ -38,7 +38,7 @@ pub struct Market {
     pub jobs: jobs::Config,
 }
 
-/// A token and how it is counted.
+/// A token and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Its mint.
@@ -48,7 +48,7 @@ pub struct Token {
 }
 
 impl Context {
-    /// Tools that work with `settings`. Nothing is sent yet.
+    /// Builds the context from `settings`; sends nothing yet.
     pub fn new(settings: Settings) -> Self {
         Self {
             chain: Chain::connect(&settings.cluster, market::errors()),
@@ -75,7 +75,7 @@ impl Context {
         Ok(BlobStore::open(&self.settings.blobs)?)
     }
 
-    /// What this machine remembers of the jobs it opened.
+    /// Records of the jobs opened on this machine.
     pub fn records(&self) -> Records {
         Records::open(&self.settings.data)
     }
@@ -119,6 +119,20 @@ impl Context {
         }
     }
 
+    /// Fails unless a wallet holds what it is to deposit or stake, as `verb` says.
+    pub async fn check_held(&self, wallet: &Address, token: &Token, amount: u64, verb: &str) -> Result<()> {
+        let account = self.chain.account(&market::token_account(wallet, &token.mint)).await?;
+        let held = account.as_ref().and_then(token_amount).unwrap_or(0);
+        if held >= amount {
+            return Ok(());
+        }
+        refuse(format!(
+            "wallet {wallet} holds {} and cannot {verb} {}; get more first or {verb} less",
+            token.unit.show(held),
+            token.unit.show(amount)
+        ))
+    }
+
     /// The chain's two clocks.
     pub async fn now(&self) -> Result<Moment> {
         match self.chain.now().await {
@@ -130,20 +144,20 @@ impl Context {
         }
     }
 
-    /// The account of a job that goes on.
+    /// The account of a job in progress.
     pub async fn live(&self, address: &Address) -> Result<Job> {
         match self.chain.try_fetch(address).await? {
             Some(job) => Ok(job),
             None => refuse(format!(
-                "job {address} has ended or never was; `ionet job show {address}` tells which"
+                "job {address} has ended or never existed; `ionet job show {address}` tells which"
             )),
         }
     }
 
-    /// Why nothing can be said of a job that left no trace.
+    /// The error for a job that left no trace.
     pub fn unknown_job(&self, address: &Address) -> Error {
         Error::Refused(format!(
-            "{} knows no job {address}; check the address and the cluster",
+            "{} has no trace of job {address}; check the address and the cluster",
             self.settings.cluster
         ))
     }
@@ -154,7 +168,7 @@ impl Context {
         match self.chain.try_fetch(&address).await? {
             Some(escrow) => Ok((address, escrow)),
             None => refuse(format!(
-                "{owner} has no escrow in {} yet; open one with `ionet escrow deposit AMOUNT`",
+                "{owner} has no escrow for token {} yet; open one with `ionet escrow deposit AMOUNT`",
                 token.mint
             )),
         }

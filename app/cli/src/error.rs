@@ -1,4 +1,4 @@
-//! Why a command did not do what was asked. The exit code follows from the kind.
+//! Why a command failed. The exit code follows from the kind of error.
 
 use chain::NotConfirmed;
 use solana_address::Address;
@@ -8,15 +8,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Exit codes, as documented in `ionet --help`.
 pub mod code {
-    /// Input or state that does not allow it; nothing was sent, or nothing more than was reported.
+    /// The input or the state on the chain does not allow it; nothing was sent beyond what was reported.
     pub const REFUSED: u8 = 1;
-    /// The command line is wrong, or a question could not be asked.
+    /// The command line is wrong, or there is no terminal to ask for confirmation on.
     pub const USAGE: u8 = 2;
-    /// A program on the chain said no.
+    /// A program on the chain rejected the transaction.
     pub const CHAIN: u8 = 3;
-    /// Nobody said what became of a transaction.
+    /// A transaction expired, or its outcome is unknown.
     pub const UNKNOWN: u8 = 4;
-    /// A node or blob server does not answer, or is of another cluster.
+    /// A node or blob server does not answer, or belongs to another cluster.
     pub const UNREACHABLE: u8 = 5;
     /// The result that was verified is wrong.
     pub const WRONG: u8 = 6;
@@ -25,7 +25,7 @@ pub mod code {
 /// What went wrong, as one sentence that names the thing and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input or the state of things does not allow it.
+    /// The input or the state on the chain does not allow it.
     #[error("{0}")]
     Refused(String),
     /// The command line does not say enough.
@@ -46,7 +46,7 @@ pub enum Error {
     /// A prompt, or what a model made.
     #[error(transparent)]
     Task(#[from] task::Error),
-    /// What went wrong with a job after a transaction that opened it, or may have. Whoever opens another pays for both.
+    /// A failure after a transaction that opened, or may have opened, a job. Submitting again would pay for a second one.
     #[error("{cause}{} (job {job}, transaction {signature})", goes_on(.cause))]
     Job {
         /// The job.
@@ -101,7 +101,7 @@ impl Error {
         }
     }
 
-    /// Signature of a transaction that may have landed, or may still: nobody said what became of it.
+    /// Signature of a transaction whose outcome is unknown: it may have landed, or may still.
     pub fn unknown(&self) -> Option<String> {
         match self {
             Self::Chain(error) => {
@@ -112,7 +112,7 @@ impl Error {
         }
     }
 
-    /// The job that it is about and the transaction that opened it, for scripts.
+    /// The job this error is about, and the transaction that opened it, for scripts.
     pub fn job(&self) -> Option<(&Address, &str)> {
         match self {
             Self::Job { job, signature, .. } => Some((job, signature)),
@@ -121,11 +121,11 @@ impl Error {
     }
 }
 
-/// What to do about a job that goes on without the program that opened it.
+/// How to follow a job that outlives the command that opened it.
 fn goes_on(cause: &Error) -> &'static str {
     match cause {
         Error::Refused(_) => "",
-        _ => "; `ionet job show` says how the job stands, and `ionet job fetch` gets its result",
+        _ => "; `ionet job show` shows where the job stands, and `ionet job fetch` gets its result",
     }
 }
 

@@ -1,7 +1,8 @@
-//! The `ionet` command line: one file per command below `command`, parsing apart from running, answers as text or JSON from one value.
+//! The `ionet` command line: one file or folder per command below `command`, parsing apart from running, answers as text or JSON from one
+//! value.
 //!
 //! A command resolves its [`Options`] into [`Settings`](settings::Settings), works through a [`Context`](context::Context) and returns an
-//! [`Answer`](output::Answer). Nothing is sent without `--yes` or a yes to the simulated effect ([`send`]).
+//! [`Answer`](output::Answer). Nothing is sent before the simulated effect is confirmed, or with `--yes` ([`send`]).
 
 pub mod amount;
 pub mod command;
@@ -27,7 +28,7 @@ use output::Format;
 use solana_address::error::ParseAddressError;
 use std::{error::Error as _, io::Write};
 
-/// What a run of the program leaves behind.
+/// What one run prints, and its exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// For standard output.
@@ -64,7 +65,7 @@ async fn outcome(options: Options) -> Outcome {
     }
 }
 
-/// What failed, as JSON, with what else is known of it.
+/// An error as JSON: its sentence and exit code, and the job and transaction it is about.
 fn failure(sentence: &str, code: u8, error: Option<&error::Error>) -> String {
     let (job, signature) = error.and_then(error::Error::job).unzip();
     let value = serde_json::json!({
@@ -77,7 +78,7 @@ fn failure(sentence: &str, code: u8, error: Option<&error::Error>) -> String {
     format!("{value:#}")
 }
 
-/// What to say of a command line that cannot be read; `None` where clap says it best: help, and errors for people.
+/// The outcome of a command line that cannot be parsed; `None` where clap's own output is best: help, and most errors in text.
 pub fn misread(error: &clap::Error) -> Option<Outcome> {
     let cause = error.source().filter(|cause| cause.is::<ParseAddressError>());
     let format = Format::typed(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));

@@ -16,17 +16,17 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a config file says.
+    /// The format that a config file sets.
     pub fn of(config: &Config) -> Option<Self> {
         Self::from_str(config.output.as_deref()?, false).ok()
     }
 
-    /// What the config file says that commands read.
+    /// The format set in the user's config file.
     pub fn configured() -> Option<Self> {
         Self::of(&Config::load(&crate::config::default_path()).ok()?)
     }
 
-    /// What a command line asks for that cannot be read as a whole.
+    /// The format asked for by a command line that could not be parsed.
     pub fn typed(arguments: impl Iterator<Item = String>) -> Self {
         let words: Vec<String> = arguments.collect();
         let flag = words
@@ -61,7 +61,7 @@ impl Answer {
         }
     }
 
-    /// An answer that scripts tell from others by its exit code.
+    /// The same answer with this exit code.
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
     }
@@ -88,11 +88,11 @@ impl Answer {
     }
 }
 
-/// Columns of a terminal that nobody made wider.
+/// Width of a standard terminal.
 const SCREEN: usize = 80;
 
-/// Rows under a header, each column as wide as its widest cell, numbers to the right. Where the first
-/// column takes more than half of a screen and the table does not fit, each first cell has a line of its own.
+/// Rows under a header, each column as wide as its widest cell, numbers right-aligned. If the table does not fit a screen and its first
+/// column takes more than half of one, each first cell gets a line of its own.
 pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
 }
@@ -141,7 +141,7 @@ impl<const N: usize> Display for Table<N> {
     }
 }
 
-/// Whether a cell is a number, with a unit or without, or says that there is none.
+/// Whether a cell is a number, with or without a unit, or the dash that stands for none.
 fn is_number(cell: &str) -> bool {
     let mut words = cell.split(' ');
     let number = words.next().unwrap_or_default();
@@ -149,7 +149,7 @@ fn is_number(cell: &str) -> bool {
     (counts || number == "–") && words.count() <= 1
 }
 
-/// A number of things, in the singular where it is one.
+/// A count with its noun, in the plural unless it is one.
 pub fn count(number: impl Into<u64>, thing: &str) -> String {
     match number.into() {
         1 => format!("1 {thing}"),

@@ -28,7 +28,7 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
-    /// Something is where a file was to be written.
+    /// A file exists where one was to be written.
     #[error("{} exists already; name another file, or replace it with --force", path.display())]
     Exists {
         /// The file.
@@ -59,7 +59,7 @@ pub enum Error {
         height: u32,
     },
     /// The image is larger than a job may be.
-    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or cut it first")]
+    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or crop it first")]
     TooLarge {
         /// Width.
         width: u32,
@@ -70,7 +70,7 @@ pub enum Error {
     },
 }
 
-/// Most pixels of an image that is read at all: 32 million, what large cameras make.
+/// Most pixels of an image that is decoded: 32 million, as many as large cameras make.
 pub const MAX_PIXELS: u64 = 32_000_000;
 
 /// Largest image file. A PNG of [`MAX_PIXELS`] in 16-bit colour without any compression is about this large.
@@ -135,18 +135,18 @@ fn damaged(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Fails when a name does not say that its file is a PNG. `option` gave the name.
+/// Fails unless the name ends in `.png`. `option` is the flag that gave it.
 pub fn check_name(path: &Path, option: &str) -> crate::error::Result<()> {
     match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
         true => Ok(()),
         false => refuse(format!(
-            "{} would be a PNG, but its name does not say so; end the name given with {option} in .png",
+            "{} will be a PNG, but its name does not end in .png; change the name given with {option}",
             path.display()
         )),
     }
 }
 
-/// Fails when no file can be written at `path`, or only in place of another without `force`; changes nothing. `option` gave the path.
+/// Fails when `path` cannot be written, or exists and `force` is not set; changes nothing. `option` is the flag that gave the path.
 pub fn check_free(path: &Path, option: &str, force: bool) -> crate::error::Result<()> {
     check_writable(path).or_else(|error| refuse(format!("{error}, or name another file with {option}")))?;
     match !force && path.exists() {
@@ -167,7 +167,7 @@ fn check_writable(path: &Path) -> Result<()> {
     made.map_err(|error| unwritable(path, error))
 }
 
-/// A file beside another, of no name that anything else may have.
+/// A temporary file next to `path`, with a name that nothing else uses.
 fn own(path: &Path, kind: &str) -> PathBuf {
     path.with_added_extension(format!("{}.{kind}", std::process::id()))
 }
@@ -180,8 +180,7 @@ fn unwritable(path: &Path, reason: impl ToString) -> Error {
     }
 }
 
-/// Writes a PNG. With `force` readers see the old file or the whole new one; without it an old one stays as it is, and where there is none
-/// an empty file stands for a moment.
+/// Writes a PNG. With `force` it replaces an existing file atomically; without, it leaves one alone, and a new file is empty for a moment.
 pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Result<()> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
@@ -196,18 +195,18 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Re
     let publish = || {
         fs::write(&draft, bytes)?;
         if !force {
-            // Takes the name: of several that write at once one gets it. Unlike a hard link it works on every file system.
+            // Reserves the name, which only one of several writers gets. Unlike a hard link, this works on every file system.
             fs::File::create_new(path)?;
         }
         fs::rename(&draft, path).inspect_err(|_| {
             if !force {
-                // The name is free again.
+                // Release the name.
                 let _ = fs::remove_file(path);
             }
         })
     };
     publish().map_err(|error| {
-        // What was written of it is of no use.
+        // A partly written draft is of no use.
         let _ = fs::remove_file(&draft);
         match error.kind() {
             ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_to_be_meanwhile_stays() {
+    fn an_existing_file_is_left_alone() {
         let (folder, path) = file("photo.png", b"precious");
         let photo = sample().into_rgba8();
         let refused = write_png(&path, &photo, false, false).unwrap_err();
@@ -268,10 +267,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_name_that_could_not_be_filled_is_free_again() {
+    fn a_failed_write_releases_the_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("photo.png");
-        // A draft that is gone by the time it is written: a pipe, which takes it only once its name is removed.
+        // A draft that vanishes before it is renamed: a pipe, whose reader removes its name before it drains it.
         let draft = own(&path, "part");
         assert!(std::process::Command::new("mkfifo").arg(&draft).status().unwrap().success());
         let reader = std::thread::spawn(move || {
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_camera_decides_what_is_up() {
+    fn orientation_is_read_from_exif() {
         // An EXIF segment that says "turn right": orientation 6 of a 40×30 photo makes it 30×40.
         let exif = b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         let jpeg = encoded(&sample(), ImageFormat::Jpeg);

@@ -1,5 +1,5 @@
-//! What goes on during long work: a moving line on a terminal, plain lines elsewhere, nothing for programs. Always on standard error; where
-//! that is a terminal, it is for people, whatever the answer is for.
+//! Progress of long work, on standard error: a spinner or bar on a terminal, plain lines elsewhere. With JSON output it is shown only on a
+//! terminal.
 
 use crate::{context::Context, output::Format};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// A line that says what is being waited for.
+/// A line that shows what is being waited for.
 pub struct Progress<'a> {
     context: &'a Context,
     bar: Option<ProgressBar>,
@@ -36,7 +36,7 @@ impl<'a> Progress<'a> {
         Self { context, bar: Some(bar) }
     }
 
-    /// Says something that stays.
+    /// Prints a line that stays.
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
@@ -44,7 +44,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says what is being waited for from now on.
+    /// Shows what is being waited for from now on.
     pub fn wait(&self, line: String) {
         match &self.bar {
             Some(bar) => bar.set_message(line),
@@ -52,7 +52,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// A step is done.
+    /// Counts a step as done.
     pub fn step(&self) {
         if let Some(bar) = &self.bar {
             bar.inc(1);
@@ -61,10 +61,10 @@ impl<'a> Progress<'a> {
 }
 
 impl Context {
-    /// Says something on standard error; programs, which read errors there, and from no terminal, are told nothing.
+    /// Prints a line to standard error. With JSON output only to a terminal, as programs expect nothing but errors there.
     pub fn note(&self, line: &str) {
         if self.settings.format == Format::Text || std::io::stderr().is_terminal() {
-            // Nobody reads any more: the answer still comes.
+            // A reader that closed standard error must not stop the command.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }

@@ -1,4 +1,4 @@
-//! What this machine remembers of the jobs it opened: how to turn their outputs into files. The chain knows the rest.
+//! Records of the jobs opened on this machine: how to turn their outputs into files. Everything else is on the chain.
 
 use crate::error::{Result, refuse};
 use daemon::write_whole;
@@ -41,7 +41,7 @@ pub enum Content {
 pub struct Records(PathBuf);
 
 impl Records {
-    /// Those in the folder of what this machine remembers.
+    /// The records in the data folder.
     pub fn open(data: &Path) -> Self {
         Self(data.join("jobs"))
     }
@@ -50,7 +50,7 @@ impl Records {
         self.0.join(job.to_string()).with_extension("json")
     }
 
-    /// Remembers a job. Done before it is opened, so that a crash does not lose its output.
+    /// Saves a record, before the job is opened, so that a crash does not lose its output.
     pub fn save(&self, job: &Address, record: &JobRecord) -> Result<()> {
         let path = self.path(job);
         let written = serde_json::to_vec_pretty(record)
@@ -59,19 +59,19 @@ impl Records {
         written.or_else(|error| refuse(format!("{} cannot be written ({error}); check its permissions", path.display())))
     }
 
-    /// Forgets a job that was not opened after all.
+    /// Removes the record of a job that was not opened after all.
     pub fn forget(&self, job: &Address) {
-        // A record too many is harmless.
+        // A leftover record is harmless.
         let _ = fs::remove_file(self.path(job));
     }
 
-    /// What is remembered of a job.
+    /// The record of a job.
     pub fn load(&self, job: &Address) -> Result<JobRecord> {
         let path = self.path(job);
         let read = fs::read(&path).and_then(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::other));
         read.or_else(|error| {
             refuse(format!(
-                "this machine does not know how to read the output of job {job} ({}: {error}); fetch it where it was submitted",
+                "this machine has no record of job {job} ({}: {error}); fetch it on the machine that submitted it",
                 path.display()
             ))
         })
@@ -106,7 +106,7 @@ mod tests {
             };
             records.save(&job, &record).unwrap();
             assert_eq!(records.load(&job).unwrap(), record);
-            // A crash in the middle leaves the older one whole: it isn't written over.
+            // A crash halfway leaves the older file whole: it is replaced, not overwritten.
             if let Some(older) = &mut older {
                 let mut text = String::new();
                 older.read_to_string(&mut text).unwrap();

@@ -1,4 +1,4 @@
-//! Sending: first the simulated effect, then a yes, then the transaction.
+//! Sending transactions: simulate and show the effect, ask for confirmation, send.
 
 use crate::{
     amount::SOL,
@@ -19,7 +19,7 @@ use std::{
     io::{BufRead, IsTerminal, Write},
 };
 
-/// A transaction that did what it says.
+/// A confirmed transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sent {
     /// Signature, by which explorers find it.
@@ -51,7 +51,7 @@ impl fmt::Display for Sent {
 }
 
 impl Context {
-    /// Sends a transaction that the wallet pays for, once its effect is agreed to. `what` says it as a question would.
+    /// Sends a transaction that the wallet pays for, once its effect is confirmed. `what` follows "About to" in the question.
     pub async fn send(
         &self,
         what: &str,
@@ -63,7 +63,7 @@ impl Context {
         self.send_from("wallet", what, instructions, wallet, others, watched).await
     }
 
-    /// The same, paid for by a key that is called something else.
+    /// Like [`Self::send`], for a payer that is shown as `who`.
     pub async fn send_from(
         &self,
         who: &str,
@@ -77,8 +77,8 @@ impl Context {
         self.send_agreed(instructions, wallet, others).await
     }
 
-    /// Asks for a yes to the effect of a transaction. Between it and [`Self::send_agreed`] is the place for what must precede the
-    /// transaction and not the yes.
+    /// Asks for confirmation of a transaction's effect. What must happen after the confirmation and before the transaction goes between
+    /// this and [`Self::send_agreed`].
     pub async fn agree(&self, who: &str, what: &str, instructions: &[Instruction], wallet: &Keypair, watched: &[Watched]) -> Result<()> {
         let payer = wallet.pubkey();
         if self.chain.account(&payer).await?.is_none() {
@@ -97,7 +97,7 @@ impl Context {
         confirm(what, &Effect::new(&all, &preview))
     }
 
-    /// Sends a transaction that was agreed to.
+    /// Sends a transaction that was confirmed.
     pub async fn send_agreed(&self, instructions: &[Instruction], wallet: &Keypair, others: &[&Keypair]) -> Result<Sent> {
         let mut signers: Vec<&dyn Signer> = vec![wallet];
         signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
@@ -106,8 +106,7 @@ impl Context {
 }
 
 impl Context {
-    /// Sends transactions one after the other that the wallet pays for, once `effect` is agreed to; returns what the last one cost, with
-    /// the fees of all.
+    /// Sends several transactions in order, paid for by the wallet, once `effect` is confirmed; returns the last one, with the fees of all.
     pub async fn send_all(
         &self,
         what: &str,
@@ -119,7 +118,7 @@ impl Context {
         self.send_all_agreed(what, transactions, wallet).await
     }
 
-    /// Asks for a yes to several transactions, as [`Self::agree`] does for one.
+    /// Asks for confirmation of several transactions, as [`Self::agree`] does of one.
     pub async fn agree_all(
         &self,
         what: &str,
@@ -136,8 +135,8 @@ impl Context {
         }
     }
 
-    /// What so many transactions would cost that `payer` signs alone, in words: as much each as the first, which is simulated. What follows
-    /// builds on it and cannot be.
+    /// An estimate, in words, of the fees of several transactions that `payer` alone signs. Only the first is simulated, since the others
+    /// build on it; each counts as much.
     pub async fn fees(&self, payer: &Address, first: &[Instruction], transactions: usize) -> Result<String> {
         let preview = self.chain.preview(payer, first, &[], &self.options).await?;
         let lamports = preview.fee.saturating_mul(transactions as u64);
@@ -148,7 +147,7 @@ impl Context {
         ))
     }
 
-    /// Sends transactions that were agreed to.
+    /// Sends transactions that were confirmed.
     pub async fn send_all_agreed(&self, what: &str, transactions: &[Vec<Instruction>], wallet: &Keypair) -> Result<Sent> {
         let progress = Progress::steps(self, transactions.len() as u64);
         progress.wait(what.to_owned());
@@ -164,17 +163,17 @@ impl Context {
     }
 }
 
-/// Fails when nobody can be asked.
+/// Fails when there is no terminal to ask on.
 fn check_terminal(what: &str) -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "nothing was sent, because there is no terminal to ask whether to {what}; pass --yes to send without asking"
+        "nothing was sent: there is no terminal to ask whether to {what}; pass --yes to send without asking"
     )))
 }
 
-/// Shows what would happen and asks for a yes.
+/// Shows what would happen and asks for confirmation.
 pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
     check_terminal(what)?;
     let (input, mut screen) = (std::io::stdin(), std::io::stderr());
@@ -184,12 +183,12 @@ pub fn confirm(what: &str, effect: &dyn fmt::Display) -> Result<()> {
         .and_then(|()| input.lock().read_line(&mut answer).map(drop))
         .or_else(|error| {
             refuse(format!(
-                "nothing was sent, because the terminal cannot be asked ({error}); pass --yes"
+                "nothing was sent: the terminal cannot be read ({error}); pass --yes to send without asking"
             ))
         })?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => refuse("nothing was sent, as you wished"),
+        _ => refuse("cancelled; nothing was sent"),
     }
 }
 
@@ -202,7 +201,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn fees_asked_about_are_those_of_a_busy_chain() {
+    async fn estimated_fees_include_the_priority_fee() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet) = testing::context(&fake, folder.path());
         fake.set_simulation(Simulation {
@@ -212,7 +211,7 @@ mod tests {
         let first = Instruction::new_with_bytes(jobs::ID, &[], Vec::new());
         let fees = async || context.fees(&wallet.pubkey(), std::slice::from_ref(&first), 3).await.unwrap();
         assert_eq!(fees().await, "fees of about 0.000015 SOL for 3 transactions");
-        // Half a lamport for each unit that is asked for: a fifth more than the first uses, and a thousand.
+        // Half a lamport for each unit requested: a fifth more than the first uses, plus a thousand.
         fake.set_recent_fees(&[500_000]);
         assert_eq!(fees().await, "fees of about 0.0001965 SOL for 3 transactions");
     }

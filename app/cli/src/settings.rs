@@ -8,13 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where `ionet-localnet` leaves its record, seen from the folder it was started in.
+/// Path of `ionet-localnet`'s record, relative to the folder it was started in.
 const LOCALNET: &str = ".ionet/localnet/localnet.json";
 
 /// Where a blob server listens by default.
 const DEFAULT_BLOBS: &str = "http://127.0.0.1:8901/blobs";
 
-/// What a running local network says about itself.
+/// The record that a running local network keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Localnet {
     rpc: String,
@@ -51,15 +51,15 @@ pub struct Settings {
     pub blobs: String,
     /// How to print.
     pub format: Format,
-    /// Price of a place in a block.
+    /// The priority fee.
     pub priority_fee: PriorityFee,
     /// Send without asking.
     pub yes: bool,
     /// Folder with model packages.
     pub models: PathBuf,
-    /// Folder of what this machine remembers: how to read outputs, and what is on its way.
+    /// Folder of this machine's records: how to read outputs, and which transactions are in flight.
     pub data: PathBuf,
-    /// The local network that `cluster` is, if it is one that runs.
+    /// The running local network that `cluster` points at, if any.
     pub localnet: Option<Localnet>,
 }
 
@@ -67,7 +67,7 @@ impl Settings {
     /// Flags and environment win over the config file, which wins over a local network's record, which wins over defaults.
     pub fn resolve(global: &Global, config: Config, folder: &Path) -> Result<Self> {
         let format = Format::of(&config);
-        // An empty variable is one that is not set.
+        // An empty variable counts as unset.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         let url = given(&global.url).or(config.url).unwrap_or_else(|| "localnet".to_owned());
         let named: Cluster = url.parse()?;

@@ -1,4 +1,4 @@
-//! A job's life as the chain's transactions tell it, for jobs whose account is closed too.
+//! A job's story, read from its transactions, so that it can be told after the job's account is closed.
 
 use crate::{
     amount::{SOL, Unit},
@@ -20,7 +20,7 @@ use serde::Serialize;
 use solana_address::Address;
 use std::time::Duration;
 
-/// How often, and how long apart, a node is asked for what it has not indexed yet, before it is believed not to know it.
+/// How often, and how far apart, to ask a node for what it may not have indexed yet.
 const TRIES: (u32, Duration) = (60, Duration::from_millis(if cfg!(test) { 1 } else { 500 }));
 
 /// One step of a job's life.
@@ -80,44 +80,44 @@ pub enum Step {
         op: u32,
         /// Element, chunk or node that is wrong; for silence, the page or chunk that was asked for.
         element: u32,
-        /// Free again in the consumer's escrow.
+        /// Returned to the consumer's escrow.
         refund: u64,
         /// $IO paid to the consumer on top.
         compensation: u64,
-        /// $IO that go to the challenger.
+        /// $IO for the challenger.
         reward: u64,
         /// $IO burned.
         burned: u64,
     },
-    /// It was wrong by permit: the worker keeps what would have been burned, and the challenger wins a jackpot.
+    /// It was wrong under a permit: the worker keeps what would have been burned, and the challenger wins a jackpot.
     Permitted {
-        /// $IO that are the worker's stake again.
+        /// $IO returned to the worker's stake.
         returned: u64,
-        /// $IO that go to the challenger on top of its reward.
+        /// $IO for the challenger on top of its reward.
         jackpot: u64,
     },
     /// The challenger who proved it wrong was paid, and it ended.
     Awarded {
-        /// Who.
+        /// The challenger.
         challenger: String,
         /// $IO paid.
         reward: u64,
     },
     /// It ended without being paid.
     Refunded {
-        /// Why.
+        /// The reason.
         reason: &'static str,
-        /// Free again in the consumer's escrow.
+        /// Returned to the consumer's escrow.
         refund: u64,
         /// What it cost the worker.
         penalty: u64,
     },
-    /// The transaction may have done more: its log was cut, as long logs are.
+    /// The transaction may have done more: its log was truncated, as long logs are.
     Untold,
 }
 
 impl Step {
-    /// The step a record of the jobs program tells about `job`, if it does.
+    /// The step that an event of the jobs program records about `job`, if it does.
     fn read(record: &[u8], job: &Address) -> Option<Self> {
         if let Some(event) = decode_event::<JobOpened>(record) {
             let (escrow, units, max_price) = (event.escrow.to_string(), event.terms.units, event.terms.max_price);
@@ -210,22 +210,26 @@ impl Step {
             } => {
                 let wrong = match *fault {
                     "element" => format!("element {element} of op {op} in unit {tile} is wrong"),
-                    "output" => format!("unit {tile} was delivered otherwise than it was computed"),
-                    "silence" => "its worker did not show on the chain what it was asked for".to_owned(),
-                    _ => format!("in op {op} of unit {tile} the commitment is not built as the protocol says"),
+                    "output" => format!("the output delivered for unit {tile} is not the one computed"),
+                    "silence" => "the worker did not show what was demanded on the chain".to_owned(),
+                    _ => format!("the commitment to op {op} of unit {tile} is malformed"),
                 };
                 let refund = unit.show(*refund);
-                format!("convicted by {challenger}: {wrong}; {refund} are free again and the worker's bond is gone")
+                format!("convicted by {challenger}: {wrong}; {refund} returned to the escrow, the worker's bond slashed")
             }
             Self::Permitted { .. } => {
-                "the error was made on purpose, under a permit, for somebody to find: its challenger wins a jackpot".to_owned()
+                "the error was deliberate, made under a permit for somebody to find: the challenger wins a jackpot".to_owned()
             }
             Self::Awarded { challenger, .. } => format!("ended: {challenger} was paid for proving it wrong"),
             Self::Refunded { reason, refund, penalty } => {
                 let penalty = if *penalty > 0 { ", and the worker pays a penalty" } else { "" };
-                format!("{}: {} are free again{penalty}", reason.replace('_', " "), unit.show(*refund))
+                format!(
+                    "{}: {} returned to the escrow{penalty}",
+                    reason.replace('_', " "),
+                    unit.show(*refund)
+                )
             }
-            Self::Untold => "not told: the log of this transaction was cut, it may have done more".to_owned(),
+            Self::Untold => "unknown: the log of this transaction was truncated, so it may have done more".to_owned(),
         }
     }
 }
@@ -246,16 +250,16 @@ pub struct Chapter {
     pub compute_units: u64,
 }
 
-/// A job's life so far, oldest step first.
+/// A job's steps so far, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Story(pub Vec<Chapter>);
 
 impl Story {
-    /// The story of `job` as far as the node remembers.
+    /// The story of `job`, as far back as the node's history goes.
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
         let network = &**context.chain.network();
-        // Newest first, back to the job's opening: anybody can name it in useless transactions.
+        // Newest first, back to the job's opening, and no further: anybody can name the address in useless transactions.
         let mut chapters: Vec<Chapter> = Vec::new();
         let mut past = past_landed(network, job);
         while let Some((signature, landed)) = past.try_next().await? {
@@ -279,17 +283,17 @@ impl Story {
         Ok(Self(chapters))
     }
 
-    /// Whether a transaction may have done more than its log tells.
+    /// Whether a transaction may have done more than its log shows.
     fn is_untold(&self) -> bool {
         self.0.iter().any(|chapter| chapter.step == Step::Untold)
     }
 
-    /// Why it is not known how the job ended.
+    /// The error for a job whose ending is unknown.
     pub fn unknown(&self, context: &Context, job: &Address) -> Error {
         match self.is_untold() {
             true => Error::Refused(format!(
-                "how job {job} ended is not told, because the log of a transaction was cut; `ionet job show {job}` lists them, and \
-                 `ionet escrow show` says what is free"
+                "it is unknown how job {job} ended, because the log of a transaction was truncated; `ionet job show {job}` lists its \
+                 transactions, and `ionet escrow show` shows what is free"
             )),
             false => context.unknown_job(job),
         }
@@ -303,7 +307,7 @@ impl Story {
             .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. } | Step::Awarded { .. }))
     }
 
-    /// Each step with its transaction.
+    /// The steps in words, each with its transaction.
     pub fn tell(&self, unit: Unit) -> String {
         let mut lines = String::new();
         for Chapter {
@@ -321,11 +325,11 @@ impl Story {
     }
 }
 
-/// What is known of a job.
+/// The state of a job that is followed.
 pub enum State {
-    /// It goes on.
+    /// It is in progress.
     Live(Box<Job>),
-    /// The node does not answer, which is why; it is asked again until it does.
+    /// The node does not answer, for this reason; it is asked again until it does.
     Silent(String),
     /// Its account is closed.
     Ended(Story),
@@ -336,9 +340,9 @@ pub struct Follower<'a> {
     context: &'a Context,
     job: Address,
     watch: AccountWatch,
-    /// Whether its account was not there when it was last seen.
+    /// Whether the account was missing when it was last read.
     is_gone: bool,
-    /// Whether the caller knows that the node does not tell what became of it.
+    /// Whether the caller knows that the node does not answer.
     is_told: bool,
 }
 
@@ -354,7 +358,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The states one after the other. To stop waiting for one and to go on later loses none.
+    /// The states, as a stream. Cancelling a wait loses none.
     pub fn states(self) -> impl Stream<Item = Result<State>> {
         stream::unfold(self, |mut follower| async move {
             let state = follower.next().await;
@@ -362,7 +366,7 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// The next state not returned before, or the same after a silence; fails when the chain does not know the job.
+    /// The next new state, or the same one after a silence; fails when the chain has no trace of the job.
     pub async fn next(&mut self) -> Result<State> {
         loop {
             if self.is_gone {
@@ -381,7 +385,7 @@ impl<'a> Follower<'a> {
                 continue;
             }
             match self.watch.news().await {
-                // Only at the program's own end.
+                // Happens only when the process ends.
                 None => std::future::pending::<()>().await,
                 Some(News::Outage(reason)) => return Ok(State::Silent(reason)),
                 Some(News::State(Snapshot { account, .. })) => match chain::decode_if_any(&self.job, account.as_ref())? {
@@ -392,9 +396,9 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The story of a job without an account; `None` when it has one after all.
+    /// The story of a job without an account; `None` if it has one after all.
     async fn ended(&self) -> Result<Option<Story>> {
-        // Right after opening a node may not show the account yet, and right after the end not the transaction.
+        // Right after the opening a node may not serve the account yet, and right after the end not the transaction.
         let (tries, pause) = TRIES;
         let mut story = Story::default();
         for _ in 0..tries {
@@ -423,7 +427,7 @@ pub fn status(job: &Job) -> &'static str {
     }
 }
 
-/// Name of how a result is wrong, by the code of its [`Fault`].
+/// Name of a [`Fault`], by its code.
 pub fn fault(code: u8) -> &'static str {
     match Fault::from_code(code) {
         Some(Fault::Element) => "element",
@@ -450,7 +454,7 @@ mod tests {
     use solana_keypair::Keypair;
     use std::sync::Arc;
 
-    /// A job that goes on at an address, on a node that can be asked for it.
+    /// A job in progress, on an in-memory node.
     fn followed() -> (tempfile::TempDir, Arc<Fake>, Context, Address) {
         let (folder, fake, address) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()), Address::new_unique());
         fake.set_account(address, testing::account(&Job::zeroed()));
@@ -470,7 +474,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_node_is_told_and_waited_for() {
+    async fn a_silent_node_is_reported_and_waited_for() {
         let (_folder, fake, context, address) = followed();
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
@@ -482,7 +486,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_is_silent_at_the_end_is_told_and_waited_for() {
+    async fn a_node_that_is_silent_at_the_end_is_reported_and_waited_for() {
         let (_folder, fake, context, address) = followed();
         let refunded = JobRefunded {
             job: address,
@@ -493,7 +497,7 @@ mod tests {
         send(&fake, &context, &address, testing::said(&refunded)).await;
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
-        // Where it was anybody can send lamports.
+        // Anybody can send lamports to its old address.
         fake.set_account(address, gift());
         fake.set_unreachable(true);
         assert!(matches!(follower.next().await, Ok(State::Silent(reason)) if reason.contains("switched off")));
@@ -505,7 +509,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_tells_no_history_ends_the_wait() {
+    async fn a_node_without_history_ends_the_wait() {
         let (_folder, fake, context, address) = followed();
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
@@ -515,20 +519,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chain_that_does_not_know_the_job_ends_the_wait() {
+    async fn a_job_without_a_trace_ends_the_wait() {
         let (_folder, fake, context, address) = followed();
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
         fake.set_account(address, Account::default());
         let Err(error) = follower.next().await else {
-            panic!("a job without a trace goes on or has ended")
+            panic!("a job without a trace was reported")
         };
         assert_eq!(error.code(), code::REFUSED, "{error}");
-        assert!(error.to_string().contains(&format!("knows no job {address}")), "{error}");
+        assert!(error.to_string().contains(&format!("no trace of job {address}")), "{error}");
     }
 
     #[tokio::test]
-    async fn a_log_that_was_cut_is_told_and_is_no_end() {
+    async fn a_truncated_log_is_reported_and_ends_nothing() {
         let (_folder, fake, context, address) = followed();
         let cut = [format!("Program {} invoke [1]", jobs::ID), "Log truncated".to_owned()];
         send(&fake, &context, &address, cut).await;
@@ -538,8 +542,9 @@ mod tests {
         let Err(error) = Follower::new(&context, address).next().await else {
             panic!("nobody knows how it ended")
         };
-        assert!(error.to_string().contains("is not told, because the log"), "{error}");
+        assert!(error.to_string().contains("it is unknown how job"), "{error}");
     }
+
     #[test]
     fn a_conviction_says_what_was_wrong() {
         let job = Address::new_unique();

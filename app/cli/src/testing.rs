@@ -1,4 +1,4 @@
-//! What unit tests share: a context over a node in memory, and what lies there.
+//! Fixtures of unit tests: a context over an in-memory node, and accounts on it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use crate::{
@@ -20,7 +20,7 @@ use solana_signer::Signer;
 use std::{path::Path, sync::Arc};
 use tokio::sync::Notify;
 
-/// A context of somebody whose wallet lies in `folder`, who is answered in JSON and asked nothing.
+/// A context whose wallet is a file in `folder`, with JSON output and no questions.
 pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
     let path = folder.join("wallet.json");
     let wallet = Keypair::new();
@@ -43,7 +43,7 @@ pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
     (context, wallet)
 }
 
-/// A program that is deployed.
+/// A deployed program.
 pub fn program() -> Account {
     Account {
         lamports: 1,
@@ -52,7 +52,7 @@ pub fn program() -> Account {
     }
 }
 
-/// A mint of the token program's.
+/// A mint of the token program.
 pub fn mint(decimals: u8) -> Account {
     let mut data = vec![0; 82];
     data[44] = decimals;
@@ -64,7 +64,7 @@ pub fn mint(decimals: u8) -> Account {
     }
 }
 
-/// A market that is set up and counts in `mint`, on a chain whose clock stands at 0.
+/// A market whose token is `mint`, on a chain whose clock is at 0.
 pub fn set_up_market(fake: &Fake, mint: &Address) {
     for id in [staking::ID, jobs::ID] {
         fake.set_account(id, program());
@@ -78,7 +78,7 @@ pub fn set_up_market(fake: &Fake, mint: &Address) {
     fake.set_clock();
 }
 
-/// A [`context`] on a market that is set up, in whose wallet there are SOL and `amount` of what it counts in, and that mint.
+/// A [`context`] on such a market, its wallet with SOL and `amount` of the token, and the mint.
 pub fn on_market(fake: &Arc<Fake>, folder: &Path, amount: u64) -> (Context, Keypair, Address) {
     let (context, wallet) = context(fake, folder);
     let mint = Address::new_unique();
@@ -87,7 +87,7 @@ pub fn on_market(fake: &Arc<Fake>, folder: &Path, amount: u64) -> (Context, Keyp
     (context, wallet, mint)
 }
 
-/// What the market counts in, with a wallet that has SOL and `amount` of it; whatever is sent from now on lands.
+/// The mint, and a wallet with SOL and `amount` of the token; every transaction sent from now on lands.
 pub fn set_up_wallet(fake: &Fake, wallet: &Address, mint: &Address, amount: u64) {
     let account = |owner, data| Account {
         lamports: 1,
@@ -115,7 +115,7 @@ pub fn landed(logs: &[String]) -> Landed {
     }
 }
 
-/// What comes of `sending` a transaction when blocks pass without it, until it can be in none any more.
+/// The result of `sending` a transaction that expires before it lands.
 pub async fn expired<T>(fake: &Fake, sending: impl Future<Output = T>) -> T {
     let sent = Arc::new(Notify::new());
     let told = sent.clone();
@@ -130,19 +130,19 @@ pub async fn expired<T>(fake: &Fake, sending: impl Future<Output = T>) -> T {
     tokio::join!(sending, pass).0
 }
 
-/// What a transaction logs in which the jobs program says this.
+/// The log of a transaction in which the jobs program emits this event.
 pub fn said(event: &impl Event) -> [String; 2] {
     let data = BASE64_STANDARD.encode(event.data());
     [format!("Program {} invoke [1]", jobs::ID), format!("Program data: {data}")]
 }
 
-/// A command as it is typed.
+/// A command, parsed from what is typed.
 pub fn typed<T: Subcommand>(words: &[&str]) -> T {
     let line = T::augment_subcommands(clap::Command::new("ionet").no_binary_name(true));
     T::from_arg_matches(&line.try_get_matches_from(words).unwrap()).unwrap()
 }
 
-/// What an answer is to programs.
+/// The JSON form of an answer.
 pub fn json(answer: &Answer) -> serde_json::Value {
     serde_json::from_str(&answer.show(Format::Json)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a week of rewards brings, by the hours of the last seven days.
+//! An estimate of a week's rewards, from the hours of the last seven days.
 
 use crate::{context::Context, error::Result};
 use protocol::{emission::BLOCK_SECONDS, score, units::Amount};
@@ -7,10 +7,10 @@ use staking::{Device, GpuModel, RewardBlock};
 /// Seconds of a week.
 const WEEK: i64 = 7 * 86_400;
 
-/// Settled hours of the last seven days, which the chain keeps for that long.
+/// The settled hours of the last seven days; the chain keeps them that long.
 pub struct Week(Vec<RewardBlock>);
 
-/// GPUs as a score counts them.
+/// What the score of a device depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Rated {
     /// 0 enterprise, 1 community.
@@ -21,12 +21,12 @@ pub struct Rated {
     pub quantity: u8,
     /// Connectivity, 1 to 4.
     pub tier: u8,
-    /// Hours after this hold this one in their sums of scores already, unix seconds; a newcomer's are none.
+    /// Sums of scores of hours after this moment include this device already, unix seconds; `i64::MAX` for a newcomer.
     pub counted_after: i64,
 }
 
 impl Rated {
-    /// A device that is there.
+    /// A registered device.
     pub fn of(device: &Device, gpu: &GpuModel, min_uptime: u32) -> Self {
         let start = i64::from(device.streak_hour.get()).saturating_mul(BLOCK_SECONDS);
         Self {
@@ -49,7 +49,7 @@ impl Rated {
 }
 
 impl Week {
-    /// The week up to now.
+    /// Loads the week before `now`.
     pub async fn load(context: &Context, now: i64) -> Result<Self> {
         let blocks: Vec<(_, RewardBlock)> = context.chain.find(&[]).await?;
         let since = now.saturating_sub(WEEK);
@@ -59,13 +59,13 @@ impl Week {
         ))
     }
 
-    /// How many hours that is.
+    /// Number of settled hours.
     pub fn hours(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// What GPUs would have got, there in each hour and not hired, put up to a whole week; nothing when no hour is known, and of a multiplier
-    /// of 0.
+    /// What a device would have earned, present in every hour and never hired, scaled to a whole week; 0 when no hour is settled or its
+    /// multiplier is 0.
     pub fn reward(&self, rated: &Rated) -> u64 {
         if rated.multiplier_x100 == 0 {
             return 0;

@@ -29,14 +29,14 @@ fn place(dir: &Path) -> Place {
     }
 }
 
-/// Shown where a test fails.
+/// Prints steps, which are shown if a test fails.
 fn say(line: &str) {
     println!("{line}");
 }
 
-/// Not beside the unit tests: what is started holds, for a moment, the locks that are taken there.
+/// Not a unit test: for a moment, a child process also holds the file locks that those take.
 #[test]
-fn what_a_process_ended_with_is_told() {
+fn the_error_of_a_process_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let says = ["-c", "echo '{ \"error\": \"no port\" }' >&2"];
     let mut service = Tools::new(Path::new("/bin"), dir.path()).start("sh", &says).unwrap();
@@ -69,8 +69,7 @@ async fn the_demo_pays_to_the_base_unit() {
 }
 
 /// Kills the worker with SIGKILL as soon as it logs a step and starts it again, while the consumer waits and a third party settles: each
-/// job must be delivered and paid once. (The finer steps between sending and hearing of it are killed one by one in the worker's own
-/// tests.)
+/// job must be delivered and paid once. (The worker's own tests kill it between sending a transaction and its confirmation.)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     const STEPS: [&str; 5] = ["claimed", "computed", "stored", "committed", "revealed"];
@@ -109,7 +108,7 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
         assert!(output.exists());
     }
 
-    // Every job ended once: as many settlements as jobs, no more claims, commitments or reveals than that, nothing left locked.
+    // Every job ended once: as many claims, commitments, reveals and settlements as jobs, and nothing left locked.
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for transaction in books::transactions(&market.rpc).await.unwrap() {
         for name in transaction.instructions {
@@ -121,13 +120,12 @@ async fn a_killed_worker_neither_loses_a_job_nor_is_paid_twice() {
     }
     assert_eq!(counts.get("timeout_job"), None);
     assert_eq!(market.balances().await.unwrap().places["consumer's escrow: locked"], 0);
-    // An indexer that hears of it all afterwards, by events alone, comes to the same books as the accounts.
+    // An indexer that reads it all afterwards, from events alone, arrives at the same books as the accounts.
     let said = market.check_history().unwrap();
     assert!(said.contains("the books match the accounts"), "{said}");
 }
 
-/// The whole of `cargo xtask demo dispute`, with its books: the bond goes thirty to the challenger, twenty to the consumer, fifty to the
-/// fire.
+/// All of `cargo xtask demo dispute`, with its books: 30 % of the bond goes to the challenger, 20 % to the consumer, 50 % is burned.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
     let dir = tempfile::tempdir().unwrap();
@@ -159,7 +157,7 @@ async fn a_lie_is_convicted_to_the_base_unit_and_the_truth_never() {
     );
 }
 
-/// The whole of `cargo xtask demo dispute --silent`, with its books: silence costs what a proved lie costs.
+/// All of `cargo xtask demo dispute --silent`, with its books: silence costs what a proved lie costs.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_costs_the_bond_to_the_base_unit() {
     let dir = tempfile::tempdir().unwrap();
@@ -172,7 +170,7 @@ async fn silence_costs_the_bond_to_the_base_unit() {
     assert_eq!(u128::from(report.before.supply - report.after.supply), (bond / 2).unsigned_abs());
 }
 
-/// What stakers decide is done, to the letter and no earlier, by files that a person writes and commands that a person types.
+/// What stakers decide is executed exactly, and no earlier, with files and commands that a person would write.
 #[tokio::test(flavor = "multi_thread")]
 async fn stakers_govern() {
     let dir = tempfile::tempdir().unwrap();
@@ -201,7 +199,7 @@ async fn stakers_govern() {
     assert!(vote.0 >= 2 && vote.1 <= 8_000, "{vote:?}");
 }
 
-/// The whole of `cargo xtask demo staking`, for one day, in a folder that is named behind the scenario; another's folder is left as it is.
+/// `cargo xtask demo staking` for one day, with `--dir` after the scenario; a folder with other files is left alone.
 #[test]
 fn the_demo_of_staking_reports_where_it_is_told_to() {
     let dir = tempfile::tempdir().unwrap();
@@ -225,13 +223,13 @@ fn the_demo_of_staking_reports_where_it_is_told_to() {
     assert_eq!(std::fs::read(&thesis).unwrap(), b"years of work");
 }
 
-/// What comes of a command as somebody types it.
+/// Runs a command as it is typed.
 fn typed(market: &Market, who: &str, command: &str) -> anyhow::Result<Value> {
     let arguments: Vec<&str> = command.split(' ').collect();
     market.ionet(who, &arguments)
 }
 
-/// A command is refused in one sentence, with these words in it.
+/// Checks that a command is refused in one sentence that has these words.
 fn refused(market: &Market, who: &str, command: &str, words: &str) {
     let said = typed(market, who, command).map(drop).unwrap_err().to_string();
     assert!(
@@ -240,7 +238,7 @@ fn refused(market: &Market, who: &str, command: &str, words: &str) {
     );
 }
 
-/// What suppliers and co-stakers get wrong is answered by one sentence that says why, and moves nothing.
+/// Mistakes of suppliers and co-stakers are refused in one sentence that says why, and move nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
@@ -302,12 +300,12 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     let left = market.ionet("consumer", &["costake", "exit", position]).unwrap();
     let exit = left["exit"].as_str().unwrap();
     let early = market.ionet("consumer", &["costake", "withdraw", exit]).unwrap_err().to_string();
-    assert!(early.contains("back in 2"), "{early}");
+    assert!(early.contains("can be withdrawn in 2"), "{early}");
     let twice = market.ionet("consumer", &["costake", "exit", position]).unwrap_err().to_string();
     assert!(twice.contains("no account"), "{twice}");
 }
 
-/// docs/AUTHORITIES.md says what the chain says, keys of this very market aside.
+/// docs/AUTHORITIES.md shows what the chain says, except for keys of this market.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_authorities_are_as_documented() {
     let dir = tempfile::tempdir().unwrap();
@@ -322,7 +320,7 @@ async fn the_authorities_are_as_documented() {
     let document = std::fs::read_to_string(place.root.join("docs/AUTHORITIES.md")).unwrap();
     assert!(document.contains(said.trim_end()), "docs/AUTHORITIES.md should say:\n{said}");
 
-    // A file that is for another chain would bind this one to it for ever.
+    // A file for another chain would bind this one to it irrevocably.
     let genesis = market.rpc.get_genesis_hash().await.unwrap().to_string();
     let mint = market.told("mint").unwrap();
     let authority = market.key("authority").unwrap();
@@ -344,7 +342,7 @@ async fn the_authorities_are_as_documented() {
     );
 }
 
-/// What comes of `ionet` when somebody at a terminal answers its question: the exit code, and what is on the screen then.
+/// Runs `ionet` on a terminal and answers its question; returns the exit code and what is on the screen.
 fn answered(market: &Market, who: &str, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
     let screen = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     rustix::pty::grantpt(&screen).unwrap();
@@ -360,14 +358,14 @@ fn answered(market: &Market, who: &str, arguments: &[&str], answer: &str) -> (Op
         .stdout(terminal.try_clone().unwrap())
         .stderr(terminal);
     let mut child = command.spawn().unwrap();
-    // With the last that holds the terminal, here the child, the screen ends, on Linux by an error.
+    // The screen ends when the child, the last holder of the terminal, has ended; on Linux with an error.
     drop(command);
     let mut shown = Vec::new();
     let _ = screen.read_to_end(&mut shown);
     (child.wait().unwrap().code(), String::from_utf8(shown).unwrap())
 }
 
-/// `ionet verify`: says where a result is wrong, shows it, and convicts when told to; says of the right one that it is right.
+/// `ionet verify` says where a result is wrong, shows it, and convicts if told to; it also recognizes a right one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_verifies_and_convicts() {
     let dir = tempfile::tempdir().unwrap();
@@ -384,7 +382,7 @@ async fn a_person_verifies_and_convicts() {
         market.ionet("cranker", &arguments)
     };
 
-    // Before a yes nothing is done, nor is a photo or a text stored anywhere.
+    // Before the confirmation nothing is sent, and no photo or text is stored.
     let store = dir.path().join("asked");
     let submit = [
         &["--blobs", store.to_str().unwrap(), "--output", "json", "job", "submit", "upscale"],
@@ -392,7 +390,7 @@ async fn a_person_verifies_and_convicts() {
     ];
     let (code, screen) = answered(&market, "consumer", &submit.concat(), "n\n");
     assert!(
-        screen.contains("escrow, locked") && screen.contains("nothing was sent, as you wished"),
+        screen.contains("escrow, locked") && screen.contains("cancelled; nothing was sent"),
         "{screen}"
     );
     assert_eq!((code, store.exists()), (Some(1), false), "{screen}");
@@ -404,22 +402,19 @@ async fn a_person_verifies_and_convicts() {
     std::fs::write(dir.path().join("proposal.toml"), proposal).unwrap();
     let create = ["--blobs", store.to_str().unwrap(), "gov", "create", "proposal.toml"];
     let (code, asked) = answered(&market, "supplier", &create, "n\n");
-    assert!(asked.contains("nothing was sent, as you wished"), "{asked}");
+    assert!(asked.contains("cancelled; nothing was sent"), "{asked}");
     assert_eq!((code, std::fs::read_dir(&store).unwrap().count()), (Some(1), 1), "{asked}");
-    // What goes on is shown to whoever sits there, whatever the answer is for.
+    // Progress is shown on a terminal even with JSON output.
     let create = [&["--output", "json"], &create[..]].concat();
     let (code, told) = answered(&market, "supplier", &create, "y\n");
-    assert!(
-        code == Some(0) && told.contains("the same command goes on with the proposal"),
-        "{told}"
-    );
+    assert!(code == Some(0) && told.contains("run the same command again to resume"), "{told}");
     let submitted: Value = serde_json::from_str(&screen[screen.find('{').unwrap()..]).unwrap();
     let waiting = submitted["job"].as_str().unwrap().to_owned();
     let refusal = verify(&waiting, &[]).unwrap_err().to_string();
     assert!(refusal.contains("is not public"), "{refusal}");
     market.ionet("consumer", &["job", "cancel", &waiting]).unwrap();
     let refusal = verify(&waiting, &[]).unwrap_err().to_string();
-    assert!(refusal.contains("has ended or never was"), "{refusal}");
+    assert!(refusal.contains("has ended or never existed"), "{refusal}");
 
     let liar = market.faulty_worker("2:8:4000:7").unwrap();
     let lie = market.order(&photo).unwrap().to_string();
@@ -449,7 +444,7 @@ async fn a_person_verifies_and_convicts() {
         .to_string();
     assert!(refusal.contains("exists already"), "{refusal}");
 
-    // Who keeps its outputs back is convicted all the same, and only the pictures are missing.
+    // A worker that withholds its outputs is convicted nevertheless; only the pictures are missing.
     let shown = market.ionet("consumer", &["job", "show", &lie]).unwrap();
     let steps = shown.pointer("/story").and_then(Value::as_array).unwrap();
     let outputs = steps.iter().find_map(|step| step.get("outputs")?.as_str()).unwrap();
@@ -484,7 +479,7 @@ async fn a_person_verifies_and_convicts() {
     assert_eq!((sheet.width(), differs), (3 * side + 16, false), "right pictures are shown too");
 }
 
-/// A slash by people, as they type it: of the whole stake of a device whose bond a job holds, so that a part of it comes later.
+/// A slash by two people, typed as commands: of the whole stake of a device with a bond in a job, so that a part is collected later.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_slash_a_device() {
     let dir = tempfile::tempdir().unwrap();
@@ -528,7 +523,7 @@ async fn two_people_slash_a_device() {
     refused("supplier", &on("overturn"), "only the market's authority");
     refused("cranker", &on("finish"), "finish it then");
 
-    // What is due is collected once the bond is free.
+    // What is due is collected once the bond is released.
     refused("cranker", &on("collect"), "lies in bonds of jobs");
     market.skip(std::time::Duration::from_secs(3_600)).await.unwrap();
     run("cranker", &format!("job settle {job}")).unwrap();

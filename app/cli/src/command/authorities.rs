@@ -1,4 +1,4 @@
-//! Who holds which authority, as the chain says.
+//! `ionet config authorities`: who holds which authority, read from the chain.
 
 use super::gov::PROGRAMS;
 use crate::{
@@ -18,9 +18,9 @@ use std::fmt;
 struct Held {
     of: String,
     authority: &'static str,
-    /// Nobody, or an address.
+    /// An address; `None` for nobody.
     holder: Option<String>,
-    /// Unix seconds, where a term ends.
+    /// End of the term in unix seconds, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<i64>,
 }

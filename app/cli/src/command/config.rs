@@ -1,4 +1,4 @@
-//! `ionet config`: defaults in a file.
+//! `ionet config`: shows and changes the config file.
 
 use super::authorities;
 use crate::{
@@ -13,14 +13,14 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the settings in the file
+    /// Show the settings in the config file
     Get {
         /// Name of the setting [default: all of them]
         key: Option<Key>,
     },
-    /// Show the holders of the market's authorities, as the chain says
+    /// Show who holds the market's authorities on the chain
     Authorities,
-    /// Change a setting in the file
+    /// Change a setting in the config file
     Set {
         /// Name of the setting
         key: Key,
@@ -33,7 +33,7 @@ pub enum Command {
 #[serde(transparent)]
 struct Shown {
     config: Config,
-    /// The one asked for.
+    /// The setting asked for, if only one was.
     #[serde(skip)]
     only: Option<Key>,
 }
@@ -55,7 +55,7 @@ impl fmt::Display for Shown {
 }
 
 impl Command {
-    /// `context` is asked for only by what the chain knows.
+    /// `context` is built only by the subcommand that asks the chain.
     pub async fn run(self, context: impl FnOnce() -> Result<Context>) -> Result<Answer> {
         let path = default_path();
         let mut config = Config::load(&path)?;

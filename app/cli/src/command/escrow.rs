@@ -1,8 +1,8 @@
-//! `ionet escrow`: money set aside for jobs.
+//! `ionet escrow`: funds set aside to pay for jobs.
 
 use crate::{
     amount::{Quantity, Unit},
-    context::{Context, token_amount},
+    context::Context,
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, count, fields},
@@ -18,33 +18,33 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create the wallet's escrow
+    /// Open the wallet's escrow
     Open {
         #[command(flatten)]
         paid_in: PaidIn,
     },
-    /// Put money in, creating the escrow if there is none
+    /// Deposit funds, opening the escrow if there is none
     Deposit {
-        /// How much
+        /// Amount to deposit
         amount: Quantity,
         #[command(flatten)]
         paid_in: PaidIn,
     },
-    /// Take free money out
+    /// Withdraw funds that no job has locked
     Withdraw {
-        /// How much [default: all that is free]
+        /// Amount to withdraw [default: all that is free]
         amount: Option<Quantity>,
         #[command(flatten)]
         paid_in: PaidIn,
     },
-    /// Close an empty escrow and take its rent back
+    /// Close an empty escrow and reclaim its rent
     Close {
         #[command(flatten)]
         paid_in: PaidIn,
     },
     /// Show what an escrow holds
     Show {
-        /// Its owner [default: the wallet]
+        /// Owner of the escrow [default: the wallet]
         owner: Option<Address>,
         #[command(flatten)]
         paid_in: PaidIn,
@@ -141,15 +141,8 @@ impl Command {
             Self::Open { .. } => ("open an escrow".to_owned(), vec![job::open_escrow(&owner, &token.mint)]),
             Self::Deposit { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
-                let (is_open, account) = tokio::try_join!(context.chain.exists(&address), context.chain.account(&tokens))?;
-                let held = account.as_ref().and_then(token_amount).unwrap_or(0);
-                if held < amount {
-                    return refuse(format!(
-                        "wallet {owner} holds {} and cannot deposit {}; get more first or deposit less",
-                        token.unit.show(held),
-                        token.unit.show(amount)
-                    ));
-                }
+                context.check_held(&owner, &token, amount, "deposit").await?;
+                let is_open = context.chain.exists(&address).await?;
                 let open = (!is_open).then(|| job::open_escrow(&owner, &token.mint));
                 let deposit = job::deposit(&owner, &address, &tokens, amount);
                 (
@@ -173,7 +166,8 @@ impl Command {
                 if held != [0; 3] {
                     let [free, locked, fees] = held.map(|amount| token.unit.show(amount));
                     return refuse(format!(
-                        "the escrow has {free} free, {locked} locked for jobs and {fees} of fees owed; withdraw what is free, and wait for the rest"
+                        "the escrow has {free} free, {locked} locked for jobs and {fees} owed in fees; withdraw what is free, and wait until \
+                         jobs have ended and fees are swept"
                     ));
                 }
                 (
@@ -185,7 +179,7 @@ impl Command {
         let [free, locked] = Watched::escrow(&owner, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), free, locked];
         let sent = context.send(&what, &instructions, &wallet, &[], &watched).await?;
-        // It is done, whether or not the node answers once more.
+        // The transaction is confirmed: a node that fails from here on is no error.
         let escrow: Option<Escrow> = context.chain.try_fetch(&address).await.ok().flatten();
         Ok(Answer::new(&Done {
             shown: escrow.map(|escrow| Shown::new(&address, &escrow, token.unit)),
@@ -203,10 +197,10 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn a_deposit_is_told_of_by_a_node_that_answers_no_more() {
+    async fn a_deposit_is_reported_though_the_node_then_fails() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 100_000_000);
-        // Lamports where the escrow is to be are none.
+        // Lamports at the escrow's address do not make an escrow.
         fake.set_account(job::escrow(&wallet.pubkey(), &mint), gift());
         fake.set_mute_once_sent(true);
         let answer = testing::typed::<Command>(&["deposit", "1"]).run(&context).await.unwrap();

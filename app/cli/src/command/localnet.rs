@@ -31,7 +31,7 @@ impl Arguments {
         command.args(self.passed);
         let error = replace(command);
         refuse(format!(
-            "{PROGRAM} cannot be started ({error}); build it with `cargo build -p localnet`, beside this program or on the PATH"
+            "{PROGRAM} cannot be started ({error}); build it with `cargo build -p localnet` next to this program, or put it on the PATH"
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! `ionet migrate`: brings a cluster's configs and tables to what this version expects.
+//! `ionet migrate`: brings a cluster's on-chain configs and tables up to this version.
 
 use crate::{
     context::Context,
@@ -19,17 +19,17 @@ const DAY: i64 = 86_400;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// What the deployment chooses: a TOML file, as migrations/README.md shows one
+    /// TOML file with the choices of the deployment; migrations/README.md shows one
     file: PathBuf,
-    /// Keypair file of the programs' upgrade authority; the wallet pays, and must be another
+    /// Keypair file of the programs' upgrade authority; the wallet, which pays, must be another key
     #[arg(long, value_name = "FILE")]
     authority: PathBuf,
-    /// Only say what would be done; nothing is sent
+    /// Only show what would be done; send nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-/// The file. Parameters start as published; governance changes them.
+/// The file. It sets no parameters: they start as published, and governance changes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -39,13 +39,13 @@ struct Written {
     cluster: String,
     verifier: String,
     guardian: String,
-    /// Days that the guardian may pause, at most 366.
+    /// Days for which the guardian may pause, at most 366.
     guardian_days: u16,
-    /// Start of the first hour that brings rewards, unix seconds; the hour that is on, if left out.
+    /// Start of the first hour with rewards, in unix seconds; the current hour if omitted.
     genesis: Option<i64>,
-    /// Whether governance takes over all authorities.
+    /// Whether all authorities are handed to governance.
     hand_over: bool,
-    /// Whether calls ask every device for the least work, for a chain that is for trying.
+    /// Whether calls ask every device for the least work, for test chains.
     #[serde(default)]
     least_work: bool,
 }

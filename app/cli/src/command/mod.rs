@@ -34,14 +34,14 @@ use std::path::PathBuf;
     name = "ionet",
     version,
     arg_required_else_help = true,
-    after_help = "Nothing is sent without --yes or a yes to the simulated effect.\n\n\
+    after_help = "Before it sends anything, a command shows the simulated effect and asks; --yes skips the question.\n\n\
         Exit codes:\n\
         \u{20} 0  done\n\
-        \u{20} 1  refused: the input or the state of things does not allow it\n\
-        \u{20} 2  wrong usage, or a yes is needed and there is no terminal to ask\n\
-        \u{20} 3  a program on the chain said no\n\
-        \u{20} 4  nobody said what became of a transaction, or it expired\n\
-        \u{20} 5  the node or blob server does not answer, or is of another cluster\n\
+        \u{20} 1  refused: the input is wrong, or the state on the chain does not allow it\n\
+        \u{20} 2  wrong usage, or there is no terminal to ask for confirmation on\n\
+        \u{20} 3  a program on the chain rejected the transaction\n\
+        \u{20} 4  a transaction expired, or its outcome is unknown\n\
+        \u{20} 5  the node or blob server does not answer, or belongs to another cluster\n\
         \u{20} 6  verify: the result is wrong"
 )]
 pub struct Options {
@@ -51,9 +51,9 @@ pub struct Options {
     command: Command,
 }
 
-/// What every command understands.
+/// Options of every command.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Cluster: localnet, devnet, testnet, mainnet-beta or an RPC URL [default: localnet]
     #[arg(long, short, global = true, env = "IONET_URL", hide_env_values = true)]
@@ -64,20 +64,20 @@ pub struct Global {
     /// Blob store for inputs and outputs: URL or folder [default: the local network's, or http://127.0.0.1:8901/blobs]
     #[arg(long, global = true, env = "IONET_BLOBS", hide_env_values = true, value_name = "URL")]
     pub blobs: Option<String>,
-    /// How to print: text, or json with amounts in base units [default: text]
+    /// Output format: text, or json with amounts in base units [default: text]
     #[arg(long, global = true, env = "IONET_OUTPUT", hide_possible_values = true)]
     pub output: Option<Format>,
-    /// Most to pay for a place in a block, in millionths of a lamport per compute unit: up to it goes what others pay [default: 1000000]
+    /// Highest priority fee in micro-lamports per compute unit; the fee paid follows recent ones up to this [default: 1000000]
     #[arg(long, global = true, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
     pub max_priority_fee: Option<u64>,
-    /// Send without asking
+    /// Send without asking for confirmation
     #[arg(long, short, global = true)]
     pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a whole market on this machine
+    /// Run a complete market on this machine
     Localnet(localnet::Arguments),
     /// Keys and balances
     #[command(subcommand)]
@@ -85,16 +85,16 @@ enum Command {
     /// Devices: GPUs offered on the market
     #[command(subcommand)]
     Device(device::Command),
-    /// Stake behind devices
+    /// Stake on your own devices
     #[command(subcommand)]
     Stake(stake::Command),
     /// Stake on other people's devices, for a share of their rewards
     #[command(subcommand)]
     Costake(costake::Command),
-    /// Hourly rewards of devices for being present
+    /// Hourly rewards for keeping devices present
     #[command(subcommand)]
     Reward(reward::Command),
-    /// Slashes that people decide: two keys, an appeal, an end
+    /// Slashes for misconduct that people judge: proposed, approved, open to appeal
     #[command(subcommand)]
     Slash(slash::Command),
     /// Governance by stakers: proposals, votes, execution
@@ -103,35 +103,35 @@ enum Command {
     /// Models registered on the chain
     #[command(subcommand)]
     Model(model::Command),
-    /// Money set aside for jobs
+    /// Funds set aside to pay for jobs
     #[command(subcommand)]
     Escrow(escrow::Command),
-    /// Work bought on the market
+    /// Buy work and follow it to its end
     #[command(subcommand)]
     Job(job::Command),
-    /// Permits for forced errors, which make checking right results pay
+    /// Permits for deliberate errors, whose jackpots make checking worthwhile
     #[command(subcommand)]
     Permit(permit::Command),
-    /// Recompute a job and say whether its result is right, and if not, where
+    /// Recompute a job and report whether its result is right, and if not, where it is wrong
     Verify(verify::Arguments),
-    /// Duties anyone may do for their bounty
+    /// Keeper duties that anyone may do for a bounty
     #[command(subcommand)]
     Watch(watch::Command),
-    /// Bring a cluster's configs and tables to what this version expects
+    /// Bring a cluster's on-chain configs and tables up to this version
     Migrate(migrate::Arguments),
-    /// Defaults kept in ~/.config/ionet/config.toml, and who governs
+    /// Defaults in ~/.config/ionet/config.toml, and who holds the market's authorities
     #[command(subcommand)]
     Config(config::Command),
 }
 
 impl Options {
-    /// How to print, as far as the command line alone says.
+    /// The output format, from the command line or the config file.
     pub(crate) fn format(&self) -> Format {
         self.global.output.or_else(Format::configured).unwrap_or_default()
     }
 }
 
-/// Runs a command; `None` when it has printed all there is to say.
+/// Runs a command; `None` when it has printed its output already.
 pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<Answer>> {
     let context = || -> Result<Context> {
         let folder = std::env::current_dir();

@@ -28,7 +28,7 @@ const BYTES_PER_TRANSACTION: usize = 960;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Register a model package; an interrupted registration goes on where it stopped
+    /// Register a model package, or resume an interrupted registration
     Publish {
         /// Folder with model.json and tensors.safetensors
         package: PathBuf,
@@ -37,7 +37,7 @@ pub enum Command {
     List,
     /// Show a registered model
     Show {
-        /// Its hash, its address, or the folder of its package
+        /// Hash or address of the model, or the folder of its package
         model: String,
     },
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checkpoints = match self.checkpoint_interval {
             1 => "every op's output".to_owned(),
-            interval => format!("the output of one op in {interval}, and of the last; the rest is shown when it is asked for"),
+            interval => format!("the output of one op in {interval}, and of the last; the others are shown on demand"),
         };
         let lines = [
             ("model", self.model.clone()),
@@ -125,7 +125,7 @@ struct Published {
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match (self.already_registered, self.transactions.len()) {
-            (true, _) => "registered already, nothing to do".to_owned(),
+            (true, _) => "already registered, nothing to do".to_owned(),
             (false, sent) => format!("registered in {}", count(sent as u64, "transaction")),
         };
         writeln!(f, "{}: {how}", self.name)?;
@@ -137,7 +137,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         match self {
             Self::Publish { package } => {
-                // Read and checked before anything is asked of the chain.
+                // Read and checked before the chain is asked anything.
                 let package = Package::load(&package)?;
                 context.market().await?;
                 publish(context, &package).await
@@ -157,7 +157,7 @@ impl Command {
     }
 }
 
-/// The model meant by a hash, an address or a package's folder.
+/// Finds a model by hash, address or package folder.
 async fn find(context: &Context, text: &str) -> Result<(Address, Model)> {
     let mut hash = Hash::default();
     let address = match hex::decode_to_slice(text, &mut hash) {
@@ -170,13 +170,13 @@ async fn find(context: &Context, text: &str) -> Result<(Address, Model)> {
     match context.chain.try_fetch(&address).await? {
         Some(model) => Ok((address, model)),
         None => refuse(format!(
-            "{} has no model {text}; `ionet model list` shows those that are registered",
+            "{} has no model {text}; `ionet model list` shows registered models",
             context.settings.cluster
         )),
     }
 }
 
-/// A registered model's account; fails with what to do when it is not registered.
+/// The account of a registered model; fails with what to do if it is not registered.
 pub async fn registered(context: &Context, package: &Package) -> Result<(Address, Model)> {
     let address = job::model(&package.model);
     match context.chain.try_fetch(&address).await? {
@@ -205,16 +205,16 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
         let seal = job::seal_model(&registrar, &hash, package.facts.interval);
         let steps: Vec<Instruction> = create.into_iter().chain(append).chain([seal]).collect();
         if !context.settings.yes {
-            let goes_on = if done.is_some() { "go on registering" } else { "register" };
+            let action = if done.is_some() { "resume registering" } else { "register" };
             confirm(
                 &format!(
-                    "{goes_on} model {} {} in {}",
+                    "{action} model {} {} in {}",
                     package.name,
                     package.version,
                     count(steps.len() as u64, "transaction")
                 ),
                 &format!(
-                    "model {} with {}\n{}\nrent of {} for the model, and of {} for a draft, which returns",
+                    "model {} with {}\n{}\nrent of {} for the model, and of {} for a draft, which is returned",
                     hex::encode(hash),
                     count(package.ops.len() as u64, "op"),
                     context.fees(&registrar, steps.get(..1).unwrap_or_default(), steps.len()).await?,
@@ -229,7 +229,7 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
             transactions.push(context.send_agreed(&[step], &wallet, &[]).await?);
             progress.step();
         }
-        // It is done, whether or not the node answers once more.
+        // The transaction is confirmed: a node that fails from here on is no error.
         model = context.chain.try_fetch(&address).await.ok().flatten();
     }
     Ok(Answer::new(&Published {
@@ -240,7 +240,7 @@ async fn publish(context: &Context, package: &Package) -> Result<Answer> {
     }))
 }
 
-/// Ops that an earlier, interrupted registration has appended; `None` when there was none.
+/// Number of ops that an interrupted registration has appended; `None` if there was none.
 async fn appended(context: &Context, registrar: &Address, hash: &Hash) -> Result<Option<usize>> {
     let address = job::draft(registrar, hash);
     let account = context.chain.account(&address).await?;
@@ -256,12 +256,12 @@ async fn appended(context: &Context, registrar: &Address, hash: &Hash) -> Result
     match header.filter(|header| account.owner == jobs::ID && header.model_hash == *hash) {
         Some(header) => Ok(Some(header.appended.get() as usize)),
         None => refuse(format!(
-            "draft {address} is not one that this program can go on with; update this program"
+            "draft {address} is not one that this program can resume; update this program"
         )),
     }
 }
 
-/// The encoded ops from `first` on, as many to a transaction as fit.
+/// The encoded ops from `first` on, in batches that fit a transaction.
 fn batches(package: &Package, first: usize) -> Vec<Vec<Vec<u8>>> {
     /// Each descriptor is preceded by its length.
     const PREFIX: usize = 4;
@@ -291,11 +291,11 @@ mod tests {
     use std::{path::Path, sync::Arc};
 
     #[tokio::test]
-    async fn a_registration_is_told_of_by_a_node_that_answers_no_more() {
+    async fn a_registration_is_reported_though_the_node_then_fails() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
         let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/imagine");
-        // Lamports where the draft is to be are none.
+        // Lamports at the draft's address do not make a draft.
         let hash = Package::load(package.as_ref()).unwrap().model;
         fake.set_account(job::draft(&wallet.pubkey(), &hash), gift());
         fake.set_mute_once_sent(true);

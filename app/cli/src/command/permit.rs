@@ -1,8 +1,8 @@
-//! `ionet permit`: permits for devices of the treasury's to err once, and jackpots for the challengers who find the errors.
+//! `ionet permit`: permits that let devices of the treasury err once, and jackpots for the challengers who find the errors.
 
 use crate::{
     amount::{Quantity, Unit},
-    context::Context,
+    context::{Context, Token},
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, fields},
@@ -24,17 +24,17 @@ use std::{fmt, path::PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Seal a new secret for a device, with a jackpot out of the wallet; only the market's authority may
+    /// Issue a permit: seal a new secret for a device, with a jackpot from the wallet; only the market's authority may
     Issue {
-        /// The device; its worker is given the secret with `permit = FILE`
+        /// The device; give its worker the secret with `permit = FILE`
         device: Address,
         /// $IO for the challenger who finds the error, on top of its share of the bond
         #[arg(long)]
         jackpot: Quantity,
-        /// Share of the device's jobs that the secret draws, in basis points
+        /// Share of the device's jobs that the secret selects, in basis points
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         rate_bps: u16,
-        /// Where to keep the secret, a keypair file; must not exist
+        /// Where to save the secret, a keypair file; must not exist
         #[arg(long, value_name = "FILE")]
         secret: PathBuf,
     },
@@ -43,7 +43,7 @@ pub enum Command {
         /// The device
         device: Address,
     },
-    /// Close a permit, and get the jackpot back unless somebody has won it; only the market's authority may
+    /// Close a permit and take back the jackpot unless it was won; only the market's authority may
     Close {
         /// The device
         device: Address,
@@ -53,11 +53,11 @@ pub enum Command {
 #[derive(Serialize)]
 struct Shown {
     device: String,
-    /// Whether the secret is still one.
+    /// Whether the secret is still sealed.
     sealed: bool,
     rate_bps: u16,
     jackpot: u64,
-    /// Dearest job for which recomputing it pays, all units together.
+    /// Highest job price, all units together, at which recomputing the job pays.
     pays_up_to: u64,
     #[serde(skip)]
     unit: Unit,
@@ -81,7 +81,7 @@ impl fmt::Display for Shown {
         let status = match (self.sealed, self.jackpot) {
             (true, _) => "sealed: the device may err once",
             (false, 0) => "opened: the error was found and the jackpot won; close it with `ionet permit close`",
-            (false, _) => "opened: nobody found the error, and the device said so; close it with `ionet permit close`",
+            (false, _) => "opened: the device confessed an error that nobody found; close it with `ionet permit close`",
         };
         fields(
             f,
@@ -96,13 +96,14 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Dearest job on this market for which recomputing it pays.
+/// Highest job price on this market at which recomputing the job pays.
 fn covered(jackpot: u64, rate_bps: u16, config: &jobs::Config) -> u64 {
     let [rate, watch] = [rate_bps, config.watch_bps.get()].map(Bps::saturating);
     pays_up_to(Amount(jackpot), rate, watch, Amount(config.min_bond.get()))
 }
 
-/// Dearest job for which recomputing it pays, at four fifths of its price, for whoever gets this jackpot and the reward out of the bond.
+/// Highest job price at which recomputing the job, at four fifths of that price, pays for a challenger who gets this jackpot and the reward
+/// out of the bond.
 fn pays_up_to(jackpot: Amount, rate: Bps, watch: Bps, min_bond: Amount) -> u64 {
     let pays = |price: u64| {
         let bond = bond::of_job(Amount(price), Amount::ZERO, watch, 1)?;
@@ -144,6 +145,82 @@ impl fmt::Display for Done {
     }
 }
 
+/// Seals a new secret, which is saved before the transaction is sent, so that it is never lost.
+async fn issue(
+    context: &Context,
+    config: &jobs::Config,
+    token: &Token,
+    device: Address,
+    terms: (Quantity, u16),
+    secret: PathBuf,
+) -> Result<Answer> {
+    // The device must exist, or the permit would be of no use to anyone.
+    let _: staking::Device = context.chain.fetch(&device).await?;
+    let (jackpot, rate_bps) = (terms.0.base_units(token.unit)?, terms.1);
+    let wallet = context.wallet()?;
+    let authority = wallet.pubkey();
+    let tokens = market::token_account(&authority, &token.mint);
+    let pair = Keypair::new();
+    let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
+    let question = format!(
+        "permit device {device} to err once, for a jackpot of {}, which makes checking pay for jobs of up to {}",
+        token.unit.show(jackpot),
+        token.unit.show(covered(jackpot, rate_bps, config))
+    );
+    let issue = [permit::issue(
+        &authority,
+        &authority,
+        &device,
+        &token.mint,
+        &tokens,
+        seal,
+        rate_bps,
+        jackpot,
+    )];
+    let watched = [Watched::tokens("wallet", &authority, token)];
+    context.agree("wallet", &question, &issue, &wallet, &watched).await?;
+    chain::save_keypair(&pair, &secret)?;
+    let sent = context.send_agreed(&issue, &wallet, &[]).await;
+    if let Err(error) = &sent
+        && error.unknown().is_none()
+    {
+        let _ = std::fs::remove_file(&secret);
+    }
+    Ok(Answer::new(&Done {
+        device: device.to_string(),
+        secret: Some(secret),
+        sent: sent?,
+    }))
+}
+
+async fn close(context: &Context, token: &Token, permit: &Permit) -> Result<Answer> {
+    let (wallet, device) = (context.wallet()?, permit.device);
+    let authority = wallet.pubkey();
+    let tokens = market::token_account(&authority, &token.mint);
+    let receive = market::create_token_account(&authority, &authority, &token.mint);
+    let close = permit::close(&authority, &permit.payer, &device, &tokens);
+    let question = format!("close the permit of device {device}");
+    let watched = [Watched::tokens("wallet", &authority, token)];
+    let sent = context.send(&question, &[receive, close], &wallet, &[], &watched).await?;
+    Ok(Answer::new(&Done {
+        device: device.to_string(),
+        secret: None,
+        sent,
+    }))
+}
+
+/// Fails unless the wallet is the market's authority.
+fn check_authority(context: &Context, config: &jobs::Config) -> Result<()> {
+    let wallet = context.wallet()?.pubkey();
+    match wallet == config.authority {
+        true => Ok(()),
+        false => refuse(format!(
+            "only the market's authority, {}, may issue and close permits; wallet {wallet} may not",
+            config.authority
+        )),
+    }
+}
+
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let market = context.market().await?;
@@ -151,78 +228,25 @@ impl Command {
         let (Self::Issue { device, .. } | Self::Show { device } | Self::Close { device }) = &self;
         let device = *device;
         let found: Option<Permit> = context.chain.try_fetch(&permit::address(&device)).await?;
-        let found = match (&self, found) {
-            (Self::Issue { .. }, Some(_)) => {
-                return refuse(format!(
-                    "device {device} has a permit already; close it first with `ionet permit close {device}`"
-                ));
+        match (self, found) {
+            (Self::Issue { .. }, Some(_)) => refuse(format!(
+                "device {device} has a permit already; close it first with `ionet permit close {device}`"
+            )),
+            (
+                Self::Issue {
+                    jackpot, rate_bps, secret, ..
+                },
+                None,
+            ) => {
+                check_authority(context, &market.jobs)?;
+                issue(context, &market.jobs, &token, device, (jackpot, rate_bps), secret).await
             }
-            (Self::Show { .. }, Some(permit)) => return Ok(Answer::new(&Shown::new(&permit, &market.jobs, token.unit))),
-            (Self::Show { .. } | Self::Close { .. }, None) => return refuse(format!("device {device} has no permit")),
-            (_, found) => found,
-        };
-        let wallet = context.wallet()?;
-        let authority = wallet.pubkey();
-        if authority != market.jobs.authority {
-            return refuse(format!(
-                "only the market's authority, {}, may issue and close permits; wallet {authority} may not",
-                market.jobs.authority
-            ));
-        }
-        let tokens = market::token_account(&authority, &token.mint);
-        let watched = [Watched::tokens("wallet", &authority, &token)];
-        match self {
-            Self::Issue {
-                jackpot, rate_bps, secret, ..
-            } => {
-                // The account must be there, or an error would be allowed to nobody.
-                let _: staking::Device = context.chain.fetch(&device).await?;
-                let jackpot = jackpot.base_units(token.unit)?;
-                let pair = Keypair::new();
-                let seal = protocol::permit::seal(device.as_array(), pair.secret_bytes());
-                let dearest = covered(jackpot, rate_bps, &market.jobs);
-                let what = format!(
-                    "permit device {device} to err once, for a jackpot of {}, which makes checking pay for jobs of up to {}",
-                    token.unit.show(jackpot),
-                    token.unit.show(dearest)
-                );
-                let issue = [permit::issue(
-                    &authority,
-                    &authority,
-                    &device,
-                    &token.mint,
-                    &tokens,
-                    seal,
-                    rate_bps,
-                    jackpot,
-                )];
-                context.agree("wallet", &what, &issue, &wallet, &watched).await?;
-                // Kept before the chain learns of it.
-                chain::save_keypair(&pair, &secret)?;
-                let sent = context.send_agreed(&issue, &wallet, &[]).await;
-                if let Err(error) = &sent
-                    && error.unknown().is_none()
-                {
-                    let _ = std::fs::remove_file(&secret);
-                }
-                Ok(Answer::new(&Done {
-                    device: device.to_string(),
-                    secret: Some(secret),
-                    sent: sent?,
-                }))
+            (Self::Show { .. }, Some(permit)) => Ok(Answer::new(&Shown::new(&permit, &market.jobs, token.unit))),
+            (Self::Close { .. }, Some(permit)) => {
+                check_authority(context, &market.jobs)?;
+                close(context, &token, &permit).await
             }
-            Self::Show { .. } | Self::Close { .. } => {
-                let payer = found.map_or(authority, |permit| permit.payer);
-                let receive = market::create_token_account(&authority, &authority, &token.mint);
-                let close = permit::close(&authority, &payer, &device, &tokens);
-                let what = format!("close the permit of device {device}");
-                let sent = context.send(&what, &[receive, close], &wallet, &[], &watched).await?;
-                Ok(Answer::new(&Done {
-                    device: device.to_string(),
-                    secret: None,
-                    sent,
-                }))
-            }
+            (Self::Show { .. } | Self::Close { .. }, None) => refuse(format!("device {device} has no permit")),
         }
     }
 }
@@ -238,7 +262,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     #[tokio::test(start_paused = true)]
-    async fn a_secret_is_kept_unless_the_chain_never_learned_of_it() {
+    async fn a_secret_is_kept_unless_its_transaction_did_not_land() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (mut context, wallet, mint) = testing::on_market(&fake, folder.path(), IO);
         let device = Address::new_unique();
@@ -254,7 +278,7 @@ mod tests {
         let issue = || testing::typed::<Command>(&["issue", &named, "--jackpot", "1", "--secret", &file]);
         let expired = testing::expired(&fake, issue().run(&context)).await;
         assert!(expired.is_err() && !path.exists());
-        // Nobody says what became of it.
+        // The outcome is unknown.
         context.options.timeout = Duration::from_millis(1);
         assert!(issue().run(&context).await.is_err() && path.exists());
     }
@@ -263,11 +287,11 @@ mod tests {
     fn a_larger_jackpot_covers_dearer_jobs() {
         let [one, five] = [100, 500].map(Bps::saturating);
         let up_to = |jackpot, rate, min_bond| pays_up_to(Amount(jackpot), rate, five, Amount(min_bond));
-        // One job in a hundred is wrong: 80 prices of looking, less 6.5 of the bond of 21.7.
+        // One job in a hundred is wrong: 80 times the price to check them, less 6.5 of the bond of 21.7.
         let jackpot = 73_502_164_501;
         assert!(up_to(jackpot, one, 0).abs_diff(10 * IO) < 10, "{}", up_to(jackpot, one, 0));
         assert!(up_to(10 * jackpot, one, 0).abs_diff(100 * IO) < 100);
-        // A reward of 3,000 $IO pays for 3,000 of 80 prices by itself.
+        // A reward of 3,000 $IO covers a price of an eightieth of that without a jackpot.
         assert!(up_to(0, one, 10_000 * IO).abs_diff(3_000 * IO / 80) < 10);
         assert_eq!(up_to(IO, Bps::default(), 0), 0, "nothing is ever wrong");
     }

@@ -1,9 +1,9 @@
-//! `ionet reward`: what a device gets for being present, hour by hour.
+//! `ionet reward`: hourly rewards for keeping a device present.
 
 use super::device::Which;
 use crate::{
     amount::{Unit, span},
-    context::Context,
+    context::{Context, Token},
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, Table, count, fields},
@@ -19,26 +19,27 @@ use clap::Subcommand;
 use futures_util::{StreamExt, TryStreamExt};
 use protocol::emission::BLOCK_SECONDS;
 use serde::Serialize;
+use solana_address::Address;
 use solana_signer::Signer;
-use staking::{Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
+use staking::{Device, Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
 use std::fmt;
 
-/// Transactions of a device that are looked through.
-const LOOKED_THROUGH: usize = 10_000;
+/// Most transactions of a device to search.
+const MOST_SEARCHED: usize = 10_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what a device can claim, which rewards wait, and how long it has been present
+    /// Show what a device can claim, which hours are pending, and how long it has been present
     Show {
         #[command(flatten)]
         which: Which,
     },
-    /// Pay out everything a device has collected
+    /// Claim everything a device has collected
     Claim {
         #[command(flatten)]
         which: Which,
     },
-    /// List the hours a device was paid for, the latest first, out of its latest ten thousand transactions
+    /// List the hours a device was paid for, latest first, from its latest ten thousand transactions
     History {
         #[command(flatten)]
         which: Which,
@@ -52,7 +53,7 @@ pub enum Command {
 struct Waiting {
     hour: i64,
     score: u64,
-    /// What it brings, once the hour is settled.
+    /// Its reward, once the hour is settled.
     reward: Option<u64>,
 }
 
@@ -61,14 +62,14 @@ struct Shown {
     device: String,
     claimable: u64,
     waiting: Vec<Waiting>,
-    /// Hours that it has been present without a gap.
+    /// Hours of presence without a gap.
     presence_hours: u32,
-    /// Hours of that before any is paid.
+    /// How many of them must pass before any is paid.
     unpaid_hours: u32,
-    /// When it last checked in, start of the hour.
+    /// Start of the last hour that it checked in to.
     last_hour: i64,
     shared: bool,
-    /// What a week brings at the prices of the last seven days, co-stakers' part included; of so many hours.
+    /// What a week would earn, by the settled hours of the last seven days, co-stakers' part included.
     weekly: u64,
     weekly_hours: u64,
     #[serde(skip)]
@@ -82,35 +83,39 @@ impl fmt::Display for Shown {
         let behind = self.now.saturating_sub(self.last_hour);
         let presence = match self.last_hour {
             0 => "never checked in; its worker does that".to_owned(),
-            _ if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last there {} ago", span(behind)),
+            _ if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last seen {} ago", span(behind)),
             _ if self.presence_hours <= self.unpaid_hours => {
-                format!("{} h of the {} h before pay begins", self.presence_hours, self.unpaid_hours)
+                format!("{} h of the {} h that go unpaid", self.presence_hours, self.unpaid_hours)
             }
             _ => format!("{} h without a gap", self.presence_hours),
         };
         let waiting = match self.waiting.len() {
             0 => "nothing".to_owned(),
-            hours => format!("{hours} h, to be collected when they are settled"),
+            hours => format!("{hours} h, collected once they are settled"),
         };
         let mut lines = vec![
             ("device", self.device.clone()),
             ("to claim", self.unit.show(self.claimable)),
-            ("waiting", waiting),
+            ("pending", waiting),
             ("presence", presence),
             ("a week", weekly(self.weekly, self.weekly_hours, self.unit)),
         ];
         if self.shared {
-            lines.push(("shared", "with co-stakers; this is the owner's part".to_owned()));
+            lines.push(("shared", "with co-stakers; \"to claim\" is the owner's part".to_owned()));
         }
         fields(f, &lines)
     }
 }
 
-/// Says what a week brings.
+/// What a week would earn, in words.
 pub fn weekly(reward: u64, hours: u64, unit: Unit) -> String {
     match hours {
-        0 => "not known before the first hour is settled".to_owned(),
-        hours => format!("about {}, by the {} of the last 7 days", unit.show(reward), count(hours, "hour")),
+        0 => "unknown until the first hour is settled".to_owned(),
+        hours => format!(
+            "about {}, estimated from {} of the last 7 days",
+            unit.show(reward),
+            count(hours, "hour")
+        ),
     }
 }
 
@@ -129,7 +134,7 @@ struct Hours {
     unit: Unit,
     #[serde(skip)]
     now: i64,
-    /// Transactions whose log was cut: they may have paid for an hour.
+    /// Number of transactions whose log was truncated: they may have paid for an hour.
     #[serde(skip)]
     cut: u64,
 }
@@ -137,7 +142,7 @@ struct Hours {
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.hours.is_empty() {
-            return writeln!(f, "no hour of this device has been paid, as far as the node remembers");
+            return writeln!(f, "no hour of this device has been paid, as far as the node's history goes");
         }
         let mut table = Table::new(["hour began", "reward", "transaction"]);
         for hour in &self.hours {
@@ -147,7 +152,7 @@ impl fmt::Display for Hours {
         write!(f, "{table}")?;
         match self.cut {
             0 => Ok(()),
-            cut => writeln!(f, "hours may be missing: {} had a log that was cut", count(cut, "transaction")),
+            cut => writeln!(f, "hours may be missing: {} had a truncated log", count(cut, "transaction")),
         }
     }
 }
@@ -170,89 +175,94 @@ impl fmt::Display for Claimed {
     }
 }
 
+async fn show(context: &Context, unit: Unit, emission: &Emission, address: Address, device: &Device) -> Result<Answer> {
+    let now = context.now().await?.unix;
+    let mut waiting = Vec::new();
+    for (hour, pool, score) in device.pending() {
+        let hour = i64::from(hour).saturating_mul(BLOCK_SECONDS);
+        let block: Option<RewardBlock> = context.chain.try_fetch(&reward::block(hour)).await?;
+        let reward = block.and_then(|block| block.reward(pool, score).ok());
+        waiting.push(Waiting { hour, score, reward });
+    }
+    let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
+    let week = Week::load(context, now).await?;
+    Ok(Answer::new(&Shown {
+        device: address.to_string(),
+        weekly: week.reward(&Rated::of(device, &gpu, emission.min_uptime.get())),
+        weekly_hours: week.hours(),
+        claimable: device.rewards.get(),
+        waiting,
+        presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
+        unpaid_hours: emission.min_uptime.get() / BLOCK_SECONDS as u32,
+        last_hour: i64::from(device.last_hour.get()).saturating_mul(BLOCK_SECONDS),
+        shared: device.offering != Offering::Nothing,
+        unit,
+        now,
+    }))
+}
+
+async fn claim(context: &Context, token: &Token, address: Address, device: &Device) -> Result<Answer> {
+    let amount = device.rewards.get();
+    if amount == 0 {
+        return refuse(format!(
+            "device {address} has nothing to claim yet; `ionet reward show` shows what is pending"
+        ));
+    }
+    let wallet = context.wallet()?;
+    let owner = wallet.pubkey();
+    let receive = market::create_token_account(&owner, &owner, &token.mint);
+    let claim = reward::claim(&owner, &address, &market::token_account(&owner, &token.mint));
+    let question = format!("claim {} of rewards of device {address}", token.unit.show(amount));
+    let watched = [Watched::tokens("wallet", &owner, token)];
+    let sent = context.send(&question, &[receive, claim], &wallet, &[], &watched).await?;
+    Ok(Answer::new(&Claimed {
+        device: address.to_string(),
+        amount,
+        sent,
+        unit: token.unit,
+    }))
+}
+
+async fn history(context: &Context, unit: Unit, address: Address, limit: usize) -> Result<Answer> {
+    let network = &**context.chain.network();
+    let (mut hours, mut cut) = (Vec::new(), 0u64);
+    let mut past = past_landed(network, &address).take(MOST_SEARCHED);
+    while hours.len() < limit
+        && let Some((signature, landed)) = past.try_next().await?
+    {
+        let logged = logged(&landed.logs.unwrap_or_default());
+        cut = cut.saturating_add(logged.cut.into());
+        for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
+            let event: Option<RewardCollected> = decode_event(record);
+            let own = event.filter(|event| event.device == address);
+            hours.extend(own.map(|event| Hour {
+                hour: event.hour,
+                reward: event.reward,
+                signature: signature.to_string(),
+            }));
+        }
+    }
+    Ok(Answer::new(&Hours {
+        hours,
+        cut,
+        unit,
+        now: context.now().await?.unix,
+    }))
+}
+
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let (Self::Show { which } | Self::Claim { which } | Self::History { which, .. }) = &self;
-        let wallet = context.wallet()?;
-        let owner = wallet.pubkey();
-        let (address, device) = which.find(context, &owner).await?;
+        let (address, device) = which.find(context, &context.wallet()?.pubkey()).await?;
         let Some(emission) = context.chain.try_fetch::<Emission>(&reward::emission()).await? else {
-            return refuse("this market brings no rewards yet; its emission has not been started");
+            return refuse("this market pays no rewards yet: its emission has not been started");
         };
-        let now = context.now().await?.unix;
         match self {
-            Self::Show { .. } => {
-                let mut waiting = Vec::new();
-                for (hour, pool, score) in device.pending() {
-                    let hour = i64::from(hour).saturating_mul(BLOCK_SECONDS);
-                    let block: Option<RewardBlock> = context.chain.try_fetch(&reward::block(hour)).await?;
-                    let reward = block.and_then(|block| block.reward(pool, score).ok());
-                    waiting.push(Waiting { hour, score, reward });
-                }
-                let hours = emission.min_uptime.get() / BLOCK_SECONDS as u32;
-                let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
-                let week = Week::load(context, now).await?;
-                Ok(Answer::new(&Shown {
-                    device: address.to_string(),
-                    weekly: week.reward(&Rated::of(&device, &gpu, emission.min_uptime.get())),
-                    weekly_hours: week.hours(),
-                    claimable: device.rewards.get(),
-                    waiting,
-                    presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
-                    unpaid_hours: hours,
-                    last_hour: i64::from(device.last_hour.get()).saturating_mul(BLOCK_SECONDS),
-                    shared: device.offering != Offering::Nothing,
-                    unit: token.unit,
-                    now,
-                }))
-            }
-            Self::Claim { .. } => {
-                let amount = device.rewards.get();
-                if amount == 0 {
-                    return refuse(format!(
-                        "device {address} has nothing to claim yet; `ionet reward show` says what it waits for"
-                    ));
-                }
-                let receive = market::create_token_account(&owner, &owner, &token.mint);
-                let claim = reward::claim(&owner, &address, &market::token_account(&owner, &token.mint));
-                let question = format!("claim {} of device {address}", token.unit.show(amount));
-                let watched = [Watched::tokens("wallet", &owner, &token)];
-                let sent = context.send(&question, &[receive, claim], &wallet, &[], &watched).await?;
-                Ok(Answer::new(&Claimed {
-                    device: address.to_string(),
-                    amount,
-                    sent,
-                    unit: token.unit,
-                }))
-            }
-            Self::History { limit, .. } => {
-                let network = &**context.chain.network();
-                let (mut hours, mut cut) = (Vec::new(), 0u64);
-                let mut past = past_landed(network, &address).take(LOOKED_THROUGH);
-                while hours.len() < limit
-                    && let Some((signature, landed)) = past.try_next().await?
-                {
-                    let logged = logged(&landed.logs.unwrap_or_default());
-                    cut = cut.saturating_add(logged.cut.into());
-                    for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
-                        let event: Option<RewardCollected> = decode_event(record);
-                        let own = event.filter(|event| event.device == address);
-                        hours.extend(own.map(|event| Hour {
-                            hour: event.hour,
-                            reward: event.reward,
-                            signature: signature.to_string(),
-                        }));
-                    }
-                }
-                Ok(Answer::new(&Hours {
-                    hours,
-                    cut,
-                    unit: token.unit,
-                    now,
-                }))
-            }
+            Self::Show { .. } => show(context, token.unit, &emission, address, &device).await,
+            Self::Claim { .. } => claim(context, &token, address, &device).await,
+            Self::History { limit, .. } => history(context, token.unit, address, limit).await,
         }
     }
 }

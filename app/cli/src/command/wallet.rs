@@ -18,9 +18,9 @@ use std::{fmt, path::PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a new keypair file
+    /// Create a new keypair file
     New {
-        /// Where to keep it [default: the file that --keypair names]
+        /// File to create [default: the one named by --keypair]
         #[arg(long, short = 'o', value_name = "FILE")]
         outfile: Option<PathBuf>,
     },
@@ -28,17 +28,17 @@ pub enum Command {
     Address,
     /// Show what a wallet holds
     Balance {
-        /// The wallet to look at [default: one's own]
+        /// Address of the wallet [default: your own]
         address: Option<Address>,
     },
-    /// Take SOL and $IO from a local network's faucet
+    /// Get SOL and $IO from a local network's faucet
     Airdrop {
-        /// The wallet that gets it [default: one's own]
+        /// Wallet that receives it [default: your own]
         address: Option<Address>,
-        /// SOL to take
+        /// Amount of SOL
         #[arg(long, default_value = "10")]
         sol: Quantity,
-        /// $IO to take
+        /// Amount of $IO
         #[arg(long, default_value = "1000")]
         io: Quantity,
     },
@@ -134,8 +134,7 @@ async fn balance(context: &Context, address: Address) -> Result<Balance> {
 async fn airdrop(context: &Context, to: Option<Address>, sol: &Quantity, io: &Quantity) -> Result<Answer> {
     let Some(faucet) = context.settings.localnet.as_ref().and_then(|localnet| localnet.key("faucet")) else {
         return Err(Error::Refused(
-            "only a local network started in this folder has a faucet; start one with `ionet localnet`, or ask for tokens elsewhere"
-                .to_owned(),
+            "only a local network started in this folder has a faucet; start one with `ionet localnet`, or get tokens elsewhere".to_owned(),
         ));
     };
     let faucet = chain::load_keypair(faucet)?;
@@ -163,7 +162,7 @@ async fn airdrop(context: &Context, to: Option<Address>, sol: &Quantity, io: &Qu
         .await?;
     Ok(Answer::new(&Airdrop {
         sent,
-        // It is done, whether or not the node answers once more.
+        // The transaction is confirmed: a node that fails from here on is no error.
         balance: balance(context, to).await.ok(),
     }))
 }
@@ -177,7 +176,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn an_airdrop_is_told_of_by_a_node_that_answers_no_more() {
+    async fn an_airdrop_is_reported_though_the_node_then_fails() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let faucet = folder.path().join("wallet.json");
         let record = serde_json::json!({ "rpc": "", "ws": "", "blobs": "", "keys": { "faucet": { "path": faucet } } });

@@ -1,4 +1,4 @@
-//! `ionet watch`: duties anyone may do.
+//! `ionet watch`: keeper duties that anyone may do.
 
 use crate::{
     amount::SOL,
@@ -16,19 +16,19 @@ use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// End overdue jobs for their bounty, until Ctrl-C
+    /// End overdue jobs for their bounties, until Ctrl-C
     Crank {
         /// Do what is due now and stop
         #[arg(long)]
         once: bool,
-        /// Pause between looks at the chain
+        /// Pause between scans of the chain
         #[arg(long, default_value = "2s", value_parser = crate::amount::seconds)]
         every: u32,
-        /// Also move fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns
+        /// Also sweep fees from escrows to the treasury and the burn, burn forfeited stake, and keep the hours of rewards going; this earns
         /// nothing
         #[arg(long)]
         sweep: bool,
-        /// Also pay suppliers without a token account, creating it at the wallet's expense
+        /// Also pay suppliers that have no token account, creating it at the wallet's expense
         #[arg(long)]
         create_payouts: bool,
     },
@@ -58,7 +58,7 @@ struct Failure {
     deed: &'static str,
     account: String,
     error: String,
-    /// The exit code of its kind.
+    /// Exit code of the error.
     #[serde(skip)]
     code: u8,
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Failure {
 #[derive(Serialize)]
 struct Total {
     deeds: Vec<Done>,
-    /// Of `--once`. Who goes on tries again, and hears nothing where somebody else has been faster meanwhile.
+    /// With `--once` only: a crank that goes on tries again, and is not told when somebody else has done the duty meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Vec<Failure>>,
     /// Lamports: bounties less fees.
@@ -91,7 +91,7 @@ impl fmt::Display for Total {
     }
 }
 
-/// Prints one line of output. A reader that closed the pipe has read what it wanted.
+/// Prints one line of output; a reader that closed the pipe has read what it wanted.
 fn print(answer: &Answer, context: &Context) {
     let _ = crate::write(std::io::stdout(), &answer.line(context.settings.format));
 }
@@ -109,7 +109,7 @@ impl Command {
         Ok(None)
     }
 
-    /// Does what is due, once or until `stop`.
+    /// Does what is due, once or until `stop` completes.
     async fn turn(self, context: &Context, stop: impl Future<Output = ()>) -> Result<Total> {
         let Self::Crank {
             once,
@@ -117,7 +117,7 @@ impl Command {
             sweep,
             create_payouts,
         } = self;
-        // Says what is wrong with a cluster that has no market.
+        // Fails with a clear message on a cluster that has no market.
         context.market().await?;
         let wallet = context.wallet()?;
         if !context.settings.yes {
@@ -195,7 +195,7 @@ mod tests {
     use solana_address::Address;
     use std::{path::Path, sync::Arc};
 
-    /// A crank with a job to end that nobody took in time, and whose escrow is not there.
+    /// A crank with an expired job to end, whose escrow does not exist.
     fn failing(once: bool, folder: &Path) -> (Context, Address, Command) {
         let fake = Arc::new(Fake::default());
         let (context, _) = testing::context(&fake, folder);

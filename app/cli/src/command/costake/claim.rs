@@ -1,4 +1,4 @@
-//! Rewards taken out of a position.
+//! Claims the rewards of a position.
 
 use super::{Plan, check_holder};
 use crate::{
@@ -16,7 +16,7 @@ pub async fn claim(context: &Context, token: Token, address: Address) -> Result<
     let amount = position.claim(&offer);
     if amount == 0 {
         return refuse(format!(
-            "no rewards have come in for position {address}; they do when an hour that it was in is shared"
+            "no rewards have come in for position {address} yet; they do when the device collects an hour"
         ));
     }
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
@@ -42,7 +42,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn what_was_claimed_is_told() {
+    async fn the_amount_claimed_is_reported() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
         fake.set_account(costaking::ID, testing::program());
@@ -55,7 +55,7 @@ mod tests {
             ..Position::zeroed()
         };
         let offer = Offer {
-            // A base unit a share.
+            // One base unit per share.
             reward_index: (1_u128 << 63).into(),
             ..Offer::zeroed()
         };

@@ -1,4 +1,4 @@
-//! The way out of an offer.
+//! Exits from an offer, requested and withdrawn.
 
 use super::{
     Plan, check_holder,
@@ -27,7 +27,7 @@ pub async fn leave(context: &Context, token: Token, address: Address, amount: Op
         None => held,
         Some(_) if is_forced(&offer, &device) => {
             return refuse(format!(
-                "the owner's exit has taken all of position {address} along; omit the amount to take all of it out"
+                "the owner has unstaked, which takes all of position {address} along; omit the amount to withdraw all of it"
             ));
         }
         Some(amount) => match shares_worth(amount, held, offer.shares.get(), Amount(device.co_stake.get())) {
@@ -35,7 +35,7 @@ pub async fn leave(context: &Context, token: Token, address: Address, amount: Op
             None => {
                 let stake = stake_of(held, &offer, &device);
                 return refuse(format!(
-                    "position {address} is worth {}; take out a part of that, or omit the amount to take all",
+                    "position {address} is worth {}; withdraw a part of that, or omit the amount to withdraw all",
                     token.unit.show(stake.0)
                 ));
             }
@@ -60,15 +60,15 @@ pub async fn leave(context: &Context, token: Token, address: Address, amount: Op
         ));
     }
     let stake = stake_of(shares, &offer, &device);
-    let question = format!("take {} out; this cannot be called back", token.unit.show(stake.0));
+    let question = format!("request an exit of {}, which cannot be undone", token.unit.show(stake.0));
     Ok(Plan {
         exit: Some(costake::exit(&address, number)),
         ..Plan::new(question, instructions)
     })
 }
 
-/// The fewest of the shares `held` that are worth `amount`, all of them when it is all they are worth; `None` for nothing and for more than
-/// that.
+/// The fewest of the `held` shares that are worth `amount`; all of them if `amount` is all they are worth. `None` for an amount of 0 or one
+/// above that.
 fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u64> {
     let stake = worth(held, shares, assets).0;
     match amount {
@@ -82,7 +82,7 @@ fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u
 pub async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let exit: Exit = context.chain.fetch(&address).await?;
     let offer: Offer = context.chain.fetch(&exit.offer).await?;
-    // What is left in an offer that has ended anyone pays out to its holder.
+    // Once the offer has ended, anyone may pay an exit out to its holder.
     if offer.status != Status::Ended {
         check_holder(context, &address, &exit.holder)?;
     }
@@ -90,12 +90,12 @@ pub async fn withdraw(context: &Context, token: Token, address: Address) -> Resu
     let device = device_of_exit(context, &offer).await?;
     let left = back_at(&exit, &offer, &device).saturating_sub(context.now().await?.unix);
     if left > 0 {
-        return refuse(format!("this stake is back in {}; withdraw it then", span(left)));
+        return refuse(format!("this stake can be withdrawn in {}; try again then", span(left)));
     }
     let mut instructions = noting(&offer, &exit.offer, &device);
     if !exit.cooling.get() {
         if instructions.is_empty() && offer.forced_at.is_zero() && !device.escrowed.is_zero() {
-            return refuse("a slash has set stake of the device aside; withdraw this when that has ended");
+            return refuse("a slash has set stake of the device aside; withdraw this exit when the slash has ended");
         }
         instructions.push(costake::cool(&offer.device, &exit.offer, &address));
     }
@@ -105,7 +105,7 @@ pub async fn withdraw(context: &Context, token: Token, address: Address) -> Resu
     Ok(Plan::new(format!("withdraw exit {address}"), instructions))
 }
 
-/// The device of an exit's offer; one with nothing where an exit worth nothing has outlived it.
+/// The device of an exit's offer; an empty one if an exit worth nothing has outlived the device.
 pub async fn device_of_exit(context: &Context, offer: &Offer) -> Result<Device> {
     let device = context.chain.try_fetch(&offer.device).await?;
     Ok(device.unwrap_or_else(Device::zeroed))
@@ -144,15 +144,15 @@ mod tests {
         fake.set_account(at, testing::account(&exit));
         fake.set_account(of, testing::account(&offer));
         let plan = withdraw(&context, token, at).await.unwrap();
-        assert_eq!(plan.instructions.len(), 2, "an account for the rewards, and the exit");
+        assert_eq!(plan.instructions.len(), 2, "a token account for the rewards, and the withdrawal");
     }
 
     #[test]
-    fn an_exit_takes_the_amount_named() {
+    fn an_exit_takes_the_amount_asked_for() {
         // 300 base units in 200 shares, of which 100 are held.
         let shares = |amount| shares_worth(amount, 100, 200, Amount(300));
         assert_eq!(shares(0), None);
-        assert_eq!(shares(1), Some(1), "a share is worth more, a part of one cannot be taken");
+        assert_eq!(shares(1), Some(1), "a share is worth more and cannot be split");
         assert_eq!(shares(75), Some(50));
         assert_eq!(shares(150), Some(100));
         assert_eq!(shares(151), None);

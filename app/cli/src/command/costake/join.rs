@@ -1,9 +1,9 @@
-//! A position in an offer.
+//! Joins an offer.
 
 use super::{Plan, offer::most_of};
 use crate::{
     amount::{Quantity, percent, span},
-    context::{Context, Market, Token, token_amount},
+    context::{Context, Market, Token},
     error::{Result, refuse},
 };
 use chain::{market, market::costake};
@@ -20,12 +20,12 @@ pub async fn join(context: &Context, market: &Market, token: Token, address: Add
     let from = market::token_account(&holder, &token.mint);
     if offer.status != Status::Open {
         return refuse(format!(
-            "nobody can join offer {address} any more; `ionet costake list` shows those that can be joined"
+            "offer {address} is closed to new co-stakers; `ionet costake list` shows offers that can be joined"
         ));
     }
     if holder == device.owner || holder == device.payout {
         return refuse(format!(
-            "{holder} owns device {} or is paid for it, and cannot co-stake it; stake with `ionet stake add`",
+            "{holder} owns device {} or receives its payments, and cannot co-stake it; stake with `ionet stake add`",
             offer.device
         ));
     }
@@ -35,28 +35,20 @@ pub async fn join(context: &Context, market: &Market, token: Token, address: Add
     let shown = |amount| token.unit.show(amount);
     if amount > room {
         return refuse(format!(
-            "offer {address} has no room for {}, only for {}",
+            "offer {address} has no room for {}, only for {}; join with less",
             shown(amount),
             shown(room)
         ));
     }
     if amount == 0 || (amount < offer.ticket.get() && amount != room) {
         return refuse(format!(
-            "a co-stake is at least a ticket, here {}, or all the room there is, {}",
+            "a co-stake is at least a ticket, here {}, or all the room left, {}",
             shown(offer.ticket.get()),
             shown(room)
         ));
     }
-    let account = context.chain.account(&from).await?;
-    let held = account.as_ref().and_then(token_amount).unwrap_or(0);
-    if held < amount {
-        return refuse(format!(
-            "wallet {holder} holds {} and cannot stake {}; get more first or stake less",
-            shown(held),
-            shown(amount)
-        ));
-    }
-    // An id of its own for ever: exits of a position that was closed keep theirs.
+    context.check_held(&holder, &token, amount, "stake").await?;
+    // An id that is never used again: exits of a closed position still refer to theirs.
     let id = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let join = costake::join(
         &holder,
@@ -70,7 +62,7 @@ pub async fn join(context: &Context, market: &Market, token: Token, address: Add
     );
     let share = percent(offer.share_bps.get());
     let question = format!(
-        "stake {} on device {} for a part of {share} of its rewards; it is back {} after you ask for it",
+        "stake {} on device {} for a part of {share} of its rewards; an exit takes {}",
         token.unit.show(amount),
         offer.device,
         span(i64::from(config.wait.get()).saturating_add(market.staking.cooldown.get().into()))

@@ -17,7 +17,7 @@ use solana_address::Address;
 use staking::{Device, state::STATUS_ACTIVE};
 use std::{collections::BTreeMap, fmt};
 
-/// Order of a list.
+/// Order of the list.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum Sort {
     /// The largest share of the rewards.
@@ -44,9 +44,9 @@ struct Listed {
     jobs_done: u32,
     jobs_missed: u32,
     jobs_convicted: u32,
-    /// Hours that it has been present without a gap.
+    /// Hours of presence without a gap.
     presence_hours: u32,
-    /// What 100 $IO bring in a week at the prices of the last seven days; 0 before an hour is settled.
+    /// What 100 $IO would earn in a week, by the last seven days; 0 before an hour is settled.
     weekly_per_100: u64,
 }
 
@@ -61,7 +61,7 @@ struct Listing {
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.offers.is_empty() {
-            return writeln!(f, "no offers to join; drop a filter, or look again later");
+            return writeln!(f, "no offers to join; relax the filters, or try again later");
         }
         let titles = ["offer", "GPU", "room", "of", "ticket", "share", "hours", "jobs", "100 earn"];
         let mut table = Table::new(titles);
@@ -107,7 +107,7 @@ pub async fn list(
         let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
             continue;
         };
-        // Nobody joins a device that is retired, or while a slash has set stake of it aside or has some to collect.
+        // A device cannot be joined when it is retired, or while a slash has set its stake aside or is due some.
         if device.status != STATUS_ACTIVE || !device.escrowed.is_zero() || device.dues != 0 {
             continue;
         }

@@ -28,20 +28,20 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Offer co-stakers a share of a device's rewards; its terms never change
+    /// Offer co-stakers a share of a device's rewards; the terms never change
     Offer {
-        /// Most $IO they may stake, up to half of the device's minimum
+        /// Most $IO that co-stakers may stake, up to half of the device's minimum
         capacity: Quantity,
         /// Their share of the rewards when the offer is full, in per cent
         #[arg(long, value_name = "PER CENT", value_parser = share)]
         share: u16,
-        /// Least $IO of one co-staker; the whole capacity makes an offer for one [default: a hundredth of it]
+        /// Smallest co-stake in $IO; a ticket of the whole capacity makes an offer for one co-staker [default: a hundredth of the capacity]
         #[arg(long)]
         ticket: Option<Quantity>,
         #[command(flatten)]
         which: Which,
     },
-    /// Let nobody join a device's offer any more
+    /// Close a device's offer to new co-stakers
     Retract {
         #[command(flatten)]
         which: Which,
@@ -53,18 +53,18 @@ pub enum Command {
     },
     /// List offers that can be joined
     #[command(
-        after_help = "The list shows for each offer: the room left for co-stake and the capacity, the least co-stake of one co-staker, \
-        and the share of the rewards; for its device, the hours it has been present without a gap and its jobs done/missed/wrong; \
-        and what 100 $IO earn in a week."
+        after_help = "The list shows for each offer: the room left for co-stake and the capacity, the ticket (the smallest co-stake), \
+        and the share of the rewards; for its device, the hours of presence without a gap and the jobs done/missed/wrong; \
+        and what 100 $IO would earn in a week."
     )]
     List {
         /// Only GPUs whose name contains this
         #[arg(long)]
         gpu: Option<String>,
-        /// Only shares of at least this many per cent
+        /// Only offers of at least this share, in per cent
         #[arg(long, default_value_t = 0)]
         min_share: u8,
-        /// Only offers with room for this much
+        /// Only offers with room for this much $IO
         #[arg(long)]
         room: Option<Quantity>,
         /// Which offers come first
@@ -80,23 +80,23 @@ pub enum Command {
     },
     /// Show a wallet's positions in offers, and its exits
     Show {
-        /// Their holder [default: the wallet]
+        /// Wallet that holds them [default: the wallet]
         holder: Option<Address>,
     },
-    /// Ask for a position back: it stops earning, counts for the device for a while, and can be withdrawn when it has cooled down; as
-    /// published 7 and 21 days after
+    /// Request an exit from a position: it stops earning at once, backs the device for a while longer, and can be withdrawn once it has
+    /// cooled down (with the published parameters, after 7 and 21 days)
     Exit {
         /// The position, as `ionet costake show` shows it
         position: Address,
-        /// $IO to take out [default: all]
+        /// $IO to withdraw [default: all]
         amount: Option<Quantity>,
     },
-    /// Take out what has cooled down
+    /// Withdraw an exit that has cooled down
     Withdraw {
         /// The exit, as `ionet costake show` shows it
         exit: Address,
     },
-    /// Take out the rewards of a position
+    /// Claim the rewards of a position
     Claim {
         /// The position, as `ionet costake show` shows it
         position: Address,
@@ -111,7 +111,7 @@ struct Done {
     position: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<String>,
-    /// Rewards taken out.
+    /// Rewards claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<u64>,
     #[serde(flatten)]
@@ -130,14 +130,14 @@ impl fmt::Display for Done {
     }
 }
 
-/// A transaction to send, what it makes, and what to show of its effect.
+/// A transaction to send, and the accounts and rewards to report once it is confirmed.
 struct Plan {
     question: String,
     instructions: Vec<Instruction>,
     offer: Option<Address>,
     position: Option<Address>,
     exit: Option<Address>,
-    /// Rewards to be taken out.
+    /// Rewards to claim.
     amount: Option<u64>,
 }
 
@@ -200,6 +200,6 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
     let wallet = context.wallet()?.pubkey();
     match wallet == *holder {
         true => Ok(()),
-        false => refuse(format!("{what} is {holder}'s, and not wallet {wallet}'s")),
+        false => refuse(format!("{what} belongs to {holder}, and not wallet {wallet}")),
     }
 }

@@ -1,4 +1,4 @@
-//! Offers to co-stakers, made and ended.
+//! Makes, retracts and ends offers.
 
 use super::{Plan, worth::noting};
 use crate::{
@@ -25,7 +25,7 @@ async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, 
     Ok(context.chain.find(&[Filter::Bytes(DEVICE, device.as_ref().to_vec())]).await?)
 }
 
-/// The same for a device whose model is not at hand.
+/// [`most`] for a device whose GPU model has not been fetched.
 pub async fn most_of(context: &Context, market: &Market, device: &Device, config: &costaking::Config) -> Result<(Amount, Amount)> {
     let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
     most(&market.staking, device, &gpu, config, context.now().await?.unix)
@@ -34,7 +34,7 @@ pub async fn most_of(context: &Context, market: &Market, device: &Device, config
 /// A device's minimum stake now, and the most of it that co-stakers may fund.
 pub fn most(staking: &StakingConfig, device: &Device, gpu: &GpuModel, config: &costaking::Config, now: i64) -> Result<(Amount, Amount)> {
     let minimum = device.minimum(staking, gpu, now);
-    let minimum = minimum.or_else(|_| refuse("the stake that this device needs cannot be computed; update this program"))?;
+    let minimum = minimum.or_else(|_| refuse("the minimum stake of this device cannot be computed; update this program"))?;
     Ok((minimum, minimum.share_floor(Bps::saturating(config.capacity_bps.get()))))
 }
 
@@ -61,12 +61,12 @@ pub async fn offer(
     let shown = |amount| token.unit.show(amount);
     if capacity > most.0 {
         return refuse(format!(
-            "co-stakers may fund {} of device {address}; offer that or less",
+            "co-stakers may fund {} of device {address}; offer at most that",
             shown(most.0)
         ));
     }
     if !(1..=capacity).contains(&ticket) {
-        return refuse(format!("a ticket is above 0 and at most the capacity of {}", shown(capacity)));
+        return refuse(format!("a ticket must be above 0 and at most the capacity of {}", shown(capacity)));
     }
     if share_bps < config.min_share_bps.get() {
         return refuse(format!(
@@ -76,7 +76,7 @@ pub async fn offer(
     }
     if device.own_stake.get() < minimum.0 {
         return refuse(format!(
-            "device {address} has {} of its own staked and needs {} before it can offer a part; stake the rest with `ionet stake add`",
+            "device {address} has {} of its owner's stake and needs {} before it can make an offer; stake the rest with `ionet stake add`",
             shown(device.own_stake.get()),
             shown(minimum.0)
         ));
@@ -113,22 +113,22 @@ pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan
     let mut instructions = noting(&state, &offer, &books);
     match ends {
         false if !is_open => {
-            return refuse(format!("offer {offer} is retracted already; `ionet costake end` ends it"));
+            return refuse(format!("offer {offer} is retracted already; end it with `ionet costake end`"));
         }
         true if is_open => {
             return refuse(format!(
                 "offer {offer} can still be joined; retract it first with `ionet costake retract`"
             ));
         }
-        // Recording the owner's exit takes them out.
+        // Recording the owner's exit takes all co-stakers out.
         true if !state.shares.is_zero() && instructions.is_empty() => {
-            return refuse(format!("co-stakers are in offer {offer}; it can end when they have left"));
+            return refuse(format!("offer {offer} still has co-stakers; it can end when they have left"));
         }
         _ => {}
     }
     let (what, make): (_, fn(&Address, &Address, &Address) -> Instruction) = match ends {
-        true => ("end sharing by", costake::end),
-        false => ("let nobody join", costake::retract),
+        true => ("end", costake::end),
+        false => ("retract", costake::retract),
     };
     instructions.push(make(&owner, &device, &offer));
     Ok(Plan {

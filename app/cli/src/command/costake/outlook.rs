@@ -1,4 +1,4 @@
-//! What a week brings, before it comes.
+//! What a week of co-staking is expected to earn.
 
 use crate::{
     context::Context,
@@ -15,7 +15,7 @@ use solana_address::Address;
 use staking::{Device, Emission, GpuModel};
 use std::collections::BTreeMap;
 
-/// What stake in offers brings in a week, at the prices of the last one.
+/// Estimates what stake in offers earns in a week, by the last seven days.
 pub struct Outlook {
     week: Week,
     pub gpus: BTreeMap<u16, GpuModel>,
@@ -33,8 +33,7 @@ impl Outlook {
         })
     }
 
-    /// What so much stake in an offer brings: a full offer gets its whole share, one that is half full half of it, so a stake brings the
-    /// same in both.
+    /// What `stake` in an offer earns. A full offer gets its whole share and a half-full one half of it, so a stake earns the same in both.
     pub fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> u64 {
         let Some(gpu) = self.gpus.get(&device.gpu_model.get()) else {
             return 0;

@@ -1,4 +1,4 @@
-//! A wallet's positions and exits.
+//! Shows a wallet's positions and exits.
 
 use super::{
     exit::device_of_exit,
@@ -29,7 +29,7 @@ struct Held {
     stake: u64,
     /// What can be claimed.
     rewards: u64,
-    /// What it brings in a week at the prices of the last seven days.
+    /// What it would earn in a week, by the last seven days.
     weekly: u64,
 }
 
@@ -58,7 +58,7 @@ struct Holdings {
 impl fmt::Display for Holdings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.positions.is_empty() && self.exits.is_empty() {
-            return writeln!(f, "nothing co-staked; `ionet costake list` shows offers");
+            return writeln!(f, "nothing is co-staked; `ionet costake list` shows offers");
         }
         let mut table = Table::new(["position", "offer", "$IO", "rewards", "a week"]);
         for held in &self.positions {
@@ -70,10 +70,10 @@ impl fmt::Display for Holdings {
             let left = exit.ends_at.saturating_sub(self.now);
             let when = match left {
                 ..=0 => "ready: `ionet costake withdraw`".to_owned(),
-                left => format!("back in {}", span(left)),
+                left => format!("ready in {}", span(left)),
             };
             let (stake, rewards) = (self.unit.show(exit.stake), self.unit.show(exit.rewards));
-            writeln!(f, "exit {}: {stake} and {rewards} of rewards, {when}", exit.exit)?;
+            writeln!(f, "exit {}: {stake} of stake, {rewards} of rewards, {when}", exit.exit)?;
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ pub async fn show(context: &Context, token: Token, holder: Address) -> Result<An
         let offer: Offer = context.chain.fetch(&position.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
         let shares = position.shares.get();
-        // What cools down earns no more; what a slash has set aside does until it stands.
+        // Stake that cools down earns nothing; stake that a slash has set aside earns until the slash is finished.
         let counted = worth(shares, offer.shares.get(), Amount(device.whole_co_stake()));
         let stake = stake_of(shares, &offer, &device);
         holdings.positions.push(Held {
@@ -111,7 +111,7 @@ pub async fn show(context: &Context, token: Token, holder: Address) -> Result<An
     }
     for (address, mut exit) in exits {
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
-        // Broken books fail here: then what was recorded is shown.
+        // On inconsistent accounts this fails; then the exit is shown as it is.
         exit.settle(&offer).ok();
         let device = device_of_exit(context, &offer).await?;
         let stake = match exit.cooling.get() {

@@ -7,17 +7,17 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use staking::Device;
 
-/// Whether an offer has to record its owner's exit before anything else.
+/// Whether an offer must record that its owner has unstaked before it can do anything else.
 fn must_note(offer: &Offer, device: &Device) -> bool {
     !device.forced_at.is_zero() && offer.status == Status::Closed
 }
 
-/// Whether the owner's exit has taken all of an offer's stake along.
+/// Whether the owner has unstaked, which takes all of the offer's stake along.
 pub fn is_forced(offer: &Offer, device: &Device) -> bool {
     !offer.forced_at.is_zero() || must_note(offer, device)
 }
 
-/// What shares of an offer are worth: of the device's co-stake, or of what cools down since its owner left.
+/// What shares of an offer are worth: a part of the device's co-stake or, once the owner has unstaked, of the co-stake that cools down.
 pub fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     let cooling = |all, of| {
         let shares = worth(shares, all, Amount(of)).0;
@@ -30,7 +30,7 @@ pub fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
     }
 }
 
-/// When an exit's stake is back: no later than what its owner's exit took along.
+/// When an exit can be withdrawn: no later than the stake that the owner took along by unstaking.
 pub fn back_at(exit: &Exit, offer: &Offer, device: &Device) -> i64 {
     let forced = match (offer.forced_at.is_zero(), must_note(offer, device)) {
         (false, _) => offer.forced_ends_at.get(),
@@ -43,7 +43,7 @@ pub fn back_at(exit: &Exit, offer: &Offer, device: &Device) -> i64 {
     }
 }
 
-/// Has an offer record its owner's exit first, if it has to.
+/// The instruction that records the owner's unstaking, if the offer must do that first.
 pub fn noting(offer: &Offer, address: &Address, device: &Device) -> Vec<Instruction> {
     let note = must_note(offer, device).then(|| costake::force(&offer.device, address));
     note.into_iter().collect()
@@ -54,14 +54,14 @@ mod tests {
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
 
-    /// 200 shares, of which 50 are meant, of 300 base units: before the owner leaves, before the offer records it, and after.
+    /// The worth of 50 of 200 shares of 300 base units: before the owner unstakes, before the offer records it, and after.
     #[test]
-    fn shares_are_worth_what_they_have_become() {
+    fn shares_keep_their_worth_when_the_owner_unstakes() {
         let (mut offer, mut device) = (Offer::zeroed(), Device::zeroed());
         (offer.status, offer.shares, device.co_stake) = (Status::Closed as u8, 200.into(), 300.into());
-        // Others' exits cool down beside.
+        // Exits of others cool down as well.
         (device.co_cooling, device.co_cooling_shares) = (1_000.into(), 500.into());
-        // What a slash has set aside is nobody's to take out.
+        // Nobody can withdraw what a slash has set aside.
         device.co_escrowed = 100.into();
         assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(75), false));
 

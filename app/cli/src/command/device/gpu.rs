@@ -1,4 +1,4 @@
-//! The GPU models that the market knows.
+//! The market's GPU models.
 
 use crate::{
     amount::Unit,
@@ -52,7 +52,7 @@ pub fn gpu_name(gpu: &GpuModel) -> String {
     String::from_utf8_lossy(&gpu.name).trim_end_matches('\0').to_owned()
 }
 
-/// The GPU model meant by an id or a name.
+/// Finds the GPU model by its id or name, or by an unambiguous part of its name.
 pub async fn find_gpu(context: &Context, text: &str) -> Result<GpuModel> {
     let models = gpu_models(context).await?;
     let wanted = text.to_lowercase();
@@ -63,7 +63,7 @@ pub async fn find_gpu(context: &Context, text: &str) -> Result<GpuModel> {
     match (exact, close.as_slice()) {
         (Some(gpu), _) | (None, &[gpu]) => Ok(*gpu),
         (None, []) => refuse(format!(
-            "the market knows no GPU '{text}'; `ionet device list-models` shows those it knows"
+            "the market has no GPU model '{text}'; `ionet device list-models` lists them"
         )),
         (None, several) => {
             let names: Vec<String> = several.iter().map(|gpu| gpu_name(gpu)).collect();
@@ -96,7 +96,7 @@ pub async fn list_models(context: &Context, market: &Market, unit: Unit) -> Resu
     }))
 }
 
-/// What has to be staked on so many GPUs of a model, in base units.
+/// The minimum stake of `quantity` GPUs of a model, in base units; 0 if it cannot be computed.
 pub fn minimum(market: &Market, gpu: &GpuModel, quantity: u8, now: i64) -> u64 {
     let minimum = protocol::stake::minimum(market.staking.required_base(now), gpu.required_multiplier(now), quantity);
     minimum.map_or(0, |minimum| minimum.0)

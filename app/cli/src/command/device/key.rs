@@ -18,13 +18,13 @@ use std::path::PathBuf;
 /// The key a worker signs with.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Key {
-    /// Keypair file the worker signs with; made if it does not exist
+    /// Keypair file that the worker signs with; created if it does not exist
     #[arg(long, value_name = "FILE")]
     device_key: PathBuf,
     #[arg(
         long,
         value_name = "SOL",
-        help = format!("SOL to send to the key, which pays for its own transactions [default: {} if it has none]", SOL.number(worker::FUND))
+        help = format!("SOL to send to the key, which pays for the worker [default: {} if it has none]", SOL.number(worker::FUND))
     )]
     fund: Option<Quantity>,
 }
@@ -48,7 +48,7 @@ impl HotKey {
         self.pair.pubkey()
     }
 
-    /// Sends the instruction that makes it a device's key, and SOL for its fees.
+    /// Sends the instruction that makes this a device's key, and SOL for its fees.
     pub async fn enrol(
         &self,
         context: &Context,
@@ -60,7 +60,7 @@ impl HotKey {
     ) -> Result<Answer> {
         if context.chain.exists(&stake::device_key(&self.address())).await? {
             return refuse(format!(
-                "key {} signs for a device, or did; a key serves one once, so name another file with --device-key",
+                "key {} signs for a device, or once did, and cannot be used again; name another file with --device-key",
                 self.address()
             ));
         }
@@ -74,7 +74,7 @@ impl HotKey {
         let watched = [Watched::sol("device key", &self.address())];
         context.agree("wallet", what, &instructions, wallet, &watched).await?;
         if self.is_new {
-            // Kept before the chain learns of it.
+            // Saved before the transaction is sent, so that the key is never lost.
             chain::save_keypair(&self.pair, &self.path)?;
         }
         let sent = context.send_agreed(&instructions, wallet, &[&self.pair]).await;
@@ -82,7 +82,7 @@ impl HotKey {
             && self.is_new
             && error.unknown().is_none()
         {
-            // The chain never learned of it, so nothing is lost with it.
+            // The transaction did not land, so the key is of no use.
             let _ = std::fs::remove_file(&self.path);
         }
         let sent = sent?;
@@ -106,7 +106,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_key_is_kept_unless_the_chain_never_learned_of_it() {
+    async fn a_new_key_is_kept_unless_its_transaction_did_not_land() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
         let device = Address::new_unique();
@@ -116,13 +116,13 @@ mod tests {
         let rotate = || testing::typed::<Command>(&["rotate-key", "--device", &named, "--device-key", &file]);
         let expired = testing::expired(&fake, rotate().run(&context)).await;
         assert!(expired.is_err() && !path.exists());
-        // Nobody says what became of it.
+        // The outcome is unknown.
         context.options.timeout = Duration::from_millis(1);
         assert!(rotate().run(&context).await.is_err() && path.exists());
-        // Lamports where its record is to be do not use it up.
+        // Lamports at the address of its record do not make the key a used one.
         let key = chain::load_keypair(&path).unwrap();
         fake.set_account(stake::device_key(&key.pubkey()), gift());
         let error = rotate().run(&context).await.err().unwrap().to_string();
-        assert!(!error.contains("a key serves one once"), "{error}");
+        assert!(!error.contains("cannot be used again"), "{error}");
     }
 }

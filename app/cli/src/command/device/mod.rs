@@ -24,14 +24,14 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the GPU models the market knows
+    /// List the market's GPU models
     ListModels,
-    /// Offer GPUs under a device key of their own
+    /// Register GPUs as a device with a key of its own
     Register {
         /// GPU model: its id or name, as `ionet device list-models` shows them
         #[arg(long)]
         gpu: String,
-        /// GPUs of that model behind the device
+        /// Number of GPUs behind the device
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(protocol::stake::MAX_QUANTITY)))]
         quantity: u8,
         #[command(flatten)]
@@ -41,46 +41,46 @@ pub enum Command {
     Show {
         /// The device [default: all of the wallet's]
         device: Option<Address>,
-        /// Their owner [default: the wallet]
+        /// Owner whose devices to show [default: the wallet]
         #[arg(long, conflicts_with = "device")]
         owner: Option<Address>,
     },
-    /// Replace the key the worker signs with
+    /// Replace the key that the worker signs with
     RotateKey {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         key: Key,
     },
-    /// Name the wallet that job payments go to
+    /// Set the wallet that receives job payments
     SetPayout {
         #[command(flatten)]
         which: Which,
-        /// The wallet
+        /// The wallet that receives payments
         payout: Address,
     },
-    /// Retire a device; its stake stays until unstaked
+    /// Retire a device; its stake stays until it is unstaked
     Terminate {
         #[command(flatten)]
         which: Which,
     },
-    /// Close a retired, empty device and take its rent back
+    /// Close a retired device without stake and reclaim its rent
     Close {
         #[command(flatten)]
         which: Which,
     },
 }
 
-/// Which of the wallet's devices is meant.
+/// Selects one of the wallet's devices.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
-    /// Device address; needed only by owners of several
+    /// Address of the device; needed only if the wallet owns several
     #[arg(long)]
     device: Option<Address>,
 }
 
 impl Which {
-    /// The device meant.
+    /// Finds the device.
     pub async fn find(&self, context: &Context, owner: &Address) -> Result<(Address, Device)> {
         if let Some(address) = self.device {
             return Ok((address, context.chain.fetch(&address).await?));
@@ -109,7 +109,7 @@ struct Done {
     device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// What is to be done next.
+    /// What to do next.
     #[serde(skip)]
     next: Option<String>,
     #[serde(flatten)]
@@ -131,7 +131,7 @@ impl Command {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let next = matches!(self, Self::Terminate { .. })
-            .then(|| "ionet stake unstake, ionet stake withdraw when it has cooled down, then ionet device close".to_owned());
+            .then(|| "ionet stake unstake, ionet stake withdraw once it has cooled down, then ionet device close".to_owned());
         let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
             Self::ListModels => return list_models(context, &market, token.unit).await,
             Self::Show { device, owner } => {
@@ -215,7 +215,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn who_has_registered_is_told_what_to_stake() {
+    async fn registering_says_what_to_stake() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, ..) = testing::on_market(&fake, folder.path(), 0);
         let config = staking::StakingConfig {

@@ -1,4 +1,4 @@
-//! Devices as they are printed.
+//! How devices are printed.
 
 use super::gpu::gpu_name;
 use crate::{

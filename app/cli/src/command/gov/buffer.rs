@@ -1,25 +1,25 @@
-//! A buffer of the loader's: code that waits to replace a program's.
+//! A buffer of the loader: code that is to replace a program's.
 
 use chain::market::{LOADER, govern};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
 use solana_address::Address;
 
-/// Where a buffer names its authority.
+/// Offset of a buffer's authority.
 pub const AUTHORITY: usize = 5;
-/// Where its code begins.
+/// Offset of its code.
 pub use governance::instructions::CODE_AT;
 
-/// What can be read in one.
+/// The contents of a buffer.
 pub struct Buffer<'a> {
-    /// Who may change it.
+    /// The key that may change it.
     pub authority: Address,
     /// The code.
     pub code: &'a [u8],
 }
 
 impl<'a> Buffer<'a> {
-    /// The buffer in this account, if it is the loader's and one that somebody may change.
+    /// Reads the buffer in this account, if it is the loader's and has an authority.
     pub fn read(account: &'a Account) -> Option<Self> {
         const OWNED: [u8; AUTHORITY] = [1, 0, 0, 0, 1];
         let is_buffer = account.owner == LOADER && account.data.starts_with(&OWNED);
@@ -30,7 +30,7 @@ impl<'a> Buffer<'a> {
         })
     }
 
-    /// What a vote compares.
+    /// The hash that stakers vote on.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.code).into()
     }

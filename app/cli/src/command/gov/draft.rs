@@ -1,4 +1,4 @@
-//! A proposal as it is written in a file.
+//! Reads a proposal from its file.
 
 use super::{
     PROGRAMS,
@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct Written {
     title: String,
-    /// File with the text that explains it; its SHA-256 goes on the chain, the file itself into the blob store.
+    /// File with the text that explains the proposal; its SHA-256 goes on the chain, the text into the blob store.
     text: PathBuf,
     step: Vec<Step>,
 }
@@ -47,9 +47,9 @@ enum Step {
     },
     /// Pays out of the treasury.
     Pay { to: String, amount: String },
-    /// Replaces a program's code by that of a buffer.
+    /// Replaces a program's code with that in a buffer.
     Upgrade { program: String, buffer: String },
-    /// Anything else.
+    /// Calls any instruction.
     Call {
         program: String,
         accounts: Vec<Meta>,
@@ -68,7 +68,7 @@ struct Meta {
     signer: bool,
 }
 
-/// A proposal to be made.
+/// A proposal that is ready to be made.
 #[derive(Clone)]
 pub struct Draft {
     pub title: [u8; 64],
@@ -83,13 +83,13 @@ fn explanation(path: &Path) -> Result<String> {
     match text.len() {
         1..=blobs::MAX_TEXT => Ok(text),
         length => refuse(format!(
-            "{shown} has {length} bytes and a text has 1 to {}; shorten it",
+            "{shown} has {length} bytes and must have 1 to {}; write a text of that length",
             blobs::MAX_TEXT
         )),
     }
 }
 
-/// Reads a proposal; everything that can be refused before it is sent is.
+/// Reads a proposal, and refuses whatever the programs would refuse later.
 pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Result<Draft> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
@@ -107,7 +107,7 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
         Some(place) => place.copy_from_slice(written.title.as_bytes()),
         None => {
             return refuse(format!(
-                "{shown}: a title has 1 to 64 letters, digits and signs of ASCII; shorten or spell it so"
+                "{shown}: a title has 1 to 64 printable ASCII characters; shorten or respell it"
             ));
         }
     }
@@ -130,20 +130,18 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
             Err(crate::error::Error::Refused(reason)) => return at(reason),
             Err(error) => return Err(error),
         };
-        // The program would refuse it too, but only after the proposal is there.
+        // The program would refuse it too, but only once the proposal exists.
         if let Err(error) = governance::judge::kind(&instruction) {
             let reason = match error == GovernanceError::CodeNotNamed.into() {
-                true => {
-                    "the loader, called like this or by another program, takes what a buffer holds by then; write do = \"upgrade\" instead"
-                }
-                false => "its data cannot be read, or set a value outside its fixed bounds; README.md of the program lists them",
+                true => "called like this, the loader takes whatever the buffer holds by then; write do = \"upgrade\" instead",
+                false => "its data is malformed, or sets a value outside its fixed bounds, which the program's README.md lists",
             };
             return at(reason.to_owned());
         }
         let length = governance::state::encode(&instruction).map_or(usize::MAX, |bytes| bytes.len());
         if length > governance::state::MAX_BYTES as usize {
             return at(format!(
-                "it has {length} bytes and may have {} at most; split it",
+                "it has {length} bytes and may have {} at most; split it into several steps",
                 governance::state::MAX_BYTES
             ));
         }
@@ -192,7 +190,7 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
         }
     }
     let Some(current) = setting.current(context, &row).await? else {
-        return refuse("rewards have not been started here; the step that starts them sets their rules");
+        return refuse("rewards have not been started here, and the step that starts them sets their rules");
     };
     let held = idl::decode(&current).map(|call| call.values).unwrap_or_default();
     let together = setting.together();
@@ -204,7 +202,9 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
     let replaced = |changes: &Values| idl::replace(&current, changes).or_else(|error| refuse(format!("{what}: {error}")));
     let proposed = replaced(&changes)?;
     if !idl::decode(&proposed).is_some_and(|call| call.values.values().any(is_named)) {
-        return refuse(format!("{what}: nothing changes; give values that are not as they are"));
+        return refuse(format!(
+            "{what}: nothing would change; give values that differ from the current ones"
+        ));
     }
     for name in changes.keys() {
         let is_with = |other: &str| other == name || [name.as_str(), other].iter().all(|name| together.contains(name));
@@ -216,7 +216,7 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
                 .map(|(name, value)| format!("{name} {}", units::show(name, value, token.unit, now)));
             let shown = shown.collect::<Vec<_>>().join(", ");
             return refuse(format!(
-                "{shown} lies outside its fixed bounds; README.md of the program lists them"
+                "{shown} lies outside its fixed bounds, which the program's README.md lists"
             ));
         }
     }
@@ -236,7 +236,7 @@ fn copied((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
 }
 
-/// Whether a change names this value, or a place of this list.
+/// Whether a change sets this value, or an element of this list.
 fn is_named(value: &Value) -> bool {
     match value {
         Value::Array(places) => places.iter().any(|place| !place.is_null()),
@@ -248,7 +248,9 @@ async fn pay(context: &Context, token: &Token, to: &str, amount: &str) -> Result
     let quantity: Quantity = amount.parse().or_else(|reason| refuse(format!("amount '{amount}': {reason}")))?;
     let account = market::token_account(&address(to)?, &token.mint);
     if !context.chain.exists(&account).await? {
-        return refuse(format!("{to} has no account for $IO yet; send it some, or have it make one first"));
+        return refuse(format!(
+            "{to} has no account for $IO yet; send it some $IO, or have its owner create the account first"
+        ));
     }
     let (from, authority) = (treasury(token), govern::authority());
     let transfer = spl_token_interface::instruction::transfer_checked(
@@ -270,7 +272,7 @@ async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instr
     let record = context.chain.account(&market::program_data(id)).await?;
     let Some(record) = record.filter(|record| is_upgrade_authority(&record.data, &authority)) else {
         return refuse(format!(
-            "governance cannot upgrade {program}, because its upgrade authority is somebody else"
+            "governance cannot upgrade {program}, because it is not its upgrade authority"
         ));
     };
     let account = context.chain.account(&address).await?;
@@ -281,11 +283,11 @@ async fn upgrade(context: &Context, program: &str, buffer: &str) -> Result<Instr
     };
     if !held.is_governances() {
         return refuse(format!(
-            "buffer {buffer} could still be changed; its authority has to be governance's, {}",
+            "buffer {buffer} could still be changed; set its authority to that of governance, {}",
             govern::authority()
         ));
     }
-    // A program's record has 45 bytes before its code.
+    // A program data account has 45 bytes before the code.
     let (room, needed) = (record.data.len().saturating_sub(45), held.code.len());
     if needed > room {
         return refuse(format!(
@@ -304,14 +306,14 @@ fn program_id(text: &str) -> Result<Address> {
     known.map_or_else(|| address(text), |(_, id)| Ok(*id))
 }
 
-/// Fails on a chain that governance does not govern.
+/// Fails on a chain where governance does not hold the authorities.
 pub async fn check(context: &Context) -> Result<governance::Config> {
     let config = setting::config(context).await?;
     let staking: staking::StakingConfig = context.chain.fetch(&stake::config()).await?;
     if staking.authority != govern::authority() {
         return refuse(format!(
             "governance does not govern here yet: {} still holds the authorities; the last migration hands them over, \
-             and a local market starts governed with `ionet localnet --governed`",
+             and `ionet localnet --governed` starts a local market that is governed",
             staking.authority
         ));
     }
@@ -328,7 +330,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn nothing_is_paid_where_lamports_are_alone() {
+    async fn a_payment_needs_a_token_account_and_not_just_lamports() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet) = testing::context(&fake, folder.path());
         let (mint, to) = (Address::new_unique(), Address::new_unique());

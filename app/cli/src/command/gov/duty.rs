@@ -1,4 +1,4 @@
-//! Proposals made, counted, executed and cleared away.
+//! Makes, counts, executes and closes proposals, and pauses programs.
 
 use super::{
     Done, Pausable,
@@ -12,7 +12,10 @@ use crate::{
     output::{Answer, count},
     progress::Progress,
 };
-use chain::{Filter, market::govern};
+use chain::{
+    Filter,
+    market::{costake, govern, job, stake},
+};
 use governance::{Ballot, Proposal, Status};
 use protocol::ballot::Outcome;
 use serde::Serialize;
@@ -22,10 +25,10 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{fmt, path::Path};
 
-/// Ballots and instructions whose rents are returned in one transaction.
+/// Accounts closed in one transaction.
 const BATCH: usize = 8;
 
-/// What a proposal would do, for people.
+/// What a proposal would do, as it is printed.
 #[derive(Serialize)]
 struct Plan {
     steps: Vec<words::Words>,
@@ -43,7 +46,7 @@ impl fmt::Display for Plan {
         let deposit = self.io.show(self.deposit);
         writeln!(
             f,
-            "{}; a deposit of {deposit} is held until it has ended",
+            "{}; a deposit of {deposit} is held until the proposal has ended",
             count(self.transactions as u64, "transaction")
         )
     }
@@ -56,7 +59,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     let wallet = context.wallet()?;
     let proposer = wallet.pubkey();
     let begun = begun(context, &proposer, &draft).await?;
-    // Its proposer's number for it is the time that it was begun at, from which its times count: what is gone on with comes out the same.
+    // A draft's id is the time it was begun. Relative times in the file count from then, so that a resumed draft comes out the same.
     let id = begun.as_ref().map_or(now.unsigned_abs(), |begun| begun.id.get());
     if let Some(time) = begun_at(id, now) {
         draft = draft::read(context, token, time, file).await?;
@@ -81,7 +84,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     let held = account.as_ref().and_then(crate::context::token_amount).unwrap_or(0);
     if held < plan.deposit {
         return refuse(format!(
-            "wallet {proposer} holds {} and a proposal takes a deposit of {}; get more first",
+            "wallet {proposer} holds {} and a proposal takes a deposit of {}; get more $IO first",
             token.unit.show(held),
             token.unit.show(plan.deposit)
         ));
@@ -90,12 +93,15 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     context.agree_all(what, &plan, &transactions, &wallet).await?;
     context.blobs()?.put(draft.text.into()).await?;
     Progress::spinner(context)
-        .say("cut off, the same command goes on with the proposal; `ionet gov list` tells its number and `ionet gov cancel` takes it back");
+        .say("if interrupted, run the same command again to resume; `ionet gov list` shows the draft and `ionet gov cancel` withdraws it");
     let sent = context.send_all_agreed(what, &transactions, &wallet).await?;
-    // It is done, whether or not the node answers once more.
+    // The transaction is confirmed: a node that fails from here on is no error.
     let made: Option<Proposal> = context.chain.try_fetch(&proposal).await.ok().flatten();
     let index = made.map(|made| made.index.get());
-    let number = index.map_or_else(|| "NUMBER`; `ionet gov list` says which".to_owned(), |index| format!("{index}`"));
+    let number = index.map_or_else(
+        || "NUMBER`; `ionet gov list` shows the number".to_owned(),
+        |index| format!("{index}`"),
+    );
     Ok(Answer::new(&Done {
         proposal: index,
         status: format!("voting: stakers vote with `ionet gov vote {number}"),
@@ -103,9 +109,9 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     }))
 }
 
-/// The draft of this title and text that an earlier call began and was cut off from.
+/// The draft with this title and text that an interrupted call has begun.
 async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<Option<Proposal>> {
-    /// A proposal names its proposer first.
+    /// The proposer is a proposal's first field, after the discriminator.
     const PROPOSER: usize = 8;
     let text_hash: [u8; 32] = Sha256::digest(&draft.text).into();
     let own: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(PROPOSER, proposer.as_ref().to_vec())]).await?;
@@ -115,23 +121,23 @@ async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<O
         Some(proposal) if proposal.status != Status::Draft => {
             let index = proposal.index.get();
             refuse(format!(
-                "proposal {index} of this title and text is being voted on or waits to be executed (`ionet gov show {index}`); \
-                 for another like it change the title"
+                "proposal {index} with this title and text is being voted on or waits to be executed (`ionet gov show {index}`); \
+                 to make another, change the title"
             ))
         }
         begun => Ok(begun),
     }
 }
 
-/// The time before `now` that a draft's number says it was begun at. The web app numbers drafts at random, which says none.
+/// When a draft was begun, by its id. `None` for a random id, as the web app gives its drafts.
 fn begun_at(id: u64, now: i64) -> Option<i64> {
-    /// Age in seconds beyond which a number is taken for none.
+    /// Age in seconds beyond which an id is not taken for a time.
     const LONGEST: i64 = 30 * 86_400;
     let time = i64::try_from(id).ok()?;
     (now.saturating_sub(LONGEST)..now).contains(&time).then_some(time)
 }
 
-/// What is yet to be sent of a draft.
+/// The transactions of a draft that have not been sent yet.
 async fn unsent(
     context: &Context,
     token: &Token,
@@ -162,7 +168,7 @@ async fn unsent(
     if let (true, Some(proposal)) = (is_other, begun) {
         let index = proposal.index.get();
         return refuse(format!(
-            "draft {index} has this title and text and other steps, or counts a time from when it was written; take it back \
+            "draft {index} has this title and text but other steps, perhaps because times count from when it was begun; withdraw it \
              (`ionet gov cancel {index}`) or change the title"
         ));
     }
@@ -176,7 +182,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
     let (address, mut proposal) = setting::proposal(context, index).await?;
     let wallet = context.wallet()?;
     let mut transactions = Vec::new();
-    // What counting would bring is known here, so that one call does both.
+    // The result of the count is known here, so that one call can count and execute.
     if proposal.advance(now).is_ok() {
         transactions.push(vec![govern::advance(&address)]);
     }
@@ -187,7 +193,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
         for (place, instruction) in (0..).zip(instructions).skip(proposal.executed.into()) {
             let Some(instruction) = instruction else {
                 return refuse(format!(
-                    "step {} of proposal {index} cannot be read",
+                    "step {} of proposal {index} is incomplete or was closed, so the proposal cannot be executed",
                     usize::from(place).saturating_add(1)
                 ));
             };
@@ -197,7 +203,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
     }
     if transactions.is_empty() {
         return refuse(format!(
-            "nothing is due for proposal {index}; `ionet gov show {index}` says when it is"
+            "nothing can be done for proposal {index} now; `ionet gov show {index}` says what happens next"
         ));
     }
     let what = match due {
@@ -225,19 +231,19 @@ pub async fn cancel(context: &Context, token: &Token, now: i64, index: u64) -> R
     let proposer = wallet.pubkey();
     if proposal.proposer != proposer {
         return refuse(format!(
-            "proposal {index} may be withdrawn only by {}, who proposed it",
+            "only {}, who proposed it, may withdraw proposal {index}",
             proposal.proposer
         ));
     }
     if proposal.cancel(now).is_err() {
         return refuse(format!(
-            "proposal {index} cannot be taken back any more; `ionet gov show {index}` says why"
+            "proposal {index} can no longer be withdrawn; `ionet gov show {index}` says why"
         ));
     }
     let mut transactions = vec![vec![govern::cancel(&proposer, &address)]];
     transactions.extend(clear(context, token, &address, &proposal).await?);
     let sent = context
-        .send_all(&format!("take proposal {index} back"), &"", &transactions, &wallet)
+        .send_all(&format!("withdraw proposal {index}"), &"", &transactions, &wallet)
         .await?;
     after(context, index, &address, sent).await
 }
@@ -247,21 +253,19 @@ pub async fn close(context: &Context, token: &Token, index: u64) -> Result<Answe
     setting::config(context).await?;
     let (address, proposal) = setting::proposal(context, index).await?;
     if !proposal.has_ended() {
-        return refuse(format!(
-            "proposal {index} has not ended; `ionet gov show {index}` says where it stands"
-        ));
+        return refuse(format!("proposal {index} has not ended; `ionet gov show {index}` shows its status"));
     }
     let transactions = clear(context, token, &address, &proposal).await?;
     let wallet = context.wallet()?;
     let sent = context
-        .send_all(&format!("clear proposal {index} away"), &"", &transactions, &wallet)
+        .send_all(&format!("close proposal {index}"), &"", &transactions, &wallet)
         .await?;
     after(context, index, &address, sent).await
 }
 
-/// Everything that is left of an ended proposal: its deposit, its ballots, its instructions, itself.
+/// The transactions that release an ended proposal's deposit and close its ballots, its instructions and itself.
 async fn clear(context: &Context, token: &Token, address: &Address, proposal: &Proposal) -> Result<Vec<Vec<Instruction>>> {
-    /// A ballot names its proposal first.
+    /// The proposal is a ballot's first field, after the discriminator.
     const PROPOSAL: usize = 8;
     let anyone = context.wallet()?.pubkey();
     let mut all = Vec::new();
@@ -287,9 +291,9 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
 async fn after(context: &Context, index: u64, address: &Address, sent: crate::send::Sent) -> Result<Answer> {
     let status = match context.chain.try_fetch::<Proposal>(address).await {
         Ok(Some(proposal)) => show::status(&proposal).to_owned(),
-        Ok(None) => "cleared away".to_owned(),
-        // It is done all the same.
-        Err(_) => format!("not told by the node; `ionet gov show {index}` asks again"),
+        Ok(None) => "closed".to_owned(),
+        // The transaction is confirmed nevertheless.
+        Err(_) => format!("unknown, because the node did not answer; `ionet gov show {index}` asks again"),
     };
     Ok(Answer::new(&Done {
         proposal: Some(index),
@@ -309,12 +313,26 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
             config.guardian
         ));
     }
-    let (name, id) = match program {
-        Pausable::Staking => ("staking", staking::ID),
-        Pausable::Costaking => ("co-staking", costaking::ID),
-        Pausable::Jobs => ("jobs", jobs::ID),
+    let chain = &context.chain;
+    let (name, id, is_paused) = match program {
+        Pausable::Staking => (
+            "staking",
+            staking::ID,
+            chain.fetch::<staking::StakingConfig>(&stake::config()).await?.paused,
+        ),
+        Pausable::Costaking => (
+            "co-staking",
+            costaking::ID,
+            chain.fetch::<costaking::Config>(&costake::config()).await?.paused,
+        ),
+        Pausable::Jobs => ("jobs", jobs::ID, chain.fetch::<jobs::Config>(&job::config()).await?.paused),
     };
-    let question = format!("pause {name}; exits and payments go on");
+    if is_paused.get() {
+        return refuse(format!(
+            "{name} is paused already, and only a proposal can resume it; nothing was sent"
+        ));
+    }
+    let question = format!("pause {name}, while exits and payments continue");
     let sent = context.send(&question, &[govern::pause(&guardian, id)], &wallet, &[], &[]).await?;
     Ok(Answer::new(&Done {
         proposal: None,
@@ -332,16 +350,13 @@ mod tests {
         Discriminator,
         bytemuck::{self, Zeroable},
     };
-    use chain::{
-        fake::{Fake, gift},
-        market::stake,
-    };
+    use chain::fake::{Fake, gift};
     use governance::PayloadHeader;
     use solana_account::Account;
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn what_was_done_is_told_of_by_a_node_that_answers_no_more() {
+    async fn a_deed_is_reported_though_the_node_then_fails() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let sent = Sent {
@@ -355,12 +370,46 @@ mod tests {
             assert_eq!(shown.get("signature"), Some(&"signature".into()));
             shown.get("status").unwrap().as_str().unwrap().to_owned()
         };
-        assert_eq!(status().await, "cleared away");
+        assert_eq!(status().await, "closed");
         fake.set_unreachable(true);
         let said = status().await;
         assert!(said.contains("`ionet gov show 7`"), "{said}");
     }
-    /// An account of a proposal's that holds so many bytes of an instruction.
+
+    /// Governance's config, and staking's with governance as its authority.
+    fn set_up_governance(fake: &Fake, guardian: Address) {
+        fake.set_account(governance::ID, testing::program());
+        let config = governance::Config {
+            guardian,
+            ..governance::Config::zeroed()
+        };
+        fake.set_account(govern::config(), testing::account(&config));
+        let governed = staking::StakingConfig {
+            authority: govern::authority(),
+            ..staking::StakingConfig::zeroed()
+        };
+        fake.set_account(stake::config(), testing::account(&governed));
+    }
+
+    #[tokio::test]
+    async fn what_is_paused_already_is_not_paused_again() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 0);
+        set_up_governance(&fake, wallet.pubkey());
+        pause(&context, Pausable::Jobs).await.unwrap();
+        assert_eq!(fake.sent().len(), 1);
+        let paused = jobs::Config {
+            mint,
+            paused: true.into(),
+            ..jobs::Config::zeroed()
+        };
+        fake.set_account(job::config(), testing::account(&paused));
+        let error = pause(&context, Pausable::Jobs).await.err().unwrap().to_string();
+        assert!(error.contains("jobs is paused already"), "{error}");
+        assert_eq!(fake.sent().len(), 1, "nothing is paid for");
+    }
+
+    /// The account of a proposal's step, with the first `length` bytes of its instruction written.
     fn payload(step: &Instruction, length: usize) -> Account {
         let bytes = governance::state::encode(step).unwrap();
         let header = PayloadHeader {
@@ -377,7 +426,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_draft_that_was_cut_off_is_gone_on_with() {
+    async fn an_interrupted_draft_is_resumed() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet) = testing::context(&fake, folder.path());
         fake.set_clock();
@@ -400,7 +449,7 @@ mod tests {
             unsent(&context, &token, &proposer, 9, draft, begun.as_ref()).await
         };
         let all = rest(&draft).await.unwrap();
-        // To create it, three to announce, six pieces of which the second step has four, to submit it.
+        // One creates it, three open its steps, six write them (four the second step), one submits it.
         assert_eq!(all.len(), 1 + 3 + 6 + 1);
 
         let mut proposal = Proposal {
@@ -415,7 +464,7 @@ mod tests {
         let whole = governance::state::encode(&draft.steps[0]).unwrap().len();
         fake.set_account(govern::payload(&address, 0), payload(&draft.steps[0], whole));
         fake.set_account(govern::payload(&address, 1), payload(&draft.steps[1], 2 * govern::PIECE));
-        // Lamports where the next is to be are none.
+        // Lamports at the next step's address do not open it.
         fake.set_account(govern::payload(&address, 2), gift());
         assert_eq!(rest(&draft).await.unwrap(), all[1 + 2 + 3..]);
 
@@ -425,7 +474,7 @@ mod tests {
         };
         let error = rest(&other).await.unwrap_err().to_string();
         assert!(error.contains("`ionet gov cancel 4`"), "{error}");
-        // One that was only announced is of its length.
+        // A step that was only opened has its length.
         let third = govern::payload(&address, 2);
         fake.set_account(third, payload(&draft.steps[2], 0));
         assert_eq!(
@@ -443,7 +492,7 @@ mod tests {
         };
         assert!(rest(&fewer).await.is_err());
 
-        // What became of the last transaction may not have been told.
+        // The last transaction may have landed with its outcome unknown.
         proposal.status = Status::Voting as u8;
         fake.set_account(address, testing::account(&proposal));
         let error = rest(&draft).await.unwrap_err().to_string();
@@ -454,16 +503,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_gone_on_with_counts_its_times_from_when_it_was_begun() {
+    async fn a_resumed_draft_counts_times_from_when_it_was_begun() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet) = testing::context(&fake, folder.path());
-        fake.set_account(governance::ID, testing::program());
-        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
-        let governed = staking::StakingConfig {
-            authority: govern::authority(),
-            ..staking::StakingConfig::zeroed()
-        };
-        fake.set_account(stake::config(), testing::account(&governed));
+        set_up_governance(&fake, Address::default());
         let token = Token {
             mint: Address::new_unique(),
             unit: SOL,
@@ -488,17 +531,17 @@ mod tests {
         };
         fake.set_account(address, testing::account(&proposal));
         let plan = testing::json(&create(&context, &token, later, &file, true).await.unwrap());
-        assert_eq!(plan["transactions"], 1, "to submit it: {plan}");
+        assert_eq!(plan["transactions"], 1, "only to submit it: {plan}");
 
-        // The web app numbers its drafts at random: that is no time.
+        // The web app gives its drafts random ids, which are no times.
         fake.set_account(address, Account::default());
         let id = i64::MAX.unsigned_abs();
         let random = govern::proposal(&proposal.proposer, id);
         fake.set_account(random, testing::account(&Proposal { id: id.into(), ..proposal }));
         fake.set_account(govern::payload(&random, 0), payload(&draft.steps[0], whole));
         let plan = testing::json(&create(&context, &token, begun.into(), &file, true).await.unwrap());
-        assert_eq!(plan["transactions"], 1, "of the same times it is gone on with: {plan}");
+        assert_eq!(plan["transactions"], 1, "with the same times it is resumed: {plan}");
         let error = create(&context, &token, later, &file, true).await.err().unwrap().to_string();
-        assert!(error.contains("counts a time from when it was written"), "{error}");
+        assert!(error.contains("times count from when it was begun"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `ionet gov`: what stakers decide.
+//! `ionet gov`: governance by stakers.
 
 mod buffer;
 mod draft;
@@ -33,24 +33,24 @@ pub const PROGRAMS: [(&str, Address); 5] = [
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a proposal from a TOML file and open its vote; docs/governance.md shows such files
+    /// Make a proposal from a TOML file and open the vote on it; docs/governance.md shows example files
     Create {
-        /// The file
+        /// The TOML file
         file: PathBuf,
-        /// Only say what it would do; nothing is sent
+        /// Only show what the proposal would do; send nothing
         #[arg(long)]
         dry_run: bool,
     },
     /// Show a proposal: what it would change, how the votes stand, and what happens next
     Show {
-        /// Its number
+        /// Number of the proposal
         proposal: u64,
     },
-    /// List proposals, the latest first
+    /// List proposals, latest first
     List,
-    /// Show quorums, majorities and times
+    /// Show the quorums, majorities and periods of votes
     Rules,
-    /// Vote with all of the wallet's stake and co-stake, or change the vote
+    /// Vote with all of the wallet's stake and co-stake, or change an earlier vote
     Vote {
         /// Number of the proposal
         proposal: u64,
@@ -60,39 +60,39 @@ pub enum Command {
         #[arg(long = "for", value_name = "OWNER")]
         owner: Option<Address>,
     },
-    /// Take the wallet's votes back while the vote is on
+    /// Withdraw the wallet's votes while the vote is open
     Unvote {
         /// Number of the proposal
         proposal: u64,
     },
-    /// Let somebody vote for the wallet's stake until the wallet votes itself
+    /// Let a representative vote with the wallet's stake, except where the wallet votes itself
     Delegate {
         /// The representative's wallet
         representative: Address,
     },
-    /// Let nobody vote for the wallet's stake any more
+    /// Remove the representative
     Undelegate,
-    /// Count the votes of a proposal, or execute what was decided; anyone may
+    /// Count the votes on a proposal, or execute one that has passed; anyone may
     Execute {
-        /// Its number
+        /// Number of the proposal
         proposal: u64,
     },
-    /// Withdraw a proposal of the wallet's and get its deposit and rents back
+    /// Withdraw one of the wallet's proposals and reclaim its deposit and rent
     Cancel {
-        /// Its number
+        /// Number of the proposal
         proposal: u64,
     },
-    /// Return deposit and rents of a proposal that has ended; anyone may
+    /// Close an ended proposal and return its deposit and rent; anyone may
     Close {
-        /// Its number
+        /// Number of the proposal
         proposal: u64,
     },
-    /// Write a program's new code into a buffer that only governance can use, or go on where that was cut off
+    /// Upload a program's new code into a buffer that only governance can use, or resume an interrupted upload
     Upload {
-        /// The program, an ELF file
+        /// The program, a .so file
         file: PathBuf,
     },
-    /// Stop new devices, offers or jobs at once; only the guardian may, and only a proposal resumes
+    /// Pause new devices, offers or jobs at once; only the guardian may, and only a proposal can resume them
     Pause {
         #[arg(value_enum)]
         program: Pausable,
@@ -135,7 +135,7 @@ pub enum Pausable {
     Jobs,
 }
 
-/// A proposal that something was done about.
+/// What was done about a proposal.
 #[derive(Serialize)]
 struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What a proposal can set by name: which instruction sets it, and what it is set to now.
+//! What a proposal can set by name: the instruction that sets it, and its current values.
 
 use crate::{
     context::Context,
@@ -11,7 +11,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use staking::{Emission, GpuModel};
 
-/// Something that can be set: its name, and the program and method that set it.
+/// A group of values that can be set: its name, and the program and method that set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub name: &'static str,
@@ -42,7 +42,7 @@ pub const ALL: [Setting; 14] = [
 ];
 
 impl Setting {
-    /// The one with this name.
+    /// The setting with this name.
     pub fn named(name: &str) -> Result<Self> {
         let found = ALL.into_iter().find(|setting| setting.name == name);
         found.map_or_else(
@@ -54,18 +54,18 @@ impl Setting {
         )
     }
 
-    /// The one that this method sets.
+    /// The setting that this method sets.
     pub fn of(program: &str, method: &str) -> Option<Self> {
         ALL.into_iter()
             .find(|setting| (setting.program, setting.method) == (program, method))
     }
 
-    /// Whether it is a row of the GPU table.
+    /// Whether this is a row of the GPU table.
     pub fn is_gpu(self) -> bool {
         self.method == "update_gpu_model"
     }
 
-    /// Values of it that are one thing, and are named together.
+    /// Values that only make sense together, and are set together.
     pub fn together(self) -> &'static [&'static str] {
         match self.is_gpu() {
             true => &["work_width", "work_bytes", "work_layers"],
@@ -73,8 +73,8 @@ impl Setting {
         }
     }
 
-    /// The instruction that sets everything as it is now; `gpu` is the row, for a setting of rows. `None` where there is no such row, or no
-    /// emission yet.
+    /// The instruction that would set every value to its current one; `gpu` is the row, for a setting that has rows. `None` if there is no
+    /// such row, or no emission yet.
     pub async fn current(self, context: &Context, gpu: &Address) -> Result<Option<Instruction>> {
         let (chain, authority) = (&context.chain, govern::authority());
         Ok(Some(match self.program {
@@ -126,7 +126,7 @@ impl Setting {
     }
 }
 
-/// Governance's config; fails where it is not set up.
+/// Governance's config; fails on a cluster where it is not set up.
 pub async fn config(context: &Context) -> Result<governance::Config> {
     context.chain.check(&[governance::ID]).await?;
     match context.chain.try_fetch(&govern::config()).await? {
@@ -140,18 +140,18 @@ pub async fn config(context: &Context) -> Result<governance::Config> {
 
 /// A proposal by its number.
 pub async fn proposal(context: &Context, index: u64) -> Result<(Address, Proposal)> {
-    /// Where a proposal keeps its number: behind the discriminator, two addresses' worth of proposer and text, and the title.
+    /// Offset of a proposal's number: after the discriminator, the proposer, the title and the hash of the text.
     const INDEX: usize = 8 + 32 + 64 + 32;
     let found: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(INDEX, index.to_le_bytes().to_vec())]).await?;
     match found.into_iter().next() {
         Some(found) => Ok(found),
         None => refuse(format!(
-            "there is no proposal {index}, or it was closed; `ionet gov list` shows those there are"
+            "there is no proposal {index}, or it was closed; `ionet gov list` lists all proposals"
         )),
     }
 }
 
-/// Its instructions, in order; `None` for one that is not complete or was closed.
+/// The instructions of a proposal, in order; `None` for one that is incomplete or was closed.
 pub async fn instructions(context: &Context, address: &Address, proposal: &Proposal) -> Result<Vec<Option<Instruction>>> {
     let mut all = Vec::new();
     for index in 0..proposal.instructions {

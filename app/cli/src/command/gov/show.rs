@@ -1,4 +1,4 @@
-//! Proposals and rules as people read them.
+//! Shows proposals and the rules of votes.
 
 use super::{
     setting::{self, instructions},
@@ -17,10 +17,10 @@ use serde::Serialize;
 use solana_address::Address;
 use std::fmt;
 
-/// Kinds by their number.
+/// Names of the kinds of proposals, by number.
 const KINDS: [&str; 4] = ["guardian", "parameter", "treasury", "upgrade"];
 
-/// A proposal without its instructions.
+/// A proposal without its steps.
 #[derive(Serialize)]
 struct Summary {
     proposal: u64,
@@ -39,7 +39,7 @@ struct Summary {
     expires_at: i64,
     executed: u8,
     instructions: u8,
-    /// What the votes say now.
+    /// Whether it passes with the votes cast so far.
     passes: bool,
     #[serde(skip)]
     io: Unit,
@@ -72,22 +72,24 @@ impl Summary {
         }
     }
 
-    /// Where it stands, and what may happen next.
+    /// Its status, and what happens next.
     fn standing(&self) -> String {
         let in_time = |at: i64| span(at.saturating_sub(self.now));
         let stands = if self.passes { "passing" } else { "not passing" };
         match self.status {
             "draft" => "draft: its proposer has not opened the vote".to_owned(),
             "voting" if self.now < self.voting_ends => format!("voting for {} more, {stands}", in_time(self.voting_ends)),
-            "voting" => format!("voting is over, {stands}: `ionet gov execute` counts it"),
-            "queued" if self.now < self.eta => format!("passed: may be executed in {}, and vetoed until then", in_time(self.eta)),
-            "queued" if self.now < self.expires_at => format!("passed: `ionet gov execute`, within {}", in_time(self.expires_at)),
+            "voting" => format!("vote over, {stands}: `ionet gov execute` counts the votes"),
+            "queued" if self.now < self.eta => format!("passed: can be executed in {}, and vetoed until then", in_time(self.eta)),
+            "queued" if self.now < self.expires_at => {
+                format!("passed: `ionet gov execute` executes it, within {}", in_time(self.expires_at))
+            }
             "queued" => "passed, and not executed in time".to_owned(),
             status => status.to_owned(),
         }
     }
 
-    /// Votes cast, of those that there must be.
+    /// Votes cast, and the quorum.
     fn turnout(&self) -> String {
         let all = [self.yes, self.no, self.abstain, self.veto]
             .iter()
@@ -97,7 +99,7 @@ impl Summary {
 
     fn votes(&self) -> String {
         let [yes, no, abstain, veto] = [self.yes, self.no, self.abstain, self.veto].map(|votes| self.io.number(votes));
-        format!("{yes} yes, {no} no, {abstain} abstain, {veto} veto: {} needed", self.turnout())
+        format!("{yes} yes, {no} no, {abstain} abstain, {veto} veto; quorum {}", self.turnout())
     }
 }
 
@@ -137,7 +139,7 @@ impl fmt::Display for Shown {
             (
                 "kind",
                 format!(
-                    "{}, passes with {} of yes, no and veto",
+                    "{}, passes with {} yes among yes, no and veto",
                     summary.kind,
                     percent(summary.approval_bps)
                 ),
@@ -151,7 +153,7 @@ impl fmt::Display for Shown {
             let done = if number <= usize::from(summary.executed) { " (done)" } else { "" };
             match step {
                 Some(words) => writeln!(f, "step {number}{done}: {words}")?,
-                None => writeln!(f, "step {number}{done}: its account was closed, or is not complete")?,
+                None => writeln!(f, "step {number}{done}: its account is incomplete or was closed")?,
             }
         }
         Ok(())
@@ -188,9 +190,9 @@ struct Listing(Vec<Summary>);
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return writeln!(f, "no proposals; `ionet gov create` makes one");
+            return writeln!(f, "no proposals; make one with `ionet gov create`");
         }
-        let mut table = Table::new(["title", "#", "kind", "votes", "status"]);
+        let mut table = Table::new(["title", "#", "kind", "votes of quorum", "status"]);
         for summary in &self.0 {
             table.row([
                 summary.title.clone(),
@@ -213,7 +215,7 @@ pub async fn list(context: &Context, token: &Token, now: i64) -> Result<Answer> 
     Ok(Answer::new(&Listing(all.collect())))
 }
 
-/// What it takes to decide a kind of proposal.
+/// What a kind of proposal needs to pass.
 #[derive(Serialize)]
 struct Kind {
     kind: &'static str,
@@ -254,9 +256,9 @@ impl fmt::Display for ShownRules {
         fields(
             f,
             &[
-                ("vote", span(self.voting.into())),
-                ("to execute", format!("{} after the timelock", span(self.expiry.into()))),
-                ("vetoed by", format!("{} of all votes; the deposit burns", percent(self.veto_bps))),
+                ("voting period", span(self.voting.into())),
+                ("execution", format!("within {} after the timelock", span(self.expiry.into()))),
+                ("veto", format!("by {} of all votes; burns the deposit", percent(self.veto_bps))),
                 ("deposit", self.io.show(self.deposit)),
                 ("guardian", guardian),
                 ("authority", self.authority.clone()),

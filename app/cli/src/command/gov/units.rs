@@ -1,16 +1,18 @@
-//! Values of settings as people read and write them: shares in per cent, times in days, amounts in $IO.
+//! Values of settings as people read and write them: shares in per cent, spans in days, amounts in $IO, moments as dates.
 
 use crate::amount::{SOL, Unit, exact_span, percent, span};
+use protocol::emission::Hour;
 use serde_json::Value;
 
 /// Plain numbers with two decimals.
 const HUNDREDTHS: Unit = Unit { decimals: 2, ..SOL };
 
-/// What the number of a setting counts.
+/// What the number in a setting means.
 enum Sense {
     Share,
     Seconds,
     Moment,
+    Hour,
     Io,
     Lamports,
     Hundredths,
@@ -18,15 +20,16 @@ enum Sense {
 }
 
 impl Sense {
-    /// The programs' names say it, or their documentation does.
+    /// By the setting's name in its program.
     fn of(name: &str) -> Self {
-        // A place of a list is of what its list is.
+        // An element of a list means what its list does.
         let name = name.split('.').next().unwrap_or(name);
         match name {
             _ if name.ends_with("_bps") => Self::Share,
             _ if name.ends_with("_seconds") => Self::Seconds,
             "cooldown" | "raise_grace" | "probation" | "appeal" | "wait" | "min_uptime" | "voting" | "timelock" | "expiry" => Self::Seconds,
             "until" => Self::Moment,
+            "genesis" => Self::Hour,
             "base_stake" | "min_bond" | "deposit" | "amount" | "jackpot" => Self::Io,
             "bounty" | "demand_fee" => Self::Lamports,
             "multiplier_x100" => Self::Hundredths,
@@ -35,7 +38,7 @@ impl Sense {
     }
 }
 
-/// A value for people.
+/// A value, in words.
 pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
     if let Value::Array(list) = value {
         let items: Vec<String> = list.iter().map(|value| show(name, value, io, now)).collect();
@@ -48,6 +51,7 @@ pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
         (Sense::Seconds, Value::Number(_)) => exact_span(number),
         (Sense::Moment, Value::Number(_)) if number > now => format!("in {}", span(number.saturating_sub(now))),
         (Sense::Moment, Value::Number(_)) => "over".to_owned(),
+        (Sense::Hour, Value::Number(_)) => date(number).unwrap_or_else(|| number.to_string()),
         (Sense::Io, Value::Number(_)) => io.show(unsigned),
         (Sense::Lamports, Value::Number(_)) => SOL.show(unsigned),
         (Sense::Hundredths, Value::Number(_)) => HUNDREDTHS.number(unsigned),
@@ -56,12 +60,20 @@ pub fn show(name: &str, value: &Value, io: Unit, now: i64) -> String {
     }
 }
 
-/// How a value is written, for who wrote it otherwise.
+/// Date and time of an hour that begins at `start`; `None` when none does.
+fn date(start: i64) -> Option<String> {
+    let Hour { month, index, .. } = Hour::of(start)?;
+    let (year, month, day, hour) = (1970 + month / 12, month % 12 + 1, index / 24 + 1, index % 24);
+    Some(format!("{year}-{month:02}-{day:02} {hour:02}:00 UTC"))
+}
+
+/// How to write a value, for the error about one written otherwise.
 pub fn form(name: &str) -> &'static str {
     match Sense::of(name) {
         Sense::Share => "a share above 0 and up to 100 %, such as \"7 %\"",
         Sense::Seconds => "a time such as \"90s\", \"10m\", \"2h\" or \"14d\"",
         Sense::Moment => "the time from now, such as \"180d\"",
+        Sense::Hour => "the start of an hour in unix seconds",
         Sense::Io => "an amount in $IO, such as \"200\"",
         Sense::Lamports => "an amount in SOL, such as \"0.00001\"",
         Sense::Hundredths => "a number with up to two decimals, such as \"2.5\"",
@@ -69,8 +81,7 @@ pub fn form(name: &str) -> &'static str {
     }
 }
 
-/// A value as it was written in a file: text such as `"7 %"`, `"14d"` or `"1000"` where a number counts shares, seconds or tokens; `None`
-/// when it is not one.
+/// Reads a value written in a file: text such as `"7 %"`, `"14d"` or `"1000"` for shares, seconds or tokens; `None` if it cannot be read.
 pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Value> {
     let amount = |text: &str, unit: Unit| text.parse::<crate::amount::Quantity>().ok()?.base_units(unit).ok().map(Value::from);
     match (written, Sense::of(name)) {
@@ -112,6 +123,8 @@ mod tests {
             ("base_stake", "'200'", json!(20_000_000_000_u64), "200 $IO"),
             ("bounty", "'0.000005'", json!(5_000), "0.000005 SOL"),
             ("until", "'180d'", json!(15_552_100), "in 180 d"),
+            ("genesis", "1771160400", json!(1_771_160_400), "2026-02-15 13:00 UTC"),
+            ("genesis", "1771160401", json!(1_771_160_401), "1771160401"),
             ("multiplier_x100", "125", json!(125), "1.25"),
             ("multiplier_x100", "'2.5'", json!(250), "2.5"),
             ("paused", "true", json!(true), "true"),

@@ -1,4 +1,4 @@
-//! New code for a program, in a buffer that is governance's.
+//! Uploads new code for a program into a buffer of governance.
 
 use super::buffer::{Buffer, CODE_AT};
 use crate::{
@@ -19,9 +19,9 @@ use solana_signer::Signer;
 use solana_system_interface::instruction::{allocate_with_seed, assign_with_seed, transfer};
 use std::{fmt, path::Path};
 
-/// Bytes of code in one piece: as many as fit a transaction of 1,232 bytes that pays for its place.
+/// Bytes of code in one piece: as many as fit a transaction of 1,232 bytes with a priority fee.
 const PIECE: usize = 944;
-/// Transactions under way at a time.
+/// Most transactions in flight.
 const AT_ONCE: usize = 32;
 
 #[derive(Serialize)]
@@ -70,10 +70,10 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     }
 
     let space = code.len().saturating_add(CODE_AT);
-    // Anybody may have sent something to the address.
+    // Somebody may have sent lamports to the address.
     let rent = if is_new { rent(space).saturating_sub(account.lamports) } else { 0 };
     let question = format!("write {} bytes into buffer {address}", code.len());
-    // One instruction would do for an address without lamports alone, and anybody can send it some.
+    // One instruction, CreateAccountWithSeed, fails on an address with lamports, and anybody can send it some.
     let create = [
         transfer(&payer, &address, rent),
         allocate_with_seed(&address, &payer, seed, space as u64, &LOADER),
@@ -93,7 +93,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
         };
         let transactions = pieces.len().saturating_add(1).saturating_add(usize::from(is_new));
         let effect = format!(
-            "a rent of {}, which goes to governance's purse when it is used, and {}",
+            "rent of {}, which goes to governance's purse when the buffer is used, and {}",
             crate::amount::SOL.show(rent),
             context.fees(&payer, &first, transactions).await?
         );
@@ -104,13 +104,15 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     }
 
     let progress = Progress::steps(context, pieces.len() as u64);
-    progress.say(&format!("cut off, the same command goes on with buffer {address}"));
+    progress.say(&format!(
+        "if interrupted, run the same command again to resume writing buffer {address}"
+    ));
     progress.wait(question);
     let write = async |(offset, piece): (u32, &[u8])| {
         let write = [write(address, payer, offset, piece)];
         let send = async || context.chain.send(&write, &[&wallet], &context.options).await;
         match send().await {
-            // Of hundreds a busy chain may well leave one out.
+            // A busy chain may well drop one of hundreds.
             Err(error) if error.uncertain().is_some_and(|uncertain| uncertain.expired) => send().await?,
             sent => sent?,
         };
@@ -126,8 +128,8 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     Ok(uploaded)
 }
 
-/// Where a wallet writes the code with this hash, and the seed of that: always the same buffer, so that a second run finds what the first
-/// one left.
+/// The buffer into which a wallet writes the code with this hash, and its seed. It is always the same, so that a second run resumes the
+/// first.
 fn place<'a>(wallet: &Address, sha256: &'a str) -> Result<(Address, &'a str)> {
     let seed = sha256.get(..MAX_SEED_LEN).unwrap_or(sha256);
     let address = Address::create_with_seed(wallet, seed, &LOADER);
@@ -137,7 +139,7 @@ fn place<'a>(wallet: &Address, sha256: &'a str) -> Result<(Address, &'a str)> {
     )
 }
 
-/// The pieces of code that a buffer lacks, each with its offset; a new one is all zeros.
+/// The pieces of code that a buffer lacks, each with its offset; a new buffer is all zeros.
 fn missing<'a>(buffer: &[u8], code: &'a [u8]) -> Vec<(u32, &'a [u8])> {
     let written = buffer.iter().skip(CODE_AT).copied().chain(std::iter::repeat(0));
     let written: Vec<u8> = written.take(code.len()).collect();
@@ -153,7 +155,7 @@ fn write(buffer: Address, authority: Address, offset: u32, piece: &[u8]) -> Inst
     loader(1, &data, &[(buffer, true, false), (authority, false, true)])
 }
 
-/// An instruction of the loader's: its number, what follows, and accounts with whether they are written and sign.
+/// An instruction of the loader: its number, its data, and its accounts with whether they are writable and sign.
 fn loader(number: u32, data: &[u8], accounts: &[(Address, bool, bool)]) -> Instruction {
     let meta = |(pubkey, is_writable, is_signer): &(Address, bool, bool)| AccountMeta {
         pubkey: *pubkey,
@@ -183,17 +185,17 @@ mod tests {
     use tokio::sync::mpsc;
 
     #[tokio::test]
-    async fn the_longest_piece_pays_for_its_place() {
+    async fn the_longest_piece_fits_with_a_priority_fee() {
         let wallet = Keypair::new();
         let write = write(Address::new_unique(), wallet.pubkey(), u32::MAX, &[7; PIECE]);
         assert!(chain::fake::pays_for_its_place(&[write], &[&wallet]).await);
     }
 
-    /// Where the piece begins that blocks leave out, and how often they do.
+    /// Offset of the piece that is dropped, and how often it is.
     const LOST: u32 = 2 * PIECE as u32;
     const TIMES: usize = 2;
 
-    /// The loader, as far as it is needed: a buffer, and the number and offset of each instruction that it has followed.
+    /// A fake of the loader: a buffer, and the number and offset of each instruction processed.
     #[derive(Default)]
     struct Loader {
         buffer: Vec<u8>,
@@ -216,12 +218,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_cut_off_is_gone_on_with() {
+    async fn an_interrupted_upload_is_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("program.so");
         let mut code = b"\x7fELF".to_vec();
         code.resize(3 * PIECE, 7);
-        // Nothing but zeros, as the buffer is from the start.
+        // Zeros, as the buffer has from the start.
         code.resize(5 * PIECE - 1, 0);
         std::fs::write(&file, &code).unwrap();
 
@@ -261,7 +263,7 @@ mod tests {
         let sha256 = format!("{:x}", Sha256::digest(&code));
         let (address, _) = place(&wallet.pubkey(), &sha256).unwrap();
 
-        // Nobody says what became of one piece. What somebody has sent to the address is part of the rent.
+        // The outcome of one piece is unknown. Lamports that somebody has sent to the address count towards the rent.
         let gift = Account {
             lamports: 5,
             ..Account::default()
@@ -277,7 +279,7 @@ mod tests {
         );
         assert_eq!(keep(address), [(0, 0), (1, 0), (1, PIECE as u32)]);
 
-        // It alone is sent by the next run, twice since it expires, and then the buffer is governance's.
+        // The next run sends only that piece, twice since it expires once, and hands the buffer to governance.
         let answer = tokio::select! {
             answer = upload(&context, &file) => answer.unwrap(),
             () = async { while expiring.recv().await.is_some() { fake.advance(1_000) } } => unreachable!(),

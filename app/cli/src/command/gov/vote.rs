@@ -1,4 +1,4 @@
-//! Votes, taken together for everything a wallet has at stake.
+//! Votes with everything that a wallet has at stake.
 
 use super::{Choice, Done, setting};
 use crate::{
@@ -16,15 +16,14 @@ use solana_signer::Signer;
 use staking::Device;
 use std::fmt;
 
-/// Votes that fit a transaction of 1,232 bytes.
+/// Votes that fit in a transaction of 1,232 bytes.
 const BATCH: usize = 4;
-/// Where a device names its owner, a position its holder and a ballot its owner, behind the discriminator and, in the latter two, other
-/// addresses.
+/// Offsets of addresses after the discriminator: a device's owner comes first, a position's holder second, a ballot's owner third.
 const FIRST: usize = 8;
 const SECOND: usize = 40;
 const THIRD: usize = 72;
 
-/// A vote to be cast or changed.
+/// A vote to cast or change.
 struct Vote {
     source: String,
     weight: u64,
@@ -32,7 +31,7 @@ struct Vote {
     instruction: Instruction,
 }
 
-/// The votes for people.
+/// The votes, as they are printed.
 struct Votes<'a> {
     votes: &'a [Vote],
     choice: Choice,
@@ -41,7 +40,7 @@ struct Votes<'a> {
 
 impl fmt::Display for Votes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(["stake", "weight", "said", "says"]);
+        let mut table = Table::new(["stake", "weight", "before", "now"]);
         for vote in self.votes {
             table.row([
                 vote.source.clone(),
@@ -61,7 +60,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     let late = choice == Choice::Veto && state.status == governance::Status::Queued && now < state.eta.get();
     if !state.is_voting(now) && !late {
         return refuse(format!(
-            "the vote on proposal {index} is not on; `ionet gov show {index}` says where it stands"
+            "the vote on proposal {index} is not open; `ionet gov show {index}` shows its status"
         ));
     }
     let wallet = context.wallet()?;
@@ -72,7 +71,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
         let delegation: Option<Delegation> = context.chain.try_fetch(&govern::delegation(owner)).await?;
         if delegation.is_none_or(|delegation| delegation.representative != voter) {
             return refuse(format!(
-                "{owner} has not asked {voter} to vote for it; the owner does that with `ionet gov delegate {voter}`"
+                "{voter} is not the representative of {owner}, who can appoint it with `ionet gov delegate {voter}`"
             ));
         }
     }
@@ -83,7 +82,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
         let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
         match ballot {
             Some(ballot) if ballot.choice == choice as u8 => said = true,
-            // The owner's own word stands.
+            // A vote by the owner takes precedence.
             Some(ballot) if represented.is_some() && ballot.by_owner.get() => kept = true,
             Some(ballot) => votes.push(Vote {
                 source: name,
@@ -102,11 +101,11 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     if votes.is_empty() {
         return refuse(match said {
-            _ if kept => format!("{whose} has voted itself on proposal {index}, and nobody can change that for it"),
-            true => format!("all stake that {whose} can vote with on proposal {index} has already voted like that"),
-            false => format!(
-                "{whose} has nothing to vote with on proposal {index}: what counts is stake that had been there for a week when the vote was opened"
-            ),
+            _ if kept => format!("{whose} has voted on proposal {index} itself, and a representative cannot change that"),
+            true => format!("all stake of {whose} has already voted like that on proposal {index}"),
+            false => {
+                format!("{whose} has nothing to vote with on proposal {index}: only stake that was a week old when the vote opened counts")
+            }
         });
     }
     let question = format!("vote {} on proposal {index}", Choice::of(choice as u8));
@@ -120,12 +119,12 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     let weight = votes.iter().fold(0u64, |sum, vote| sum.saturating_add(vote.weight));
     Ok(Answer::new(&Done {
         proposal: Some(index),
-        status: format!("{} say {}", io.show(weight), Choice::of(choice as u8)),
+        status: format!("{} voted {}", io.show(weight), Choice::of(choice as u8)),
         sent,
     }))
 }
 
-/// What an owner could vote with: its address, name and weight, and the instruction that votes with it.
+/// Everything an owner could vote with: address, name and weight of each stake, and the instruction that votes with it.
 async fn sources(
     context: &Context,
     motion: (&Address, u64),
@@ -158,7 +157,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     setting::config(context).await?;
     let (proposal, state) = setting::proposal(context, index).await?;
     if !state.is_voting(now) {
-        return refuse(format!("the vote on proposal {index} is not open: votes cannot be taken back"));
+        return refuse(format!("the vote on proposal {index} is not open, so votes cannot be withdrawn"));
     }
     let wallet = context.wallet()?;
     let voter = wallet.pubkey();
@@ -175,11 +174,11 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
         .chunks(BATCH)
         .map(|ballots| ballots.iter().map(take_back).collect())
         .collect();
-    let question = format!("take {} on proposal {index} back", count(ballots.len() as u64, "vote"));
+    let question = format!("withdraw {} on proposal {index}", count(ballots.len() as u64, "vote"));
     let sent = context.send_all(&question, &"", &batches, &wallet).await?;
     Ok(Answer::new(&Done {
         proposal: Some(index),
-        status: "taken back".to_owned(),
+        status: "withdrawn".to_owned(),
         sent,
     }))
 }
@@ -191,7 +190,9 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
     let owner = wallet.pubkey();
     let (question, instruction) = match representative {
         Some(representative) if representative == owner => {
-            return Err(Error::Usage("a wallet votes for itself anyway; name somebody else".to_owned()));
+            return Err(Error::Usage(
+                "a wallet needs no representative to vote itself; name another wallet".to_owned(),
+            ));
         }
         Some(representative) => (
             format!("let {representative} vote for {owner}"),
@@ -199,14 +200,14 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
         ),
         None => {
             if !context.chain.exists(&govern::delegation(&owner)).await? {
-                return refuse(format!("nobody votes for {owner}, so there is nothing to take back"));
+                return refuse(format!("{owner} has no representative to remove"));
             }
-            (format!("let nobody vote for {owner}"), govern::clear_delegate(&owner))
+            (format!("remove the representative of {owner}"), govern::clear_delegate(&owner))
         }
     };
     let sent = context.send(&question, &[instruction], &wallet, &[], &[]).await?;
     let status = representative.map_or_else(
-        || "nobody votes for this wallet".to_owned(),
+        || "this wallet has no representative".to_owned(),
         |representative| format!("{representative} votes for this wallet, unless it votes itself"),
     );
     Ok(Answer::new(&Done {
@@ -226,13 +227,13 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn lamports_alone_are_no_representative() {
+    async fn lamports_alone_do_not_make_a_representative() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet) = testing::context(&fake, folder.path());
         fake.set_account(governance::ID, testing::program());
         fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
         fake.set_account(govern::delegation(&wallet.pubkey()), gift());
         let error = delegate(&context, None).await.err().unwrap().to_string();
-        assert!(error.contains("nothing to take back"), "{error}");
+        assert!(error.contains("no representative"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! An instruction of a proposal in words: what it changes, from what to what.
+//! Describes an instruction of a proposal: what it changes, from which value to which.
 
 use super::{buffer::Buffer, setting::Setting, units};
 use crate::{
@@ -15,9 +15,9 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use spl_token_interface::instruction::TokenInstruction;
-use std::fmt;
+use std::{fmt, ops::Range};
 
-/// One value that changes, or that is given.
+/// A value that changes, or an argument.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
     name: String,
@@ -31,7 +31,7 @@ pub struct Change {
 pub struct Words {
     what: String,
     changes: Vec<Change>,
-    /// Whether it could be executed as things are now, where that is not for the programs' settings to say.
+    /// Whether it could be executed now, where that depends on more than the programs' settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<String>,
     #[serde(skip)]
@@ -41,7 +41,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// Of what was done: from what is no longer there to see.
+    /// For a step that was executed: the values before it are no longer known.
     pub fn done(mut self) -> Self {
         self.changes.iter_mut().for_each(|change| change.before = None);
         self.standing = None;
@@ -55,7 +55,7 @@ impl fmt::Display for Words {
         for Change { name, before, after } in &self.changes {
             let show = |value| units::show(name, value, self.io, self.now);
             match before {
-                Some(before) if before == after => write!(f, "\n    {name}: {}, as it is already", show(after))?,
+                Some(before) if before == after => write!(f, "\n    {name}: {}, unchanged", show(after))?,
                 Some(before) => write!(f, "\n    {name}: {} → {}", show(before), show(after))?,
                 None => write!(f, "\n    {name}: {}", show(after))?,
             }
@@ -64,8 +64,7 @@ impl fmt::Display for Words {
     }
 }
 
-/// Says what an instruction does, now that things are as they are. An account that it names and that cannot be read hides neither the rest
-/// nor another step.
+/// Says what an instruction would do now. If an account it names cannot be read, the rest of it and the other steps are still described.
 pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instruction) -> Words {
     let words = |what: String, changes| Words {
         what,
@@ -91,7 +90,7 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
                 ..words(what, Vec::new())
             };
         }
-        let what = format!("call {}, which this program cannot read", name(&instruction.program_id));
+        let what = format!("call {} with data that this program cannot read", name(&instruction.program_id));
         let data = given((&"data".to_owned(), &hex::encode(&instruction.data).into()));
         return words(what, [placed(0), vec![data]].concat());
     };
@@ -111,11 +110,11 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         let what = format!("call {} of {}", call.name, call.program);
         let mut changes: Vec<Change> = call.values.iter().map(given).collect();
         if call.program == "jobs" && !moves_treasury(token, instruction) {
-            // Escrows are of any token, and their calls do not name it.
+            // Escrows may hold any token, and their instructions do not name it.
             let amounts = changes.iter_mut().filter(|change| change.name == "amount");
             amounts.for_each(|change| change.name.push_str(" in base units of the escrow's token"));
         }
-        // They decide who is paid, and who is judged.
+        // The accounts decide who is paid, and who is judged.
         let named = idl::accounts(instruction);
         changes.extend(named.iter().map(given));
         changes.extend(placed(named.len()));
@@ -124,7 +123,7 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
     let row = idl::account(instruction, "gpu_model").unwrap_or_default();
     let (current, standing) = match setting.current(context, &row).await {
         Ok(current) => (current, None),
-        Err(error) => (None, Some(unread("what is in force", &error))),
+        Err(error) => (None, Some(unread("the current values", &error))),
     };
     let current = current.and_then(|current| idl::decode(&current)).map(|call| call.values);
     let now = places(&current.clone().unwrap_or_default());
@@ -138,7 +137,7 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
         .collect();
     let of = match &current {
         Some(current) => current.get("name").and_then(Value::as_str).map(str::to_owned),
-        // There is no such row, or not yet.
+        // There is no such row, or none yet.
         None => Some(row.to_string()),
     };
     let of = of
@@ -155,19 +154,19 @@ pub async fn say(context: &Context, token: &Token, now: i64, instruction: &Instr
     }
 }
 
-/// That something by which a step is judged does not come now.
+/// The warning about something that voters need and that could not be read.
 fn unread(what: &str, error: &dyn std::error::Error) -> String {
-    format!("do not vote for what you cannot read: {what} could not be read now: {error}")
+    format!("do not vote for what you cannot read: {what} could not be read: {error}")
 }
 
-/// Whether $IO leave the treasury or come into it.
+/// Whether an instruction moves $IO out of the treasury or into it.
 fn moves_treasury(token: &Token, instruction: &Instruction) -> bool {
     ["from", "to"]
         .iter()
         .any(|name| idl::account(instruction, name) == Some(treasury(token)))
 }
 
-/// Lists with a name for each place: a change names some of them.
+/// Names each element of lists on its own, since a change may set some of them only.
 fn places(values: &Values) -> Values {
     let each = |(name, value): (&String, &Value)| match value {
         Value::Array(list) => list
@@ -180,7 +179,7 @@ fn places(values: &Values) -> Values {
     values.iter().flat_map(each).collect()
 }
 
-/// $IO that leave the treasury, if it is that, and what is not known of whom they go to.
+/// Describes a payment of $IO out of the treasury, if the instruction is one, with a warning if the payee could not be read.
 async fn payment(context: &Context, token: &Token, instruction: &Instruction) -> Option<(String, Option<String>)> {
     if instruction.program_id != spl_token_interface::ID {
         return None;
@@ -192,9 +191,10 @@ async fn payment(context: &Context, token: &Token, instruction: &Instruction) ->
         _ => None,
     };
     let (amount, to) = moved.filter(|_| account(0) == treasury(token))?;
-    let (account, standing) = match context.chain.account(&to).await {
+    // The proposer chooses the account, and may choose a long one.
+    let (account, standing) = match context.chain.account_prefix(&to, OWNER.end).await {
         Ok(account) => (account, None),
-        Err(error) => (None, Some(unread("whose account this is paid to", &error))),
+        Err(error) => (None, Some(unread("the owner of the account this is paid to", &error))),
     };
     let holder = account.and_then(|account| holder(token, &to, &account));
     let to = holder.map_or_else(
@@ -204,19 +204,22 @@ async fn payment(context: &Context, token: &Token, instruction: &Instruction) ->
     Some((format!("pay {} out of the treasury to {to}", token.unit.show(amount)), standing))
 }
 
-/// The treasury's $IO.
+/// The treasury's token account.
 pub fn treasury(token: &Token) -> Address {
     market::token_account(&market::govern::authority(), &token.mint)
 }
 
-/// Whose associated account for $IO this is, which nobody but its owner can give away. Any other may be another's when it is paid.
+/// Place of the owner in a token account.
+const OWNER: Range<usize> = 32..64;
+
+/// The owner of an associated $IO account. Any other token account may change hands before it is paid.
 fn holder(token: &Token, address: &Address, account: &Account) -> Option<Address> {
-    let owner = Address::try_from(account.data.get(32..64)?).ok()?;
+    let owner = Address::try_from(account.data.get(OWNER)?).ok()?;
     let is_associated = account.owner == spl_token_interface::ID && market::token_account(&owner, &token.mint) == *address;
     is_associated.then_some(owner)
 }
 
-/// Program, buffer and the SHA-256 of the new code, if the call replaces a program's.
+/// Program, buffer and SHA-256 of the new code, if the call replaces a program's code.
 fn upgrade(instruction: &Instruction, call: &idl::Call) -> Option<(Address, Address, String)> {
     let is_upgrade = (call.program, call.name) == ("governance", "upgrade_program");
     let sha256 = call.values.get("sha256").filter(|_| is_upgrade)?;
@@ -224,10 +227,10 @@ fn upgrade(instruction: &Instruction, call: &idl::Call) -> Option<(Address, Addr
     Some((program?, buffer?, sha256.as_str()?.to_owned()))
 }
 
-/// Whether a buffer holds the code that is voted on, and whose it is.
+/// Whether a buffer holds the code that is voted on, and who controls it.
 fn standing(account: Option<&Account>, sha256: &str) -> String {
     let Some(buffer) = account.and_then(Buffer::read) else {
-        return "cannot be executed as it is now: the buffer is gone".to_owned();
+        return "cannot be executed now: the buffer is gone".to_owned();
     };
     let held = hex::encode(buffer.sha256());
     let (is_same, is_ours) = (held == sha256, buffer.is_governances());
@@ -241,11 +244,7 @@ fn standing(account: Option<&Account>, sha256: &str) -> String {
     } else {
         format!("{}'s, who may change it", buffer.authority)
     };
-    let obstacle = if is_same && is_ours {
-        ""
-    } else {
-        "cannot be executed as it is now: "
-    };
+    let obstacle = if is_same && is_ours { "" } else { "cannot be executed now: " };
     format!("{obstacle}the buffer holds {code} and is {whose}")
 }
 
@@ -280,7 +279,7 @@ mod tests {
         }
     }
 
-    /// What is said of an instruction that no question to the chain is needed for.
+    /// The description of an instruction for which the chain is not asked.
     async fn said(token: &Token, instruction: &Instruction) -> String {
         let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
         let words = say(&Context::new(settings), token, 0, instruction).await;
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_says_whom_it_pays() {
+    async fn a_call_names_whom_it_pays() {
         let token = token();
         let [escrow, extra, other] = [(); 3].map(|()| Address::new_unique());
         let deposit = |from: &Address| market::job::deposit(&market::govern::authority(), &escrow, from, 150_000_000);
@@ -307,7 +306,7 @@ mod tests {
         assert!(words.contains("amount in base units of the escrow's token: 150000000"), "{words}");
     }
 
-    /// Handing a program's code over to another governance and to somebody's key differ in nothing else.
+    /// The accounts alone tell handing a program to another governance from handing it to somebody's key.
     #[tokio::test]
     async fn a_call_that_cannot_be_read_names_every_account() {
         let (code, key) = (market::program_data(staking::ID), Address::new_unique());
@@ -319,9 +318,9 @@ mod tests {
         }
     }
 
-    /// Whoever could make an account that says what they like could be paid under another's name.
+    /// An account with forged contents must not let its maker be paid under another's name.
     #[tokio::test]
-    async fn a_payment_names_whom_the_account_cannot_be_taken_from() {
+    async fn a_payment_names_only_an_owner_who_cannot_change() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let (token, foundation) = (token(), Address::new_unique());
@@ -358,7 +357,7 @@ mod tests {
                 format!("pay 1.5 $IO out of the treasury to token account {to}, whose owner may change before it is paid")
             );
         }
-        // Given away, or of another program, which a lying node may say.
+        // An account that was given away, or is owned by another program.
         for (owner, holder) in [(spl_token_interface::ID, Address::new_unique()), (LOADER, foundation)] {
             set(theirs, owner, &holder);
             assert!(paid(theirs).await.contains("whose owner may change"));
@@ -366,10 +365,13 @@ mod tests {
         fake.set_unreachable(true);
         let words = paid(theirs).await;
         assert!(words.starts_with("pay 1.5 $IO out of the treasury to token account"), "{words}");
-        assert!(words.contains("whose account this is paid to could not be read now"), "{words}");
+        assert!(
+            words.contains("the owner of the account this is paid to could not be read"),
+            "{words}"
+        );
     }
 
-    /// What is voted on is the code that is named; the buffer only has to hold it in the end.
+    /// The vote is on the hash of the code; the buffer only has to hold that code in the end.
     #[tokio::test]
     async fn an_upgrade_says_which_code_is_voted_on_and_whether_the_buffer_holds_it() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
@@ -389,7 +391,7 @@ mod tests {
             fake.set_account(buffer, account);
         };
         let begin = format!("replace the code of referee\n    sha256: {sha256:x}\n    buffer: {buffer}");
-        let obstacle = "cannot be executed as it is now: the buffer";
+        let obstacle = "cannot be executed now: the buffer";
         assert_eq!(said().await.to_string(), format!("{begin}\n    {obstacle} is gone"));
         let authority = govern::authority();
         for (owner, authority, code, standing) in [
@@ -406,7 +408,7 @@ mod tests {
                 other,
                 format!("{obstacle} holds other code, with SHA-256 {changed:x}, and is governance's"),
             ),
-            // It only looks like one.
+            // It only looks like a buffer.
             (proposer, authority, code, format!("{obstacle} is gone")),
         ] {
             set(owner, &authority, code);
@@ -415,13 +417,13 @@ mod tests {
         assert_eq!(said().await.done().to_string(), begin);
         fake.set_unreachable(true);
         let words = said().await.to_string();
-        let warning = format!("{begin}\n    do not vote for what you cannot read: the buffer could not be read now: ");
+        let warning = format!("{begin}\n    do not vote for what you cannot read: the buffer could not be read: ");
         assert!(words.starts_with(&warning), "{words}");
     }
 
-    /// Whoever proposes chooses the account that they name as a row.
+    /// The proposer chooses the account that is named as the row.
     #[tokio::test]
-    async fn a_row_that_is_none_hides_no_value() {
+    async fn a_false_row_hides_no_value() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let (token, row) = (token(), Address::new_unique());
@@ -433,7 +435,7 @@ mod tests {
         assert!(words.starts_with(&format!("set staking.gpu_model of {row}\n    ")), "{words}");
         for line in [
             "vram_gb: 0",
-            "do not vote for what you cannot read: what is in force could not be read now",
+            "do not vote for what you cannot read: the current values could not be read",
         ] {
             assert!(words.contains(line), "{line} in {words}");
         }

@@ -23,7 +23,7 @@ use std::{
 };
 use task::Task;
 
-/// How often, and how long apart, a blob is asked for that its worker should have uploaded before revealing.
+/// How often, and how far apart, to ask for a blob that the worker should have uploaded before revealing.
 const TRIES: (u32, Duration) = (10, Duration::from_millis(if cfg!(test) { 1 } else { 1_000 }));
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ pub async fn fetch(context: &Context, address: Address, output: Output) -> Resul
 async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
     let convicted = || {
         refuse(format!(
-            "the result of job {address} was proved wrong, so nothing is paid for it; submit it again"
+            "the result of job {address} was proved wrong, so nothing was paid for it; submit it again"
         ))
     };
     if let Some(job) = context.chain.try_fetch::<Job>(address).await? {
@@ -75,7 +75,7 @@ async fn revealed(context: &Context, address: &Address) -> Result<Hash> {
             Some(Status::Revealed) => Ok(job.outputs),
             Some(Status::Convicted) => convicted(),
             _ => refuse(format!(
-                "the result of job {address} is not public yet; `ionet job show {address}` says how far it is"
+                "the result of job {address} is not public yet; `ionet job show {address}` shows its progress"
             )),
         };
     }
@@ -93,7 +93,7 @@ pub struct Delivery<'a> {
     pub context: &'a Context,
     pub package: &'a Package,
     pub record: &'a JobRecord,
-    /// Whether files that exist are replaced.
+    /// Whether to replace existing files.
     pub force: bool,
     pub job: Address,
 }
@@ -109,8 +109,8 @@ impl Delivery<'_> {
         })
     }
 
-    /// The same as soon as the outputs are served: a store that fails is asked again for as long as the caller waits, which is told why. It
-    /// does not end where the outputs are not what the job makes: they stay that, and the job goes on.
+    /// Like [`Self::make`], but asks a store that fails again until the caller stops waiting, and reports the first failure. Never returns
+    /// when the outputs do not fit the job: asking again would not help, and the caller still has to see the job end.
     pub async fn make_when_served(&self, outputs: &Hash, progress: &Progress<'_>) -> Result<Vec<PathBuf>> {
         let mut is_told = false;
         loop {
@@ -129,7 +129,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Why the outputs are not there, and what a consumer can do about a worker that keeps them back.
+    /// Why the outputs cannot be had, and what a consumer can do about a worker that withholds them.
     fn unserved(&self, error: &blobs::Error) -> String {
         match error {
             blobs::Error::Missing { .. } => self.doubted(error),
@@ -140,7 +140,7 @@ impl Delivery<'_> {
     /// What is wrong with the outputs, and what a consumer can do about it.
     fn doubted(&self, error: &dyn std::error::Error) -> String {
         format!(
-            "{error}; while its window lasts have the result checked: `ionet verify {} --convict`",
+            "{error}; check the result before its challenge window ends: `ionet verify {} --convict`",
             self.job
         )
     }
@@ -169,7 +169,12 @@ impl Delivery<'_> {
                     self.write(file, &imagine.picture(unit)?, false)?;
                 }
             }
-            _ => return refuse(format!("package {} is not the one the job was made for", record.package.display())),
+            _ => {
+                return refuse(format!(
+                    "package {} is not the one this job was submitted with; restore that and fetch again",
+                    record.package.display()
+                ));
+            }
         }
         Ok(files)
     }
@@ -177,7 +182,7 @@ impl Delivery<'_> {
     fn write(&self, file: &Path, picture: &RgbaImage, alpha: bool) -> Result<()> {
         match write_png(file, picture, alpha, self.force) {
             Err(photo::Error::Exists { path }) => refuse(format!(
-                "{} has come to be meanwhile and was left as it is; `ionet job fetch {} -o FILE` writes the result elsewhere",
+                "{} was created meanwhile and has been left alone; `ionet job fetch {} -o FILE` writes the result elsewhere",
                 path.display(),
                 self.job
             )),
@@ -203,7 +208,7 @@ fn files(record: &JobRecord) -> Vec<PathBuf> {
 
 /// Fails when a file to be written exists or cannot be written, before anything is paid.
 pub fn check_free(record: &JobRecord, force: bool) -> Result<()> {
-    /// Names outputs.
+    /// The flag that names outputs.
     const OPTION: &str = "--out";
     check_name(&record.output, OPTION)?;
     files(record).iter().try_for_each(|file| photo::check_free(file, OPTION, force))

@@ -38,7 +38,7 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "job {}: {}", self.job, self.done)?;
         if self.deadline.is_some() {
-            writeln!(f, "it has {} from now", span(self.left))?;
+            writeln!(f, "its deadline is in {}", span(self.left))?;
         }
         if self.bounty > 0 {
             writeln!(f, "earned a bounty of {}", SOL.show(self.bounty))?;
@@ -47,12 +47,12 @@ impl fmt::Display for Done {
     }
 }
 
-/// Takes an unclaimed job back.
+/// Cancels an unclaimed job.
 pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
     let job = context.live(&address).await?;
     if job.status != Status::Open {
         return refuse(format!(
-            "job {address} is taken by device {} and cannot be cancelled; wait for its result",
+            "job {address} was claimed by device {} and cannot be cancelled; wait for its result",
             job.device
         ));
     }
@@ -70,7 +70,7 @@ pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
     .await
 }
 
-/// What a job is whose deadline was moved.
+/// What was done to a job whose deadline was moved.
 const EXTENDED: &str = "extended";
 
 /// Moves a job's deadline.
@@ -105,7 +105,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     };
     if command != duty {
         return refuse(format!(
-            "job {address} is {}, so `ionet job {}` is what can end it next",
+            "job {address} is {}, so only `ionet job {}` can end it next",
             crate::story::status(&job),
             command.name()
         ));
@@ -114,31 +114,28 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
         let deadline = job.deadline();
         let left = deadline.unix.saturating_sub(now.unix);
         let slots = deadline.slot.saturating_sub(now.slot);
-        return refuse(format!("job {address} still has {} ({slots} slots); try again then", span(left)));
+        return refuse(format!(
+            "job {address} is not overdue for another {} ({slots} slots); try again then",
+            span(left)
+        ));
     }
     let wallet = context.wallet()?;
     let end = crank::end(&context.chain, &wallet.pubkey(), &address, &job).await?;
     let (what, done) = match next {
-        Duty::Settle if end.opens_accounts => ("settle, and create the supplier's token account for,", "settled"),
         Duty::Settle => ("settle", "settled"),
         Duty::Expire => ("expire", "expired"),
         Duty::Timeout => ("time out", "timed out"),
-        Duty::Award if end.opens_accounts => ("pay the challenger, and create its token account, of", "awarded"),
         Duty::Award => ("pay the challenger of", "awarded"),
         Duty::SkipAudit => ("end the wait for an auditor of", "audit skipped"),
         Duty::TimeoutAudit => ("end the late audit of", "audit timed out"),
     };
-    let bounty = next.bounty(&job);
-    act(
-        context,
-        &wallet,
-        address,
-        &job,
-        &format!("{what} job {address}"),
-        &end.instructions,
-        (done, bounty),
-    )
-    .await
+    let opens = if end.opens_accounts {
+        ", creating its payee's token account"
+    } else {
+        ""
+    };
+    let (question, bounty) = (format!("{what} job {address}{opens}"), next.bounty(&job));
+    act(context, &wallet, address, &job, &question, &end.instructions, (done, bounty)).await
 }
 
 async fn act(
@@ -154,7 +151,7 @@ async fn act(
     let token = context.token(&context.market().await?, Some(escrow.mint)).await?;
     let watched = Watched::escrow(&escrow.owner, &token);
     let sent = context.send(what, instructions, wallet, &[], &watched).await?;
-    // It is done, whether or not the node answers once more.
+    // The transaction is confirmed: a node that fails from here on is no error.
     let (deadline, left) = match done {
         EXTENDED => end_of(context, &address).await.ok().unzip(),
         _ => (None, None),
@@ -169,7 +166,7 @@ async fn act(
     }))
 }
 
-/// When a job ends, and how many seconds are left until then.
+/// A job's deadline, and the seconds left until then.
 async fn end_of(context: &Context, address: &Address) -> Result<(i64, i64)> {
     let deadline = context.live(address).await?.deadline_at.get();
     Ok((deadline, deadline.saturating_sub(context.now().await?.unix)))

@@ -1,4 +1,4 @@
-//! Jobs in progress, and the life of one.
+//! Jobs in progress, and the story of one.
 
 use crate::{
     amount::{Unit, span},
@@ -19,12 +19,12 @@ use std::{
 
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Their consumer [default: the wallet]
+    /// Consumer who submitted them [default: the wallet]
     owner: Option<Address>,
-    /// Jobs of all consumers
+    /// List the jobs of all consumers
     #[arg(long, conflicts_with = "owner")]
     all: bool,
-    /// Token they are paid in [default: $IO, or any with --all]
+    /// Token that they are paid in [default: $IO, or any with --all]
     #[arg(long)]
     mint: Option<Address>,
 }
@@ -77,7 +77,7 @@ impl Live {
 
     fn left(&self) -> String {
         if self.left > 0 {
-            format!("for {} more", span(self.left))
+            format!("{} left", span(self.left))
         } else {
             "overdue".to_owned()
         }
@@ -93,7 +93,7 @@ impl fmt::Display for List {
         if self.0.is_empty() {
             return writeln!(f, "no jobs in progress");
         }
-        let mut table = Table::new(["job", "status", "", "units", "locked"]);
+        let mut table = Table::new(["job", "status", "time", "units", "locked"]);
         for job in &self.0 {
             let locked = job.unit.show(job.locked);
             table.row([job.job.clone(), job.status.to_owned(), job.left(), job.units.to_string(), locked]);
@@ -124,7 +124,7 @@ impl Arguments {
         let escrows: HashMap<_, _> = escrows.iter().zip(accounts).collect();
         let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
         for (address, job) in &found {
-            // Without an escrow the job has ended since.
+            // A job without an escrow has ended since it was found.
             let escrow = escrows.get(&job.escrow).and_then(Option::as_ref);
             let Some(Escrow { mint, .. }) = chain::decode_if_any(&job.escrow, escrow)? else {
                 continue;
@@ -145,12 +145,12 @@ impl Arguments {
 #[derive(Serialize)]
 struct Shown {
     job: String,
-    /// Present while the job goes on.
+    /// Present while the job is in progress.
     live: Option<Live>,
     story: Story,
     #[serde(skip)]
     unit: Unit,
-    /// Of the bond.
+    /// Unit of the bond.
     #[serde(skip)]
     io: Unit,
 }
@@ -160,7 +160,7 @@ impl fmt::Display for Shown {
         let mut lines = vec![("job", self.job.clone())];
         match &self.live {
             Some(live) => lines.extend([
-                ("status", format!("{} {}", live.status, live.left())),
+                ("status", format!("{}, {}", live.status, live.left())),
                 ("units", live.units.to_string()),
                 ("locked", self.unit.show(live.locked)),
                 ("bond", self.io.show(live.bond)),
@@ -173,7 +173,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Shows one job, from its account and from the transactions of its life.
+/// Shows one job, from its account and its transactions.
 pub async fn show(context: &Context, address: Address) -> Result<Answer> {
     let market = context.market().await?;
     let (job, story) = (
@@ -187,7 +187,7 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
     if job.is_none() && story.0.is_empty() {
         return Err(context.unknown_job(&address));
     }
-    // A closed escrow leaves no trace of its mint, nor does an opening whose log was cut; $IO is the likely one.
+    // A closed escrow, or an opening whose log was truncated, leaves no trace of the mint; $IO is the best guess.
     let escrow: Option<Escrow> = match job.as_ref().map(|job| job.escrow).or(opened) {
         Some(escrow) => context.chain.try_fetch(&escrow).await?,
         None => None,
@@ -214,7 +214,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn every_job_is_counted_in_what_it_is_paid_in() {
+    async fn every_job_is_listed_in_its_own_token() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let (io, other) = (Address::new_unique(), Address::new_unique());
@@ -231,7 +231,7 @@ mod tests {
             fake.set_account(escrow, testing::account(&Escrow { mint, ..Escrow::zeroed() }));
             job.to_string()
         });
-        // Of one that ended in between, to whose escrow somebody has sent lamports.
+        // A job that ended in between, to whose escrow somebody has sent lamports.
         let (ended, closed) = (Address::new_unique(), Address::new_unique());
         let content = Job {
             escrow: closed,

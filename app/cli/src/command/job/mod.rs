@@ -1,4 +1,4 @@
-//! `ionet job`: work bought on the market.
+//! `ionet job`: buying work, and following it to its end.
 
 mod deliver;
 mod end;
@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Have something computed, and wait for it
+    /// Submit a job and wait for its result
     #[command(subcommand)]
     Submit(Box<submit::What>),
     /// List jobs in progress
     List(list::Arguments),
-    /// Show a job and the transactions of its life, ended ones too
+    /// Show a job, running or ended, with its transactions
     Show {
         /// The job
         job: Address,
@@ -29,12 +29,12 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Take back a job that nobody has claimed
+    /// Cancel a job that nobody has claimed
     Cancel {
         /// The job
         job: Address,
     },
-    /// Give a job that waits for a claim or a commitment more time
+    /// Extend the deadline of a job that waits for a claim or a commitment
     Extend {
         /// The job
         job: Address,
@@ -42,7 +42,7 @@ pub enum Command {
         #[arg(value_parser = crate::amount::seconds)]
         by: u32,
     },
-    /// Pay for a job whose window has passed, for its bounty
+    /// Settle a job whose challenge window has passed, for its bounty
     Settle {
         /// The job
         job: Address,
@@ -57,20 +57,20 @@ pub enum Command {
         /// The job
         job: Address,
     },
-    /// Pay whoever proved a job's result wrong, for its bounty
+    /// Pay the challenger who proved a job's result wrong, for its bounty
     Award {
         /// The job
         job: Address,
     },
 }
 
-/// Where outputs go.
+/// Where to write outputs.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Output {
-    /// PNG to write
+    /// PNG file to write
     #[arg(long = "out", short = 'o', value_name = "FILE")]
     path: Option<PathBuf>,
-    /// Replace a file that exists
+    /// Replace existing files
     #[arg(long)]
     force: bool,
 }

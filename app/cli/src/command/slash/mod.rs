@@ -1,10 +1,10 @@
-//! `ionet slash`: what people judge of a device. Two keys, an appeal, and an end; what the chain convicts by itself needs none of it.
+//! `ionet slash`: slashes for misconduct that people judge, by two keys and with an appeal. Convictions by the chain need none of this.
 
 mod show;
 
 use crate::{
-    amount::{percent, share, span},
-    context::{Context, Market, digest},
+    amount::{Unit, percent, share, span},
+    context::{Context, digest},
     error::{Result, refuse},
     output::{Answer, fields},
     send::Sent,
@@ -15,7 +15,7 @@ use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, Slash};
+use staking::{Device, Slash, StakingConfig};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -24,17 +24,17 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Ask for a slash; only the proposer may, and nothing is set aside before the approver agrees
+    /// Propose a slash; only the proposer may, and nothing is set aside until the approver agrees
     Propose {
         /// The device
         device: Address,
-        /// The reason
+        /// Reason for the slash
         #[arg(long, value_enum)]
         reason: Reason,
-        /// Share of what is at stake, in per cent
+        /// Share of the stake to take, in per cent
         #[arg(long, value_name = "PER CENT", value_parser = share)]
         share: u16,
-        /// File with the evidence; its SHA-256 goes on the chain, the file itself to those who judge it
+        /// File with the evidence: its SHA-256 goes on the chain; send the file itself to those who judge it
         #[arg(long, value_name = "FILE")]
         evidence: PathBuf,
     },
@@ -43,30 +43,30 @@ pub enum Command {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Agree to a slash: the stake is set aside until the time for an appeal is over; only the approver may
+    /// Approve a slash, which sets the stake aside until the appeal period ends; only the approver may
     Approve {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Appeal against a slash of one's own device
+    /// Appeal against a slash of your own device
     Appeal {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
-        /// File with the answer; its SHA-256 goes on the chain, the file itself to those who judge it
+        /// File with the answer: its SHA-256 goes on the chain; send the file itself to those who judge it
         #[arg(long, value_name = "FILE")]
         answer: PathBuf,
     },
-    /// Give back what a slash set aside; only the authority may, in time
+    /// Give back what a slash set aside; only the authority may, before the appeal period ends
     Overturn {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Finish a slash whose time for an appeal is over: what it set aside is forfeited; anyone may
+    /// Finish a slash whose appeal period has ended, which forfeits what it set aside; anyone may
     Finish {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Set aside what is due to a slash and has come free of bonds; anyone may
+    /// Set aside what a slash is still due, now that bonds have been released; anyone may
     Collect {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
@@ -78,7 +78,7 @@ pub enum Command {
     },
     /// List open slashes
     List {
-        /// Only those of this device
+        /// Only slashes of this device
         #[arg(long)]
         device: Option<Address>,
     },
@@ -95,9 +95,9 @@ pub enum Command {
 pub enum Reason {
     /// Other hardware than registered.
     Spoofing,
-    /// Consumers' data leaked or changed.
+    /// Consumers' data leaked or altered.
     DataCompromise,
-    /// Jobs taken and not served.
+    /// Jobs claimed and not served.
     InadequateService,
     /// GPUs used for something else while they are hired.
     BreachOfUtilization,
@@ -125,7 +125,7 @@ impl Reason {
 
 #[derive(Serialize)]
 struct Done {
-    /// The slash or the device, by that name.
+    /// The slash or the device, under that key.
     #[serde(flatten)]
     about: BTreeMap<&'static str, String>,
     #[serde(flatten)]
@@ -141,13 +141,13 @@ impl fmt::Display for Done {
     }
 }
 
-/// Fails unless the wallet is the key that may do this.
+/// Fails unless the wallet is `key`, which holds the `role`.
 fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if wallet == key {
         return Ok(());
     }
     if *key == Address::default() {
-        return refuse(format!("the market has no {role} yet; the authority names one"));
+        return refuse(format!("the market has no {role} yet; its authority must appoint one first"));
     }
     refuse(format!("only the market's {role}, {key}, may do this; wallet {wallet} may not"))
 }
@@ -159,7 +159,7 @@ struct Plan {
     instruction: Instruction,
 }
 
-/// Does something about a slash that is there.
+/// Plans an instruction about an existing slash.
 async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
     let found: Slash = context.chain.fetch(&slash).await?;
     Ok(Plan {
@@ -169,18 +169,79 @@ async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&A
     })
 }
 
-async fn propose(context: &Context, market: &Market, device: Address, reason: Reason, share_bps: u16, evidence: &Path) -> Result<Plan> {
+async fn propose(
+    context: &Context,
+    config: &StakingConfig,
+    device: Address,
+    reason: Reason,
+    share_bps: u16,
+    evidence: &Path,
+) -> Result<Plan> {
     let wallet = context.wallet()?.pubkey();
-    check_key(&wallet, &market.staking.slash_proposer, "slash proposer")?;
+    check_key(&wallet, &config.slash_proposer, "slash proposer")?;
     let _: Device = context.chain.fetch(&device).await?;
-    // A number of its own for ever: slashes that have ended keep theirs.
+    // A number that is never used again: slashes that have ended keep theirs.
     let number = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let (share, why) = (percent(share_bps), reason.name());
     Ok(Plan {
         about: ("slash", slash::address(&device, number)),
-        question: format!("ask for {share} of what is at stake on device {device}, for {why}"),
+        question: format!("propose to slash {share} of the stake on device {device}, for {why}"),
         instruction: slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?),
     })
+}
+
+/// Withdraws a proposed slash.
+fn withdraw(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<Instruction> {
+    if *wallet != config.authority {
+        check_key(wallet, &config.slash_proposer, "slash proposer")?;
+    }
+    Ok(slash::withdraw(wallet, &slash.payer, &slash.device, slash.number.get()))
+}
+
+/// Approves a slash of the share and with the evidence that were shown.
+fn approve(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<Instruction> {
+    check_key(wallet, &config.slash_approver, "slash approver")?;
+    let (number, share) = (slash.number.get(), slash.share_bps.get());
+    Ok(slash::approve(wallet, &slash.device, number, share, slash.evidence))
+}
+
+fn overturn(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<Instruction> {
+    check_key(wallet, &config.authority, "authority")?;
+    Ok(slash::overturn(wallet, &slash.payer, &slash.device, slash.number.get()))
+}
+
+fn finish(unit: Unit, now: i64, slash: &Slash) -> Result<Instruction> {
+    let left = slash.ends_at.get().saturating_sub(now);
+    if left > 0 {
+        return refuse(format!("the appeal period lasts another {}; finish it then", span(left)));
+    }
+    if slash.amounts() == [0; 3] && !slash.due.is_zero() {
+        return refuse(format!(
+            "nothing of it is set aside yet, and {} is due; run `ionet slash collect` once bonds have been released",
+            unit.show(slash.due.get())
+        ));
+    }
+    Ok(slash::finish(&slash.payer, &slash.device, slash.number.get()))
+}
+
+fn collect(address: &Address, slash: &Slash) -> Result<Instruction> {
+    match slash.due.is_zero() {
+        true => refuse(format!("nothing is due to slash {address}: all it takes is set aside already")),
+        false => Ok(slash::collect(&slash.device, slash.number.get())),
+    }
+}
+
+/// Burns what a device has forfeited.
+async fn burn(context: &Context, config: &StakingConfig, unit: Unit, device: Address) -> Result<Plan> {
+    let found: Device = context.chain.fetch(&device).await?;
+    match found.forfeited.get() {
+        0 => refuse(format!("device {device} has forfeited nothing")),
+        forfeited => Ok(Plan {
+            about: ("device", device),
+            question: format!("burn {} that device {device} has forfeited", unit.show(forfeited)),
+            instruction: stake::burn_forfeited(&device, &config.mint),
+        }),
+    }
 }
 
 impl Command {
@@ -196,73 +257,18 @@ impl Command {
                 reason,
                 share,
                 evidence,
-            } => propose(context, &market, device, reason, share, &evidence).await?,
-            Self::Drop { slash } => {
-                act(context, slash, "take back", |wallet, found| {
-                    if *wallet != config.authority {
-                        check_key(wallet, &config.slash_proposer, "slash proposer")?;
-                    }
-                    Ok(slash::withdraw(wallet, &found.payer, &found.device, found.number.get()))
-                })
-                .await?
-            }
-            Self::Approve { slash } => {
-                act(context, slash, "agree to", |wallet, found| {
-                    check_key(wallet, &config.slash_approver, "slash approver")?;
-                    let number = found.number.get();
-                    Ok(slash::approve(wallet, &found.device, number, found.share_bps.get(), found.evidence))
-                })
-                .await?
-            }
+            } => propose(context, config, device, reason, share, &evidence).await?,
+            Self::Drop { slash } => act(context, slash, "withdraw", |wallet, found| withdraw(config, wallet, found)).await?,
+            Self::Approve { slash } => act(context, slash, "approve", |wallet, found| approve(config, wallet, found)).await?,
             Self::Appeal { slash, answer } => {
-                act(context, slash, "appeal", |wallet, found| {
-                    Ok(slash::appeal(wallet, &found.device, found.number.get(), digest(&answer)?))
-                })
-                .await?
+                let appeal =
+                    |wallet: &Address, found: &Slash| Ok(slash::appeal(wallet, &found.device, found.number.get(), digest(&answer)?));
+                act(context, slash, "appeal against", appeal).await?
             }
-            Self::Overturn { slash } => {
-                act(context, slash, "overturn", |wallet, found| {
-                    check_key(wallet, &config.authority, "authority")?;
-                    Ok(slash::overturn(wallet, &found.payer, &found.device, found.number.get()))
-                })
-                .await?
-            }
-            Self::Finish { slash } => {
-                act(context, slash, "let stand", |_, found| {
-                    let left = found.ends_at.get().saturating_sub(now);
-                    if left > 0 {
-                        return refuse(format!("the owner and the authority have {} more; finish it then", span(left)));
-                    }
-                    if found.amounts() == [0; 3] && !found.due.is_zero() {
-                        return refuse(format!(
-                            "nothing of it is set aside, and {} are due; `ionet slash collect` as they come free of bonds",
-                            unit.show(found.due.get())
-                        ));
-                    }
-                    Ok(slash::finish(&found.payer, &found.device, found.number.get()))
-                })
-                .await?
-            }
-            Self::Collect { slash } => {
-                act(context, slash, "collect what is due to", |_, found| {
-                    if found.due.is_zero() {
-                        return refuse(format!("nothing is due to slash {slash}: all that it takes is set aside"));
-                    }
-                    Ok(slash::collect(&found.device, found.number.get()))
-                })
-                .await?
-            }
-            Self::Burn { device } => {
-                let found: Device = context.chain.fetch(&device).await?;
-                if found.forfeited.is_zero() {
-                    return refuse(format!("device {device} has forfeited nothing"));
-                }
-                Plan {
-                    about: ("device", device),
-                    question: format!("burn {} that device {device} has forfeited", unit.show(found.forfeited.get())),
-                    instruction: stake::burn_forfeited(&device, &config.mint),
-                }
-            }
+            Self::Overturn { slash } => act(context, slash, "overturn", |wallet, found| overturn(config, wallet, found)).await?,
+            Self::Finish { slash } => act(context, slash, "finish", |_, found| finish(unit, now, found)).await?,
+            Self::Collect { slash } => act(context, slash, "collect what is due to", |_, found| collect(&slash, found)).await?,
+            Self::Burn { device } => burn(context, config, unit, device).await?,
         };
         let sent = context
             .send(&plan.question, &[plan.instruction], &context.wallet()?, &[], &[])
@@ -282,7 +288,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_was_done_is_told_of_what_it_is_about() {
+    fn an_answer_names_its_device_or_slash() {
         let done = Done {
             about: BTreeMap::from([("device", "D".to_owned())]),
             sent: Sent {

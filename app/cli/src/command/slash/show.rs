@@ -23,9 +23,9 @@ struct Shown {
     /// SHA-256 of the evidence, and of the owner's answer.
     evidence: String,
     answer: Option<String>,
-    /// What is set aside: of the owner's stake, of active and of cooling co-stake.
+    /// Amounts set aside: of the owner's stake, of active and of cooling co-stake.
     parts: [u64; 3],
-    /// What more it takes of the owner's stake when bonds of jobs in progress are free.
+    /// What it still takes of the owner's stake, once bonds of jobs in progress are released.
     due: u64,
     ends_at: i64,
     #[serde(skip)]
@@ -57,16 +57,16 @@ impl Shown {
         }
     }
 
-    /// Where it stands, and what may happen next.
+    /// Its status, and what happens next.
     fn standing(&self) -> String {
         let left = self.ends_at.saturating_sub(self.now);
         match (self.status, left) {
-            ("proposed", _) => "proposed: the approver has not agreed".to_owned(),
+            ("proposed", _) => "proposed: waiting for the approver".to_owned(),
             (status, ..=0) if self.set_aside() == 0 => {
-                format!("{status}: its time is over; what is due is forfeited as it comes free of bonds")
+                format!("{status}: appeal period over; what is due is forfeited as bonds are released")
             }
-            (status, ..=0) => format!("{status}: its time is over; `ionet slash finish` forfeits what is set aside"),
-            ("approved", left) => format!("approved: the owner has {} for an appeal", span(left)),
+            (status, ..=0) => format!("{status}: appeal period over; `ionet slash finish` forfeits what is set aside"),
+            ("approved", left) => format!("approved: the owner has {} to appeal", span(left)),
             (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),
         }
     }
@@ -93,13 +93,13 @@ impl fmt::Display for Shown {
         ];
         lines.extend(self.answer.as_ref().map(|answer| ("answer", format!("{answer} (SHA-256)"))));
         if self.set_aside() > 0 {
-            let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake on its way out");
+            let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake that cools down");
             lines.push(("set aside", aside));
         }
         if self.due > 0 {
             lines.push((
                 "due",
-                format!("{} of the owner's, when it is free of bonds", self.unit.show(self.due)),
+                format!("{} of the owner's, once bonds are released", self.unit.show(self.due)),
             ));
         }
         fields(f, &lines)

@@ -1,4 +1,4 @@
-//! What GPUs need as stake, before they are registered.
+//! The minimum stake of GPUs that are not registered yet.
 
 use crate::{
     amount::{Unit, span},
@@ -24,7 +24,7 @@ struct Minimum {
     minimum: u64,
     /// Most that co-stakers may fund.
     co_stake: u64,
-    /// The next raise that is decided, of the multiplier or the base stake: the minimum then, and when.
+    /// The next raise already decided, of the multiplier or the base stake: the minimum from then on, and when.
     raised: Option<u64>,
     raise_at: Option<i64>,
     weekly: u64,
@@ -47,7 +47,7 @@ impl fmt::Display for Minimum {
             let left = span(at.saturating_sub(self.now));
             ("raised", format!("to {} in {left}", show(raised)))
         }));
-        lines.push(("of co-stakers", format!("up to {}", show(self.co_stake))));
+        lines.push(("co-stakers may fund", format!("up to {}", show(self.co_stake))));
         lines.push(("a week", weekly(self.weekly, self.weekly_hours, self.unit)));
         fields(f, &lines)
     }
@@ -59,10 +59,10 @@ pub async fn minimum(context: &Context, gpu: &str, quantity: u8) -> Result<Answe
     let (gpu, now) = (find_gpu(context, gpu).await?, context.now().await?.unix);
     let needs = |at| {
         let minimum = protocol::stake::minimum(market.staking.required_base(at), gpu.required_multiplier(at), quantity);
-        minimum.map_or_else(|| refuse("such a stake cannot be computed; update this program"), Ok)
+        minimum.map_or_else(|| refuse("the minimum stake cannot be computed; update this program"), Ok)
     };
     let minimum = needs(now)?;
-    // Either is raised without the other, and a cut sets its time too, at which the minimum stays what it is.
+    // Multiplier and base stake rise independently. A cut sets a time too, at which the minimum does not change.
     let (multiplier_at, base_at) = (gpu.raise_at.get(), market.staking.base_raise_at.get());
     let changes = [(multiplier_at, needs(multiplier_at)?), (base_at, needs(base_at)?)];
     let raise = changes.into_iter().filter(|(_, then)| *then > minimum).min();
@@ -96,7 +96,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn the_next_raise_is_told_at_its_own_time() {
+    async fn the_next_raise_is_shown_with_its_own_time() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let mint = Address::new_unique();

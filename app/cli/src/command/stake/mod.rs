@@ -5,7 +5,7 @@ mod show;
 
 use super::device::Which;
 use crate::{
-    amount::{Quantity, span},
+    amount::Quantity,
     context::Context,
     effect::Watched,
     error::{Result, refuse},
@@ -18,7 +18,7 @@ use minimum::minimum;
 use serde::Serialize;
 use show::{HELD, Shown};
 use solana_signer::Signer;
-use staking::{Device, GpuModel, state::STATUS_ACTIVE};
+use staking::{Device, GpuModel};
 use std::fmt;
 
 #[derive(Debug, Subcommand)]
@@ -30,33 +30,33 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Take out what lies above the minimum, at once
+    /// Withdraw what exceeds the minimum, without a cooldown
     WithdrawOverflow {
-        /// $IO to take [default: all that is free]
+        /// $IO to withdraw [default: all that is free]
         amount: Option<Quantity>,
         #[command(flatten)]
         which: Which,
     },
-    /// Start the cooldown of the whole stake; it cannot be called back
+    /// Start the cooldown of the whole stake; this cannot be undone
     Unstake {
         #[command(flatten)]
         which: Which,
     },
-    /// Take out what has cooled down
+    /// Withdraw stake that has cooled down
     Withdraw {
         #[command(flatten)]
         which: Which,
     },
-    /// Compute what GPUs need as stake, what of it co-stakers may fund, and what a week brings
+    /// Show the minimum stake of GPUs, how much of it co-stakers may fund, and what a week earns
     Minimum {
         /// GPU model: its id or name, as `ionet device list-models` shows them
         #[arg(long)]
         gpu: String,
-        /// GPUs of that model behind the device
+        /// Number of GPUs behind the device
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(protocol::stake::MAX_QUANTITY)))]
         quantity: u8,
     },
-    /// Show stake, minimum, bonds and cooldown
+    /// Show a device's stake, minimum, bonds and cooldown
     Show {
         #[command(flatten)]
         which: Which,
@@ -98,76 +98,43 @@ impl Command {
         let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
         let show = async |device: &Device| {
             let now = context.now().await?.unix;
-            let minimum = device.minimum(&market.staking, &gpu, now);
-            let minimum = minimum.or_else(|_| {
-                refuse(format!(
-                    "the stake that device {address} needs cannot be computed; update this program"
-                ))
-            })?;
-            let (own, bonded) = (device.own_stake.get(), device.locked_bond.get());
-            let free = if device.dues > 0 { 0 } else { own.saturating_sub(bonded) };
-            Ok::<_, crate::error::Error>(Shown {
-                device: address.to_string(),
-                active: device.status == STATUS_ACTIVE,
-                stake: own,
-                co_stake: device.co_stake.get(),
-                minimum: minimum.0,
-                locked_bond: bonded,
-                free,
-                dues: device.dues,
-                overflow: device.overflow(minimum),
-                cooling: device.cooling.get(),
-                cooldown_ends: device.cooldown_ends.get(),
-                forfeited: device.forfeited.get(),
-                unit: token.unit,
-                now,
-            })
+            match device.minimum(&market.staking, &gpu, now) {
+                Ok(minimum) => Ok(Shown::new(&address, device, minimum, token.unit, now)),
+                Err(_) => refuse(format!(
+                    "the minimum stake of device {address} cannot be computed; update this program"
+                )),
+            }
         };
         let shown = show(&device).await?;
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
-        let (what, amount, instructions) = match &self {
+        let ([what, at], amount, instructions) = match &self {
             Self::Minimum { .. } | Self::Show { .. } => return Ok(Answer::new(&shown)),
             Self::Add { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
-                let account = context.chain.account(&tokens).await?;
-                let held = account.as_ref().and_then(crate::context::token_amount).unwrap_or(0);
-                if held < amount {
-                    return refuse(format!(
-                        "wallet {owner} holds {} and cannot stake {}; get more first or stake less",
-                        token.unit.show(held),
-                        token.unit.show(amount)
-                    ));
-                }
-                ("stake", amount, vec![stake::stake(&owner, &address, &tokens, amount)])
+                context.check_held(&owner, &token, amount, "stake").await?;
+                (["stake", "on"], amount, vec![stake::stake(&owner, &address, &tokens, amount)])
             }
             Self::WithdrawOverflow { .. } | Self::Unstake { .. } if shown.dues > 0 => return refuse(HELD),
             Self::WithdrawOverflow { amount, .. } => {
-                let amount = amount.as_ref().map_or(Ok(shown.overflow), |amount| amount.base_units(token.unit))?;
-                if amount == 0 || amount > shown.overflow {
-                    return refuse(format!(
-                        "{} of device {address}'s stake lie above its minimum of {}; take at most that, or `ionet stake unstake` the whole",
-                        token.unit.show(shown.overflow),
-                        token.unit.show(shown.minimum)
-                    ));
-                }
+                let amount = shown.overflow(amount.as_ref())?;
                 let withdraw = stake::withdraw_overflow(&owner, &address, device.gpu_model.get(), &tokens, amount);
-                ("withdraw an overflow of", amount, vec![receive, withdraw])
+                (["withdraw", "from"], amount, vec![receive, withdraw])
             }
-            Self::Unstake { .. } => ("start the cooldown of", shown.stake, vec![stake::unstake(&owner, &address)]),
-            Self::Withdraw { .. } if shown.cooling > 0 && shown.cooldown_ends > shown.now => {
-                let left = span(shown.cooldown_ends.saturating_sub(shown.now));
-                return refuse(format!(
-                    "the stake of device {address} cools down for {left} more; withdraw it then"
-                ));
+            Self::Unstake { .. } => {
+                let unstake = stake::unstake(&owner, &address);
+                (["start the cooldown of", "on"], shown.stake, vec![unstake])
             }
-            Self::Withdraw { .. } => ("withdraw", shown.cooling, vec![receive, stake::withdraw(&owner, &address, &tokens)]),
+            Self::Withdraw { .. } => {
+                let withdraw = stake::withdraw(&owner, &address, &tokens);
+                (["withdraw", "from"], shown.cooled()?, vec![receive, withdraw])
+            }
         };
         let [staked, cooling] = Watched::device(&address, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
-        let question = format!("{what} {} on device {address}", token.unit.show(amount));
+        let question = format!("{what} {} {at} device {address}", token.unit.show(amount));
         let sent = context.send(&question, &instructions, &wallet, &[], &watched).await?;
-        // It is done, whether or not the node answers once more.
+        // The transaction is confirmed: a node that fails from here on is no error.
         let shown = async { show(&context.chain.fetch(&address).await?).await };
         Ok(Answer::new(&Done {
             shown: shown.await.ok(),
@@ -188,7 +155,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn a_stake_is_told_of_by_a_node_that_answers_no_more() {
+    async fn a_stake_is_reported_though_the_node_then_fails() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet, _) = testing::on_market(&fake, folder.path(), 100_000_000);
         let owner = wallet.pubkey();

@@ -1,36 +1,90 @@
 //! A device's stake, as it is printed.
 
 use crate::{
-    amount::{Unit, span},
+    amount::{Quantity, Unit, span},
+    error::{Result, refuse},
     output::fields,
 };
+use protocol::units::Amount;
 use serde::Serialize;
+use solana_address::Address;
+use staking::{Device, state::STATUS_ACTIVE};
 use std::fmt;
 
-/// What a due slash means for the owner.
-pub const HELD: &str = "a slash takes stake that lies in bonds, as they come free; until it has that nothing leaves and no job is taken";
+/// What a slash that is due means for the owner.
+pub const HELD: &str =
+    "a slash is due stake that is locked in bonds; until it has collected that, nothing can be withdrawn and no job claimed";
 
 #[derive(Serialize)]
 pub struct Shown {
-    pub device: String,
+    device: String,
     #[serde(skip)]
-    pub active: bool,
+    active: bool,
     pub stake: u64,
-    /// What others have staked on it, which counts for the minimum and not for bonds.
-    pub co_stake: u64,
-    pub minimum: u64,
-    pub locked_bond: u64,
-    pub free: u64,
-    /// Slashes that wait for stake in bonds.
+    /// What co-stakers have staked on it, which counts towards the minimum and not for bonds.
+    co_stake: u64,
+    minimum: u64,
+    locked_bond: u64,
+    free: u64,
+    /// Slashes that wait for stake locked in bonds.
     pub dues: u8,
-    pub overflow: u64,
-    pub cooling: u64,
-    pub cooldown_ends: i64,
-    pub forfeited: u64,
+    overflow: u64,
+    cooling: u64,
+    cooldown_ends: i64,
+    forfeited: u64,
     #[serde(skip)]
-    pub unit: Unit,
+    unit: Unit,
     #[serde(skip)]
-    pub now: i64,
+    now: i64,
+}
+
+impl Shown {
+    pub fn new(address: &Address, device: &Device, minimum: Amount, unit: Unit, now: i64) -> Self {
+        let (own, bonded) = (device.own_stake.get(), device.locked_bond.get());
+        Self {
+            device: address.to_string(),
+            active: device.status == STATUS_ACTIVE,
+            stake: own,
+            co_stake: device.co_stake.get(),
+            minimum: minimum.0,
+            locked_bond: bonded,
+            free: if device.dues > 0 { 0 } else { own.saturating_sub(bonded) },
+            dues: device.dues,
+            overflow: device.overflow(minimum),
+            cooling: device.cooling.get(),
+            cooldown_ends: device.cooldown_ends.get(),
+            forfeited: device.forfeited.get(),
+            unit,
+            now,
+        }
+    }
+
+    /// What to withdraw of the overflow: `amount`, or all of it.
+    pub fn overflow(&self, amount: Option<&Quantity>) -> Result<u64> {
+        let amount = amount.map_or(Ok(self.overflow), |amount| amount.base_units(self.unit))?;
+        if (1..=self.overflow).contains(&amount) {
+            return Ok(amount);
+        }
+        refuse(format!(
+            "{} of device {}'s stake is above its minimum of {}; withdraw at most that, or unstake all of it with `ionet stake unstake`",
+            self.unit.show(self.overflow),
+            self.device,
+            self.unit.show(self.minimum)
+        ))
+    }
+
+    /// What has cooled down; fails while it is still cooling.
+    pub fn cooled(&self) -> Result<u64> {
+        let left = self.cooldown_ends.saturating_sub(self.now);
+        match self.cooling {
+            1.. if left > 0 => refuse(format!(
+                "the stake of device {} cools down for another {}; withdraw it then",
+                self.device,
+                span(left)
+            )),
+            cooling => Ok(cooling),
+        }
+    }
 }
 
 impl fmt::Display for Shown {
@@ -44,7 +98,7 @@ impl fmt::Display for Shown {
             (amount, left) => format!("{}, ready in {}", show(amount), span(left)),
         };
         let minimum = match missing {
-            _ if !self.active => format!("{}, but it is retired and takes no jobs", show(self.minimum)),
+            _ if !self.active => format!("{}, but the device is retired and takes no jobs", show(self.minimum)),
             0 => show(self.minimum),
             missing => format!("{}, {} more to take jobs", show(self.minimum), show(missing)),
         };
@@ -74,7 +128,7 @@ mod tests {
     use crate::amount::SOL;
 
     #[test]
-    fn what_is_missing_is_said_of_devices_that_could_work() {
+    fn missing_stake_is_shown_unless_the_device_is_retired() {
         let shown = |active, co_stake| {
             let shown = Shown {
                 device: String::new(),

@@ -1,4 +1,4 @@
-//! `ionet verify`: one job recomputed for a person, and what was found explained.
+//! `ionet verify`: recomputes a job, explains what it finds, and convicts if asked to.
 
 mod pictures;
 mod question;
@@ -33,26 +33,26 @@ use watchtower::{
 };
 use worker::Model;
 
-/// Names the file of pictures.
+/// The flag that names the file of pictures.
 const PICTURES: &str = "--pictures";
 
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The job, which must be revealed
+    /// Address of the job, whose result must be revealed
     job: Address,
-    /// Folder of the job's model package [default: the one below `models` that is registered there]
+    /// Folder of the job's model package [default: the job's model, found in the models folder]
     #[arg(long, value_name = "FOLDER")]
     package: Option<PathBuf>,
-    /// Where to write the picture as it must be, the worker's, and where they differ, side by side [default: none is written]
+    /// File for the right picture, the worker's, and where they differ, side by side [default: none is written]
     #[arg(long, value_name = "FILE")]
     pictures: Option<PathBuf>,
-    /// Replace a file that exists
+    /// Replace an existing file
     #[arg(long, requires = "pictures")]
     force: bool,
-    /// If the result is wrong, post the evidence and have the worker's bond slashed; what its blobs do not show is demanded on the chain
+    /// If the result is wrong, post the evidence and have the worker's bond slashed; what its blobs lack is demanded on the chain
     #[arg(long)]
     convict: bool,
-    /// Most lamports that demands may cost and lock
+    /// Most lamports to spend and lock on demands
     #[arg(long, value_name = "N", default_value_t = 500_000_000)]
     max_demand_lamports: u64,
 }
@@ -60,64 +60,20 @@ pub struct Arguments {
 impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let address = self.job;
-        let job = context.live(&address).await?;
-        if job.status == Status::Convicted {
-            return refuse(format!(
-                "the result of job {address} was proved wrong already; `ionet job show {address}` tells where"
-            ));
-        }
-        if job.status != Status::Revealed {
-            return refuse(format!(
-                "the result of job {address} is not public, for the job is {}; verify it within its challenge window",
-                story::status(&job)
-            ));
-        }
-        let folder = match &self.package {
-            Some(folder) => folder.clone(),
-            None => find_package(&context.settings.models, &job.model)?,
-        };
-        let model = Arc::new(Model::load(&folder, 0)?);
-        if market::job::model(&model.hash) != job.model {
-            return refuse(format!(
-                "{} is another model than the one of job {address}, which is registered at {}",
-                folder.display(),
-                job.model
-            ));
-        }
-        if let Some(path) = &self.pictures {
-            if !makes_pictures(model.engine().package()) {
-                return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
-            }
-            check_name(path, PICTURES)?;
-            check_free(path, PICTURES, self.force)?;
-        }
+        let job = revealed(context, &address).await?;
+        let model = self.model(context, &job)?;
+        self.check_pictures(&model)?;
         let stores = [context.blobs()?];
         let inputs = model.fetch(&stores, &job).await?;
+        let package = model.engine().package();
         let served = Served {
             stores: &stores,
             traces: job.traces,
             outputs: job.outputs,
-            checkpoints: model.engine().package().checkpoints(),
+            checkpoints: package.checkpoints(),
         };
         let Opinion { finding, computed } = check(&model, &address, &job, inputs, &served).await?;
-        let package = model.engine().package();
-        let mut report = Report {
-            job: address.to_string(),
-            model: model.name.clone(),
-            device: job.device.to_string(),
-            units: job.units.get(),
-            result: match finding {
-                Finding::Right => "right",
-                Finding::Wrong(_) | Finding::Hidden(_) => "wrong",
-            },
-            wrong: None,
-            missing: None,
-            pictures: None,
-            pictures_error: None,
-            pictures_code: 0,
-            transactions: Vec::new(),
-            ending: None,
-        };
+        let mut report = Report::new(&address, &job, &model.name, &finding);
         let mut transactions = Vec::new();
         let mut agreed = context.settings.yes;
         let finding = match finding {
@@ -158,7 +114,7 @@ impl Arguments {
             });
         }
         report.transactions = transactions;
-        // Last, since the window passes: a worker that serves no outputs is convicted all the same.
+        // Last, because the challenge window is passing: a worker that serves no outputs is convicted nevertheless.
         if let Some(path) = self.pictures {
             let [store] = &stores;
             let written = match store.get(&job.outputs).await {
@@ -169,15 +125,60 @@ impl Arguments {
         }
         Ok(report.answer())
     }
+
+    /// Loads the job's model.
+    fn model(&self, context: &Context, job: &Job) -> Result<Arc<Model>> {
+        let folder = match &self.package {
+            Some(folder) => folder.clone(),
+            None => find_package(&context.settings.models, &job.model)?,
+        };
+        let model = Model::load(&folder, 0)?;
+        if market::job::model(&model.hash) == job.model {
+            return Ok(Arc::new(model));
+        }
+        refuse(format!(
+            "{} is another model than that of job {}, which is registered at {}; name the folder of that one with --package",
+            folder.display(),
+            self.job,
+            job.model
+        ))
+    }
+
+    /// Fails if pictures are wanted that cannot be made or written.
+    fn check_pictures(&self, model: &Model) -> Result<()> {
+        let Some(path) = &self.pictures else {
+            return Ok(());
+        };
+        if !makes_pictures(model.engine().package()) {
+            return refuse(format!("model {} makes no pictures; omit --pictures", model.name));
+        }
+        check_name(path, PICTURES)?;
+        check_free(path, PICTURES, self.force)
+    }
 }
 
-/// Transactions of this wallet that may be on their way.
+/// The job, whose result must be public.
+async fn revealed(context: &Context, address: &Address) -> Result<Job> {
+    let job = context.live(address).await?;
+    match Status::from_code(job.status) {
+        Some(Status::Revealed) => Ok(job),
+        Some(Status::Convicted) => refuse(format!(
+            "the result of job {address} was proved wrong already; `ionet job show {address}` says where"
+        )),
+        _ => refuse(format!(
+            "the result of job {address} is not public, because the job is {}; verify it once it is revealed, within its challenge window",
+            story::status(&job)
+        )),
+    }
+}
+
+/// The journal of this wallet's transactions in flight.
 fn pending(context: &Context, wallet: &Keypair) -> Result<Pending> {
     let name = format!("verify-{}.jsonl", wallet.pubkey());
     Ok(Pending::open(&context.settings.data.join(name))?)
 }
 
-/// The package below `models` that is registered at `model`.
+/// Finds the package in `models` that is registered at `model`.
 fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
     let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
     for folder in folders.filter(|folder| folder.join("model.json").is_file()) {
@@ -186,12 +187,12 @@ fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
         }
     }
     refuse(format!(
-        "no package in {} is the model registered at {model}; fetch it and name its folder with --package",
+        "no package in {} is the model registered at {model}; download it and name its folder with --package",
         models.display()
     ))
 }
 
-/// Brings a case, once that is agreed to, and returns its transactions.
+/// Convicts the job, once that is confirmed; returns the transactions.
 async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, agreed: bool) -> Result<(Vec<Deed>, DisputeOutcome)> {
     let wallet = context.wallet()?;
     if !agreed {
@@ -236,7 +237,7 @@ mod tests {
     use chain::fake::Fake;
 
     #[tokio::test]
-    async fn of_a_convicted_job_it_is_told_that_it_is() {
+    async fn a_convicted_job_is_refused() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, _) = testing::context(&fake, folder.path());
         let job = Address::new_unique();

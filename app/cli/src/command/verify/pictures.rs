@@ -13,12 +13,13 @@ use std::path::Path;
 /// Pixels between two pictures.
 const GAP: u32 = 8;
 
-/// Whether a model's outputs can be shown.
+/// Whether a model's outputs are pictures.
 pub fn makes_pictures(package: &Package) -> bool {
     task::Task::of(package).is_ok() && package.output_shape().c == 3
 }
 
-/// Writes the first unit whose output differs, or else the first: as it must be, as delivered, and the pixels that differ, in white.
+/// Writes the first unit whose output differs, or else the first unit: the right picture, the delivered one, and the pixels that differ in
+/// white.
 pub fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Bytes, path: &Path, force: bool) -> Result<()> {
     let theirs = task::outputs(package, units, delivered)?;
     let (_, ours) = BatchHeader::parse(right).map_err(task::Error::from)?;

@@ -1,4 +1,4 @@
-//! Asking a worker, on the chain, for what its blobs do not show.
+//! Demands, on the chain, what a worker's blobs do not show.
 
 use super::report::Deed;
 use crate::{
@@ -27,10 +27,10 @@ use watchtower::{
 };
 use worker::Model;
 
-/// Name of the step that convicts without evidence.
+/// Name of the step that convicts a worker for not answering.
 const SILENCE: &str = "convict silence";
 
-/// A wrong result whose worker is to be asked what shows it.
+/// A wrong result whose worker withholds what would show where.
 pub struct Questioned<'a> {
     pub model: &'a Arc<Model>,
     pub address: &'a Address,
@@ -40,7 +40,8 @@ pub struct Questioned<'a> {
 }
 
 impl Questioned<'_> {
-    /// Asks step by step, says so to standard error, and convicts silence. Says how it ended where that leaves nothing to convict by.
+    /// Posts demands one by one, reports them to standard error, and convicts a worker that does not answer. Returns how that ended, unless
+    /// it found evidence to convict by.
     pub async fn examine(
         &self,
         context: &Context,
@@ -51,18 +52,18 @@ impl Questioned<'_> {
         let wallet = context.wallet()?;
         if !context.settings.yes {
             let effect = format!(
-                "wallet {} pays a fee for each answer, locks rent that returns, up to {} in all, and earns the reward",
+                "wallet {} pays a fee for each demand and locks rent that is returned, up to {} in all, and earns the reward",
                 wallet.pubkey(),
                 SOL.show(self.budget)
             );
             confirm(
-                &format!("ask the worker of job {} what its blobs do not show, and convict it", self.address),
+                &format!("demand what the blobs of job {} do not show, and convict its worker", self.address),
                 &effect,
             )?;
         }
         let config: jobs::Config = context.chain.fetch(&market::job::config()).await?;
         context.note(&format!(
-            "asking the worker for what its blobs do not show; an answer may take it {}",
+            "demanding what the worker's blobs do not show; each answer may take it {}",
             span(config.answer_seconds.get().into())
         ));
         let (said, too_dear) = (Mutex::new(Vec::new()), AtomicBool::new(false));
@@ -76,7 +77,7 @@ impl Questioned<'_> {
         };
         let on_event = |event: QuestionEvent<'_>| match event {
             QuestionEvent::Asked(item, receipt) => {
-                context.note(&format!("asked for {}", part(&item)));
+                context.note(&format!("demanded {}", part(&item)));
                 did("open demand", receipt);
             }
             QuestionEvent::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
@@ -86,10 +87,10 @@ impl Questioned<'_> {
             QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
             QuestionEvent::TooDear(item) => {
                 too_dear.store(true, Ordering::Relaxed);
-                context.note(&format!("asking for {} exceeds --max-demand-lamports", part(&item)));
+                context.note(&format!("demanding {} would exceed --max-demand-lamports", part(&item)));
             }
             QuestionEvent::Poor(item) => context.note(&format!(
-                "asking for {} takes more SOL than wallet {} has; send it some, it is tried again",
+                "demanding {} takes more SOL than wallet {} has; send it some while this retries",
                 part(&item),
                 wallet.pubkey()
             )),
@@ -123,7 +124,7 @@ impl Questioned<'_> {
     }
 }
 
-/// Why nothing more can be asked about a job, by what is at its address `now`.
+/// Why nothing more can be demanded of a job, by the account at its address `now`.
 fn unasked(job: &Job, now: Option<Job>) -> &'static str {
     match now {
         Some(now) if now.job_hash == job.job_hash && now.status == Status::Convicted => "convicted_by_another",
@@ -148,7 +149,7 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
 
     #[test]
-    fn a_job_about_which_nothing_more_can_be_asked_tells_why() {
+    fn the_end_of_demands_says_why() {
         let job = |hash: u8, status| Job {
             job_hash: [hash; 32],
             status: status as u8,

@@ -1,4 +1,4 @@
-//! What was found about a result, as it is printed.
+//! How the findings are printed.
 
 use crate::{
     error::{Result, code},
@@ -7,38 +7,41 @@ use crate::{
     story,
 };
 use engine::Package;
+use jobs::Job;
 use protocol::{
     referee::Verdict,
     tensor::{Shape, from_code},
 };
 use serde::Serialize;
+use solana_address::Address;
 use std::{fmt, path::PathBuf};
+use watchtower::Finding;
 
-/// What was found.
+/// The findings.
 #[derive(Serialize)]
 pub struct Report {
-    pub job: String,
-    pub model: String,
-    pub device: String,
-    pub units: u32,
+    job: String,
+    model: String,
+    device: String,
+    units: u32,
     /// right or wrong.
-    pub result: &'static str,
+    result: &'static str,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong: Option<Wrong>,
-    /// What the worker keeps back.
+    /// What the worker withholds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
-    /// Side by side: as it must be, as delivered, where they differ.
+    /// File with the right picture, the worker's, and where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pictures: Option<PathBuf>,
-    /// Why there are none.
+    pictures: Option<PathBuf>,
+    /// Why no pictures were written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pictures_error: Option<String>,
-    /// The exit code of that.
+    pictures_error: Option<String>,
+    /// Exit code of that error.
     #[serde(skip)]
-    pub pictures_code: u8,
-    /// Transactions of the conviction.
+    pictures_code: u8,
+    /// Transactions sent to convict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transactions: Vec<Deed>,
     /// How the dispute ended: convicted, beaten, convicted_by_another, too_dear or too_late.
@@ -46,7 +49,7 @@ pub struct Report {
     pub ending: Option<&'static str>,
 }
 
-/// A difference, explained.
+/// Where the result is wrong.
 #[derive(Serialize)]
 pub struct Wrong {
     /// element, output, malformed or padding.
@@ -59,7 +62,7 @@ pub struct Wrong {
     row: u32,
     column: u32,
     channel: u32,
-    /// What the op makes of its inputs.
+    /// What the op computes from its inputs.
     expected: i8,
     /// What the worker committed to.
     claimed: i8,
@@ -108,20 +111,41 @@ impl fmt::Display for Wrong {
             "element" => write!(
                 f,
                 "unit {unit}, op {op} ({op_name}), element {element} (row {}, column {}, channel {}): \
-                 the op makes {} of its inputs, the worker committed to {}",
+                 the op computes {} from its inputs, the worker committed to {}",
                 self.row, self.column, self.channel, self.expected, self.claimed
             ),
-            "output" => write!(f, "unit {unit}: the output delivered is not the one the worker's own trace ends in"),
-            _ => write!(
+            "output" => write!(
                 f,
-                "unit {unit}, op {op} ({op_name}): the worker's commitment is not built as the protocol says"
+                "unit {unit}: the output delivered is not the one that the worker's own trace ends with"
             ),
+            _ => write!(f, "unit {unit}, op {op} ({op_name}): the worker's commitment is malformed"),
         }
     }
 }
 
 impl Report {
-    /// Tells of the pictures, or why there are none: neither the finding nor a conviction is lost with them.
+    /// The report of a finding, before anything is done about it.
+    pub fn new(address: &Address, job: &Job, model: &str, finding: &Finding) -> Self {
+        Self {
+            job: address.to_string(),
+            model: model.to_owned(),
+            device: job.device.to_string(),
+            units: job.units.get(),
+            result: match finding {
+                Finding::Right => "right",
+                Finding::Wrong(_) | Finding::Hidden(_) => "wrong",
+            },
+            wrong: None,
+            missing: None,
+            pictures: None,
+            pictures_error: None,
+            pictures_code: 0,
+            transactions: Vec::new(),
+            ending: None,
+        }
+    }
+
+    /// Records the pictures, or why there are none: their failure hides neither the finding nor a conviction.
     pub fn add_pictures(&mut self, path: PathBuf, written: Result<()>) {
         match written {
             Ok(()) => self.pictures = Some(path),
@@ -132,7 +156,7 @@ impl Report {
         }
     }
 
-    /// As an answer that scripts tell by its exit code.
+    /// The answer, with an exit code that tells scripts the result.
     pub fn answer(&self) -> Answer {
         let code = match self.result {
             "right" => self.pictures_code,
@@ -154,7 +178,7 @@ impl fmt::Display for Report {
         match (&self.wrong, &self.missing) {
             (None, None) => writeln!(
                 f,
-                "the result is right: all that was committed to is what the model makes of the input"
+                "the result is right: everything the worker committed to is what the model computes from the input"
             )?,
             (Some(wrong), _) => {
                 writeln!(f, "the result is wrong. {wrong}")?;
@@ -168,18 +192,18 @@ impl fmt::Display for Report {
             }
             (None, Some(missing)) => {
                 let next = match self.ending {
-                    None => "; add --convict to ask for it on the chain: who stays silent loses the bond too",
+                    None => "; add --convict to demand it on the chain, where silence costs the worker its bond too",
                     Some(_) => "",
                 };
                 writeln!(
                     f,
-                    "the result is wrong, but its worker does not show {missing}, which would say where{next}"
+                    "the result is wrong, but the worker withholds {missing}, which would show where{next}"
                 )?;
             }
         }
         if let Some(path) = &self.pictures {
             let shown = path.display();
-            writeln!(f, "wrote {shown}: as it must be, as delivered, and where they differ")?;
+            writeln!(f, "wrote {shown}: the right picture, the worker's, and where they differ")?;
         }
         if let Some(error) = &self.pictures_error {
             writeln!(f, "no pictures were made: {error}")?;
@@ -191,16 +215,16 @@ impl fmt::Display for Report {
             Some("convicted") => writeln!(
                 f,
                 "the job is convicted: its bond is slashed and its consumer refunded\n\
-                 next: `ionet job award {}` pays the reward, once nobody can have sealed evidence earlier",
+                 next: `ionet job award {}` pays the reward, once the time for earlier seals is over",
                 self.job
             ),
-            Some("beaten") => writeln!(f, "somebody else sealed evidence earlier, and the job is convicted by that"),
+            Some("beaten") => writeln!(f, "somebody else sealed evidence earlier and gets the conviction"),
             Some("convicted_by_another") => writeln!(f, "somebody else has convicted the job meanwhile"),
             Some("too_dear") => writeln!(
                 f,
-                "the next question would exceed --max-demand-lamports; raise it and call again while the job's window lasts"
+                "the next demand would exceed --max-demand-lamports; raise it and run this again before the job's challenge window ends"
             ),
-            Some(_) => writeln!(f, "the job's window passed before it could be convicted"),
+            Some(_) => writeln!(f, "the job's challenge window passed before it could be convicted"),
             None => Ok(()),
         }
     }
@@ -237,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_could_not_be_made_are_in_the_answer() {
+    fn failed_pictures_are_in_the_answer() {
         for (result, code) in [("right", code::REFUSED), ("wrong", code::WRONG)] {
             let mut report = report(result, None);
             report.add_pictures("pictures.png".into(), refuse("the outputs are gone"));
@@ -253,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_asked_is_not_told_to_ask() {
+    fn after_demands_the_answer_does_not_suggest_them() {
         let told = |ending| {
             let report = Report {
                 ending,

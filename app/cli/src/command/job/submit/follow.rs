@@ -1,4 +1,4 @@
-//! Waiting for a job's end, and writing its result.
+//! Follows a job to its end and writes its result.
 
 use super::work::Prepared;
 use crate::{
@@ -23,11 +23,11 @@ pub async fn follow(
     address: Address,
     unit: Unit,
     if_expired: &str,
-) -> Result<(Vec<PathBuf>, Story)> {
+) -> Result<(Vec<PathBuf>, Vec<Story>)> {
     let delivery = &prepared.delivery(context, address);
     let progress = &Progress::spinner(context);
     progress.say(&format!("job {address} is open"));
-    progress.say(&format!("if this ends early: ionet job fetch {address}"));
+    progress.say(&format!("if this command is interrupted: ionet job fetch {address}"));
     let mut states = pin!(Follower::new(context, address).states());
     let (mut files, mut delivering) = (Vec::new(), None);
     let story = loop {
@@ -42,7 +42,7 @@ pub async fn follow(
         match state {
             State::Live(job) if job.status == Status::Convicted => {
                 return refuse(format!(
-                    "the result of job {address} was proved wrong, so nothing is paid for it and the money is free again; {} \
+                    "the result of job {address} was proved wrong, so nothing is paid for it and the escrow has its money back; {} \
                      (`ionet job show {address}` says what was wrong)",
                     again(&files)
                 ));
@@ -53,9 +53,9 @@ pub async fn follow(
                     delivering = Some(Box::pin(async move {
                         let files = delivery.make_when_served(&outputs, progress).await?;
                         progress.say(&format!(
-                            "revealed: the result is written, and paid when its window of {window} has passed"
+                            "revealed: the result is written, and will be paid once its challenge window of {window} has passed"
                         ));
-                        progress.say(&format!("anyone may then: ionet job settle {address}"));
+                        progress.say(&format!("anyone may then settle it: ionet job settle {address}"));
                         Ok::<_, Error>(files)
                     }));
                 }
@@ -84,7 +84,7 @@ pub async fn follow(
         }
         _ => {}
     }
-    Ok((files, story))
+    Ok((files, vec![story]))
 }
 
 /// Waits for the end of all replicas of a job, or for a conviction; writes the output of one that was paid.
@@ -93,7 +93,7 @@ pub async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Add
     for (number, address) in (1..).zip(addresses) {
         progress.say(&format!("replica {number} is job {address}"));
     }
-    progress.say("should this end early, `ionet job fetch` with any of them gets the result");
+    progress.say("if this command is interrupted, `ionet job fetch` with any of these jobs gets the result");
     let following = (1..).zip(addresses).map(|(number, address)| {
         let progress = &progress;
         async move {
@@ -117,39 +117,39 @@ pub async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Add
         _ => None,
     });
     let Some((job, outputs)) = paid else {
-        return refuse("none of the replicas was paid, so there is no result, and the money is free again; submit it again");
+        return refuse("none of the replicas was paid, so there is no result, and the escrow has its money back; submit it again");
     };
     let files = prepared.delivery(context, job).make(&blobs::parse_address(outputs)?).await?;
     Ok((files, stories))
 }
 
-/// What to do after a wrong result, of which `files` were written before it was proved wrong.
+/// What to do about a wrong result of which `files` were already written.
 fn again(files: &[PathBuf]) -> String {
     match files.split_first() {
         None => "submit it again".to_owned(),
         Some((file, [])) => format!("submit it again with --force, as {} holds the wrong result", file.display()),
         Some((file, _)) => format!(
-            "submit it again with --force, as {} and those beside it hold the wrong result",
+            "submit it again with --force, as {} and the files next to it hold the wrong result",
             file.display()
         ),
     }
 }
 
-/// What there is to say of a node that does not answer.
+/// What to show while a node does not answer.
 fn silent(reason: &str) -> String {
     format!("trying again: {reason}")
 }
 
-/// What a job waits for.
+/// What the job is waiting for.
 fn waiting(job: &Job, unit: Unit) -> String {
     let price = || unit.show(job.price.get());
     match Status::from_code(job.status) {
         Some(Status::Open) => "open: waiting for a device to claim it".to_owned(),
-        Some(Status::Assigned) => format!("claimed by device {} at {} a unit: it is computing", job.device, price()),
+        Some(Status::Assigned) => format!("claimed by device {} at {} a unit: computing", job.device, price()),
         _ if job.awaits_siblings() => "committed: waiting for the other replicas".to_owned(),
         _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
         Some(Status::Committed) => "committed: waiting for the result to be revealed".to_owned(),
-        _ => "revealed: waiting for its window to pass, and for anyone who settles it".to_owned(),
+        _ => "revealed: waiting for its challenge window to pass, then for anyone to settle it".to_owned(),
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         path::Path,
     };
 
-    /// A store that refuses at first, then has nothing for longer than anybody asks at once, and then has `blob` and says so.
+    /// A store that first refuses, then lacks the blob for longer than one attempt lasts, then serves it and calls `served`.
     fn late_store(blob: Vec<u8>, served: impl Fn() + Send + 'static) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/blobs", listener.local_addr().unwrap());
@@ -205,8 +205,11 @@ mod tests {
         url
     }
 
-    /// Follows a job of one picture that is settled once the store has served its result, of so many pictures.
-    async fn followed(folder: &Path, pictures: u32) -> (Result<(Vec<PathBuf>, Story)>, Context, Prepared, Address, protocol::hash::Hash) {
+    /// Follows a job of one picture that is settled as soon as the store has served its result, which has this many pictures.
+    async fn followed(
+        folder: &Path,
+        pictures: u32,
+    ) -> (Result<(Vec<PathBuf>, Vec<Story>)>, Context, Prepared, Address, protocol::hash::Hash) {
         let (fake, mut context, what) = consumer(folder);
         let What::Imagine { prompt, order, .. } = what else {
             unreachable!("a picture was ordered")
@@ -247,12 +250,12 @@ mod tests {
     async fn a_result_that_is_served_late_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let (followed, context, prepared, address, outputs) = followed(folder.path(), 1).await;
-        let (files, story) = followed.unwrap();
+        let (files, stories) = followed.unwrap();
         assert_eq!(files.as_slice(), std::slice::from_ref(&prepared.record.output));
         assert!(crate::photo::open_photo(&prepared.record.output).is_ok());
-        assert!(matches!(story.ending(), Some(Step::Settled { .. })));
+        assert!(matches!(stories.first().unwrap().ending(), Some(Step::Settled { .. })));
 
-        // What has come to be where it was to be written stays, and the sentence says what to do.
+        // A file that appeared in its place meanwhile is left alone, and the error says what to do.
         let clash = prepared.delivery(&context, address).make(&outputs).await.unwrap_err().to_string();
         assert!(clash.contains(&format!("`ionet job fetch {address} -o FILE`")), "{clash}");
     }
@@ -260,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn a_result_of_another_shape_is_for_the_chain_to_judge() {
         let folder = tempfile::tempdir().unwrap();
-        // It is waited for the job's end all the same: the store serves the result again then.
+        // The job is followed to its end nevertheless, when the store serves the result again.
         let (followed, _, _, address, _) = followed(folder.path(), 2).await;
         let error = followed.unwrap_err().to_string();
         assert!(error.contains(&format!("`ionet verify {address} --convict`")), "{error}");

@@ -1,4 +1,4 @@
-//! `ionet job submit`: from a photo or a prompt to an open job, and from its result to a file.
+//! `ionet job submit`: turns a photo or a prompt into a job, and its result into files.
 
 mod follow;
 mod outcome;
@@ -8,10 +8,11 @@ mod work;
 use super::{Output, deliver::check_free};
 use crate::{
     command::model::registered,
-    context::Context,
+    context::{Context, Token},
     effect::Watched,
     error::{Error, Result, refuse},
     output::{Answer, count},
+    send::Sent,
     story::Story,
 };
 use chain::market::job;
@@ -30,9 +31,9 @@ use work::Prepared;
 pub enum What {
     /// Enlarge a photo
     Upscale {
-        /// PNG or JPEG of up to five megapixels or so
+        /// PNG or JPEG of up to about five megapixels
         photo: PathBuf,
-        /// How many times longer each side becomes; must be what the model does
+        /// Factor by which each side grows; must be the model's
         #[arg(long)]
         scale: Option<u32>,
         #[command(flatten)]
@@ -42,10 +43,10 @@ pub enum What {
     Imagine {
         /// What to paint, such as "a red circle on a blue background"
         prompt: String,
-        /// Decides everything the prompt leaves open; later pictures take the seeds that follow
+        /// Random seed of the first picture; later pictures take the seeds that follow
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Pictures to paint
+        /// Number of pictures to paint
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_UNITS)))]
         count: u32,
         #[command(flatten)]
@@ -53,15 +54,15 @@ pub enum What {
     },
 }
 
-/// What is offered for the work, and how it comes back.
+/// The terms of a job, and how its result is delivered.
 #[derive(Args, Debug)]
 pub struct Order {
     #[command(flatten)]
     output: Output,
-    /// Do not wait; `ionet job fetch` gets the result later
+    /// Do not wait for the result; `ionet job fetch` gets it later
     #[arg(long)]
     detach: bool,
-    /// Folder of the model package [default: upscale or imagine in the folder of models, ./models]
+    /// Folder of the model package [default: upscale or imagine in the models folder, ./models]
     #[arg(long, value_name = "DIR")]
     package: Option<PathBuf>,
     #[command(flatten)]
@@ -87,29 +88,19 @@ impl What {
 async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result<Answer> {
     let Prepared { package, blob, record, .. } = prepared;
     let market = context.market().await?;
-    let wallet = context.wallet()?;
-    let owner = wallet.pubkey();
+    let owner = context.wallet()?.pubkey();
     let token = context.token(&market, order.terms.paid_in.mint).await?;
     let (model, _) = registered(context, package).await?;
     let inputs = blobs::address(blob).map_err(task::Error::Batch)?;
     let (terms, locked) = order.terms.resolve(context, &market, &token, inputs, record.units).await?;
-    let (escrow, balances) = context.escrow(&owner, &token).await?;
-    let missing = locked.saturating_sub(balances.free.get());
-    if missing > 0 {
-        return refuse(format!(
-            "the escrow has {} free and this job locks up to {}; add {} with `ionet escrow deposit`",
-            token.unit.show(balances.free.get()),
-            token.unit.show(locked),
-            token.unit.show(missing)
-        ));
-    }
-
+    let escrow = funded(context, &owner, &token, locked).await?;
     let if_expired = if devices_meet(context, &terms).await? {
         "offer more with --max-price, or wait longer with --open-for"
     } else {
-        context.note("no device on the market has what these terms ask for: nobody may take the job");
-        "no device had what it asked for: ask less with --gpu, --min-vram, --min-multiplier or --min-jobs"
+        context.note("no device on the market meets these terms, so nobody may claim the job");
+        "no device met its terms; ask for less with --gpu, --min-vram, --min-multiplier or --min-jobs"
     };
+
     let (id, address) = choose_id(&escrow);
     let replicas = (0..terms.replicas).map(|replica| {
         let id = id.wrapping_add(replica.into());
@@ -117,45 +108,12 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         (job::job(&escrow, id), job::open_job(&owner, &token.mint, &model, id, terms))
     });
     let (addresses, opens): (Vec<Address>, Vec<Instruction>) = replicas.unzip();
-    let what = format!(
-        "open a job of {}{} on {} for {} to {} each, {} with fees at most",
-        count(record.units, "unit"),
-        match terms.replicas {
-            1 => String::new(),
-            replicas => format!(", {replicas} times over,"),
-        },
-        package.name,
-        token.unit.number(terms.start_price),
-        token.unit.show(terms.max_price),
-        token.unit.show(locked)
-    );
-    let watched = Watched::escrow(&owner, &token);
-    context.agree("wallet", &what, &opens, &wallet, &watched).await?;
-    context.blobs()?.put(blob.clone().into()).await?;
-    let records = context.records();
-    for address in &addresses {
-        records.save(address, record)?;
-    }
-    let of_job = |signature: String, error| Error::Job {
-        job: address,
-        signature,
-        cause: Box::new(error),
-    };
-    let opened = match context.send_agreed(&opens, &wallet, &[]).await {
-        Ok(sent) => sent,
-        Err(error) => {
-            return Err(match error.unknown() {
-                // It may have been opened all the same.
-                Some(signature) => of_job(signature, error),
-                None => {
-                    addresses.iter().for_each(|address| records.forget(address));
-                    error
-                }
-            });
-        }
-    };
-    let of_opened = |error| of_job(opened.signature.clone(), error);
+    let opened = open(context, prepared, &token, &terms, locked, &addresses, &opens).await?;
 
+    let replica = |job: &Address| Replica {
+        job: job.to_string(),
+        story: Story::default(),
+    };
     let mut submitted = Submitted {
         job: address.to_string(),
         escrow: escrow.to_string(),
@@ -166,33 +124,87 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         opened: opened.clone(),
         files: Vec::new(),
         story: Story::default(),
-        replicas: addresses
-            .iter()
-            .skip(1)
-            .map(|job| Replica {
-                job: job.to_string(),
-                story: Story::default(),
-            })
-            .collect(),
+        replicas: addresses.iter().skip(1).map(replica).collect(),
         unit: token.unit,
     };
-    if !order.detach && submitted.replicas.is_empty() {
-        let followed = follow::follow(context, prepared, address, token.unit, if_expired).await;
-        (submitted.files, submitted.story) = followed.map_err(of_opened)?;
-    } else if !order.detach {
-        let followed = follow::follow_all(context, prepared, &addresses, token.unit).await;
-        let (files, stories) = followed.map_err(of_opened)?;
-        submitted.files = files;
-        let mut stories = stories.into_iter();
-        submitted.story = stories.next().unwrap_or_default();
-        for (replica, story) in submitted.replicas.iter_mut().zip(stories) {
-            replica.story = story;
-        }
+    if !order.detach {
+        let followed = match terms.replicas {
+            1 => follow::follow(context, prepared, address, token.unit, if_expired).await,
+            _ => follow::follow_all(context, prepared, &addresses, token.unit).await,
+        };
+        let (files, stories) = followed.map_err(|error| of_job(address, opened.signature, error))?;
+        submitted.add(files, stories);
     }
     Ok(Answer::new(&submitted))
 }
 
-/// A random job id whose address is found at the first try, which is cheapest on the chain.
+/// The escrow that pays for a job; fails unless it has `locked` free.
+async fn funded(context: &Context, owner: &Address, token: &Token, locked: u64) -> Result<Address> {
+    let (escrow, balances) = context.escrow(owner, token).await?;
+    let free = balances.free.get();
+    match locked.saturating_sub(free) {
+        0 => Ok(escrow),
+        missing => refuse(format!(
+            "the escrow has {} free and this job locks up to {}; add {} with `ionet escrow deposit`",
+            token.unit.show(free),
+            token.unit.show(locked),
+            token.unit.show(missing)
+        )),
+    }
+}
+
+/// Asks for confirmation, stores the inputs, records the replicas and opens them.
+async fn open(
+    context: &Context,
+    prepared: &Prepared,
+    token: &Token,
+    terms: &JobTerms,
+    locked: u64,
+    addresses: &[Address],
+    opens: &[Instruction],
+) -> Result<Sent> {
+    let Prepared { package, blob, record, .. } = prepared;
+    let wallet = context.wallet()?;
+    let question = format!(
+        "open a job of {} on {}{} at {} to {} a unit, {} at most with fees",
+        count(record.units, "unit"),
+        package.name,
+        match terms.replicas {
+            1 => String::new(),
+            replicas => format!(", in {replicas} replicas,"),
+        },
+        token.unit.number(terms.start_price),
+        token.unit.show(terms.max_price),
+        token.unit.show(locked)
+    );
+    let watched = Watched::escrow(&wallet.pubkey(), token);
+    context.agree("wallet", &question, opens, &wallet, &watched).await?;
+    context.blobs()?.put(blob.clone().into()).await?;
+    let records = context.records();
+    for address in addresses {
+        records.save(address, record)?;
+    }
+    let sent = context.send_agreed(opens, &wallet, &[]).await;
+    sent.map_err(|error| match (error.unknown(), addresses) {
+        // The job may have been opened.
+        (Some(signature), [address, ..]) => of_job(*address, signature, error),
+        _ => {
+            addresses.iter().for_each(|address| records.forget(address));
+            error
+        }
+    })
+}
+
+/// An error that names the job it is about, and the transaction that opened it.
+fn of_job(job: Address, signature: String, error: Error) -> Error {
+    Error::Job {
+        job,
+        signature,
+        cause: Box::new(error),
+    }
+}
+
+/// A random job id whose address has the highest bump, which is the cheapest to derive on the chain.
 fn choose_id(escrow: &Address) -> (u64, Address) {
     loop {
         // Replicas take the ids that follow.
@@ -215,7 +227,7 @@ mod tests {
     use jobs::{Escrow, Model};
     use std::{path::Path, sync::Arc, time::Duration};
 
-    /// Somebody who orders a picture, whose escrow pays for it, on a node in memory.
+    /// A consumer who orders a picture, with a funded escrow, on an in-memory node.
     pub fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
         let fake = Arc::new(Fake::default());
         let (context, wallet, mint) = testing::on_market(&fake, folder, 0);
@@ -235,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_no_models_here_is_told_how_to_name_them() {
+    async fn a_missing_models_folder_is_refused_with_the_ways_to_name_one() {
         let folder = tempfile::tempdir().unwrap();
         let (_, mut context, _) = consumer(folder.path());
         context.settings.models = folder.path().to_owned();
@@ -256,7 +268,7 @@ mod tests {
                 fake.on_send(|_| None);
                 context.options.timeout = Duration::from_millis(1);
             }
-            // Where it lands, the node knows no job all the same.
+            // Even if it lands, this node has no job account.
             let error = what.run(&context).await.unwrap_err();
             assert_eq!(error.code(), if lands { code::REFUSED } else { code::UNKNOWN }, "{error}");
             let (job, signature) = error.job().unwrap();
@@ -277,6 +289,6 @@ mod tests {
         let error = testing::expired(&fake, what.run(&context)).await.unwrap_err();
         assert!(error.to_string().contains("send it again") && error.job().is_none(), "{error}");
         let records = std::fs::read_dir(context.settings.data.join("jobs")).into_iter().flatten();
-        assert_eq!(records.count(), 0, "nothing is kept of it");
+        assert_eq!(records.count(), 0, "no record is kept");
     }
 }

@@ -24,7 +24,7 @@ pub struct Submitted {
     pub files: Vec<PathBuf>,
     /// Steps of the job's life; empty when detached.
     pub story: Story,
-    /// The others that compute the same, and what became of them; none for a job by itself.
+    /// The other replicas, and what became of them; empty for a job without replicas.
     pub replicas: Vec<Replica>,
     #[serde(skip)]
     pub unit: Unit,
@@ -39,13 +39,21 @@ pub struct Replica {
 }
 
 impl Submitted {
-    /// The job and the others that compute the same.
+    /// Adds the files written, and the stories of all replicas in order.
+    pub fn add(&mut self, files: Vec<PathBuf>, stories: Vec<Story>) {
+        let own = std::iter::once(&mut self.story);
+        let all = own.chain(self.replicas.iter_mut().map(|replica| &mut replica.story));
+        all.zip(stories).for_each(|(place, story)| *place = story);
+        self.files = files;
+    }
+
+    /// The job and its other replicas.
     fn all(&self) -> impl Iterator<Item = (&str, &Story)> {
         let others = self.replicas.iter().map(|replica| (replica.job.as_str(), &replica.story));
         std::iter::once((self.job.as_str(), &self.story)).chain(others)
     }
 
-    /// Outputs of those that were paid.
+    /// Outputs of the replicas that were paid.
     fn results(&self) -> Vec<&str> {
         let paid = self.all().filter_map(|(_, story)| match story.ending() {
             Some(Step::Settled { outputs, .. }) => Some(outputs.as_str()),
@@ -54,7 +62,7 @@ impl Submitted {
         paid.collect()
     }
 
-    /// What is known from comparing the replicas' results; `None` of a job by itself, and before any is paid.
+    /// What comparing the replicas' results shows; `None` for a job without replicas, and before any is paid.
     fn compared(&self) -> Option<String> {
         let all = self.all().count();
         let results = self.results();
@@ -64,11 +72,11 @@ impl Submitted {
             (_, [first, others @ ..]) if others.iter().all(|other| other == first) => {
                 Some(format!("{} of {all} computed it, and they agree", results.len()))
             }
-            _ => Some("they differ, and nobody proved one wrong: `ionet verify` would have, within the window".to_owned()),
+            _ => Some("the results differ, and nobody proved one wrong; `ionet verify` could have, within the challenge window".to_owned()),
         }
     }
 
-    /// What the replicas cost, to their suppliers and in fees; `None` before any is paid.
+    /// What the consumer paid, what suppliers got and the fees, of all replicas; `None` before any is paid.
     fn paid(&self) -> Option<[u64; 3]> {
         let paid = self.all().filter_map(|(_, story)| match story.ending() {
             Some(Step::Settled {
@@ -113,7 +121,7 @@ impl fmt::Display for Submitted {
             ]),
         }
         fields(f, &lines)?;
-        // Of replicas, the one whose result was written.
+        // Of several replicas, tell the story of the one whose result was written.
         let told = self.all().find(|(_, story)| matches!(story.ending(), Some(Step::Settled { .. })));
         match told {
             Some((_, story)) => write!(f, "\n{}", story.tell(self.unit)),
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replicas_show_is_said() {
+    fn the_comparison_of_replicas_is_told() {
         let cases = [
             (vec![settled("a")], None),
             (vec![expired(), expired()], None),
@@ -202,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_story_told_is_that_of_the_result() {
+    fn the_story_of_the_paid_replica_is_told() {
         let said = submitted(vec![expired(), settled("a")]).to_string();
         let (facts, told) = said.split_once("\n\n").unwrap();
         assert!(facts.contains("first: expired") && facts.contains("other: settled"), "{said}");

@@ -1,4 +1,4 @@
-//! What a job offers and asks for.
+//! The terms of a job: what it pays, and what it asks of the device.
 
 use crate::{
     amount::{Quantity, seconds},
@@ -19,48 +19,48 @@ use protocol::{
 };
 use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 
-/// The offer.
+/// The terms, as they are typed.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Offer")]
 pub struct Terms {
     /// Price per unit at the start of the auction
     #[arg(long, default_value = "0.001")]
     price: Quantity,
-    /// Price per unit at its end [default: twice the start]
+    /// Price per unit at the end of the auction [default: twice --price]
     #[arg(long)]
     max_price: Option<Quantity>,
-    /// Time in which the price rises from start to end
+    /// Time over which the price rises from --price to --max-price
     #[arg(long, default_value = "30s", value_parser = seconds)]
     auction: u32,
-    /// Time in which somebody must take the job
+    /// Time within which a device must claim the job
     #[arg(long, default_value = "10m", value_parser = seconds)]
     open_for: u32,
-    /// Time the worker has to compute it
+    /// Time the worker has to compute the result
     #[arg(long, default_value = "10m", value_parser = seconds)]
     run_time: u32,
-    /// Time in which the result may be challenged before it is paid
+    /// Challenge window: time in which the result can be proved wrong before it is paid
     #[arg(long, default_value = "2m", value_parser = seconds)]
     window: u32,
-    /// Suppliers that compute the same, blind: the result is final as soon as they agree, and each is paid
+    /// Suppliers that compute the same job without seeing each other's results; the result is final as soon as they agree, and each is paid
     #[arg(long, default_value_t = 1, value_name = "1-3", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
     replicas: u8,
-    /// Least $IO that the worker puts at stake; the chain asks for more where a lie would pay otherwise [default: the market's minimum]
+    /// Smallest bond of the worker in $IO; the chain raises it where a wrong result could pay off [default: the market's minimum]
     #[arg(long)]
     bond: Option<Quantity>,
-    /// $IO that a wrong result is worth to somebody: raises what the worker puts at stake, and rules out errors made on purpose. Workers decline
-    /// a stake out of proportion to the price (unless set otherwise, ten times what the market asks): raise --max-price with it
+    /// $IO that somebody could gain by a wrong result: raises the worker's bond and excludes deliberate errors. Workers decline a bond out
+    /// of proportion to the price (by default, ten times what the market asks), so raise --max-price as well
     #[arg(long, default_value = "0")]
     value_at_risk: Quantity,
     /// Only this GPU model: id or name
     #[arg(long)]
     gpu: Option<String>,
-    /// Least memory of one GPU, GiB
+    /// Minimum memory of one GPU, in GiB
     #[arg(long, default_value_t = 0)]
     min_vram: u16,
-    /// Least earning multiplier times 100 of one GPU
+    /// Minimum earning multiplier of one GPU, times 100
     #[arg(long, default_value_t = 0, value_name = "X100")]
     min_multiplier: u16,
-    /// Jobs the device must have done
+    /// Minimum number of jobs the device has done
     #[arg(long, default_value_t = 0)]
     min_jobs: u16,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The terms on the chain, and the most the job can cost with fees, all replicas together.
+    /// The terms as the chain takes them, and the most that all replicas can cost together, with fees.
     pub async fn resolve(&self, context: &Context, market: &Market, token: &Token, inputs: Hash, units: u32) -> Result<(JobTerms, u64)> {
         let io = context.token(market, None).await?;
         let start_price = self.price.base_units(token.unit)?;
@@ -128,7 +128,7 @@ impl Terms {
     }
 }
 
-/// Whether a device on the market has what the terms ask of it; they do, without being looked at, when nothing is asked.
+/// Whether an active device meets the terms; true without a look when they ask for nothing.
 pub async fn devices_meet(context: &Context, terms: &JobTerms) -> Result<bool> {
     let least = [terms.min_vram_gb, terms.min_multiplier_x100, terms.min_jobs_done];
     if terms.gpu_model == ANY_GPU && least == [0; 3] {

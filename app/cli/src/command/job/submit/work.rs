@@ -1,4 +1,4 @@
-//! From a photo or a prompt to the inputs of a job.
+//! Turns a photo or a prompt into the inputs of a job.
 
 use super::Order;
 use crate::{
@@ -14,12 +14,12 @@ use solana_address::Address;
 use std::path::{Path, PathBuf};
 use task::{Layout, Task, inputs_blob};
 
-/// Work that is ready to be offered.
+/// A job that is ready to be submitted.
 pub struct Prepared {
     pub package: Package,
     pub blob: Vec<u8>,
     pub record: JobRecord,
-    /// Whether files that exist are replaced.
+    /// Whether to replace existing files.
     pub force: bool,
 }
 
@@ -35,13 +35,14 @@ impl Prepared {
     }
 }
 
-/// Loads the package an order names, or the shipped one.
+/// Loads the package that the order names, or the one called `name` in the models folder.
 fn package(context: &Context, order: &Order, name: &str) -> Result<(PathBuf, Package)> {
     let models = &context.settings.models;
     let folder = order.package.clone().unwrap_or_else(|| models.join(name));
     if order.package.is_none() && !folder.exists() {
         return refuse(format!(
-            "there is no {name} in the folder of models, {}; name its own with --package, or theirs with `ionet config set models FOLDER`",
+            "there is no {name} in the models folder, {}; name its folder with --package, or set another models folder with \
+             `ionet config set models FOLDER`",
             models.display()
         ));
     }
@@ -65,7 +66,7 @@ pub fn upscale(context: &Context, photo: &Path, scale: Option<u32>, order: &Orde
     };
     if let Some(scale) = scale.filter(|scale| *scale != upscale.scale) {
         return refuse(format!(
-            "model {} enlarges {} times, not {scale}; leave --scale out",
+            "model {} enlarges {} times, not {scale}; omit --scale",
             package.name, upscale.scale
         ));
     }
@@ -79,7 +80,7 @@ pub fn upscale(context: &Context, photo: &Path, scale: Option<u32>, order: &Orde
     if units > most.min(MAX_UNITS.into()) {
         let pixels = most * u64::from(upscale.core).pow(2) / (1 + u64::from(layout.alpha));
         return refuse(format!(
-            "{} has {}×{} pixels{} and one job takes about {:.1} megapixels; shrink or cut it first",
+            "{} has {}×{} pixels{} and one job takes about {:.1} megapixels; shrink or crop it first",
             photo.display(),
             layout.width,
             layout.height,
@@ -110,7 +111,9 @@ pub fn imagine(context: &Context, prompt: &str, seed: u64, count: u32, order: &O
     let picture = u64::from(package.output_shape().elements().unwrap_or_default()).max(1);
     let most = blobs::MAX_BLOB.saturating_sub(protocol::batch::BatchHeader::BYTES as u64) / picture;
     if u64::from(count) > most {
-        return refuse(format!("one job paints at most {most} pictures; submit several jobs with --seed"));
+        return refuse(format!(
+            "one job paints at most {most} pictures; submit several jobs with different --seed"
+        ));
     }
     let seeds = (0..u64::from(count)).map(|unit| seed.wrapping_add(unit));
     let codes = seeds.map(|seed| imagine.encode(prompt, seed)).collect::<task::Result<Vec<_>>>()?;
