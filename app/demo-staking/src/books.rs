@@ -1,4 +1,4 @@
-//! Where every base unit is, read from the chain, beside what the transactions moved.
+//! The books: where every base unit is, read from the chain, and what the transactions moved.
 
 use crate::market::Market;
 use crate::story::Name;
@@ -7,7 +7,7 @@ use chain::market::{costake, reward, stake};
 use serde::Serialize;
 use solana_address::Address;
 
-/// A device's vault, part by part.
+/// The parts of a device's vault.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct DeviceVault {
@@ -24,7 +24,7 @@ pub struct DeviceVault {
 }
 
 impl DeviceVault {
-    /// What the books say the vault holds.
+    /// The sum of the parts.
     pub fn total(&self) -> Result<u64> {
         sum([
             self.own,
@@ -41,13 +41,13 @@ impl DeviceVault {
 /// An offer's vault.
 #[derive(Debug, Serialize)]
 pub struct OfferVault {
-    /// Whose offer.
+    /// The supplier.
     pub of: Name,
-    /// Rewards taken in for co-stakers.
+    /// Rewards received for co-stakers.
     pub received: u64,
-    /// What they have claimed.
+    /// What co-stakers have claimed.
     pub paid: u64,
-    /// What they could claim now.
+    /// What co-stakers could claim now.
     pub claimable: u64,
     /// What the token account holds.
     pub vault: u64,
@@ -56,13 +56,13 @@ pub struct OfferVault {
 /// The emission's vault.
 #[derive(Debug, Serialize)]
 pub struct EmissionVault {
-    /// What it was given.
+    /// What it was funded with.
     pub funded: u64,
-    /// What the settled hours brought, by the published table.
+    /// What the settled hours paid out, by the published table.
     pub emitted: u64,
-    /// What left it: claimed by owners, or handed to offers.
+    /// What left it: claimed by owners, or passed to offers.
     pub paid: u64,
-    /// What is owed, by its books.
+    /// What its account says it owes.
     pub owed: u64,
     /// Of that, what devices have collected.
     pub collected: u64,
@@ -73,7 +73,7 @@ pub struct EmissionVault {
 /// A wallet.
 #[derive(Debug, Serialize)]
 pub struct WalletRow {
-    /// Whose.
+    /// Its owner.
     pub of: Name,
     /// $IO at the beginning.
     pub before: u64,
@@ -87,18 +87,18 @@ pub struct WalletRow {
     pub after: u64,
 }
 
-/// Two numbers from two places that have to be one.
+/// Two numbers from two sources that must be equal.
 #[derive(Debug, Serialize)]
 pub struct Check {
-    /// Of what.
+    /// What is compared.
     pub what: String,
     /// What the books add up to.
     pub books: u64,
-    /// What is there.
+    /// What the account holds.
     pub there: u64,
 }
 
-/// All of it.
+/// All books.
 #[derive(Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Books {
@@ -113,7 +113,7 @@ pub struct Books {
 }
 
 impl Books {
-    /// Reads the chain.
+    /// Reads the books from the chain.
     pub fn read(market: &Market) -> Result<Self> {
         let books = market.world.books();
         let balance = |tokens: Address| books.tokens.get(&tokens).map_or(0, |account| account.amount);
@@ -177,12 +177,12 @@ impl Books {
         })
     }
 
-    /// Everything that was ever minted: wallets as they began, and the emission's funds.
+    /// Everything ever minted: what wallets began with, and the emission's funds.
     pub fn minted(&self) -> Result<u64> {
         sum(self.wallets.iter().map(|wallet| wallet.before).chain([self.emission.funded]))
     }
 
-    /// Everything that is anywhere.
+    /// Everything in wallets and vaults.
     pub fn found(&self) -> Result<u64> {
         let wallets = self.wallets.iter().map(|wallet| wallet.after);
         let devices = self.devices.iter().map(|device| device.vault);
@@ -190,7 +190,7 @@ impl Books {
         sum(wallets.chain(devices).chain(offers).chain([self.emission.vault]))
     }
 
-    /// Every sum, beside what is there.
+    /// Every sum, with the balance that it must equal.
     pub fn checks(&self) -> Result<Vec<Check>> {
         let mut checks = Vec::new();
         let mut check = |what: String, books, there| checks.push(Check { what, books, there });
@@ -227,12 +227,12 @@ impl Books {
         Ok(checks)
     }
 
-    /// What is owed and nobody can collect: the rounding of shares.
+    /// What is owed but cannot be collected by anybody: dust from rounding shares.
     pub fn dust(&self) -> Result<u64> {
         less(self.emission.owed, self.emission.collected)
     }
 
-    /// What is in offers' vaults and no co-staker can claim: the rounding of shares.
+    /// What is in offers' vaults but cannot be claimed by any co-staker: dust from rounding shares.
     pub fn offers_dust(&self) -> Result<u64> {
         let vaults = sum(self.offers.iter().map(|offer| offer.vault))?;
         less(vaults, sum(self.offers.iter().map(|offer| offer.claimable))?)
@@ -241,19 +241,19 @@ impl Books {
     /// Fails where a sum is off.
     pub fn prove(&self) -> Result<()> {
         for Check { what, books, there } in self.checks()? {
-            ensure!(books == there, "the books are wrong: {what}, but {books} are not {there}");
+            ensure!(books == there, "the books are wrong: {what} fails, because {books} is not {there}");
         }
         self.dust().context("more is collected than is owed")?;
-        self.offers_dust().context("co-stakers are promised more than there is")?;
+        self.offers_dust().context("co-stakers can claim more than the vaults hold")?;
         Ok(())
     }
 }
 
-/// What all who have shares of an offer could claim now.
+/// What all holders of an offer's shares could claim now.
 fn claimable(books: &tests::Books, address: &Address, offer: &costaking::Offer) -> Result<u64> {
     let positions = books.positions.values().filter(|position| position.offer == *address);
     let exits = books.exits.values().filter(|exit| exit.offer == *address);
-    // Of copies: a claim settles its position.
+    // On copies, since a claim settles its position.
     let inside = positions.map(|position| { *position }.claim(offer));
     let leaving = exits.map(|exit| {
         let mut exit = *exit;
@@ -267,12 +267,10 @@ fn claimable(books: &tests::Books, address: &Address, offer: &costaking::Offer) 
 
 fn sum(parts: impl IntoIterator<Item = u64>) -> Result<u64> {
     let mut parts = parts.into_iter();
-    parts
-        .try_fold(0u64, u64::checked_add)
-        .context("a sum is larger than any supply can be")
+    parts.try_fold(0u64, u64::checked_add).context("a sum overflows")
 }
 
 fn less(from: u64, what: u64) -> Result<u64> {
     from.checked_sub(what)
-        .with_context(|| format!("more left than came in: {from} less {what}"))
+        .with_context(|| format!("more left than came in: {from} minus {what}"))
 }

@@ -1,30 +1,24 @@
-//! Deeds, as transactions.
+//! Carries out the deeds of the story, as transactions.
 
 use crate::market::Market;
 use crate::report::io;
 use crate::story::{DAY, Deed, Name, SUPPLIERS};
 use anyhow::{Context, Result};
-use chain::market::{self, costake, slash};
+use chain::market::{self, costake};
 use protocol::units::{Amount, Bps};
-use solana_signer::Signer;
 use staking::Parameters;
 use tests::{Stake, Worker};
 
-/// There is one slash of a device in the story.
-const SLASH: u32 = 1;
-/// Stands for documents that are kept elsewhere: the chain has their hashes.
-const EVIDENCE: [u8; 32] = [0xE7; 32];
-/// Days of an appeal and of a cooldown.
-const APPEAL: u32 = Parameters::PUBLISHED.appeal / 86_400;
+/// Days of a cooldown.
 const COOLDOWN: u32 = Parameters::PUBLISHED.cooldown / 86_400;
 
 impl Market {
-    /// Does a deed, tells it, and enters what it leads to.
+    /// Carries out a deed, reports it, and enters its consequences into the agenda.
     pub(crate) fn carry_out(&mut self, deed: Deed) -> Result<()> {
         let told = match deed {
             Deed::Arrive(who) => {
                 let supplier = SUPPLIERS.iter().find(|supplier| supplier.name == who);
-                let supplier = supplier.with_context(|| format!("the cast knows no {who}"))?;
+                let supplier = supplier.with_context(|| format!("the cast has no {who}"))?;
                 self.arrive(supplier, self.hour + 1)?;
                 let gpus = &self.device(who)?.gpus;
                 format!("{who} registers {gpus} and stakes {}", io(supplier.stake))
@@ -47,49 +41,16 @@ impl Market {
             Deed::Cool(who, with, exit) => {
                 let stake = self.stake_of(who, with)?;
                 self.world.send(stake.cooling(exit), &[]);
-                format!("{who}'s wait with {with} is over: what it takes out counts no more and cools down")
+                format!("{who}'s exit from {with}'s offer starts to cool down")
             }
-            Deed::TakeOut(who, with, exit) => {
-                let stake = self.stake_of(who, with)?;
-                let paid = self.offer_of(with)?.paid.get();
-                let came = self.received(&stake.holder.tokens, stake.withdrawing(exit), &stake.holder.wallet)?;
-                let rewards = self.offer_of(with)?.paid.get() - paid;
-                let returned = came.checked_sub(rewards).context("an exit paid less than its rewards")?;
-                self.reward(who, rewards)?;
-                self.wallet(who)?.returned += returned;
-                format!(
-                    "{who} takes {} of stake and {} of rewards out from {with}",
-                    io(returned),
-                    io(rewards)
-                )
-            }
+            Deed::TakeOut(who, with, exit) => self.take_out(who, with, exit)?,
             Deed::Unstake(who) => self.unstake(who)?,
-            Deed::Withdraw(who) => {
-                let worker = self.worker(who)?;
-                let withdraw = market::stake::withdraw(&worker.wallet(), &worker.device, &worker.tokens);
-                let returned = self.received(&worker.tokens, withdraw, &worker.owner)?;
-                self.wallet(who)?.returned += returned;
-                if let Some(offer) = self.device(who)?.offer {
-                    self.world
-                        .send(costake::end(&worker.wallet(), &worker.device, &offer), &[&worker.owner]);
-                }
-                format!("{who} withdraws {} that have cooled down", io(returned))
-            }
+            Deed::Withdraw(who) => self.withdraw(who)?,
             Deed::StakeAgain(who, amount) => {
                 self.stake(who, amount, self.hour + 1)?;
                 format!("{who} is back with a stake of {}", io(amount))
             }
-            Deed::Retire(who) => {
-                self.claim_rewards(who)?;
-                let worker = self.worker(who)?;
-                let close = [
-                    market::stake::terminate_device(&worker.wallet(), &worker.device),
-                    market::stake::close_device(&worker.wallet(), &worker.device, &worker.tokens),
-                ];
-                self.world.send_all(&close, &[&worker.owner]);
-                self.device(who)?.closed = true;
-                format!("{who} retires its device and closes its account")
-            }
+            Deed::Retire(who) => self.retire(who)?,
             Deed::Ignore(who, hours) => {
                 let until = self.hour + hours;
                 self.device(who)?.ignores_until = until;
@@ -100,56 +61,14 @@ impl Market {
                 self.device(who)?.off_until = until;
                 format!("{who}'s machine is off for {hours} hours")
             }
-            Deed::Propose(whose, reason, share_bps) => {
-                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
-                let propose = slash::propose(&proposer.pubkey(), &device, SLASH, reason, share_bps, EVIDENCE);
-                self.world.send(propose, &[&proposer]);
-                let share = f64::from(share_bps) / 100.0;
-                format!("a slash of {share} % of what is at stake with {whose} is proposed, which takes nothing yet")
-            }
-            Deed::Approve(whose) => {
-                let (device, [_, approver]) = (self.worker(whose)?.device, self.judges.clone());
-                let books = self.world.books();
-                let proposed = books
-                    .slashes
-                    .values()
-                    .find(|slash| slash.device == device)
-                    .context("no slash is proposed")?;
-                let approve = slash::approve(&approver.pubkey(), &device, SLASH, proposed.share_bps.get(), EVIDENCE);
-                self.world.send(approve, &[&approver]);
-                self.agenda.enter(self.hour + APPEAL * DAY, Deed::Finish(whose));
-                let aside = self.world.device(&device).escrowed.get();
-                format!(
-                    "another key approves it: {} of {whose}'s stake are set aside for {APPEAL} days",
-                    io(aside)
-                )
-            }
-            Deed::Appeal(whose) => {
-                let worker = self.worker(whose)?;
-                let appeal = slash::appeal(&worker.wallet(), &worker.device, SLASH, EVIDENCE);
-                self.world.send(appeal, &[&worker.owner]);
-                format!("{whose} appeals")
-            }
-            Deed::Overturn(whose) => {
-                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
-                let (admin, aside) = (self.world.admin.clone(), self.world.device(&device).escrowed.get());
-                let overturn = slash::overturn(&admin.pubkey(), &proposer.pubkey(), &device, SLASH);
-                self.world.send(overturn, &[&admin]);
-                format!("{whose}'s slash is overturned: {} are stake again", io(aside))
-            }
-            Deed::Finish(whose) => {
-                let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
-                if !self.world.books().slashes.contains_key(&slash::address(&device, SLASH)) {
-                    // Overturned in time.
-                    return Ok(());
-                }
-                let mint = self.world.io;
-                self.world.send(slash::finish(&proposer.pubkey(), &device, SLASH), &[]);
-                let forfeited = self.world.device(&device).forfeited.get();
-                self.world.send(market::stake::burn_forfeited(&device, &mint), &[]);
-                self.burned += forfeited;
-                format!("nobody has overturned {whose}'s slash in time: {} are burned", io(forfeited))
-            }
+            Deed::Propose(whose, reason, share_bps) => self.propose(whose, reason, share_bps)?,
+            Deed::Approve(whose) => self.approve(whose)?,
+            Deed::Appeal(whose) => self.appeal(whose)?,
+            Deed::Overturn(whose) => self.overturn(whose)?,
+            Deed::Finish(whose) => match self.finish(whose)? {
+                Some(told) => told,
+                None => return Ok(()),
+            },
         };
         self.tell(told);
         Ok(())
@@ -157,7 +76,7 @@ impl Market {
 
     fn join(&mut self, who: Name, with: Name, amount: u64) -> Result<String> {
         let holder = self.co_stakers.get(who).cloned();
-        let holder = holder.with_context(|| format!("the cast knows no {who}"))?;
+        let holder = holder.with_context(|| format!("the cast has no {who}"))?;
         let offer = self.device(with)?.offer.with_context(|| format!("{with} has no offer to join"))?;
         let stake = self.world.join(&holder, &offer, 0, amount);
         self.stakes.insert((who, with), stake);
@@ -168,7 +87,7 @@ impl Market {
         Ok(format!("{who} joins {with}'s offer with {}, {filled}", io(amount)))
     }
 
-    /// Claims first, since an exit is paid only once it has cooled down.
+    /// Claims rewards first, since an exit is paid only once it has cooled down.
     fn leave(&mut self, who: Name, with: Name, percent: u64) -> Result<String> {
         self.claim_shared(who, with)?;
         let stake = self.stake_of(who, with)?;
@@ -181,18 +100,35 @@ impl Market {
         let exit = books.exits.get(&stake.exit(number)).context("an exit is missing")?;
         let out = self.hour_from(exit.ends_at.get())?;
         let told = if exit.cooling.get() {
-            format!("{who}'s stake with {with} cools down since the owner has left")
+            format!("{who}'s stake with {with} cools down already, because the owner has unstaked")
         } else {
             let wait = self.hour_from(exit.cools_at.get())?;
             self.agenda.enter(wait, Deed::Cool(who, with, number));
             let (wait, cooldown) = ((wait - self.hour) / DAY, (out - wait) / DAY);
-            format!("{who} asks for {percent} % back from {with}: it counts for {wait} days more and cools down for {cooldown}")
+            format!(
+                "{who} requests an exit of {percent} % from {with}'s offer: it backs the device for {wait} days, then cools down for {cooldown}"
+            )
         };
         self.agenda.enter(out, Deed::TakeOut(who, with, number));
         Ok(told)
     }
 
-    /// If there is an offer, nobody may join it any more, and it records the exit at once.
+    fn take_out(&mut self, who: Name, with: Name, exit: u32) -> Result<String> {
+        let stake = self.stake_of(who, with)?;
+        let paid = self.offer_of(with)?.paid.get();
+        let came = self.received(&stake.holder.tokens, stake.withdrawing(exit), &stake.holder.wallet)?;
+        let rewards = self.offer_of(with)?.paid.get() - paid;
+        let returned = came.checked_sub(rewards).context("an exit paid less than its rewards")?;
+        self.reward(who, rewards)?;
+        self.wallet(who)?.returned += returned;
+        Ok(format!(
+            "{who} withdraws {} of stake and {} of rewards from {with}'s offer",
+            io(returned),
+            io(rewards)
+        ))
+    }
+
+    /// Retracts the supplier's offer, if it has one, and has the offer record the exit at once.
     fn unstake(&mut self, who: Name) -> Result<String> {
         let worker = self.worker(who)?;
         let offer = self.device(who)?.offer;
@@ -208,20 +144,44 @@ impl Market {
         Ok(match with_it {
             0 => format!("{who} unstakes {}: it cools down for {COOLDOWN} days", io(own)),
             _ => format!(
-                "{who} unstakes {}, and everybody is out with it: {} of co-stake cool down",
+                "{who} unstakes {}, which takes all co-stakers along: {} of co-stake cool down",
                 io(own),
                 io(with_it)
             ),
         })
     }
 
-    fn worker(&mut self, who: Name) -> Result<Worker> {
+    fn withdraw(&mut self, who: Name) -> Result<String> {
+        let worker = self.worker(who)?;
+        let withdraw = market::stake::withdraw(&worker.wallet(), &worker.device, &worker.tokens);
+        let returned = self.received(&worker.tokens, withdraw, &worker.owner)?;
+        self.wallet(who)?.returned += returned;
+        if let Some(offer) = self.device(who)?.offer {
+            self.world
+                .send(costake::end(&worker.wallet(), &worker.device, &offer), &[&worker.owner]);
+        }
+        Ok(format!("{who} withdraws {} that have cooled down", io(returned)))
+    }
+
+    fn retire(&mut self, who: Name) -> Result<String> {
+        self.claim_rewards(who)?;
+        let worker = self.worker(who)?;
+        let close = [
+            market::stake::terminate_device(&worker.wallet(), &worker.device),
+            market::stake::close_device(&worker.wallet(), &worker.device, &worker.tokens),
+        ];
+        self.world.send_all(&close, &[&worker.owner]);
+        self.device(who)?.closed = true;
+        Ok(format!("{who} retires its device and closes its account"))
+    }
+
+    pub(crate) fn worker(&mut self, who: Name) -> Result<Worker> {
         Ok(self.device(who)?.worker.clone())
     }
 
     fn stake_of(&self, who: Name, with: Name) -> Result<Stake> {
         let stake = self.stakes.get(&(who, with)).cloned();
-        stake.with_context(|| format!("{who} has nothing with {with}; the plot has it join too late"))
+        stake.with_context(|| format!("{who} has nothing with {with}; the plot needs it to join earlier"))
     }
 
     fn offer_of(&mut self, who: Name) -> Result<costaking::Offer> {

@@ -1,4 +1,4 @@
-//! An hour of everybody's lives: deeds, beacons and calls, the check-in to the hour before, and the settlement of the one before that.
+//! Plays an hour: deeds, beacons and calls, the check-in to the hour before, and the settlement of the hour before that.
 
 use crate::market::{Device, HOUR, Market};
 use crate::story::{DAY, Name};
@@ -11,7 +11,7 @@ use staking::error::StakingError;
 use tests::Worker;
 
 impl Market {
-    /// Does what is due, then lives through the hour that is on.
+    /// Carries out what is due, then plays the current hour.
     pub fn live(&mut self) -> Result<()> {
         for deed in self.agenda.due(self.hour) {
             self.carry_out(deed)?;
@@ -35,7 +35,7 @@ impl Market {
         Ok(())
     }
 
-    /// Settles an hour, has everybody collect it and closes it. What it brought is what the published table says.
+    /// Settles an hour, has everybody collect it and closes it. Checks what it paid out against the published table.
     fn settle(&mut self, hour: i64) -> Result<()> {
         if hour < self.genesis {
             return Ok(());
@@ -56,7 +56,7 @@ impl Market {
             let share = if scores.is_zero() { 0 } else { share };
             ensure!(
                 pool.get() == share,
-                "an hour brought a pool {pool:?}, the published table says {share}"
+                "an hour paid {pool:?} to a pool, but the published table says {share}"
             );
             self.emitted += share;
         }
@@ -92,13 +92,13 @@ impl Market {
         }
         for name in missed {
             self.tell(format!(
-                "{name} left a call of the last hour unanswered: the hour does not count, and pay begins again after more than five"
+                "{name} missed a call in the last hour: the hour does not count, and pay resumes after more than five without a gap"
             ));
         }
         Ok(())
     }
 
-    /// Everybody claims what has come in.
+    /// Everybody claims their rewards.
     fn claim_all(&mut self) -> Result<()> {
         let suppliers: Vec<Name> = self
             .devices

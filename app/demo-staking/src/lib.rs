@@ -1,14 +1,15 @@
 //! `cargo xtask demo staking`: two months of hours on a time-warped chain, with suppliers, co-stakers and slashes.
 //!
-//! The program binaries run in the tests' kit, in this process: 1,440 hours of beacons, calls and check-ins are tens of thousands of
-//! transactions, and no node would let two months pass. The kit audits every account after each of them; the books at the end are added up
-//! here, and the run fails when one sum is off by a base unit.
+//! The program binaries run in the test kit, in this process: 1,440 hours of beacons, calls and check-ins take tens of thousands of
+//! transactions, and no node would let two months pass. The kit audits every account after each transaction. The books are added up here at
+//! the end, and the run fails if a sum is off by a base unit.
 
 mod books;
 mod deeds;
 mod hours;
 mod market;
 mod report;
+mod slashes;
 mod story;
 
 pub use books::{Books, Check};
@@ -18,7 +19,7 @@ pub use report::Report;
 use anyhow::Result;
 use std::time::Instant;
 
-/// Lives through so many hours, and says what happened in each.
+/// Plays `hours` hours of the story, and calls `lived` with the events of each.
 pub fn run(seed: u64, hours: u32, mut lived: impl FnMut(&[Event])) -> Result<Report> {
     let started = Instant::now();
     let mut market = Market::begin(seed)?;

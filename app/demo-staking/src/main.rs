@@ -1,15 +1,15 @@
-//! What `cargo xtask demo staking` starts, with all that it lets people choose.
+//! The binary behind `cargo xtask demo staking`, which passes its options on.
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
-/// The demo of staking; `cargo xtask demo staking` starts it
+/// The staking demo, started by `cargo xtask demo staking`
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Seed of amounts and times of day
+    /// Random seed of amounts and times of day
     #[arg(long)]
     seed: u64,
     /// Days to simulate
@@ -18,14 +18,14 @@ struct Arguments {
     /// Folder for the report
     #[arg(long)]
     dir: PathBuf,
-    /// What to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Output {
-    /// What happened, and tables
+    /// Events and tables
     Text,
     /// The report
     Json,
@@ -51,6 +51,6 @@ fn main() -> Result<()> {
         Output::Json => println!("{json}"),
         Output::Text => println!("\n{report}{}", path.display()),
     }
-    // After it is printed: a report that is wrong says where.
+    // Checked after printing, so that a wrong report shows where it is wrong.
     report.prove()
 }

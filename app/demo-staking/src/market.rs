@@ -1,4 +1,4 @@
-//! The chain, who is on it, and what goes through their wallets.
+//! The chain, its suppliers and co-stakers, and the movements of their wallets.
 
 use crate::story::{Agenda, CO_STAKERS, DAY, Name, SUPPLIERS, Supplier};
 use anyhow::{Context, Result, bail};
@@ -18,15 +18,15 @@ use tests::{CoStaker, Stake, Worker, World};
 pub const HOUR: i64 = 3_600;
 /// Hours of a week.
 pub const WEEK: u32 = 7 * DAY;
-/// What the emission's vault is funded with: a little more than 90 days bring.
+/// What the emission's vault is funded with: a little more than 90 days pay out.
 const FUNDS: u64 = 10_000_000 * IO;
 
-/// Something that happened.
+/// An event of the story.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
     /// Hours since the beginning.
     pub hour: u32,
-    /// What, in a sentence.
+    /// What happened, in a sentence.
     pub what: String,
 }
 
@@ -39,23 +39,23 @@ impl fmt::Display for Event {
 /// A supplier's hours.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Presence {
-    /// Checked in to.
+    /// Hours that the device checked in to.
     pub counted: u32,
-    /// Of these, after more than five without a gap, with a share of the block.
+    /// Those of them that are paid: after more than five without a gap.
     pub paid: u32,
-    /// Missed, though its stake was there.
+    /// Hours missed while it had stake.
     pub missed: u32,
 }
 
-/// A supplier as it is now.
+/// A supplier's current state.
 pub struct Device {
     /// Owner and keys.
     pub worker: Worker,
-    /// What it runs.
+    /// Its GPUs.
     pub gpus: String,
     /// Its hours so far.
     pub presence: Presence,
-    /// First hour that its stake is there for the whole of; `None` while it has none.
+    /// The first full hour with its stake; `None` while it has none.
     pub since: Option<u32>,
     /// It answers no call in hours before this one.
     pub ignores_until: u32,
@@ -67,7 +67,7 @@ pub struct Device {
     pub closed: bool,
 }
 
-/// What went through somebody's wallet, by what the transactions moved.
+/// The movements of a wallet, as the transactions made them.
 pub struct Wallet {
     /// The token account.
     pub tokens: Address,
@@ -93,7 +93,7 @@ impl Wallet {
     }
 }
 
-/// A chain with the market on it, and everybody in it.
+/// A chain with the market and everybody on it.
 pub struct Market {
     pub(crate) world: World,
     pub(crate) agenda: Agenda,
@@ -104,11 +104,11 @@ pub struct Market {
     /// Co-stakers' positions, by holder and supplier.
     pub(crate) stakes: BTreeMap<(Name, Name), Stake>,
     pub(crate) wallets: BTreeMap<Name, Wallet>,
-    /// The two keys of slashes.
+    /// Proposer and approver of slashes.
     pub(crate) judges: [Arc<Keypair>; 2],
     /// What the emission's vault was funded with.
     pub(crate) funded: u64,
-    /// What the published table says the settled hours brought.
+    /// What the settled hours paid out, by the published table.
     pub(crate) emitted: u64,
     /// What slashes burned.
     pub(crate) burned: u64,
@@ -118,7 +118,7 @@ pub struct Market {
 }
 
 impl Market {
-    /// Everybody is present but those who come later; the first hour of rewards begins at midnight.
+    /// Sets up everybody except latecomers; the first hour of rewards begins at midnight.
     pub fn begin(seed: u64) -> Result<Self> {
         let mut world = World::new();
         let judges = ["proposer", "approver"].map(|name| world.wallet(name));
@@ -158,7 +158,7 @@ impl Market {
         Ok(market)
     }
 
-    /// A supplier registers its device and stakes what it has, which is there for the whole of the hours from `since` on.
+    /// A supplier registers its device and stakes what it has; `since` is its first full hour.
     pub(crate) fn arrive(&mut self, supplier: &Supplier, since: u32) -> Result<()> {
         let Supplier {
             name,
@@ -170,7 +170,7 @@ impl Market {
         let worker = self.world.supplier(name, gpu, quantity, stake);
         let books = self.world.books();
         let row = books.gpu_models.values().find(|row| row.id.get() == gpu);
-        let row = row.with_context(|| format!("no GPU model has the id {gpu}; the published table has those that have"))?;
+        let row = row.with_context(|| format!("no GPU model has the id {gpu}; choose one of the published table"))?;
         let gpus = format!("{quantity} × {}", String::from_utf8_lossy(&row.name).trim_end_matches('\0'));
         self.wallets.insert(name, Wallet::new(worker.tokens, stake));
         let device = Device {
@@ -187,7 +187,7 @@ impl Market {
         self.stake(name, stake, since)
     }
 
-    /// A supplier stakes, with the same `since`.
+    /// A supplier stakes; `since` is the first full hour of that stake.
     pub(crate) fn stake(&mut self, who: Name, amount: u64, since: u32) -> Result<()> {
         let worker = self.device(who)?.worker.clone();
         let stake = market::stake::stake(&worker.wallet(), &worker.device, &worker.tokens, amount);
@@ -197,7 +197,7 @@ impl Market {
         Ok(())
     }
 
-    /// What happened since the last time that somebody asked.
+    /// The events since the last call.
     pub fn news(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -209,22 +209,22 @@ impl Market {
     pub(crate) fn device(&mut self, who: Name) -> Result<&mut Device> {
         self.devices
             .get_mut(who)
-            .with_context(|| format!("{who} has no device; the plot has it arrive too late"))
+            .with_context(|| format!("{who} has no device; the plot needs it to arrive earlier"))
     }
 
     pub(crate) fn wallet(&mut self, who: Name) -> Result<&mut Wallet> {
         self.wallets
             .get_mut(who)
-            .with_context(|| format!("{who} has no wallet; the plot has it arrive too late"))
+            .with_context(|| format!("{who} has no wallet; the plot needs it to arrive earlier"))
     }
 
-    /// The hour that a moment lies in, or the next when it has begun.
+    /// The first hour that begins at or after a moment.
     pub(crate) fn hour_from(&self, unix: i64) -> Result<u32> {
-        let seconds = u64::try_from(unix - self.genesis).context("the plot goes back before the first hour")?;
+        let seconds = u64::try_from(unix - self.genesis).context("the plot refers to a moment before the first hour")?;
         Ok(u32::try_from(seconds.div_ceil(HOUR as u64))?)
     }
 
-    /// A supplier claims, if there is something.
+    /// A supplier claims its rewards, if it has any.
     pub(crate) fn claim_rewards(&mut self, who: Name) -> Result<()> {
         let worker = self.device(who)?.worker.clone();
         if !self.world.device(&worker.device).rewards.is_zero() {
@@ -235,10 +235,10 @@ impl Market {
         Ok(())
     }
 
-    /// A co-staker claims, if there is something.
+    /// A co-staker claims its rewards, if it has any.
     pub(crate) fn claim_shared(&mut self, who: Name, with: Name) -> Result<()> {
         let stake = self.stakes.get(&(who, with)).cloned();
-        let stake = stake.with_context(|| format!("{who} has nothing with {with}; the plot has it join too late"))?;
+        let stake = stake.with_context(|| format!("{who} has nothing with {with}; the plot needs it to join earlier"))?;
         let books = self.world.books();
         let (mut position, offer) = match (books.positions.get(&stake.position), books.offers.get(&stake.offer)) {
             (Some(position), Some(offer)) => (*position, offer),
@@ -251,19 +251,16 @@ impl Market {
         Ok(())
     }
 
-    /// Sends an instruction; returns what came into a token account by it.
+    /// Sends an instruction; returns what it paid into a token account.
     pub(crate) fn received(&mut self, tokens: &Address, instruction: solana_instruction::Instruction, signer: &Keypair) -> Result<u64> {
         let before = self.world.balance(tokens);
         self.world.send(instruction, &[signer]);
-        self.world
-            .balance(tokens)
-            .checked_sub(before)
-            .context("a payment took something away")
+        self.world.balance(tokens).checked_sub(before).context("a payment took tokens away")
     }
 
-    /// Notes a reward in the week that is on.
+    /// Adds a reward to the current week.
     pub(crate) fn reward(&mut self, who: Name, amount: u64) -> Result<()> {
-        // Claims at midnight are of the day before.
+        // Claims at midnight belong to the day before.
         let week = (self.hour.saturating_sub(1) / WEEK) as usize;
         let rewards = &mut self.wallet(who)?.rewards;
         if rewards.len() <= week {

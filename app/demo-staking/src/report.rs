@@ -1,4 +1,4 @@
-//! What is printed at the end, and written down.
+//! The report that is printed and written at the end.
 
 use crate::books::Books;
 use crate::market::{Event, Presence, WEEK};
@@ -8,22 +8,22 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Everything that is known at the end.
+/// The report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Draws amounts and times.
+    /// The random seed.
     pub seed: u64,
-    /// Hours lived through.
+    /// Hours played.
     pub hours: u32,
     /// Transactions sent.
     pub transactions: u64,
-    /// What happened.
+    /// What happened, in order.
     pub events: Vec<Event>,
-    /// Suppliers: GPUs, and hours.
+    /// GPUs and hours of each supplier.
     pub suppliers: BTreeMap<Name, (String, Presence)>,
     /// Where every base unit is.
     pub books: Books,
-    /// How long it took.
+    /// Duration of the run.
     pub seconds: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What happens when. The plot is fixed; a seed draws amounts and times of day.
+//! The plot: who does what, and when. It is fixed, except for amounts and times of day, which the seed draws.
 
 use costaking::OfferTerms;
 use fastrand::Rng;
@@ -11,21 +11,21 @@ pub const DAY: u32 = 24;
 const SPOOFING: u8 = 0;
 const INADEQUATE_SERVICE: u8 = 2;
 
-/// A supplier as the story begins with it.
+/// A supplier at the beginning of the story.
 pub struct Supplier {
-    /// Who.
+    /// Its name.
     pub name: Name,
     /// Id in the published GPU table.
     pub gpu: u16,
-    /// How many of them.
+    /// Number of GPUs.
     pub quantity: u8,
-    /// What the owner stakes, and has.
+    /// What the owner has, and stakes.
     pub stake: u64,
-    /// Whether it comes in the course of the story.
+    /// Whether it arrives later in the story.
     pub late: bool,
 }
 
-/// A GPU of each: H100 PCIe, A100 80GB PCIe and L40S of the enterprise pool, RTX 4080 and RTX 3090 of the community's.
+/// Each with another GPU: H100 PCIe, A100 80GB PCIe and L40S of the enterprise pool, RTX 4080 and RTX 3090 of the community pool.
 pub const SUPPLIERS: [Supplier; 5] = [
     Supplier::new("Ada", 4, 2, 4_000),
     Supplier::new("Boris", 5, 1, 1_500),
@@ -50,7 +50,7 @@ impl Supplier {
     }
 }
 
-/// Co-stakers, and what they have.
+/// Co-stakers, and what they begin with.
 pub const CO_STAKERS: [(Name, u64); 5] = [
     ("Fay", 2_000 * IO),
     ("Gus", 1_500 * IO),
@@ -59,56 +59,56 @@ pub const CO_STAKERS: [(Name, u64); 5] = [
     ("Jun", 1_000 * IO),
 ];
 
-/// Whose: suppliers and co-stakers go by their names, offers by their suppliers'.
+/// A name; an offer goes by its supplier's.
 pub type Name = &'static str;
 
-/// Something somebody does.
+/// A step of the story.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     /// A supplier registers its device and stakes.
     Arrive(Name),
-    /// A supplier offers so much room, in tickets, for a share of its rewards.
+    /// A supplier offers co-stakers a share of its rewards, on these terms.
     Offer(Name, OfferTerms),
-    /// A co-staker joins a supplier's offer with so much.
+    /// A co-staker joins a supplier's offer with this much.
     Join(Name, Name, u64),
-    /// A co-staker takes all the room there is.
+    /// A co-staker takes all the room left in a supplier's offer.
     Fill(Name, Name),
-    /// A co-staker asks for a part of its shares back, in percent.
+    /// A co-staker requests an exit with this percentage of its shares.
     Leave(Name, Name, u64),
-    /// The wait of a co-staker's exit with this number is over.
+    /// A co-staker's exit with this number starts to cool down.
     Cool(Name, Name, u32),
-    /// That exit has cooled down.
+    /// A co-staker withdraws that exit, which has cooled down.
     TakeOut(Name, Name, u32),
-    /// A supplier unstakes, and with it everybody who is in its offer.
+    /// A supplier unstakes, which takes along everybody in its offer.
     Unstake(Name),
-    /// Its own stake has cooled down.
+    /// A supplier withdraws its own stake, which has cooled down.
     Withdraw(Name),
-    /// It is back with so much.
+    /// A supplier is back with this much.
     StakeAgain(Name, u64),
-    /// It closes its device.
+    /// A supplier closes its device.
     Retire(Name),
-    /// Its device answers no call for so many hours.
+    /// A supplier's device answers no call for this many hours.
     Ignore(Name, u32),
-    /// Its device is off for so many hours.
+    /// A supplier's device is off for this many hours.
     SwitchOff(Name, u32),
-    /// The proposer asks for a slash of a supplier's device: reason, and share of what is at stake in basis points.
+    /// The proposer proposes a slash of a supplier's device: reason, and share of the stake in basis points.
     Propose(Name, u8, u16),
-    /// The approver agrees.
+    /// The approver approves the slash.
     Approve(Name),
-    /// The supplier answers.
+    /// The supplier appeals.
     Appeal(Name),
-    /// The authority takes the slash back.
+    /// The authority overturns the slash.
     Overturn(Name),
-    /// The time for an appeal is over.
+    /// The appeal period is over.
     Finish(Name),
 }
 
-/// Deeds by the hour in whose first second they are done; what they lead to is entered as they are done.
+/// Deeds by the hour at whose beginning they are done; deeds enter their own consequences.
 #[derive(Default)]
 pub struct Agenda(BTreeMap<u32, Vec<Deed>>);
 
 impl Agenda {
-    /// The plot, with what the seed says.
+    /// The plot, with amounts and times drawn from the seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut about = |amount: u64| amount * IO + rng.u64(0..amount * IO / 5);
@@ -146,7 +146,7 @@ impl Agenda {
                 ticket: ticket * IO,
                 share_bps,
             };
-            // Before the first hour that is paid: rewards of before an offer are the owner's alone, and would have to be collected first.
+            // Before the first paid hour: rewards from before an offer belong to the owner alone and would have to be collected first.
             agenda.enter(2, Deed::Offer(who, terms));
         }
         for (day, deed) in plot {
@@ -160,7 +160,7 @@ impl Agenda {
         self.0.entry(hour).or_default().push(deed);
     }
 
-    /// What is due in an hour; it is off the agenda.
+    /// Removes and returns the deeds due in an hour.
     pub fn due(&mut self, hour: u32) -> Vec<Deed> {
         self.0.remove(&hour).unwrap_or_default()
     }

@@ -1,9 +1,9 @@
-//! The first days of the story: everything that moves stake or rewards at all happens in them.
+//! The first three days of the story, in which every kind of movement of stake and rewards happens.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use demo_staking::{Books, Report};
 
-/// Three days: Dana's worker hangs, Fay asks for a part back, a slash is approved.
+/// Three days: Dana's worker hangs, Fay requests an exit, a slash is approved.
 const HOURS: u32 = 72;
 
 fn live(seed: u64) -> Report {
@@ -21,24 +21,24 @@ fn the_story_happens_and_every_sum_is_right() {
         "Jun joins Dana's offer",
         "Gus joins Ada's offer with 755.45",
         "proposed, which takes nothing",
-        "Dana left a call of the last hour unanswered",
-        "Fay asks for 40 % back from Ada: it counts for 7 days more and cools down for 14",
+        "Dana missed a call in the last hour",
+        "Fay requests an exit of 40 % from Ada's offer: it backs the device for 7 days, then cools down for 14",
         "another key approves it",
     ] {
         assert!(told.iter().any(|what| what.contains(part)), "the story lacks: {part}");
     }
-    // Ada was there for every hour that is over, and is paid after more than five; Dana missed what it did not answer.
+    // Ada was present in every past hour and is paid after more than five; Dana missed the hour in which it did not answer.
     let hours = |name| report.suppliers[name].1;
     assert_eq!((hours("Ada").counted, hours("Ada").paid, hours("Ada").missed), (71, 65, 0));
     assert_eq!((hours("Dana").counted, hours("Dana").paid, hours("Dana").missed), (70, 58, 1));
-    // Everybody but Boris, who shares with nobody, has a part in it.
+    // Everybody has rewards.
     assert!(report.books.wallets.iter().all(|wallet| wallet.rewards.iter().sum::<u64>() > 0));
     let [ada, _, chen, dana] = report.books.devices.as_slice() else {
         panic!("four devices")
     };
     assert_eq!(ada.co_stake, 2_000 * 100_000_000, "the offer is full");
     assert!(chen.co_stake > 0 && chen.co_stake < 550 * 100_000_000, "the offer is partly filled");
-    // A quarter of own and co-stake but for a 65,536th of the latter, both rounded up, out of the owner's.
+    // A quarter of the owner's stake and the co-stake, less a 65,536th of the latter, rounded up, taken from the owner's.
     assert_eq!(
         (dana.set_aside, dana.own + dana.set_aside),
         (
@@ -46,7 +46,7 @@ fn the_story_happens_and_every_sum_is_right() {
             600 * 100_000_000
         )
     );
-    // What rounding leaves: less than a base unit for each share of an hour.
+    // Dust from rounding: less than a base unit for each share of an hour.
     assert!(report.books.dust().unwrap() < 8 * u64::from(HOURS));
 }
 
@@ -83,7 +83,7 @@ fn a_base_unit_anywhere_breaks_the_proof() {
     ];
     for (place, number) in numbers.into_iter().enumerate() {
         *number(&mut books) += 1;
-        assert!(books.prove().is_err(), "number {place} may be anything");
+        assert!(books.prove().is_err(), "number {place} is not checked");
         *number(&mut books) -= 1;
     }
     books.prove().unwrap();

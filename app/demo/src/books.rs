@@ -1,4 +1,4 @@
-//! The books: what everybody had before and after, and what each transaction cost.
+//! The books: where every base unit is, and what each transaction cost.
 
 use anchor_lang::AccountDeserialize;
 use anyhow::{Context, Result, ensure};
@@ -14,10 +14,10 @@ use solana_transaction_status_client_types::{UiTransactionEncoding, UiTransactio
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// Somebody with a wallet.
+/// A party with a wallet.
 #[derive(Clone, Debug)]
 pub struct Party {
-    /// Who it is.
+    /// Its name.
     pub name: &'static str,
     /// The wallet.
     pub wallet: Address,
@@ -28,11 +28,11 @@ pub struct Party {
 pub struct Balances {
     /// Base units by place.
     pub places: BTreeMap<String, u64>,
-    /// What the mint says was issued: the sum over the places.
+    /// The supply of the mint, which equals the sum over the places.
     pub supply: u64,
 }
 
-/// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake, what is to be minted for suppliers.
+/// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake, the vault of rewards.
 pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow: &Address, device: &Address) -> Result<Balances> {
     let mut places = BTreeMap::new();
     for party in parties {
@@ -47,7 +47,7 @@ pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow
     }
     ensure!(
         vaulted == free + locked + fees,
-        "the escrow's vault holds {vaulted}, its books say {}",
+        "the escrow's vault holds {vaulted}, but its account says {}",
         free + locked + fees
     );
     places.insert("consumer's escrow: free".into(), free);
@@ -79,7 +79,7 @@ async fn data(rpc: &RpcClient, address: &Address) -> Result<Option<Vec<u8>>> {
     Ok(response.value.map(|account| account.data))
 }
 
-/// Amount of a token account; 0 when it does not exist.
+/// Amount in a token account; 0 if it does not exist.
 async fn token_amount(rpc: &RpcClient, address: &Address) -> Result<u64> {
     data(rpc, address).await?.map_or(Ok(0), |data| amount_at(&data, 64))
 }
@@ -87,7 +87,7 @@ async fn token_amount(rpc: &RpcClient, address: &Address) -> Result<u64> {
 /// One transaction of the demo.
 #[derive(Debug, Serialize)]
 pub struct Transaction {
-    /// What it did: the programs' own instruction names.
+    /// Names of its instructions, as the programs log them.
     pub instructions: Vec<String>,
     /// Its signature.
     pub signature: String,

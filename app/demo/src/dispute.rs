@@ -1,5 +1,5 @@
-//! Two results under a watchtower's eyes: one with a single wrong bit, which costs its worker the bond, and one that is right, against
-//! which no proof helps.
+//! Two results checked by a watchtower: one with a single wrong bit, which costs its worker the bond, and a right one, which no proof can
+//! convict.
 
 use crate::books::{self, Balances, Transaction};
 use crate::false_proofs::{POSTED, Tally, Target};
@@ -22,10 +22,10 @@ pub(crate) const FLIP: &str = "4:3:12345:1";
 /// Seed of the false proofs.
 const SEED: u64 = 2026;
 
-/// Everything that was measured.
+/// The report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// From the first process to the last.
+    /// Duration of the run.
     pub seconds: f64,
     /// The convicted job.
     pub convicted: Convicted,
@@ -44,7 +44,7 @@ pub struct Report {
 pub struct Convicted {
     /// The job.
     pub job: String,
-    /// Where its result was wrong: unit, op, element, what it must be and what was claimed.
+    /// Unit in which the result was wrong.
     pub unit: u32,
     /// Op.
     pub op: u32,
@@ -52,11 +52,11 @@ pub struct Convicted {
     pub op_name: String,
     /// Element of the op's output.
     pub element: u32,
-    /// What the op makes of its inputs.
+    /// What the op computes from its inputs.
     pub expected: i8,
     /// What the worker committed to.
     pub claimed: i8,
-    /// From the log line of the reveal to that of the conviction.
+    /// Seconds from the log line of the reveal to that of the conviction.
     pub seconds: f64,
     /// Slots between the two transactions.
     pub slots: u64,
@@ -64,11 +64,11 @@ pub struct Convicted {
     pub bond: u64,
     /// Paid to the challenger.
     pub reward: u64,
-    /// The consumer's cost.
+    /// Change of the consumer's $IO.
     pub consumer_change: i128,
 }
 
-/// Runs it; `say` hears of each step.
+/// Runs the scenario; `say` is called with each step.
 pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
     let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
@@ -98,7 +98,7 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     ));
     let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
     let device: Device = client.fetch(&market.device).await?;
-    ensure!(device.open_jobs.get() == 0, "the device still answers for the convicted job");
+    ensure!(device.open_jobs.get() == 0, "the convicted job is still open on the device");
     drop(liar);
     tower.wait_for(event("closed"))?;
     until_awarded(&market, &address).await?;
@@ -137,14 +137,14 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     })
 }
 
-/// Whether a line of a daemon's log tells of this event.
+/// Whether a line of a daemon's log is about this event.
 pub(crate) fn event(name: &str) -> impl Fn(&str) -> bool {
     let wanted = format!("\"event\":\"{name}\"");
     move |line| line.contains(&wanted)
 }
 
-/// Moves the chain's clock over the time that earlier seals have, and waits until the watchtower has had the challenger of a job paid and
-/// the rest of the bond burned.
+/// Moves the chain's clock past the time for earlier seals, and waits until the watchtower has had the challenger of a job paid and the
+/// rest of the bond burned.
 pub(crate) async fn until_awarded(market: &Market, job: &Address) -> Result<()> {
     let chain = market.client()?;
     let config: jobs::Config = chain.fetch(&chain::market::job::config()).await?;
@@ -166,7 +166,7 @@ pub(crate) fn has(transaction: &Transaction, instruction: &str) -> bool {
     transaction.instructions.iter().any(|name| name == instruction)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one call, of everything that was read")]
+#[allow(clippy::too_many_arguments, reason = "called once, with everything that was read")]
 fn explain(
     model: &Model,
     job: &Job,
@@ -221,7 +221,7 @@ impl fmt::Display for Report {
         let found = &self.convicted;
         writeln!(
             f,
-            "\ntile {}, op {} ({}), element {}: the op makes {} of its inputs, the worker committed to {}",
+            "\ntile {}, op {} ({}), element {}: the op computes {} from its inputs, the worker committed to {}",
             found.unit, found.op, found.op_name, found.element, found.expected, found.claimed
         )?;
         writeln!(f, "reveal to conviction: {:.1} s, {} slots", found.seconds, found.slots)?;

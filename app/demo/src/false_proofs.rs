@@ -1,4 +1,4 @@
-//! Proofs against an honest result: whatever is tried, none convicts.
+//! False proofs against an honest result, none of which may convict.
 
 use anyhow::{Context, Result, bail, ensure};
 use async_trait::async_trait;
@@ -23,32 +23,32 @@ use watchtower::dispute::{Challenger, Charge};
 use watchtower::locate::{Found, Leaves, Page, Place, Spot, WorkerTrace};
 use worker::Model;
 
-/// Proofs judged by the referee's code on this machine.
+/// Number of proofs judged by the referee's code on this machine.
 pub const JUDGED: u32 = 1_000;
 
-/// Proofs put on chain.
+/// Number of proofs posted on the chain.
 pub const POSTED: u32 = 4;
 
-/// What became of the proofs.
+/// The outcomes of the proofs.
 #[derive(Debug, Default, Serialize)]
 pub struct Tally {
-    /// By what was done to them.
+    /// Number of proofs by what was done to them.
     pub kinds: BTreeMap<&'static str, u32>,
-    /// No evidence about this result at all.
+    /// Proofs that are no evidence about this result.
     pub turned_down: u32,
-    /// Sound evidence that shows nothing wrong.
+    /// Proofs that are sound evidence but show nothing wrong.
     pub nothing_wrong: u32,
-    /// Must be none.
+    /// Proofs that convict; must be 0.
     pub convicted: u32,
-    /// Errors by which the chain refused those that were posted.
+    /// Errors with which the chain rejected the posted ones.
     pub on_chain: Vec<String>,
 }
 
 /// An honest job, and what is needed to accuse it.
 pub struct Target<'a> {
-    /// The chain it is on.
+    /// The chain of the job.
     pub chain: &'a Chain,
-    /// The blobs it is in.
+    /// The store of its blobs.
     pub store: &'a BlobStore,
     /// Its model.
     pub model: Arc<Model>,
@@ -58,7 +58,7 @@ pub struct Target<'a> {
     pub job: Job,
 }
 
-/// A result that is a lie, shown in full.
+/// A false result, with its full trace.
 struct Lie {
     /// TENSOR of every op's output of every unit.
     tensors: Vec<Vec<Hash>>,
@@ -128,15 +128,12 @@ impl Target<'_> {
         Ok(tally)
     }
 
-    /// Honest openings of random elements, which show nothing wrong, and true proofs against lies: the same job with one bit flipped
-    /// somewhere.
+    /// Proofs to start from: honest openings of random elements, which show nothing wrong, and valid proofs against lies about the same job
+    /// with one bit flipped somewhere.
     async fn proofs(&self, inputs: &Bytes, rng: &mut fastrand::Rng) -> Result<Vec<Vec<u8>>> {
         let mut proofs = Vec::new();
         let (header, units) = BatchHeader::parse(inputs)?;
-        ensure!(
-            units.iter().count() == header.units() as usize,
-            "an inputs blob that was checked is whole"
-        );
+        ensure!(units.iter().count() == header.units() as usize, "the inputs blob is incomplete");
         let honest = self.run(inputs, |_, _, _| ()).await?;
         let package = self.model.engine().package();
         let elements = |op: usize| package.ops.get(op).and_then(|op| op.descriptor.output.elements()).unwrap_or(1);
@@ -199,7 +196,7 @@ impl Target<'_> {
         })
     }
 
-    /// Seals and writes a proof and tries to convict by it; returns the error that the chain refuses with.
+    /// Seals and posts a proof and tries to convict with it; returns the error with which the chain rejects it.
     async fn post(&self, challenger: &Keypair, dir: &Path, proof: &[u8]) -> Result<String> {
         let pending = Pending::open(&dir.join("false-proofs.jsonl"))?;
         let options = SendOptions::default();
@@ -218,7 +215,7 @@ impl Target<'_> {
         let refusal = match accuser.bring(&mut charge, |_, _| ()).await {
             Err(watchtower::Error::Chain(chain::Error::Transaction(cause))) => match *cause {
                 NotConfirmed::Failed(failure) => failure.explanation.to_string(),
-                other => bail!("a false proof got no answer: {other}"),
+                other => bail!("the outcome of a false proof is unknown: {other}"),
             },
             Ok(ending) => bail!("a false proof ended with {ending:?}"),
             Err(error) => return Err(error.into()),
@@ -230,7 +227,7 @@ impl Target<'_> {
     }
 }
 
-/// A proof as it is, or with something done to it.
+/// A random proof, tampered with or not, and what was done to it.
 fn tamper(proofs: &[Vec<u8>], rng: &mut fastrand::Rng) -> Option<(&'static str, Vec<u8>)> {
     let mut proof = rng.choice(proofs)?.clone();
     let at = rng.usize(0..proof.len().max(1));
@@ -241,7 +238,7 @@ fn tamper(proofs: &[Vec<u8>], rng: &mut fastrand::Rng) -> Option<(&'static str, 
             "one bit flipped"
         }
         2 => {
-            // Unit, op and index come after version and kind.
+            // Unit, op and index follow version and kind.
             *proof.get_mut(3 + at % 12)? = rng.u8(..);
             "about another element"
         }

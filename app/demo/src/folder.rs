@@ -5,23 +5,23 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What the demo leaves in every folder it has made, so that it empties no other.
+/// Marks a folder as made by the demo, which empties no other.
 const MARKER: &str = ".ionet-demo";
 
-/// A folder that is a run's own until this value is dropped.
+/// A folder that belongs to one run until this value is dropped.
 pub struct Folder {
     _lock: File,
 }
 
 impl Folder {
-    /// Makes `dir`, or empties what an earlier run left there. Refuses, and changes nothing, where a run still goes on or what is there is
-    /// not the demo's.
+    /// Creates `dir`, or empties it of what an earlier run left. Fails, and changes nothing, if another run is still using it or it was not
+    /// made by the demo.
     pub fn take(dir: &Path) -> Result<Self> {
         let marker = dir.join(MARKER);
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         ensure!(
             marker.is_file() || entries(dir)?.is_empty(),
-            "{} has files that are not the demo's, and it empties its folder; name another with --dir, or remove this one",
+            "{} has files that are not the demo's, which would empty it; name another folder with --dir, or remove this one",
             dir.display()
         );
         let mut lock = File::options()
@@ -34,10 +34,10 @@ impl Folder {
             Err(TryLockError::WouldBlock) => bail!("another demo runs in {}; stop it, or name another folder with --dir", dir.display()),
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("cannot lock {}", marker.display())),
         }
-        // Keys and blobs of the last run would only confuse: each starts on an empty chain.
+        // Every run starts on an empty chain, where keys and blobs of the last one would only confuse.
         for entry in entries(dir)?.into_iter().filter(|entry| *entry != marker) {
             let removed = if entry.is_dir() {
-                // Of a link it removes the link alone.
+                // Of a link, this removes only the link itself.
                 fs::remove_dir_all(&entry)
             } else {
                 fs::remove_file(&entry)
@@ -45,7 +45,7 @@ impl Folder {
             removed.with_context(|| format!("cannot remove {}", entry.display()))?;
         }
         if lock.metadata().is_ok_and(|marker| marker.len() == 0) {
-            writeln!(lock, "`cargo xtask demo` made this folder, and empties it before it uses it again.")
+            writeln!(lock, "`cargo xtask demo` made this folder, and empties it before using it again.")
                 .with_context(|| format!("cannot write {}", marker.display()))?;
         }
         Ok(Self { _lock: lock })
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_somebody_elses_is_left_as_it_is() {
+    fn a_folder_with_other_files_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let thesis = dir.path().join("thesis.txt");
         fs::write(&thesis, "years of work").unwrap();
@@ -89,7 +89,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_link_leads_to_is_left_as_it_is() {
+    fn the_target_of_a_link_is_left_alone() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let kept = other.path().join("kept");
         fs::write(&kept, "").unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_keeps_its_files() {
+    fn a_running_demo_keeps_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::take(dir.path()).unwrap();
         let log = dir.path().join("worker.log");

@@ -1,4 +1,5 @@
-//! Hours of rewards on a running node: its clock is moved on, and the market's own daemons open, answer, check in and settle.
+//! Hours of rewards on a running node: the clock is moved forward, and the market's own daemons open hours, answer calls, check in and
+//! settle.
 
 use crate::market::{Market, until};
 use anyhow::{Context, Result};
@@ -9,16 +10,16 @@ use solana_address::Address;
 use staking::{Device, Emission, RewardBlock};
 use std::time::Duration;
 
-/// Seconds into an hour when its second beacon is there, and the hour before can be checked in to.
+/// Seconds into an hour at which its second beacon is due, and devices can check in to the hour before.
 const SECOND_BEACON: i64 = 300;
 
-/// Hours that a device has to be there for before one is paid.
+/// Hours for which a device must be present before one is paid.
 const UNPAID: u32 = 6;
 
-/// Lives through so many whole hours from the next one on, each of which these devices check in to, until the last is checked in to.
+/// Passes this many whole hours, from the next one on, and waits until the devices have checked in to each.
 ///
 /// Two moments of an hour matter: its start, when its block is opened and its first beacon calls devices, and five minutes later, when the
-/// next beacon draws what check-ins to the hour before have to show. A beacon that falls between them is not recorded and calls nobody.
+/// next beacon draws what check-ins to the hour before must show. Later beacons are skipped: they are not recorded and call nobody.
 pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()> {
     let chain = market.client()?;
     for lived in 0..=hours {
@@ -42,7 +43,7 @@ pub async fn live(market: &Market, devices: &[Address], hours: u32) -> Result<()
     Ok(())
 }
 
-/// Waits until the hours before this one are settled or passed over: while four wait, no later one brings anything.
+/// Waits until the hours before this one are settled or skipped: a device with four pending hours earns nothing in later ones.
 async fn catch_up(chain: &Chain) -> Result<()> {
     let now = chain.now().await?.unix;
     let caught_up =
@@ -50,14 +51,14 @@ async fn catch_up(chain: &Chain) -> Result<()> {
     until(chain, reward::emission(), "all hours are settled", caught_up).await.map(drop)
 }
 
-/// Moves the clock to a moment, or as little as a second past it.
+/// Moves the clock to a moment, or at most a second past it.
 async fn go_to(market: &Market, chain: &Chain, moment: i64) -> Result<()> {
     let now = chain.now().await?.unix;
     let ahead = u64::try_from(moment.saturating_sub(now)).unwrap_or(0).saturating_add(1);
     market.skip(Duration::from_secs(ahead)).await
 }
 
-/// Waits until a beacon from this index on is recorded and each device that it calls has answered.
+/// Waits until a beacon from this index on is recorded, and every device called so far has answered.
 async fn beacon(chain: &Chain, devices: &[Address], hour: i64, from: usize) -> Result<()> {
     let recorded = |block: Option<&RewardBlock>| {
         let mut beacons = block.into_iter().flat_map(|block| block.beacons.iter().skip(from));

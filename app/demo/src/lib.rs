@@ -1,7 +1,7 @@
-//! One real job on a local chain, from photo to payment, run with the binaries a person would use.
+//! Demos on a local chain, run with the binaries that people use; the first takes one real job from photo to payment.
 //!
-//! Everything is read back from the chain at the end: who had what, what each transaction cost. The books must balance to the base unit, or
-//! the run fails.
+//! At the end everything is read back from the chain: balances before and after, and what each transaction cost. The run fails unless the
+//! books balance to the base unit.
 
 pub mod books;
 pub mod dispute;
@@ -25,8 +25,8 @@ use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Runs the demo: `photo`, or the shipped one, which comes with its original to measure against, becomes `output.png`;
-/// `say` hears of each step.
+/// Runs the demo, which enlarges `photo` into `output.png`. The shipped photo is the default, and comes with its original for comparison.
+/// `say` is called with each step.
 pub async fn run(place: &Place, photo: Option<PathBuf>, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
     let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));

@@ -9,18 +9,18 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Run the main job on a local chain: a photo goes in, a worker enlarges it exactly, the chain pays
+/// Run one job on a local chain: a worker enlarges a photo, and the chain pays for it
 #[derive(Parser)]
 #[command(name = "cargo xtask demo", version)]
 struct Arguments {
-    /// Folder for everything the demo writes: a new one, or an earlier run's, which is emptied first [default: target/demo, or
-    /// target/demo-SCENARIO]
+    /// Folder for everything the demo writes: a new one, or that of an earlier run, which is emptied first [default: target/demo,
+    /// or target/demo-SCENARIO]
     #[arg(long, global = true)]
     dir: Option<PathBuf>,
-    /// Photo to enlarge; the shipped one comes with its original in full size, to measure against
+    /// Photo to enlarge [default: the shipped one, whose result is compared with its full-size original]
     #[arg(long)]
     photo: Option<PathBuf>,
-    /// What to print: with json, what happens goes to standard error
+    /// Output format; with json, progress goes to standard error
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]
@@ -29,10 +29,10 @@ struct Arguments {
     scenario: Option<Scenario>,
 }
 
-/// A market to look at instead.
+/// A market in the browser.
 #[derive(Args)]
 struct Browser {
-    /// Show a market with something of everything in it in the browser, until Ctrl-C
+    /// Instead show a market in the browser, with jobs, rewards, offers and proposals, until Ctrl-C
     #[arg(long, conflicts_with = "photo")]
     web: bool,
     /// Do not open the browser
@@ -40,7 +40,7 @@ struct Browser {
     no_open: bool,
     /// Port of the web app; 0 takes any free one
     #[arg(long, requires = "web", default_value_t = 8902)]
-    port: u16,
+    web_port: u16,
     /// Folder that the web app was built into
     #[arg(long, requires = "web", default_value = "app/web/dist")]
     web_dir: PathBuf,
@@ -48,14 +48,14 @@ struct Browser {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Output {
-    /// What happens, and the report; with --web, where everything is
+    /// Progress and the report; with --web, the addresses
     Text,
     /// The same report as JSON
     Json,
 }
 
 impl Output {
-    /// Tells what has happened.
+    /// Prints a line of progress.
     fn say(self, line: &str) {
         match self {
             Self::Text => println!("{line}"),
@@ -66,20 +66,20 @@ impl Output {
 
 #[derive(Subcommand)]
 enum Scenario {
-    /// A worker lies by one bit, a watchtower finds it and the chain convicts; nothing convicts an honest one
+    /// A worker lies by one bit, a watchtower finds it and the chain convicts; false proofs convict no honest worker
     Dispute {
-        /// The worker shows nothing and answers nobody: a watchtower asks, and silence convicts
+        /// The worker withholds its result: a watchtower demands it, and silence convicts
         #[arg(long)]
         silent: bool,
     },
     /// Stakers change two parameters, lift a guardian's pause and replace a program's code, all by vote
     Governance,
-    /// Two months of hours on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
+    /// Two months on a time-warped chain: suppliers, co-stakers and slashes; the books must balance
     Staking {
-        /// Seed of amounts and times of day; the same seed gives the same story
+        /// Random seed of amounts and times of day; the same seed gives the same story
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Days to simulate, 90 at most, when the emission has been paid out; the story itself ends after 60
+        /// Days to simulate; the story ends after 60, and the emission has been paid out after 90
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=90))]
         days: u32,
     },
@@ -99,12 +99,12 @@ impl Scenario {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.scenario.is_some() {
-        ensure!(!arguments.browser.web, "--web shows a market of its own; omit the scenario");
-        ensure!(arguments.photo.is_none(), "--photo is for the main job; omit the scenario");
+        ensure!(!arguments.browser.web, "--web starts a market of its own; omit the scenario");
+        ensure!(arguments.photo.is_none(), "--photo is for the demo of one job; omit the scenario");
     }
     let root = std::env::current_dir().context("the current folder cannot be read")?;
     let me = std::env::current_exe().context("cannot tell where this binary is")?;
-    // Each has a folder of its own, so that none takes away what another has made.
+    // Each scenario has its own folder, so that none deletes what another has made.
     let other = match &arguments.scenario {
         Some(scenario) => Some(scenario.name()),
         None => arguments.browser.web.then_some("web"),
@@ -136,10 +136,10 @@ async fn main() -> Result<()> {
     }
 }
 
-/// Shows a market until Ctrl-C or SIGTERM, which also ends it while it is being made.
+/// Shows a market until Ctrl-C or SIGTERM, which also end it while it starts.
 async fn show_in_browser(place: &Place, browser: Browser, output: Output) -> Result<()> {
     let options = web::Options {
-        port: browser.port,
+        port: browser.web_port,
         app: place.root.join(browser.web_dir),
     };
     let stop = stop_on_signals();
@@ -177,11 +177,11 @@ fn open(url: &str) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // Without a browser on this machine, the address that is printed has to do.
+    // If there is no browser, the printed address has to do.
     let _ = command.spawn();
 }
 
-/// Has the binary with the warped chain run, which shares nothing with the processes on a local node and writes a report alone.
+/// Runs `demo-staking`, which needs no local node and writes its report itself.
 fn staking(place: &Place, output: Output, seed: u64, days: u32) -> Result<()> {
     let mut command = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)));
     command
@@ -192,11 +192,11 @@ fn staking(place: &Place, output: Output, seed: u64, days: u32) -> Result<()> {
         command.args(["--output", "json"]);
     }
     let status = command.status().context("cannot start demo-staking; run `cargo xtask build`")?;
-    ensure!(status.success(), "the demo of staking ended with {status}; what it said is above");
+    ensure!(status.success(), "the staking demo ended with {status}; its messages are above");
     Ok(())
 }
 
-/// Prints a report and writes it down.
+/// Prints a report and writes it to `report.json`.
 fn show(place: &Place, output: Output, report: &(impl Display + Serialize)) -> Result<()> {
     let json = serde_json::to_string_pretty(report)?;
     match output {

@@ -1,4 +1,4 @@
-//! A local market with everybody in it.
+//! A local market, with a supplier, a consumer and third parties.
 
 use crate::books::{self, Balances, Party};
 use crate::process::{Service, Tools};
@@ -17,16 +17,16 @@ use solana_signer::Signer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// $IO the supplier stakes: the minimum of one RTX 4090, and what its bonds stand on beyond it.
+/// $IO that the supplier stakes: the minimum of one RTX 4090, and more for its bonds.
 const STAKE: &str = "300";
-/// Longest wait for something to happen.
+/// Longest wait for an account to change.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// $IO the consumer deposits.
 const DEPOSIT: &str = "100";
-/// Challenge window of what is ordered: longer than all that happens before the chain's clock is moved past it.
+/// Challenge window of ordered jobs: longer than everything that happens before the chain's clock is moved past it.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3_600);
 
-/// Where a run finds and leaves things.
+/// The folders of a run.
 pub struct Place {
     /// Checkout of this repository.
     pub root: PathBuf,
@@ -36,7 +36,7 @@ pub struct Place {
     pub dir: PathBuf,
 }
 
-/// A local chain with the market on it. It ends with this value.
+/// A local chain with the market on it, which ends when this value is dropped.
 pub struct Market {
     /// The binaries, run in the market's folder.
     pub tools: Tools,
@@ -60,12 +60,12 @@ impl Market {
         Self::with(place, &[])
     }
 
-    /// Starts one whose authorities are governance's.
+    /// Starts one whose authorities are held by governance.
     pub fn governed(place: &Place) -> Result<Self> {
         Self::with(place, &["--governed"])
     }
 
-    /// Starts one with the same, and the web app.
+    /// Starts a governed one with the web app.
     pub fn in_browser(place: &Place, options: &crate::web::Options) -> Result<Self> {
         let port = options.port.to_string();
         let web = ["--web", "--web-port", &port, "--web-dir", text(&options.app)?];
@@ -111,7 +111,7 @@ impl Market {
         })
     }
 
-    /// Governance gives workers this long for an answer.
+    /// Sets the time that workers have to answer a demand.
     pub async fn limit_answers(&self, seconds: u32) -> Result<()> {
         let (chain, authority) = (self.client()?, self.keypair("authority")?);
         let changes = jobs::ParameterChanges {
@@ -139,7 +139,7 @@ impl Market {
         self.tools.ionet(self.key(who)?, arguments)
     }
 
-    /// Somebody new under this name, with what the faucet gives.
+    /// Creates a wallet under this name and funds it from the faucet.
     pub fn newcomer(&mut self, name: &str) -> Result<Address> {
         let path = self.dir.join("keys").join(name).with_extension("json");
         let path = text(&path)?;
@@ -190,7 +190,7 @@ impl Market {
         self.daemon("demo-faulty-worker", "device", &arguments)
     }
 
-    /// Starts a worker on the same device that lies in every job, shows nothing of it, and answers to nobody.
+    /// Starts a worker on the same device that lies in every job, withholds the result and answers no demands.
     pub fn silent_worker(&self, flip: &str) -> Result<Service> {
         let arguments = ["--data", "silent-worker", "--crank", "false", "--flip", flip, "--silent"];
         self.daemon("demo-faulty-worker", "device", &arguments)
@@ -245,12 +245,12 @@ impl Market {
         self.ionet("consumer", arguments.as_flattened())
     }
 
-    /// Has the consumer order `photo` enlarged and go on with something else; returns the job.
+    /// Has the consumer order `photo` enlarged, without waiting for the result; returns the job.
     pub fn order(&self, photo: &Path) -> Result<Address> {
         self.submit("upscale", text(photo)?)
     }
 
-    /// Has the consumer order a picture of `prompt` and go on with something else; returns the job.
+    /// Has the consumer order a picture of `prompt`, without waiting for the result; returns the job.
     pub fn paint(&self, prompt: &str) -> Result<Address> {
         self.submit("imagine", prompt)
     }
@@ -297,7 +297,7 @@ impl Market {
         books::balances(&self.rpc, &self.parties, &self.mint, &self.escrow, &self.device).await
     }
 
-    /// Has an indexer take the whole history in and compare its books with the accounts.
+    /// Has an indexer read the whole history and compare its books with the accounts.
     pub fn check_history(&self) -> Result<String> {
         let arguments = [
             "--cluster",
@@ -314,7 +314,7 @@ impl Market {
         Ok(string(&self.net, &format!("/keys/{name}/address"))?.to_owned())
     }
 
-    /// What the local market said of itself: `web`, `rpc`, `ws`, `blobs`.
+    /// An address of the local market: `web`, `rpc`, `ws` or `blobs`.
     pub fn told(&self, what: &str) -> Result<String> {
         Ok(string(&self.net, &format!("/{what}"))?.to_owned())
     }
@@ -338,7 +338,7 @@ impl Market {
     }
 }
 
-/// Waits until an account is as `wanted`, where `None` is one that is not there; returns it. Fails after a minute, saying `what` was waited
+/// Waits until an account is as `wanted`, where `None` stands for a missing one; returns it. Fails after a minute, saying what was waited
 /// for.
 pub(crate) async fn until<T: AccountDeserialize + Owner>(
     chain: &Chain,
@@ -357,14 +357,14 @@ pub(crate) async fn until<T: AccountDeserialize + Owner>(
         }
     };
     let found = tokio::time::timeout(PATIENCE, waiting).await;
-    found.with_context(|| format!("waited for a minute until {what}; the logs lie in the demo's folder"))?
+    found.with_context(|| format!("waited for a minute until {what}; the logs are in the demo's folder"))?
 }
 
 fn string<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     value
         .pointer(pointer)
         .and_then(Value::as_str)
-        .with_context(|| format!("the local market did not say its {pointer}"))
+        .with_context(|| format!("the local market did not report its {pointer}"))
 }
 
 fn address(value: &Value, pointer: &str) -> Result<Address> {
@@ -372,5 +372,5 @@ fn address(value: &Value, pointer: &str) -> Result<Address> {
 }
 
 fn text(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not Unicode", path.display()))
+    path.to_str().with_context(|| format!("{} is not valid Unicode", path.display()))
 }

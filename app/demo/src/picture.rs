@@ -1,4 +1,4 @@
-//! How good the enlarged photo is, beside what every image program does.
+//! How good the enlarged photo is, compared with bicubic interpolation.
 
 use anyhow::{Context, Result, ensure};
 use image::imageops::{self, FilterType};
@@ -26,7 +26,7 @@ pub fn quality(input: &Path, output: &Path, truth: &Path) -> Result<Quality> {
     })
 }
 
-/// Whether a photo can be enlarged and is still there when `dir` has been emptied.
+/// Fails unless a photo can be read, and lies outside `dir`, which will be emptied.
 pub fn check(photo: &Path, dir: &Path) -> Result<()> {
     open(photo)?;
     if let (Ok(photo), Ok(dir)) = (photo.canonicalize(), dir.canonicalize()) {
@@ -73,7 +73,7 @@ mod tests {
     use image::Rgb;
 
     #[test]
-    fn a_photo_is_there_is_one_and_stays() {
+    fn a_photo_must_be_readable_and_outside_the_folder() {
         let (photos, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let says = |photo: &Path| check(photo, own.path()).unwrap_err().to_string();
         let (photo, text, output) = (

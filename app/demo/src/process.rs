@@ -1,4 +1,4 @@
-//! The binaries of this repository, run as a person would run them.
+//! Runs the binaries of this repository as a person would.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, mpsc};
 
-/// Variables of the binaries that are about the machine, not about a market.
+/// Environment variables that are about the machine, not about a market.
 const OF_THE_MACHINE: [&str; 3] = ["IONET_CACHE", "IONET_GPU", "IONET_NVRTC"];
 
-/// Where the binaries are and where they run.
+/// The binaries, and the folder they run in.
 pub struct Tools {
     bin: PathBuf,
     dir: PathBuf,
@@ -26,18 +26,18 @@ impl Tools {
         }
     }
 
-    /// A binary as it is run here, without input.
+    /// A command that runs a binary without input.
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
         command.current_dir(&self.dir).stdin(Stdio::null());
-        // What whoever runs this has set for work of their own may be about another market, or hide messages that are waited for.
+        // The user's own settings may be about another market, or hide messages that the demo waits for.
         for (variable, _) in std::env::vars_os() {
             let shown = variable.to_string_lossy();
             if shown == "RUST_LOG" || shown.starts_with("IONET_") && !OF_THE_MACHINE.contains(&&*shown) {
                 command.env_remove(&variable);
             }
         }
-        // It reads its settings at home and keeps records of jobs there; the worker keeps kernels, for the next run too.
+        // `ionet` keeps settings and records of jobs in the home folder. The worker keeps kernels there, which the next run can use.
         if name == "ionet" {
             command.env("HOME", &self.dir);
         }
@@ -52,20 +52,20 @@ impl Tools {
             .args(arguments)
             .output()
             .context("cannot start ionet; run `cargo xtask build`")?;
-        /// `ionet verify` found a result wrong, which is an answer.
+        /// Exit code of `ionet verify` for a wrong result, which is an answer.
         const WRONG: i32 = 6;
         if !matches!(output.status.code(), Some(0 | WRONG)) {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("`ionet {}` failed: {}", arguments.join(" "), sentence(&said));
         }
-        // A command that follows a job prints one object a line; the last one is the outcome.
+        // A command that follows a job prints one object per line; the last one is the outcome.
         let text = String::from_utf8(output.stdout).context("ionet printed something that is not text")?;
         let last = serde_json::Deserializer::from_str(&text).into_iter::<Value>().last();
         last.with_context(|| format!("`ionet {}` printed nothing", arguments.join(" ")))?
             .context("ionet printed something that is not JSON")
     }
 
-    /// Runs a binary that needs no wallet and returns what it printed for people.
+    /// Runs a binary that needs no wallet and returns what it printed as text.
     pub fn text(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let output = self.command(name).args(arguments).output();
         let output = output.with_context(|| format!("cannot start {name}; run `cargo xtask build`"))?;
@@ -74,7 +74,7 @@ impl Tools {
         String::from_utf8(output.stdout).with_context(|| format!("{name} printed something that is not text"))
     }
 
-    /// Starts a process that runs beside the demo; its messages are kept in `<name>.log`.
+    /// Starts a process in the background; its messages go to `<name>.log`.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Result<Service> {
         let log = self.dir.join(format!("{name}.log"));
         let mut file = File::options()
@@ -94,7 +94,7 @@ impl Tools {
         let (sender, messages) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                // Nobody need listen, and a full disk must not stop the process.
+                // Nobody may be listening, and a full disk must not stop the process.
                 let _ = writeln!(file, "{line}");
                 let _ = sender.send(line);
             }
@@ -113,7 +113,7 @@ pub struct Service {
     name: String,
     log: PathBuf,
     child: Child,
-    /// Locked, so that a market can be shared between the threads of its parties.
+    /// Behind a lock, so that threads can share a market.
     messages: Mutex<mpsc::Receiver<String>>,
 }
 
@@ -141,7 +141,7 @@ impl Service {
     }
 }
 
-/// The error in what a binary said, as a sentence where it was told to answer in JSON.
+/// The error that a binary printed: the sentence alone, if it was printed as JSON.
 fn sentence(said: &str) -> String {
     let error: Option<Value> = serde_json::from_str(said.trim()).ok();
     let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
@@ -154,18 +154,18 @@ impl Service {
         let messages = self
             .messages
             .lock()
-            .map_err(|_| anyhow!("another thread failed while it read the messages"))?;
+            .map_err(|_| anyhow!("another thread failed while reading the messages"))?;
         let found = messages.iter().any(|line| wanted(&line));
         ensure!(
             found,
-            "{} ended before it logged what was waited for; its log is {}",
+            "{} ended before it logged the line that was waited for; its log is {}",
             self.name,
             self.log.display()
         );
         Ok(())
     }
 
-    /// Ends the process with SIGKILL: nothing it holds is cleaned up.
+    /// Ends the process with SIGKILL, so that it cannot clean up.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -178,7 +178,7 @@ impl Drop for Service {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        // Asked first, so that it leaves a clean state; killed if it cannot be asked.
+        // Asked to end first, so that it leaves a clean state; killed if it cannot be asked.
         #[cfg(unix)]
         let asked = Command::new("kill")
             .arg(self.child.id().to_string())

@@ -1,4 +1,4 @@
-//! What the demo prints and writes.
+//! The report of the demo, as it is printed and written.
 
 use crate::books::{Balances, Transaction};
 use crate::picture::Quality;
@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// Everything that was measured.
+/// The report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// From the first process to the last.
+    /// Duration of the run.
     pub seconds: f64,
-    /// What the consumer's command said of the job.
+    /// What the consumer's `ionet job submit` printed.
     pub job: Value,
     /// $IO base units by place, before the first instruction.
     pub before: Balances,
@@ -20,12 +20,12 @@ pub struct Report {
     pub after: Balances,
     /// Every transaction, oldest first.
     pub transactions: Vec<Transaction>,
-    /// The picture beside bicubic, where the original is known.
+    /// How good the picture is, if its original is known.
     pub quality: Option<Quality>,
 }
 
 impl Report {
-    /// Base units that are nowhere any more: what left the supply.
+    /// Base units that were burned: by how much the supply fell.
     pub fn burned(&self) -> Result<u64> {
         self.before
             .supply
@@ -68,7 +68,7 @@ pub(crate) fn write_balances(f: &mut fmt::Formatter<'_>, before: &Balances, afte
     for (place, before) in &before.places {
         row(place, *before, after.places.get(place).copied().unwrap_or(0))?;
     }
-    // The sum was checked against the mint when the balances were read; what is missing after is what was burned.
+    // Each sum was checked against the mint when it was read; the difference was burned.
     row("sum = supply of the mint", before.supply, after.supply)
 }
 

@@ -1,5 +1,4 @@
-//! A worker that lies, shows nothing and answers nobody: a watchtower asks on the chain, the worker's time passes, and silence costs the
-//! bond.
+//! A worker lies and withholds its result: a watchtower demands it on the chain, the worker's time passes, and silence costs it the bond.
 
 use crate::books::{self, Balances, Transaction};
 use crate::dispute::{FLIP, event, has, since_order, until_awarded};
@@ -11,19 +10,19 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Instant;
 
-/// Seconds that the worker has for an answer: the least the program allows.
+/// Seconds that the worker has to answer: the minimum that the program allows.
 const ANSWER_SECONDS: u32 = protocol::demand::PROMPT_SECONDS;
 
-/// Everything that was measured.
+/// The report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// From the first process to the last.
+    /// Duration of the run.
     pub seconds: f64,
-    /// From the log line of the reveal to that of the conviction.
+    /// Seconds from the log line of the reveal to that of the conviction.
     pub to_conviction: f64,
     /// $IO base units the device put at stake.
     pub bond: u64,
-    /// Paid to the challenger that asked.
+    /// Paid to the challenger who demanded it.
     pub reward: u64,
     /// $IO base units by place, before the lie and after the award.
     pub before: Balances,
@@ -33,7 +32,7 @@ pub struct Report {
     pub transactions: Vec<Transaction>,
 }
 
-/// Runs it; `say` hears of each step.
+/// Runs the scenario; `say` is called with each step.
 pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let started = Instant::now();
     let step = |what: &str| say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
@@ -54,21 +53,23 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
     let address = market.order(&photo)?;
     liar.wait_for(event("revealed"))?;
     let revealed = Instant::now();
-    step("a worker revealed the roots of a wrong result and shows nothing of it");
+    step("a worker revealed the roots of a wrong result and withholds the rest");
     let job: Job = client.fetch(&address).await?;
     tower.wait_for(event("asked"))?;
-    step(&format!("the watchtower asked on the chain; the worker has {ANSWER_SECONDS} s"));
+    step(&format!(
+        "the watchtower demanded it on the chain; the worker has {ANSWER_SECONDS} s to answer"
+    ));
     tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"convict silence\""))?;
     let to_conviction = revealed.elapsed().as_secs_f64();
     step(&format!(
-        "its time passed in silence, which convicted it {to_conviction:.1} s after the reveal"
+        "the worker stayed silent, and was convicted {to_conviction:.1} s after the reveal"
     ));
     let conviction: Conviction = client.fetch(&chain::market::job::conviction(&address)).await?;
     tower.wait_for(|line| event("crank")(line) && line.contains("\"deed\":\"close demand\""))?;
     drop(liar);
     until_awarded(&market, &address).await?;
     let after = market.balances().await?;
-    step("the challenger that asked was paid and got its rent and fee back, the rest of the bond was burned, the consumer is whole");
+    step("the challenger was paid and got its rent and fee back, the rest of the bond was burned, the consumer is whole");
     let transactions = since_order(books::transactions(&market.rpc).await?);
     for once in ["open_demand", "convict_silence", "award", "close_demand"] {
         let count = transactions.iter().filter(|transaction| has(transaction, once)).count();
@@ -101,7 +102,7 @@ impl fmt::Display for Report {
         let (bond, reward) = (io(self.bond.into()), io(self.reward.into()));
         writeln!(
             f,
-            "bond {bond} $IO: {reward} to the challenger that asked, a fifth to the consumer, the rest burned"
+            "bond {bond} $IO: {reward} to the challenger, a fifth to the consumer, the rest burned"
         )?;
         writeln!(f, "whole run: {:.1} s", self.seconds)
     }

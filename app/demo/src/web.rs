@@ -1,5 +1,5 @@
-//! A market to look at in a browser, with something of everything in it. All of it comes about by transactions of the binaries that people
-//! run; only the clock is moved.
+//! A market to explore in a browser, with something of everything in it. All of it is the result of transactions by the binaries that
+//! people run; only the clock is moved.
 
 use crate::dispute::FLIP;
 use crate::governance::{DAY, decide, propose, write};
@@ -17,18 +17,18 @@ use staking::Device;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// $IO behind the first device: more than a tenth of what circulates, so that its owner alone decides.
+/// $IO staked on the first device: more than a tenth of what circulates, so that its owner alone decides votes.
 const VOTES: &str = "150000";
-/// $IO behind the second: the minimum of one A100, and what its bonds stand on beyond it.
+/// $IO staked on the second device: the minimum of one A100, and more for its bonds.
 const STAKE: &str = "1100";
-/// $IO that co-stakers may put behind it, their share of its rewards in per cent, and what one of them joins with.
+/// The offer on it: $IO that co-stakers may stake, their share of the rewards in per cent, and what one of them joins with.
 const OFFER: [&str; 3] = ["500", "40", "200"];
-/// What is painted.
+/// Prompts of the pictures.
 const PROMPTS: [&str; 2] = [
     "a large red circle at the top left on a blue background",
     "small yellow star on black",
 ];
-/// Hours that the devices are there for: the seventh is the first that is paid.
+/// Hours for which the devices are present; the seventh is the first that is paid.
 const HOURS: u32 = 8;
 
 const CHEAPER: &str = "title = \"RTX 4090 at 1.50\"\ntext = \"cheaper.md\"\n\n\
@@ -55,26 +55,26 @@ pub struct Record {
     pub jobs: Vec<String>,
     /// The job whose worker was convicted.
     pub convicted: String,
-    /// Numbers of the proposals: one that was executed, and one that is voted on.
+    /// Numbers of the proposals: one executed, one being voted on.
     pub proposals: Proposals,
     /// Offers to co-stakers: one with room left.
     pub offers: [String; 1],
     /// The consumer's position in it.
     pub position: String,
-    /// From the first process until it was all there.
+    /// Seconds until everything was set up.
     pub seconds: f64,
 }
 
-/// Proposals by what became of them.
+/// Numbers of proposals, by status.
 #[derive(Debug, Serialize)]
 pub struct Proposals {
-    /// Done.
+    /// Executed.
     pub executed: u64,
-    /// Votes are cast.
+    /// Being voted on.
     pub voting: u64,
 }
 
-/// Where the web app is found and served.
+/// Where to find the web app and where to serve it.
 pub struct Options {
     /// Port of the web app; 0 takes any free one.
     pub port: u16,
@@ -82,7 +82,7 @@ pub struct Options {
     pub app: PathBuf,
 }
 
-/// A market in a browser. It ends with this value.
+/// A running market in a browser, which ends when this value is dropped.
 pub struct Web {
     /// Where everything is.
     pub record: Record,
@@ -92,12 +92,12 @@ pub struct Web {
     _market: Market,
 }
 
-/// Starts it; `say` hears of each step.
+/// Starts the market; `say` is called with each step.
 pub async fn start(place: &Place, options: &Options, say: impl Fn(&str)) -> Result<Web> {
     let started = Instant::now();
     let step = async |what: &str| {
         say(&format!("{:>6.1} s  {what}", started.elapsed().as_secs_f64()));
-        // What runs between two steps blocks: whoever wants this to end is heard here.
+        // The work between two steps blocks; yielding here lets a signal end the start.
         tokio::task::yield_now().await;
     };
     step("starting a local chain with the web app").await;
@@ -118,10 +118,10 @@ pub async fn start(place: &Place, options: &Options, say: impl Fn(&str)) -> Resu
     market.fund()?;
     step("the imagine model is registered, the consumer's escrow funded").await;
 
-    // Younger stake has no vote.
+    // Stake can vote once it is a week old.
     market.skip(Duration::from_secs(7 * DAY + 1)).await?;
     let proposals = govern(&market, place).await?;
-    step("one proposal was voted for, waited for and executed; another is voted on").await;
+    step("one proposal was voted for and executed after its timelock; another is being voted on").await;
 
     let convicted = convict(&market, place).await?;
     step("a worker lied by one bit; the watchtower proved it and convicted").await;
@@ -139,7 +139,7 @@ pub async fn start(place: &Place, options: &Options, say: impl Fn(&str)) -> Resu
     let held: Position = chain.fetch(&position).await?;
     let shared = |offer: Option<&Offer>| offer.is_some_and(|offer| { held }.claim(offer) > 0);
     until(&chain, offer, "a reward is shared", shared).await?;
-    step("jobs are paid, rewards of hours wait to be claimed").await;
+    step("jobs are paid, and hourly rewards are waiting to be claimed").await;
 
     let record = Record {
         web: market.told("web")?,
@@ -180,7 +180,7 @@ fn second_supplier(market: &mut Market) -> Result<(Address, Address, Address)> {
     Ok((stake::device(&key), offer.parse()?, position.parse()?))
 }
 
-/// Has one proposal decided and executed, and one voted on.
+/// Has one proposal decided and executed, and opens the vote on another.
 async fn govern(market: &Market, place: &Place) -> Result<Proposals> {
     write(&place.dir, "cheaper.md", "The RTX 4090 earns more than its stake says.\n")?;
     write(&place.dir, "cheaper.toml", CHEAPER)?;
@@ -197,7 +197,7 @@ async fn govern(market: &Market, place: &Place) -> Result<Proposals> {
     })
 }
 
-/// Has a job computed by a worker that flips a bit, until it is convicted.
+/// Has a job computed by a worker that flips a bit, and waits for its conviction.
 async fn convict(market: &Market, place: &Place) -> Result<Address> {
     let _liar = market.faulty_worker(FLIP)?;
     let address = market.order(&place.root.join("models/upscale/sample.png"))?;
@@ -207,7 +207,7 @@ async fn convict(market: &Market, place: &Place) -> Result<Address> {
     Ok(address)
 }
 
-/// Orders photos and pictures, and waits until they are delivered.
+/// Orders enlarged photos and painted pictures, and waits until they are delivered.
 async fn order(market: &Market, place: &Place) -> Result<Vec<Address>> {
     let photo = place.root.join("models/upscale/sample.png");
     let mut all = vec![market.order(&photo)?, market.order(&photo)?];
@@ -216,7 +216,7 @@ async fn order(market: &Market, place: &Place) -> Result<Vec<Address>> {
     }
     let chain = market.client()?;
     for address in &all {
-        // One that is settled already has been revealed.
+        // A job that is settled already was delivered before.
         let delivered = |job: Option<&Job>| job.is_none_or(|job| job.status >= Status::Revealed);
         until(&chain, *address, "a job is delivered", delivered).await?;
     }

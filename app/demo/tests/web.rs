@@ -8,24 +8,32 @@ use governance::Status;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// The demo in a folder of its own, run by somebody who works on another market otherwise.
+/// The demo in its own folder, run by a user whose settings are about another market.
 struct Demo {
     child: Child,
     said: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
 }
 
-/// Where nobody answers.
+/// An address where nobody answers.
 const ELSEWHERE: &str = "http://127.0.0.1:9";
+
+/// The flag for the port of the web app.
+const PORT: &str = "--web-port";
 
 impl Demo {
     fn start() -> Self {
+        Self::at(0)
+    }
+
+    /// The demo with the web app at this port, or at any free one.
+    fn at(port: u16) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (market, app) = (dir.path().join("market"), dir.path().join("app"));
@@ -43,7 +51,7 @@ impl Demo {
             .env("HOME", dir.path().join("home"))
             .envs(["IONET_URL", "IONET_BLOBS"].map(|variable| (variable, ELSEWHERE)))
             .env("RUST_LOG", "off")
-            .args(["--web", "--no-open", "--output", "json", "--port", "0", "--dir"])
+            .args(["--web", "--no-open", "--output", "json", PORT, &port.to_string(), "--dir"])
             .arg(market)
             .arg("--web-dir")
             .arg(app)
@@ -68,14 +76,14 @@ impl Demo {
         names
     }
 
-    /// Asks it to end, and waits until it has; then nothing that it started may be left.
+    /// Asks it to end and waits until it has, then checks that nothing it started is left.
     fn end(mut self) {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(asked.success());
-        assert!(self.child.wait().unwrap().success(), "the demo did not end in order");
+        assert!(self.child.wait().unwrap().success(), "the demo did not end cleanly");
         assert_eq!(self.processes(), Vec::<String>::new(), "processes are left");
         let record = self.dir.path().join("market/.ionet/localnet/localnet.json");
-        assert!(!record.exists(), "the local market did not end in order");
+        assert!(!record.exists(), "the local market did not end cleanly");
         let kept = self.dir.path().join("home/.local/share/ionet");
         assert!(!kept.exists(), "records of the demo's jobs are among the user's");
     }
@@ -114,7 +122,7 @@ fn row<'a>(list: &'a Value, column: &str, value: &Value) -> Option<&'a Value> {
 }
 
 #[test]
-fn a_market_has_something_of_everything_and_ends_in_order() {
+fn a_market_has_something_of_everything_and_ends_cleanly() {
     let mut demo = Demo::start();
     let mut record = String::new();
     demo.said.read_line(&mut record).unwrap();
@@ -128,7 +136,7 @@ fn a_market_has_something_of_everything_and_ends_in_order() {
     let running = ["ionet-localnet", "ionet-watchtowe", "ionet-worker", "ionet-worker"];
     assert_eq!(demo.processes(), running, "comm has fifteen letters");
 
-    // What came last may be on its way into the history: the next event tells when to look again.
+    // The indexer may not have read the latest transactions yet: the next event tells when to look again.
     let mut stream = TcpStream::connect(host).unwrap();
     write!(stream, "GET /v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
     let mut news = BufReader::new(stream).lines();
@@ -185,9 +193,9 @@ fn a_market_has_something_of_everything_and_ends_in_order() {
 }
 
 #[test]
-fn it_ends_in_order_while_it_starts() {
+fn it_ends_cleanly_while_starting() {
     let mut demo = Demo::start();
-    // Read from until it has ended: nobody writes into a pipe without a reader.
+    // The reader is kept until the demo has ended: writing into a pipe without a reader fails.
     let mut progress = BufReader::new(demo.child.stderr.take().unwrap()).lines();
     let up = progress.any(|line| line.unwrap().contains("the chain is up"));
     assert!(up && !demo.processes().is_empty());
@@ -211,5 +219,15 @@ fn a_killed_demo_leaves_no_market_behind() {
         .recv_timeout(Duration::from_secs(60))
         .expect("the local market still runs")
         .unwrap();
-    assert!(!market.join("localnet.json").exists(), "the local market did not end in order");
+    assert!(!market.join("localnet.json").exists(), "the local market did not end cleanly");
+}
+
+#[test]
+fn a_taken_port_is_refused_with_the_demos_own_flag() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut demo = Demo::at(other.local_addr().unwrap().port());
+    let mut said = String::new();
+    demo.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!demo.child.wait().unwrap().success());
+    assert!(said.contains(&format!("another with {PORT}")), "{said}");
 }

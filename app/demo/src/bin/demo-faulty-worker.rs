@@ -1,4 +1,4 @@
-//! `demo-faulty-worker`: `ionet-worker` erring on purpose, so that the demo has something to convict. It loses its bonds.
+//! `demo-faulty-worker`: an `ionet-worker` that errs on purpose, so that the demo has something to convict. It loses its bonds.
 
 use chain::{Chain, market};
 use clap::Parser;
@@ -8,14 +8,14 @@ use std::str::FromStr;
 use worker::settings::Options;
 use worker::{Error, Fault, Result, Worker};
 
-/// A worker that flips one bit of one element of one op's output in every job, and goes on from there
+/// A worker that flips one bit of one element of one op's output in every job, and continues from there
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Where: unit, op, element and bit
+    /// Which bit to flip: unit, op, element and bit
     #[arg(long, value_name = "UNIT:OP:ELEMENT:BIT")]
     flip: Flip,
-    /// Also show nothing: neither in a store nor in answer to demands on the chain
+    /// Also withhold the result: upload nothing and answer no demands
     #[arg(long)]
     silent: bool,
     #[command(flatten)]
