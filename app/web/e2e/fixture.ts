@@ -46,7 +46,7 @@ export class Visitor {
 }
 
 /** Holds back the responses to some requests; returns a function that releases them. */
-export async function holdBack(page: Page, url: string): Promise<() => Promise<void>> {
+export async function holdBack(page: Page, url: string | RegExp): Promise<() => Promise<void>> {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   await page.route(url, async (route) => {
