@@ -158,8 +158,9 @@ pub trait Device: Send + Sync {
     }
     /// Records launches, to be run later.
     ///
-    /// # Safety Each argument must be the struct of its kernel. Everything that the kernel reads or writes through the addresses in it must
-    /// be in memory of this device that outlives the recording.
+    /// # Safety
+    /// Each argument must be the struct of its kernel. Everything that the kernel reads or writes through the addresses in it must be in
+    /// memory of this device that outlives the recording.
     #[allow(unsafe_code, reason = "what a kernel does cannot be checked here")]
     unsafe fn record(&self, launches: &[Launch]) -> Result<Box<dyn Recording>, DeviceError>;
 }
