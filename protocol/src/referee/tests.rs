@@ -2,10 +2,10 @@
 //! honest trace withstands every forgery tried.
 
 use super::*;
-use crate::batch::{batch_root, unit_leaves};
+use crate::batch::{batch_from_root, batch_root, unit_leaves};
 use crate::merkle;
 use crate::ops::Operand;
-use crate::tensor::to_code;
+use crate::tensor::{Layout, chunk_head, to_code};
 use crate::testing::{KINDS, Rng, Run, honest, random_graph};
 use crate::trace::{self, Checkpoints};
 use std::vec;
@@ -312,168 +312,171 @@ fn a_trace_of_other_checkpoints_convicts() {
     }
 }
 
-/// A worker whose commitments are not built as specified is convicted for that alone.
+fn assert_convicts(claim: &Claim, evidence: Option<Vec<u8>>, fault: Fault) {
+    let verdict = judge(claim, &evidence.unwrap()).unwrap();
+    assert_eq!((verdict.convicted, verdict.fault), (true, fault));
+}
+
+/// An honest run, and a unit and op of it. The tests below build commitments to them in a wrong way, each under otherwise valid hashes.
+struct Sample {
+    run: Run,
+    unit: u32,
+    op: u32,
+}
+
+impl Sample {
+    fn new() -> Self {
+        let rng = &Rng::new(77);
+        let run = Run::new(&random_graph(rng, 3, 0), rng, 3, &honest);
+        let op = 1.min(run.claim.n_ops - 1);
+        Self { run, unit: 1, op }
+    }
+
+    fn exhibit<'a>(&'a self, claim: &'a Claim) -> Exhibit<'a> {
+        Exhibit {
+            claim,
+            ..self.run.exhibit(self.unit)
+        }
+    }
+
+    /// TENSORs of the unit's op outputs.
+    fn tensors(&self) -> &[Hash] {
+        &self.run.tensors[self.unit as usize]
+    }
+
+    /// Value id, layout and bytes of the op's output.
+    fn output(&self) -> (u32, Layout, &[u8]) {
+        let id = self.run.graph.inputs.len() as u32 + self.op;
+        let value = &self.run.units[self.unit as usize][id as usize];
+        (id, self.run.layout(self.op as usize), value)
+    }
+
+    /// Asserts that a preimage convicts a worker that committed to this TRACE of the unit and these TENSORs.
+    fn assert_malformed(&self, trace: Hash, tensors: &[Hash], which: Preimage, preimage: &[u8], leaves: &[Hash]) {
+        let mut traces = self.run.traces.clone();
+        traces[self.unit as usize] = trace;
+        let claim = Claim {
+            traces: batch_root(&traces),
+            ..self.run.claim.clone()
+        };
+        let exhibit = Exhibit {
+            trace_path: merkle::path(&unit_leaves(0, &traces), self.unit),
+            tensors,
+            ..self.exhibit(&claim)
+        };
+        assert_convicts(&claim, exhibit.malformed(which, preimage, leaves), Fault::Malformed);
+    }
+
+    /// [`Sample::assert_malformed`] where the op's TENSOR is this one.
+    fn assert_malformed_tensor(&self, tensor: Hash, which: Preimage, preimage: &[u8], leaves: &[Hash]) {
+        let mut tensors = self.tensors().to_vec();
+        tensors[self.op as usize] = tensor;
+        let trace = self.run.claim.checkpoints().trace(&tensors);
+        self.assert_malformed(trace, &tensors, which, preimage, leaves);
+    }
+}
+
 #[test]
-fn malformed_commitments_convict() {
-    let rng = &Rng::new(77);
-    let graph = random_graph(rng, 3, 0);
-    let run = Run::new(&graph, rng, 3, &honest);
-    let (unit, op) = (1u32, 1u32.min(run.claim.n_ops - 1));
-    let id = graph.inputs.len() as u32 + op;
-    let layout = run.layout(op as usize);
-    let value = &run.units[unit as usize][id as usize];
-    let leaves = layout.leaves(id, value);
-    let le = |n: u32| n.to_le_bytes().to_vec();
-
-    // Rebuilds the roots above a changed hash.
-    let with_trace = |trace: Hash| {
-        let mut claim = run.claim.clone();
-        let mut traces = run.traces.clone();
-        traces[unit as usize] = trace;
-        claim.traces = batch_root(&traces);
-        (claim, traces)
-    };
-    let convict = |claim: &Claim, evidence: Vec<u8>, fault| {
-        let verdict = judge(claim, &evidence).unwrap();
-        assert!(verdict.convicted, "{fault:?}");
-        assert_eq!(verdict.fault, fault);
-    };
-
-    // BATCH with another number of units.
-    let root = merkle::root(&unit_leaves(0, &run.traces));
-    let preimage = [le(4), root.to_vec()].concat();
+fn a_batch_of_another_number_of_units_convicts() {
+    let sample = Sample::new();
+    let root = merkle::root(&unit_leaves(0, &sample.run.traces));
+    let preimage = [&4u32.to_le_bytes()[..], &root].concat();
     let claim = Claim {
         traces: tagged(Tag::Batch, [&preimage]),
-        ..run.claim.clone()
+        ..sample.run.claim.clone()
     };
-    let exhibit = Exhibit {
-        claim: &claim,
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::Traces, &preimage, &[]).unwrap(),
-        Fault::Malformed,
-    );
+    let evidence = sample.exhibit(&claim).malformed(Preimage::Traces, &preimage, &[]);
+    assert_convicts(&claim, evidence, Fault::Malformed);
+}
 
-    // UNIT with another unit's index.
-    let preimage = [le(2), run.outputs[1].to_vec()].concat();
-    let mut units = unit_leaves(0, &run.outputs);
+#[test]
+fn a_unit_with_another_index_convicts() {
+    let sample = Sample::new();
+    let preimage = [&2u32.to_le_bytes()[..], &sample.run.outputs[1]].concat();
+    let mut units = unit_leaves(0, &sample.run.outputs);
     units[1] = tagged(Tag::Unit, [&preimage]);
     let claim = Claim {
-        outputs: crate::batch::batch_from_root(3, &merkle::root(&units)),
-        ..run.claim.clone()
+        outputs: batch_from_root(3, &merkle::root(&units)),
+        ..sample.run.claim.clone()
     };
-    let exhibit = Exhibit {
-        claim: &claim,
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::OutputUnit, &preimage, &[]).unwrap(),
-        Fault::Malformed,
-    );
+    let evidence = sample.exhibit(&claim).malformed(Preimage::OutputUnit, &preimage, &[]);
+    assert_convicts(&claim, evidence, Fault::Malformed);
+}
 
-    // TRACE of another version.
-    let mut preimage = [&run.claim.checkpoints().trace_head()[..], &[9; 32]].concat();
+#[test]
+fn a_trace_of_another_version_convicts() {
+    let sample = Sample::new();
+    let mut preimage = [&sample.run.claim.checkpoints().trace_head()[..], &[9; 32]].concat();
     preimage[0] = 2;
-    let (claim, traces) = with_trace(tagged(Tag::Trace, [&preimage]));
-    let exhibit = Exhibit {
-        claim: &claim,
-        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::Trace, &preimage, &[]).unwrap(),
-        Fault::Malformed,
-    );
+    let trace = tagged(Tag::Trace, [&preimage]);
+    sample.assert_malformed(trace, sample.tensors(), Preimage::Trace, &preimage, &[]);
+}
 
-    // TENSOR of another shape, and CHUNK of another length, each under otherwise valid hashes.
-    let ops_with = |tensor: Hash| {
-        let mut tensors = run.tensors[unit as usize].clone();
-        tensors[op as usize] = tensor;
-        tensors
-    };
+#[test]
+fn an_op_with_another_index_convicts() {
+    let sample = Sample::new();
+    let op = sample.op as usize;
+    let preimage = [&trace::op_head(sample.op + 1)[..], &sample.tensors()[op]].concat();
+    let mut ops = trace::op_leaves(sample.tensors());
+    ops[op] = tagged(Tag::Op, [&preimage]);
+    let trace = sample.run.claim.checkpoints().trace_from_root(&merkle::root(&ops));
+    sample.assert_malformed(trace, sample.tensors(), Preimage::Op(sample.op), &preimage, &[]);
+}
+
+#[test]
+fn a_tensor_of_another_shape_convicts() {
+    let sample = Sample::new();
+    let (id, layout, value) = sample.output();
+    let leaves = layout.leaves(id, value);
     let mut head = layout.head(leaves.len() as u32);
     head[2] ^= 1;
     let preimage = [&head[..], &merkle::root(&leaves)].concat();
-    let tensors = ops_with(tagged(Tag::Tensor, [&preimage]));
-    let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
-    let exhibit = Exhibit {
-        claim: &claim,
-        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
-        tensors: &tensors,
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::Tensor(op), &preimage, &[]).unwrap(),
-        Fault::Malformed,
-    );
+    let tensor = tagged(Tag::Tensor, [&preimage]);
+    sample.assert_malformed_tensor(tensor, Preimage::Tensor(sample.op), &preimage, &[]);
+}
 
+#[test]
+fn a_chunk_of_another_length_convicts() {
+    let sample = Sample::new();
+    let (id, layout, value) = sample.output();
     let cut = &value[..value.len().min(1024) - 1];
-    let preimage = [&crate::tensor::chunk_head(layout.dtype, id, 0, cut.len() as u16)[..], cut].concat();
-    let mut odd = leaves.clone();
-    odd[0] = tagged(Tag::Chunk, [&preimage]);
-    let tensors = ops_with(layout.seal(odd.len() as u32, &merkle::root(&odd)));
-    let (claim, traces) = with_trace(run.claim.checkpoints().trace(&tensors));
-    let exhibit = Exhibit {
-        claim: &claim,
-        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
-        tensors: &tensors,
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::Chunk(op, 0), &preimage, &odd).unwrap(),
-        Fault::Malformed,
-    );
+    let preimage = [&chunk_head(layout.dtype, id, 0, cut.len() as u16)[..], cut].concat();
+    let mut leaves = layout.leaves(id, value);
+    leaves[0] = tagged(Tag::Chunk, [&preimage]);
+    let tensor = layout.seal(leaves.len() as u32, &merkle::root(&leaves));
+    sample.assert_malformed_tensor(tensor, Preimage::Chunk(sample.op, 0), &preimage, &leaves);
+}
 
-    // OP leaf with another op's index.
-    let preimage = [&trace::op_head(op + 1)[..], &run.tensors[1][op as usize]].concat();
-    let mut ops = trace::op_leaves(&run.tensors[1]);
-    ops[op as usize] = tagged(Tag::Op, [&preimage]);
-    let (claim, traces) = with_trace(run.claim.checkpoints().trace_from_root(&merkle::root(&ops)));
-    let exhibit = Exhibit {
-        claim: &claim,
-        trace_path: merkle::path(&unit_leaves(0, &traces), unit),
-        ..run.exhibit(unit)
-    };
-    convict(
-        &claim,
-        exhibit.malformed(Preimage::Op(op), &preimage, &[]).unwrap(),
-        Fault::Malformed,
-    );
-
-    // A fourth leaf over three units.
-    let mut four = unit_leaves(0, &run.traces);
+#[test]
+fn a_leaf_beyond_the_last_unit_convicts() {
+    let sample = Sample::new();
+    let mut four = unit_leaves(0, &sample.run.traces);
     four.push([7; 32]);
     let claim = Claim {
-        traces: crate::batch::batch_from_root(3, &merkle::root(&four)),
-        ..run.claim.clone()
+        traces: batch_from_root(3, &merkle::root(&four)),
+        ..sample.run.claim.clone()
     };
-    let exhibit = Exhibit {
-        claim: &claim,
-        ..run.exhibit(unit)
-    };
-    let evidence = exhibit.padding(Node::Traces, 0, 3, &[7; 32], &merkle::path(&four, 3)).unwrap();
-    convict(&claim, evidence, Fault::Padding);
+    let evidence = sample
+        .exhibit(&claim)
+        .padding(Node::Traces, 0, 3, &[7; 32], &merkle::path(&four, 3));
+    assert_convicts(&claim, evidence, Fault::Padding);
+}
 
-    // The delivered output is not the traced one.
-    let mut outputs = run.outputs.clone();
-    outputs[unit as usize] = [5; 32];
+#[test]
+fn a_delivered_output_that_is_not_the_traced_one_convicts() {
+    let sample = Sample::new();
+    let mut outputs = sample.run.outputs.clone();
+    outputs[sample.unit as usize] = [5; 32];
     let claim = Claim {
         outputs: batch_root(&outputs),
-        ..run.claim.clone()
+        ..sample.run.claim.clone()
     };
     let exhibit = Exhibit {
-        claim: &claim,
-        output: outputs[unit as usize],
-        output_path: merkle::path(&unit_leaves(0, &outputs), unit),
-        ..run.exhibit(unit)
+        output: [5; 32],
+        output_path: merkle::path(&unit_leaves(0, &outputs), sample.unit),
+        ..sample.exhibit(&claim)
     };
-    convict(&claim, exhibit.output().unwrap(), Fault::Output);
+    assert_convicts(&claim, exhibit.output(), Fault::Output);
 }
 
 #[test]
