@@ -10,6 +10,7 @@ mod staking {
     mod close_device;
     mod co_stake;
     mod convictions;
+    mod dues;
     mod emission;
     mod hours;
     mod initialize;

@@ -1,8 +1,7 @@
 //! Slashes by people: two keys, thirty days for an appeal, and no stake but the device's.
 
-use super::bonds;
 use chain::market::{self, costake, govern, slash};
-use protocol::units::{Amount, IO};
+use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -10,29 +9,29 @@ use solana_signer::Signer;
 use staking::error::StakingError;
 use staking::events::ConfigChanged;
 use std::sync::Arc;
-use tests::{Failure, GPU, GPU_MINIMUM, OFFER, Worker, World, ending, substituted, terms};
+use tests::{Failure, OFFER, Worker, World, substituted};
 
 const DAY: u32 = 86_400;
 const EVIDENCE: [u8; 32] = [0xE7; 32];
 
 /// What no slash takes of a pool of co-stake, computed independently of the program.
-fn stays(pool: u64) -> u64 {
+pub fn stays(pool: u64) -> u64 {
     pool.div_ceil(1 << 16)
 }
 
-struct Court {
-    world: World,
-    proposer: Arc<Keypair>,
-    approver: Arc<Keypair>,
-    alice: Worker,
+pub struct Court {
+    pub world: World,
+    pub proposer: Arc<Keypair>,
+    pub approver: Arc<Keypair>,
+    pub alice: Worker,
 }
 
 impl Court {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::of(World::new())
     }
 
-    fn of(mut world: World) -> Self {
+    pub fn of(mut world: World) -> Self {
         let (proposer, approver, admin) = (world.wallet("proposer"), world.wallet("approver"), world.admin.clone());
         let alice = world.worker("alice");
         let set = slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey());
@@ -45,42 +44,42 @@ impl Court {
         }
     }
 
-    fn proposing(&self, number: u32, share: u16) -> Instruction {
+    pub fn proposing(&self, number: u32, share: u16) -> Instruction {
         slash::propose(&self.proposer.pubkey(), &self.alice.device, number, 0, share, EVIDENCE)
     }
 
-    fn approving(&self, number: u32, share: u16) -> Instruction {
+    pub fn approving(&self, number: u32, share: u16) -> Instruction {
         slash::approve(&self.approver.pubkey(), &self.alice.device, number, share, EVIDENCE)
     }
 
-    fn overturning(&self, number: u32) -> Instruction {
+    pub fn overturning(&self, number: u32) -> Instruction {
         slash::overturn(&self.world.admin.pubkey(), &self.proposer.pubkey(), &self.alice.device, number)
     }
 
-    fn collecting(&self, number: u32) -> Instruction {
+    pub fn collecting(&self, number: u32) -> Instruction {
         slash::collect(&self.alice.device, number)
     }
 
-    fn finishing(&self, number: u32) -> Instruction {
+    pub fn finishing(&self, number: u32) -> Instruction {
         slash::finish(&self.proposer.pubkey(), &self.alice.device, number)
     }
 
     #[track_caller]
-    fn slash(&mut self, number: u32, share: u16) {
+    pub fn slash(&mut self, number: u32, share: u16) {
         let (propose, approve) = (self.proposing(number, share), self.approving(number, share));
         self.world.send(propose, &[&self.proposer.clone()]);
         self.world.send(approve, &[&self.approver.clone()]);
     }
 
     /// What is due to a slash, and how many slashes wait on the device.
-    fn due(&self, number: u32) -> (u64, u8) {
+    pub fn due(&self, number: u32) -> (u64, u8) {
         let books = self.world.books();
         let due = books.slashes[&slash::address(&self.alice.device, number)].due.get();
         (due, books.devices[&self.alice.device].dues)
     }
 
     /// Own stake, cooling own stake, active and cooling co-stake, set aside, forfeited.
-    fn stakes(&self) -> [u64; 6] {
+    pub fn stakes(&self) -> [u64; 6] {
         let device = self.world.device(&self.alice.device);
         [
             device.own_stake,
@@ -441,30 +440,6 @@ fn a_pool_that_was_slashed_is_slashed_again() {
     court.world.send(join, &[&victim.wallet]);
 }
 
-/// All of the owner's stake may be due to slashes, so nobody joins its offer, and it can make none.
-#[test]
-fn nobody_joins_an_owner_whose_stake_is_due() {
-    let mut court = Court::new();
-    let (alice, consumer, carol) = (court.alice.clone(), court.world.consumer("bob"), court.world.co_staker("carol"));
-    let all = ::jobs::JobTerms {
-        bond: 1_000 * IO,
-        ..terms()
-    };
-    let job = court.world.open(&consumer, 1, all);
-    court.world.claim(&alice, &job);
-    let alone = court.world.clone();
-    let offer = court.world.offer(&alice, OFFER);
-    court.slash(1, 5_000);
-    assert_eq!((court.stakes()[4], court.due(1)), (0, (500 * IO, 1)));
-    let join = court.world.joining(&carol, &offer, 0, 100 * IO);
-    court.world.refuse(join, &[&carol.wallet], StakingError::DueOpen);
-
-    court.world = alone;
-    court.slash(1, 5_000);
-    let offering = court.world.offering(&alice, 0, OFFER);
-    court.world.refuse(offering, &[&alice.owner], StakingError::DueOpen);
-}
-
 /// A co-staker who withdraws during a slash forgoes its part of what comes back. It must not go to the last share, whose price would then
 /// be too high for an exit to buy any.
 #[test]
@@ -496,160 +471,6 @@ fn no_share_is_worth_more_than_a_base_unit() {
     court.world.wait(7 * DAY);
     court.world.send(waiting.withdrawing(0), &[&victim.wallet]);
     assert_eq!(court.world.balance(&victim.tokens), 1_000 * IO);
-}
-
-/// Own stake in bonds is neither a reason to take more of others nor a way to keep it: it is taken when the job has ended.
-#[test]
-fn what_lies_in_bonds_is_due_when_they_are_free() {
-    let mut court = Court::new();
-    let (alice, consumer, carol) = (court.alice.clone(), court.world.consumer("bob"), court.world.co_staker("carol"));
-    let offer = court.world.offer(&alice, OFFER);
-    court.world.join(&carol, &offer, 0, 100 * IO);
-    let all = ::jobs::JobTerms {
-        bond: 1_000 * IO,
-        ..terms()
-    };
-    let job = court.world.open(&consumer, 1, all);
-    let next = court.world.open(&consumer, 2, terms());
-    court.world.claim(&alice, &job);
-    assert_eq!(court.world.device(&alice.device).locked_bond.get(), 1_000 * IO);
-    let weight = |court: &Court| {
-        let opened_at = court.world.now().unix + 8 * i64::from(DAY);
-        court.world.device(&court.alice.device).voting_weight(opened_at)
-    };
-    assert_eq!(weight(&court), 1_000 * IO);
-
-    let stays = stays(100 * IO);
-    court.slash(1, 10_000);
-    assert_eq!(court.stakes(), [1_000 * IO, 0, stays, 0, 100 * IO - stays, 0]);
-    assert_eq!(court.due(1), (1_000 * IO, 1));
-    // It no longer counts, in votes or in hours.
-    assert_eq!(weight(&court), 0);
-    let mut device = court.world.device(&alice.device);
-    let (hour, start) = (device.last_hour.get() + 1, court.world.now().unix);
-    let checked_in = device.check_in(hour, start, 0, Amount(GPU_MINIMUM), 0);
-    assert_eq!(checked_in, Err(StakingError::BelowMinimumStake.into()));
-    // It can be neither bonded again nor withdrawn.
-    let claim = court.world.claiming(&alice, &next, 0);
-    let overflow = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, 1);
-    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
-    let collect = court.collecting(1);
-    court.world.refuse(claim.clone(), &[&alice.key], StakingError::DueOpen);
-    court.world.refuse(overflow, &[&alice.owner], StakingError::DueOpen);
-    court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
-    // If the slash is overturned meanwhile, nothing is due.
-    let (mut early, overturn) = (court.world.clone(), court.overturning(1));
-    early.send(overturn.clone(), &[&early.admin.clone()]);
-    let device = early.device(&alice.device);
-    assert_eq!((device.own_stake.get(), device.dues), (1_000 * IO, 0));
-
-    court.world.commit(&alice, &job);
-    court.world.reveal(&alice, &job);
-    court.world.wait_for_deadline(&job);
-    let settle = market::job::settle_job(&consumer.wallet(), &ending(&consumer, &alice, &job), &alice.tokens);
-    court.world.send(settle, &[&consumer.owner]);
-    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
-    court.world.send(retract, &[&alice.owner]);
-    court.world.refuse(claim, &[&alice.key], StakingError::DueOpen);
-    court.world.refuse(unstake, &[&alice.owner], StakingError::DueOpen);
-    court.world.sweep(&collect, &[], &[]);
-    court.world.send(collect.clone(), &[]);
-    court.world.refuse(collect, &[], StakingError::WrongSlash);
-    assert_eq!(court.stakes(), [0, 0, stays, 0, 1_100 * IO - stays, 0]);
-    assert_eq!(court.due(1), (0, 0));
-
-    let mut late = court.world.clone();
-    late.send(overturn, &[&late.admin.clone()]);
-    let device = late.device(&alice.device);
-    assert_eq!((device.own_stake.get(), device.co_stake.get()), (1_000 * IO, 100 * IO));
-    court.world.wait(30 * DAY);
-    let finish = court.finishing(1);
-    court.world.send(finish, &[]);
-    assert_eq!(court.stakes(), [0, 0, stays, 0, 0, 1_100 * IO - stays]);
-}
-
-/// A slash ends on time for all that it has set aside, and later for what is still in bonds, so that no co-stake waits for the owner's
-/// jobs.
-#[test]
-fn a_job_that_goes_on_delays_its_bond_alone() {
-    let (world, jobs) = bonds::world();
-    let mut court = Court::of(world);
-    let device = court.alice.device;
-    let lock = |bond| bonds::lock(&jobs.pubkey(), &device, GPU, bond);
-    let release = |bond| bonds::release(&jobs.pubkey(), &device, bond);
-    for bond in [600 * IO, 300 * IO] {
-        court.world.send(lock(bond), &[&jobs]);
-    }
-    court.slash(1, 8_000);
-    assert_eq!(court.stakes(), [900 * IO, 0, 0, 0, 100 * IO, 0]);
-    assert_eq!(court.due(1), (700 * IO, 1));
-    court.world.send(release(300 * IO), &[&jobs]);
-    court.world.refuse(lock(IO), &[&jobs], StakingError::DueOpen);
-    court.world.send(court.collecting(1), &[]);
-    assert_eq!(court.stakes(), [600 * IO, 0, 0, 0, 400 * IO, 0]);
-    assert_eq!(court.due(1), (400 * IO, 1));
-
-    court.world.wait(30 * DAY);
-    let (finish, collect, overturn) = (court.finishing(1), court.collecting(1), court.overturning(1));
-    court.world.send(finish.clone(), &[]);
-    assert_eq!(court.stakes(), [600 * IO, 0, 0, 0, 0, 400 * IO]);
-    assert_eq!(court.due(1), (400 * IO, 1));
-    court.world.refuse(finish.clone(), &[], StakingError::DueBonded);
-    court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
-    let admin = court.world.admin.clone();
-    court.world.refuse(overturn, &[&admin], StakingError::AppealOver);
-
-    // A penalty comes first, and the slash takes what it leaves.
-    let mut missed = court.world.clone();
-    missed.send(bonds::slash(&jobs.pubkey(), &device, 600 * IO, 250 * IO), &[&jobs]);
-    for end in [&collect, &finish] {
-        missed.send(end.clone(), &[]);
-    }
-    let left = missed.device(&device);
-    assert_eq!((left.own_stake.get(), left.forfeited.get(), left.dues), (0, 1_000 * IO, 0));
-
-    court.world.send(release(600 * IO), &[&jobs]);
-    let before = court.world.lamports(&court.proposer.pubkey());
-    for end in [collect, finish.clone()] {
-        court.world.send(end, &[]);
-    }
-    assert_eq!(court.stakes(), [200 * IO, 0, 0, 0, 0, 800 * IO]);
-    let rent = court.world.rent(size_of::<staking::Slash>() + 8);
-    assert_eq!(court.world.lamports(&court.proposer.pubkey()) - before, rent);
-    court.world.refuse(finish, &[], Failure::GONE);
-    // Only the minimum stake is missing for another job.
-    court.world.refuse(lock(IO), &[&jobs], StakingError::BelowMinimumStake);
-}
-
-/// If a conviction takes the bond itself, nothing is left to collect, and the device cannot be closed before the slash is closed.
-#[test]
-fn a_due_outlives_the_stake_and_not_the_device() {
-    let (world, jobs) = bonds::world();
-    let mut court = Court::of(world);
-    let (alice, io, all) = (court.alice.clone(), court.world.io, 1_000 * IO);
-    court.world.send(bonds::lock(&jobs.pubkey(), &alice.device, GPU, all), &[&jobs]);
-    court.slash(1, 10_000);
-    let missed = bonds::slash(&jobs.pubkey(), &alice.device, all, all);
-    court.world.send(missed, &[&jobs]);
-    court.world.send(market::stake::burn_forfeited(&alice.device, &io), &[]);
-    let terminate = market::stake::terminate_device(&alice.wallet(), &alice.device);
-    court.world.send(terminate, &[&alice.owner]);
-    let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
-    court.world.refuse(close.clone(), &[&alice.owner], StakingError::DeviceNotEmpty);
-    court.world.send(court.collecting(1), &[]);
-    // A slash with nothing to take does not keep the device open, and its rent still returns.
-    let mut gone = court.world.clone();
-    gone.send(close.clone(), &[&alice.owner]);
-    let (proposer, before) = (court.proposer.clone(), gone.lamports(&court.proposer.pubkey()));
-    let drop = slash::withdraw(&proposer.pubkey(), &proposer.pubkey(), &alice.device, 1);
-    gone.send(drop, &[&proposer]);
-    assert_eq!(
-        gone.lamports(&proposer.pubkey()) - before,
-        gone.rent(size_of::<staking::Slash>() + 8)
-    );
-    court.world.wait(30 * DAY);
-    court.world.send(court.finishing(1), &[]);
-    court.world.send(close, &[&alice.owner]);
 }
 
 /// Stake that was taken from active stake cools down for the full time, even if the rest has already cooled down meanwhile.
@@ -740,20 +561,6 @@ fn reaches_what_the_owner_has_unstaked() {
         .send(market::stake::terminate_device(&alice.wallet(), &alice.device), &[&alice.owner]);
     let close = market::stake::close_device(&alice.wallet(), &alice.device, &alice.tokens);
     court.world.refuse(close, &[&alice.owner], StakingError::DeviceNotEmpty);
-}
-
-/// Bonds pay consumers before anybody else.
-#[test]
-fn the_bonds_of_jobs_in_progress_stay() {
-    let mut court = Court::new();
-    let (alice, consumer) = (court.alice.clone(), court.world.consumer("bob"));
-    let job = court.world.open(&consumer, 1, terms());
-    court.world.work(&alice, &job);
-    court.slash(1, 10_000);
-    assert_eq!(court.stakes()[..5], [10 * IO, 0, 0, 0, 990 * IO]);
-    court.world.wait_for_deadline(&job);
-    let settle = market::job::settle_job(&consumer.wallet(), &ending(&consumer, &alice, &job), &alice.tokens);
-    court.world.send(settle, &[&consumer.owner]);
 }
 
 #[test]
