@@ -119,9 +119,9 @@ function Marketplace() {
               <OfferTable rows={all} known={outlook.hours > 0} />
               <p className="muted small">
                 {outlook.hours > 0
-                  ? `Estimates are based on the last ${many(outlook.hours, "settled hour")} (up to 7 days), extrapolated to a week. They are not a promise.`
+                  ? `Estimates are based on ${many(outlook.hours, "settled hour")} of the last 7 days, extrapolated to a week. They are not a promise.`
                   : "Estimates appear once the first hour is settled."}{" "}
-                Jobs counts the device's completed jobs, missed deadlines and convictions.
+                Done, missed and wrong count the device's jobs: completed, late, and proven wrong.
               </p>
             </>
           )
@@ -142,14 +142,14 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
         { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
-        { name: "Est. weekly rewards", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
+        { name: "Est. weekly", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
         { name: "Capacity left", number: true, cell: ({ left }) => <Io of={left} /> },
-        { name: "Minimum stake", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
+        { name: "Min. stake", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
         { name: "Owner's stake", number: true, wide: true, cell: ({ device }) => <Io of={device.ownStake} /> },
         { name: "Hours rewarded", number: true, wide: true, cell: ({ offer }) => count(offer.distributed) },
         {
-          name: "Jobs (done / missed / convicted)",
+          name: "Done / missed / wrong",
           number: true,
           wide: true,
           cell: ({ device }) => `${count(device.jobsDone)} / ${count(device.jobsMissed)} / ${count(device.jobsConvicted)}`,

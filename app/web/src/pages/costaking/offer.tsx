@@ -136,7 +136,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
         <Figure name="Capacity left" says={`of ${io(offer.capacity)}`}>
           <Io of={room(offer, device, least, config)} rough />
         </Figure>
-        <Figure name="Est. weekly per 100 $IO" says={outlook.hours > 0 ? `from the last ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly per 100 $IO" says={outlook.hours > 0 ? `based on ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
         <Figure name="Hours distributed">{count(offer.distributed)}</Figure>
@@ -215,7 +215,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         <AmountField label="Amount to stake" typed={typed} most={most} error={wrong} hint={`At least ${io(offer.ticket)}, at most ${io(left)}. Your wallet holds ${io(held)}.`} />
         {typed.amount !== null && !wrong && outlook.hours > 0 && (
           <p className="small" role="status">
-            Estimated weekly rewards: {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, from the last {many(outlook.hours, "settled hour")}. This is
+            Estimated weekly rewards: {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, based on {many(outlook.hours, "settled hour")}. This is
             not a promise.
           </p>
         )}

@@ -213,8 +213,8 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
       name="Change the payout wallet"
       says={
         <>
-          Job payments currently go to <Key of={payout} />. All payments from now on, including those for jobs in progress, will go to the new
-          wallet. Hourly rewards and stake still go to you.
+          All job payments from now on, including those for jobs in progress, will go to the new wallet. Hourly rewards and stake still go to
+          you. Current wallet: <Key of={payout} />
         </>
       }
       label="Change wallet"

@@ -64,7 +64,7 @@ function Page({ address }: { address: Address }) {
               up={UP}
               says={
                 <>
-                  Device <Key of={address} />, owned by <Key of={device.data.owner} />
+                  Device <Key of={address} /> owned by <Key of={device.data.owner} />
                 </>
               }
             >
@@ -119,7 +119,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
         <Figure name="Claimable rewards" says={uncollected(device)}>
           <Io of={device.rewards} rough />
         </Figure>
-        <Figure name="Est. weekly rewards" says={settled.length > 0 ? `from the last ${many(settled.length, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly rewards" says={settled.length > 0 ? `based on ${many(settled.length, "hour")}` : "no hour is settled yet"}>
           {settled.length > 0 ? roughly(week) : "–"}
         </Figure>
         <Figure name="Jobs completed" says={`${count(device.cleanJobs)} since the last fault`}>

@@ -42,7 +42,7 @@ export function KeyFile({ of: { key, kept, setKept, make } }: { of: ReturnType<t
       ) : (
         <>
           <p className="muted small">
-            The file has the same format as those of `solana-keygen`. Nothing is sent until you have saved it.
+            The file has the same format as those of <code>solana-keygen</code>. Nothing is sent until you have saved it.
           </p>
           <div className="actions">
             <Button onClick={() => void make()}>Create and save the key</Button>

@@ -86,7 +86,7 @@ export function Register() {
               [
                 "Est. weekly rewards",
                 settled.length > 0
-                  ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, from the last ${many(settled.length, "hour")}`
+                  ? `${roughly(weekly(settled, newcomer(gpu, Number(quantity))))}, based on ${many(settled.length, "hour")}`
                   : "known once the first hour is settled",
               ],
               ["SOL for the key's fees", sol(FUND)],
