@@ -67,6 +67,7 @@ pub fn stop_on_signals() -> CancellationToken {
     }
     let asked = stop.clone();
     tokio::spawn(async move {
+        let mut is_second = false;
         loop {
             tokio::select! {
                 () = terminated() => {}
@@ -76,9 +77,10 @@ pub fn stop_on_signals() -> CancellationToken {
                     }
                 }
             }
-            if asked.is_cancelled() {
+            if is_second {
                 std::process::exit(130);
             }
+            is_second = true;
             asked.cancel();
         }
     });
