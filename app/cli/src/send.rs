@@ -150,7 +150,8 @@ impl Context {
     /// Sends transactions that were confirmed.
     pub async fn send_all_agreed(&self, what: &str, transactions: &[Vec<Instruction>], wallet: &Keypair) -> Result<Sent> {
         let progress = Progress::steps(self, transactions.len() as u64);
-        progress.wait(what.to_owned());
+        let all = count(transactions.len() as u64, "transaction");
+        progress.wait(format!("sending {all} to {what}"));
         let (mut last, mut fees) = (None, 0u64);
         for instructions in transactions {
             let sent = self.send_agreed(instructions, wallet, &[]).await?;

@@ -1,4 +1,4 @@
-//! The program as people meet it when something is wrong: one sentence, the right exit code, nothing changed. No chain is needed.
+//! How the program reports mistakes: in one sentence, with the right exit code, and without changing any file. No chain is needed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
@@ -60,7 +60,7 @@ impl User {
         for word in words {
             assert!(said.contains(word), "{arguments:?}: no '{word}' in: {said}");
         }
-        // Not compared by a macro that prints megabytes.
+        // Not `assert_eq!`, which would print megabytes.
         assert!(files(self.home.path()) == before, "{arguments:?} changed files");
     }
 }
@@ -198,7 +198,7 @@ fn packages_that_are_not_sound() {
 }
 
 #[test]
-fn nobody_answers() {
+fn nodes_that_do_not_answer() {
     let user = User::new();
     // Port 9 (discard) is refused at once on any sane machine.
     for command in [
@@ -250,7 +250,7 @@ fn settings_are_kept() {
 }
 
 #[test]
-fn paths_that_are_set_are_meant_from_everywhere() {
+fn paths_are_kept_as_absolute_ones() {
     let user = User::new();
     let made = user.run(&["wallet", "new", "--keypair", "good.json"]);
     for (key, value) in [("keypair", "good.json"), ("models", "packages"), ("blobs", "store")] {
@@ -261,14 +261,14 @@ fn paths_that_are_set_are_meant_from_everywhere() {
     let there = |arguments: &[&str]| user.command(arguments).current_dir(&elsewhere).output().unwrap();
     assert_eq!(there(&["wallet", "address"]).stdout, made.stdout);
     let shown: serde_json::Value = serde_json::from_slice(&there(&["config", "get", "--output", "json"]).stdout).unwrap();
-    // What the system calls the folder may go through links.
+    // The system's name of the folder may go through links.
     let home = Path::new(shown["keypair"].as_str().unwrap()).parent().unwrap();
     let path = |name: &str| home.join(name).to_str().unwrap().to_owned();
     let expected = serde_json::json!({ "keypair": path("good.json"), "models": path("packages"), "blobs": path("store") });
     assert_eq!(shown, expected);
     let url = "http://127.0.0.1:1/blobs";
     let set = there(&["config", "set", "blobs", url]);
-    assert!(String::from_utf8(set.stdout).unwrap().contains(url), "a URL is kept as it is");
+    assert!(String::from_utf8(set.stdout).unwrap().contains(url), "a URL is kept unchanged");
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn errors_are_json_when_asked_for() {
 }
 
 #[test]
-fn what_is_no_address_is_said_to_be_none() {
+fn invalid_addresses() {
     let user = User::new();
     for address in ["x", "0OIl", "11111111111111111111111111111111111111111111111111"] {
         for command in [&["job", "show"][..], &["wallet", "balance"], &["stake", "show", "--device"]] {

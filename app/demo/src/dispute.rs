@@ -29,7 +29,7 @@ pub struct Report {
     pub seconds: f64,
     /// The convicted job.
     pub convicted: Convicted,
-    /// What 1,000 false proofs did to the honest job.
+    /// The outcomes of 1,000 false proofs against the honest job.
     pub honest: Tally,
     /// $IO base units by place, before the lie and after the award.
     pub before: Balances,

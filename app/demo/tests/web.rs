@@ -1,4 +1,4 @@
-//! `cargo xtask demo --web`, as a browser sees it. The web app itself is a page of this test's.
+//! `cargo xtask demo --web`, as a browser sees it. A page of this test stands for the web app.
 //!
 //! `cargo xtask test` builds the binaries first; they are looked for in `target/bin`.
 #![cfg(target_os = "linux")]

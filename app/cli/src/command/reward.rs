@@ -98,7 +98,7 @@ impl fmt::Display for Shown {
             ("to claim", self.unit.show(self.claimable)),
             ("pending", waiting),
             ("presence", presence),
-            ("a week", weekly(self.weekly, self.weekly_hours, self.unit)),
+            ("weekly reward", weekly(self.weekly, self.weekly_hours, self.unit)),
         ];
         if self.shared {
             lines.push(("shared", "with co-stakers; \"to claim\" is the owner's part".to_owned()));

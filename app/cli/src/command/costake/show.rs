@@ -60,7 +60,7 @@ impl fmt::Display for Holdings {
         if self.positions.is_empty() && self.exits.is_empty() {
             return writeln!(f, "nothing is co-staked; `ionet costake list` shows offers");
         }
-        let mut table = Table::new(["position", "offer", "$IO", "rewards", "a week"]);
+        let mut table = Table::new(["position", "offer", "$IO", "rewards", "per week"]);
         for held in &self.positions {
             let [stake, rewards, weekly] = [held.stake, held.rewards, held.weekly].map(|amount| self.unit.number(amount));
             table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);

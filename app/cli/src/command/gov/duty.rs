@@ -316,27 +316,27 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
     let chain = &context.chain;
     let (name, id, is_paused) = match program {
         Pausable::Staking => (
-            "staking",
+            "staking program",
             staking::ID,
             chain.fetch::<staking::StakingConfig>(&stake::config()).await?.paused,
         ),
         Pausable::Costaking => (
-            "co-staking",
+            "co-staking program",
             costaking::ID,
             chain.fetch::<costaking::Config>(&costake::config()).await?.paused,
         ),
-        Pausable::Jobs => ("jobs", jobs::ID, chain.fetch::<jobs::Config>(&job::config()).await?.paused),
+        Pausable::Jobs => ("jobs program", jobs::ID, chain.fetch::<jobs::Config>(&job::config()).await?.paused),
     };
     if is_paused.get() {
         return refuse(format!(
-            "{name} is paused already, and only a proposal can resume it; nothing was sent"
+            "the {name} is paused already, and only a proposal can resume it; nothing was sent"
         ));
     }
-    let question = format!("pause {name}, while exits and payments continue");
+    let question = format!("pause the {name}, while exits and payments continue");
     let sent = context.send(&question, &[govern::pause(&guardian, id)], &wallet, &[], &[]).await?;
     Ok(Answer::new(&Done {
         proposal: None,
-        status: format!("{name} is paused until a proposal resumes it"),
+        status: format!("the {name} is paused until a proposal resumes it"),
         sent,
     }))
 }
@@ -405,7 +405,7 @@ mod tests {
         };
         fake.set_account(job::config(), testing::account(&paused));
         let error = pause(&context, Pausable::Jobs).await.err().unwrap().to_string();
-        assert!(error.contains("jobs is paused already"), "{error}");
+        assert!(error.contains("the jobs program is paused already"), "{error}");
         assert_eq!(fake.sent().len(), 1, "nothing is paid for");
     }
 

@@ -148,7 +148,7 @@ struct Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.proposal.map(|number| ("proposal", number.to_string()));
-        let lines: Vec<_> = number.into_iter().chain([("now", self.status.clone())]).collect();
+        let lines: Vec<_> = number.into_iter().chain([("status", self.status.clone())]).collect();
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }

@@ -67,7 +67,7 @@ pub enum Command {
 /// Where to write outputs.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Output {
-    /// PNG file to write
+    /// PNG file to write [default: the one named at submission, or a name made from the photo or the seed]
     #[arg(long = "out", short = 'o', value_name = "FILE")]
     path: Option<PathBuf>,
     /// Replace existing files

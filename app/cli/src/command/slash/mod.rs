@@ -15,7 +15,7 @@ use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, Slash, StakingConfig};
+use staking::{Device, Slash, SlashReason, StakingConfig};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -92,28 +92,21 @@ pub enum Command {
 /// Reasons for a slash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
+#[repr(u8)]
 pub enum Reason {
     /// Other hardware than registered.
-    Spoofing,
+    Spoofing = SlashReason::Spoofing as u8,
     /// Consumers' data leaked or altered.
-    DataCompromise,
+    DataCompromise = SlashReason::DataCompromise as u8,
     /// Jobs claimed and not served.
-    InadequateService,
+    InadequateService = SlashReason::InadequateService as u8,
     /// GPUs used for something else while they are hired.
-    BreachOfUtilization,
+    BreachOfUtilization = SlashReason::BreachOfUtilization as u8,
 }
 
 impl Reason {
-    /// In the order of their numbers.
-    const ALL: [Self; 4] = [
-        Self::Spoofing,
-        Self::DataCompromise,
-        Self::InadequateService,
-        Self::BreachOfUtilization,
-    ];
-
-    fn of(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
+    fn of(code: u8) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|reason| *reason as u8 == code)
     }
 
     fn name(self) -> String {

@@ -48,7 +48,7 @@ impl fmt::Display for Minimum {
             ("raised", format!("to {} in {left}", show(raised)))
         }));
         lines.push(("co-stakers may fund", format!("up to {}", show(self.co_stake))));
-        lines.push(("a week", weekly(self.weekly, self.weekly_hours, self.unit)));
+        lines.push(("weekly reward", weekly(self.weekly, self.weekly_hours, self.unit)));
         fields(f, &lines)
     }
 }
@@ -102,7 +102,7 @@ mod tests {
         let mint = Address::new_unique();
         testing::set_up_market(&fake, &mint);
         fake.set_account(mint, testing::mint(8));
-        // (multiplier: before, now, when; base stake: before, now, when; raised to, when), on a chain whose clock stands at 0.
+        // (multiplier: before, now, when; base stake: before, now, when; raised to, when), on a chain whose clock is at 0.
         let cases = [
             ((100, 200, 10), (5, 5, 0), Some((10, 10))),
             ((100, 200, 10), (9, 5, 20), Some((10, 10))),

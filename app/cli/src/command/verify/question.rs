@@ -66,36 +66,13 @@ impl Questioned<'_> {
             "demanding what the worker's blobs do not show; each answer may take it {}",
             span(config.answer_seconds.get().into())
         ));
-        let (said, too_dear) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-        let did = |what, receipt: &chain::Receipt| {
-            if let Ok(mut said) = said.lock() {
-                said.push(Deed {
-                    what,
-                    sent: receipt.clone().into(),
-                });
-            }
+        let log = Log {
+            context,
+            wallet: wallet.pubkey(),
+            deeds: Mutex::default(),
+            too_dear: AtomicBool::default(),
         };
-        let on_event = |event: QuestionEvent<'_>| match event {
-            QuestionEvent::Asked(item, receipt) => {
-                context.note(&format!("demanded {}", part(&item)));
-                did("open demand", receipt);
-            }
-            QuestionEvent::Shown(item) => context.note(&format!("the worker has shown {}", part(&item))),
-            QuestionEvent::Silent(item) => {
-                context.note(&format!("the worker did not show {} in time", part(&item)));
-            }
-            QuestionEvent::Convicted(_, receipt) => did(SILENCE, receipt),
-            QuestionEvent::TooDear(item) => {
-                too_dear.store(true, Ordering::Relaxed);
-                context.note(&format!("demanding {} would exceed --max-demand-lamports", part(&item)));
-            }
-            QuestionEvent::Poor(item) => context.note(&format!(
-                "demanding {} takes more SOL than wallet {} has; send it some while this retries",
-                part(&item),
-                wallet.pubkey()
-            )),
-            QuestionEvent::Failed(error) => context.note(&format!("{error}; trying again")),
-        };
+        let on_event = |event: QuestionEvent<'_>| log.add(event);
         let questioner = Questioner {
             served: self.served.clone(),
             chain: &context.chain,
@@ -111,16 +88,59 @@ impl Questioned<'_> {
             answers: Default::default(),
         };
         let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
-        let deeds = said.into_inner().unwrap_or_default();
+        let deeds = log.deeds.into_inner().unwrap_or_default();
         let is_ours = deeds.iter().any(|deed| deed.what == SILENCE);
         transactions.extend(deeds);
         let ending = match finding {
             Finding::Hidden(_) if is_ours => Some("convicted"),
-            Finding::Hidden(_) if too_dear.into_inner() => Some("too_dear"),
+            Finding::Hidden(_) if log.too_dear.into_inner() => Some("too_dear"),
             Finding::Hidden(_) => Some(unasked(self.job, context.chain.try_fetch(self.address).await.ok().flatten())),
             Finding::Right | Finding::Wrong(_) => None,
         };
         Ok((finding, ending))
+    }
+}
+
+/// Reports what happens while demands are posted, and keeps the transactions.
+struct Log<'a> {
+    context: &'a Context,
+    wallet: Address,
+    deeds: Mutex<Vec<Deed>>,
+    /// Whether a demand would have exceeded the budget.
+    too_dear: AtomicBool,
+}
+
+impl Log<'_> {
+    fn add(&self, event: QuestionEvent<'_>) {
+        let note = |line: String| self.context.note(&line);
+        match event {
+            QuestionEvent::Asked(item, receipt) => {
+                note(format!("demanded {}", part(&item)));
+                self.keep("open demand", receipt);
+            }
+            QuestionEvent::Shown(item) => note(format!("the worker has shown {}", part(&item))),
+            QuestionEvent::Silent(item) => note(format!("the worker did not show {} in time", part(&item))),
+            QuestionEvent::Convicted(_, receipt) => self.keep(SILENCE, receipt),
+            QuestionEvent::TooDear(item) => {
+                self.too_dear.store(true, Ordering::Relaxed);
+                note(format!("demanding {} would exceed --max-demand-lamports", part(&item)));
+            }
+            QuestionEvent::Poor(item) => note(format!(
+                "demanding {} takes more SOL than wallet {} has; send it some while this retries",
+                part(&item),
+                self.wallet
+            )),
+            QuestionEvent::Failed(error) => note(format!("{error}; trying again")),
+        }
+    }
+
+    fn keep(&self, what: &'static str, receipt: &chain::Receipt) {
+        if let Ok(mut deeds) = self.deeds.lock() {
+            deeds.push(Deed {
+                what,
+                sent: receipt.clone().into(),
+            });
+        }
     }
 }
 
