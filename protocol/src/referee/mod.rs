@@ -187,7 +187,7 @@ pub enum Invalid {
     Op,
     /// An opening of the worker's trace does not lead to its root.
     Trace,
-    /// An opening of the outputs does not lead to their root.
+    /// An opening of the worker's outputs does not lead to their root.
     Output,
     /// An opening of the job's inputs does not lead to their root.
     Input,
@@ -205,16 +205,16 @@ impl Invalid {
         match self {
             Self::Length => "the evidence is shorter or longer than its parts",
             Self::Version => "the evidence is for another version of the specification",
-            Self::Kind => "the evidence is of a kind that does not exist",
+            Self::Kind => "there is no such kind of evidence",
             Self::Index => "the evidence names a unit, op, element, chunk or node that does not exist",
-            Self::Descriptor => "the descriptor is not that of the model's op",
-            Self::Op => "the op is not valid for the opened shapes",
+            Self::Descriptor => "the descriptor is not the model's descriptor of this op",
+            Self::Op => "the op does not fit the shapes that were opened",
             Self::Trace => "an opening of the worker's trace does not lead to its root",
-            Self::Output => "an opening of the outputs does not lead to their root",
+            Self::Output => "an opening of the worker's outputs does not lead to their root",
             Self::Input => "an opening of the job's inputs does not lead to their root",
             Self::Constant => "an opening of a constant does not lead to the hash in the descriptor",
-            Self::Closed => "bytes that the element depends on are not opened",
-            Self::Unshown => "the traces commit to checkpoints only, and the worker has not shown the op outputs of this unit",
+            Self::Closed => "the evidence does not open all bytes that the element depends on",
+            Self::Unshown => "the traces commit only to checkpoints, and the worker has not shown the op outputs of this unit",
         }
     }
 }
