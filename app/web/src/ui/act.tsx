@@ -10,7 +10,7 @@ import { Button } from ".";
  */
 export function Act({
   name,
-  says,
+  note,
   label,
   kind = "plain",
   why,
@@ -20,7 +20,7 @@ export function Act({
   children,
 }: {
   name: string;
-  says: ReactNode;
+  note: ReactNode;
   label: string;
   kind?: "plain" | "primary" | "danger";
   why: string | null;
@@ -53,7 +53,7 @@ export function Act({
   return (
     <form className="act" aria-labelledby={`${id}-name`} onSubmit={(event) => void act(event)} noValidate>
       <h3 id={`${id}-name`}>{name}</h3>
-      <p className="muted small">{says}</p>
+      <p className="muted small">{note}</p>
       {(why === null || always) && children}
       {error && (
         <p className="wrong small" role="alert">

@@ -78,9 +78,9 @@ function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
     const last = times.at(-1) ?? 0;
     // Without a cursor on the chart, the legend shows the latest value.
     const legend =
-      (latest: number | null, say: (value: number | null) => string): uPlot.Series.Value =>
+      (latest: number | null, text: (value: number | null) => string): uPlot.Series.Value =>
       (_, value, __, at) =>
-        say(at === null ? latest : value);
+        text(at === null ? latest : value);
     const plot = new uPlot(
       {
         width: element.clientWidth || 300,

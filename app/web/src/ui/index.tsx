@@ -13,12 +13,12 @@ export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttr
 export function Title({
   up,
   children,
-  says,
+  note,
   actions,
 }: {
   up?: [to: string, name: string];
   children: ReactNode;
-  says?: ReactNode;
+  note?: ReactNode;
   actions?: ReactNode;
 }) {
   return (
@@ -30,7 +30,7 @@ export function Title({
           </Link>
         )}
         <h1>{children}</h1>
-        {says && <p className="muted">{says}</p>}
+        {note && <p className="muted">{note}</p>}
       </div>
       {actions && <div className="actions">{actions}</div>}
     </header>
@@ -53,12 +53,12 @@ export function Card({ title, actions, tall, children }: { title?: ReactNode; ac
 }
 
 /** A figure: one number with its name. */
-export function Figure({ name, children, says }: { name: string; children: ReactNode; says?: ReactNode }) {
+export function Figure({ name, children, note }: { name: string; children: ReactNode; note?: ReactNode }) {
   return (
     <div className="figure">
       <dt>{name}</dt>
       <dd>{children}</dd>
-      {says && <dd className="muted small">{says}</dd>}
+      {note && <dd className="muted small">{note}</dd>}
     </div>
   );
 }

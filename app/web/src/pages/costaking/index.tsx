@@ -45,7 +45,7 @@ export function OffersPage() {
   return (
     <>
       <Title
-        says={`Fund part of a device's stake and earn a share of its rewards. You can leave at any time and withdraw ${back} later. If the device is slashed, you lose part of your stake.`}
+        note={`Fund part of a device's stake and earn a share of its rewards. You can leave at any time and withdraw ${back} later. If the device is slashed, you lose part of your stake.`}
       >
         Co-staking
       </Title>

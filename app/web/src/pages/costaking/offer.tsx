@@ -62,7 +62,7 @@ function Page({ address }: { address: Address }) {
     const of = { offer: offer.data, device: closed(offer.data.device) };
     return (
       <>
-        <Title up={UP} says={<Key of={address} />}>
+        <Title up={UP} note={<Key of={address} />}>
           Offer
         </Title>
         <Empty>
@@ -97,7 +97,7 @@ function Page({ address }: { address: Address }) {
         <>
           <Title
             up={UP}
-            says={
+            note={
               <>
                 Offer <Key of={address} /> of device <Key of={of.device.address} to={`/devices/${of.device.address}`} />
               </>
@@ -133,17 +133,17 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
   return (
     <>
       <Figures>
-        <Figure name="Capacity left" says={`of ${io(offer.capacity)}`}>
+        <Figure name="Capacity left" note={`of ${io(offer.capacity)}`}>
           <Io of={room(offer, device, least, config)} rough />
         </Figure>
-        <Figure name="Est. weekly per 100 $IO" says={outlook.hours > 0 ? `based on ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly per 100 $IO" note={outlook.hours > 0 ? `based on ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
         <Figure name="Hours distributed">{count(offer.distributed)}</Figure>
-        <Figure name="Rewards of co-stakers" says={`${roughly(offer.paid)} claimed`}>
+        <Figure name="Rewards of co-stakers" note={`${roughly(offer.paid)} claimed`}>
           <Io of={offer.received} rough />
         </Figure>
-        <Figure name="Convictions" says={`${many(device.jobsDone, "job")} completed`}>
+        <Figure name="Convictions" note={`${many(device.jobsDone, "job")} completed`}>
           {count(device.jobsConvicted)}
         </Figure>
       </Figures>
@@ -194,7 +194,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
     <Card title="Join">
       <Act
         name="Stake through this offer"
-        says={`You earn rewards from the first full hour after joining, and lose part of your stake if the device is slashed. You can leave at any time: if you requested your exit today, your stake would count until ${moment(dates.coolsAt)} and could be withdrawn from ${moment(dates.endsAt)}.`}
+        note={`You earn rewards from the first full hour after joining, and lose part of your stake if the device is slashed. You can leave at any time: if you requested your exit today, your stake would count until ${moment(dates.coolsAt)} and could be withdrawn from ${moment(dates.endsAt)}.`}
         label="Join"
         kind="primary"
         why={whyNotJoin(offer, device, least, config, staking, address)}
@@ -275,7 +275,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         <ClaimPosition position={position} offer={offer} device={device} />
         <Act
           name="Leave the offer"
-          says={
+          note={
             forced !== null
               ? `The device's owner has left, so your stake is leaving too and can be withdrawn from ${back}. Requesting an exit does not change that date.`
               : `The stake stops earning at once, counts until ${moment(dates.coolsAt)} and can be withdrawn from ${back}. This cannot be undone. Unclaimed rewards are paid with it.`
@@ -320,7 +320,7 @@ export function ClaimPosition({ position, offer, device }: Pair & { position: Fo
   return (
     <Act
       name="Claim rewards"
-      says={`Pays ${io(sum)} to your wallet.${more ? ` Distributes ${many(ready.length, "pending hour")} first, which adds to it.` : ""}`}
+      note={`Pays ${io(sum)} to your wallet.${more ? ` Distributes ${many(ready.length, "pending hour")} first, which adds to it.` : ""}`}
       label="Claim rewards"
       why={why}
       action={async () => {
@@ -353,7 +353,7 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
       <div className="acts">
         <Act
           name="Withdraw"
-          says="Pays the stake and its rewards to your wallet."
+          note="Pays the stake and its rewards to your wallet."
           label="Withdraw"
           kind="primary"
           why={whyNot}
@@ -365,7 +365,7 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
         {!exit.cooling && (
           <Act
             name="Start the cooldown"
-            says="Anybody can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
+            note="Anybody can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
             label="Start the cooldown"
             why={whyNotCool(exit, offer, device, now)}
             action={async () => {
@@ -389,7 +389,7 @@ function Sharing({ offer, device }: Standing) {
     <Card title="Pending rewards">
       <Act
         name="Distribute rewards"
-        says={`${many(pending(device).length, "hour")} not distributed yet, ${count(ready.length)} of them settled. Cranks distribute rewards automatically; anybody may do it for the transaction fee.`}
+        note={`${many(pending(device).length, "hour")} not distributed yet, ${count(ready.length)} of them settled. Cranks distribute rewards automatically; anybody may do it for the transaction fee.`}
         label="Distribute"
         why={ready.length === 0 ? "none of these hours is settled yet; an hour is settled two hours or more after it began" : signer ? null : "connect a wallet to pay the fee"}
         action={async () => ({ title: `Distribute the rewards of ${many(ready.length, "hour")}`, instructions: await make.distribute(offer, device, blocks) })}
@@ -407,21 +407,21 @@ function OwnerActs({ offer, device }: Pair) {
       <div className="acts">
         <Act
           name="Retract the offer"
-          says="Nobody else can join. Current co-stakers keep their share until they leave or you unstake."
+          note="Nobody else can join. Current co-stakers keep their share until they leave or you unstake."
           label="Retract"
           why={whyNotRetract(offer)}
           action={async () => ({ title: `Retract offer ${offer.address}`, instructions: await make.retract(signer, offer) })}
         />
         <Act
           name="End the offer"
-          says="All rewards are yours again, and you can make another offer. Pending exits continue."
+          note="All rewards are yours again, and you can make another offer. Pending exits continue."
           label="End"
           why={whyNotEnd(offer, device)}
           action={async () => ({ title: `End offer ${offer.address}`, instructions: await make.end(signer, offer, device) })}
         />
         <Act
           name="Close the offer"
-          says="Once everybody has left: returns its rent and rounding remainders to you."
+          note="Once everybody has left: returns its rent and rounding remainders to you."
           label="Close"
           why={whyNotClose(offer)}
           action={async () => ({ title: `Close offer ${offer.address}`, instructions: await make.close(signer, offer, market.config.mint) })}

@@ -79,7 +79,7 @@ function StakeActs({ standing, blocks, signer }: Signed & Props) {
       <div className="acts">
         <Act
           name="Stake"
-          says={`Adds to your stake. With less than ${io(least)} in total, the device takes no jobs and earns no rewards. New stake counts from the next full hour.`}
+          note={`Adds to your stake. With less than ${io(least)} in total, the device takes no jobs and earns no rewards. New stake counts from the next full hour.`}
           label="Stake"
           kind="primary"
           why={whyNotStake(standing)}
@@ -100,7 +100,7 @@ function StakeActs({ standing, blocks, signer }: Signed & Props) {
         <ClaimDevice device={device} standing={standing} blocks={blocks} />
         <Act
           name="Withdraw excess stake"
-          says="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
+          note="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
           label="Withdraw excess"
           why={whyNotOverflow(standing)}
           done={() => taking.setText("")}
@@ -128,7 +128,7 @@ function LeavingActs({ standing, signer }: Signed) {
       <div className="acts">
         <Act
           name="Unstake everything"
-          says={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
+          note={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
           label="Unstake everything"
           kind="danger"
           why={whyNotUnstake(standing)}
@@ -136,7 +136,7 @@ function LeavingActs({ standing, signer }: Signed) {
         />
         <Act
           name="Withdraw"
-          says="Pays stake that has cooled down to your wallet."
+          note="Pays stake that has cooled down to your wallet."
           label={device.cooling > 0n ? `Withdraw ${io(device.cooling)}` : "Withdraw"}
           why={whyNotWithdraw(standing)}
           action={async () => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
@@ -144,7 +144,7 @@ function LeavingActs({ standing, signer }: Signed) {
         {device.status === TERMINATED ? (
           <Act
             name="Close"
-            says="Closes the retired, empty device and returns its rent. Its key can never be registered again."
+            note="Closes the retired, empty device and returns its rent. Its key can never be registered again."
             label="Close the device"
             kind="danger"
             why={whyNotClose(standing)}
@@ -153,7 +153,7 @@ function LeavingActs({ standing, signer }: Signed) {
         ) : (
           <Act
             name="Retire"
-            says="The device stops taking jobs and earning rewards. This cannot be undone. Its stake stays until you unstake it."
+            note="The device stops taking jobs and earning rewards. This cannot be undone. Its stake stays until you unstake it."
             label="Retire the device"
             kind="danger"
             why={whyNotTerminate(standing)}
@@ -177,7 +177,7 @@ function RotateAct({ device }: { device: Found<Device> }) {
   return (
     <Act
       name="Replace the device key"
-      says={`Use this if the key is lost or exposed: the old key stops working at once. ${funding}`}
+      note={`Use this if the key is lost or exposed: the old key stops working at once. ${funding}`}
       label="Replace the key"
       why={why}
       always
@@ -211,7 +211,7 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
   return (
     <Act
       name="Change the payout wallet"
-      says={
+      note={
         <>
           All job payments from now on, including those for jobs in progress, will go to the new wallet. Hourly rewards and stake still go to
           you. Current wallet: <Key of={payout} />
@@ -252,7 +252,7 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
   return (
     <Act
       name="Claim rewards"
-      says={
+      note={
         device.rewards + brings === 0n && ready.length > 0
           ? `Collects ${many(ready.length, "pending hour")} without a reward.`
           : `Pays ${io(device.rewards)} of collected rewards to your wallet.${collects}`
@@ -302,7 +302,7 @@ function OfferAct(standing: Own) {
     <Card title="Co-staking">
       <Act
         name="Make an offer to co-stakers"
-        says="Let others stake on your device, up to half of its minimum, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake."
+        note="Let others stake on your device, up to half of its minimum, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake."
         label="Make offer"
         why={whyNotOffer(standing, rules)}
         action={async () => {

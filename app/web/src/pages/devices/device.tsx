@@ -62,7 +62,7 @@ function Page({ address }: { address: Address }) {
           <>
             <Title
               up={UP}
-              says={
+              note={
                 <>
                   Device <Key of={address} /> owned by <Key of={device.data.owner} />
                 </>
@@ -110,22 +110,22 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
   return (
     <>
       <Figures>
-        <Figure name="Own stake" says={`minimum ${io(least)}`}>
+        <Figure name="Own stake" note={`minimum ${io(least)}`}>
           <Io of={device.ownStake} rough />
         </Figure>
         <Figure name="Co-stake">
           <Io of={device.coStake} rough />
         </Figure>
-        <Figure name="Claimable rewards" says={uncollected(device)}>
+        <Figure name="Claimable rewards" note={uncollected(device)}>
           <Io of={device.rewards} rough />
         </Figure>
-        <Figure name="Est. weekly rewards" says={settled.length > 0 ? `based on ${many(settled.length, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly rewards" note={settled.length > 0 ? `based on ${many(settled.length, "hour")}` : "no hour is settled yet"}>
           {settled.length > 0 ? roughly(week) : "–"}
         </Figure>
-        <Figure name="Jobs completed" says={`${count(device.cleanJobs)} since the last fault`}>
+        <Figure name="Jobs completed" note={`${count(device.cleanJobs)} since the last fault`}>
           {count(device.jobsDone)}
         </Figure>
-        <Figure name="Convictions" says={many(device.jobsMissed, "missed deadline")}>
+        <Figure name="Convictions" note={many(device.jobsMissed, "missed deadline")}>
           {count(device.jobsConvicted)}
         </Figure>
       </Figures>

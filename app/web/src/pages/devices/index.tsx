@@ -16,7 +16,7 @@ export function DevicesPage() {
   return (
     <>
       <Title
-        says="A device is one or more GPUs with $IO staked on them. It earns from the jobs it completes and a share of the rewards of every hour it is online."
+        note="A device is one or more GPUs with $IO staked on them. It earns from the jobs it completes and a share of the rewards of every hour it is online."
         actions={
           <Button kind="primary" aria-expanded={registering} onClick={() => setRegistering(!registering)}>
             Register a device

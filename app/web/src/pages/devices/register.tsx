@@ -48,7 +48,7 @@ export function Register() {
     <Card title="Register a device">
       <Act
         name="GPUs and device key"
-        says="A device has its own key, with which its worker signs and pays fees. The key cannot move stake. Your browser creates it and keeps no copy: the only copy is the file that you save."
+        note="A device has its own key, with which its worker signs and pays fees. The key cannot move stake. Your browser creates it and keeps no copy: the only copy is the file that you save."
         label="Register"
         kind="primary"
         why={why}

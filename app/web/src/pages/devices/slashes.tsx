@@ -59,7 +59,7 @@ function Appeal({ slash }: { slash: Found<Slash> }) {
   return (
     <Act
       name={`Appeal slash ${short(slash.address)}`}
-      says="Stakers can vote to return the stake. Only the SHA-256 of your answer goes on the chain, so make sure that voters get the file."
+      note="Stakers can vote to return the stake. Only the SHA-256 of your answer goes on the chain, so make sure that voters get the file."
       label="Appeal"
       why={whyNotAppeal(slash, now)}
       action={async () => {

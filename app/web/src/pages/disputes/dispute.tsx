@@ -20,7 +20,7 @@ export function DisputePage() {
   if (!known) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
   return (
     <>
-      <Title up={["/disputes", "All disputes"]} says={<>Job <Key of={address} to={`/jobs/${address}`} /></>}>Dispute</Title>
+      <Title up={["/disputes", "All disputes"]} note={<>Job <Key of={address} to={`/jobs/${address}`} /></>}>Dispute</Title>
       <Answer of={{ ...disputes, data: disputes.data?.rows }} empty={<>The result of this job has not been proven wrong. <Link href={`/jobs/${address}`}>See the job</Link></>}>
         {([latest, ...earlier]) =>
           latest && (

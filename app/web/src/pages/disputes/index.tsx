@@ -31,7 +31,7 @@ interface SlashRow {
 export function DisputesPage() {
   return (
     <>
-      <Title says="Anybody who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
+      <Title note="Anybody who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
         Disputes
       </Title>
       <Convictions />

@@ -29,7 +29,7 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
       {proposal.status === Status.Voting && (
         <Act
           name="Count the votes"
-          says={next === null ? "Anybody can do this once the vote is over." : `The vote is over, and counting it makes the proposal ${statusName(next)}. Anybody can do this for the transaction fee.`}
+          note={next === null ? "Anybody can do this once the vote is over." : `The vote is over, and counting it makes the proposal ${statusName(next)}. Anybody can do this for the transaction fee.`}
           label="Count votes"
           kind={next === null ? "plain" : "primary"}
           why={next === null ? `the vote ends in ${span(Number(proposal.votingEnds) - now)}` : canAct}
@@ -39,7 +39,7 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
       {proposal.status === Status.Queued && next !== null && (
         <Act
           name="End the proposal"
-          says={next === Status.Vetoed ? "It was vetoed during the timelock. Ending it burns its deposit." : "Nobody executed it in time. Ending it returns its deposit."}
+          note={next === Status.Vetoed ? "It was vetoed during the timelock. Ending it burns its deposit." : "Nobody executed it in time. Ending it returns its deposit."}
           label="End the proposal"
           kind="primary"
           why={canAct}
@@ -61,7 +61,7 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
   return (
     <Act
       name={`Execute step ${index + 1} of ${proposal.instructions}`}
-      says={step ? `${step.words.what}. Anybody can execute the steps, one after the other; a step that fails can be tried again.` : "Anybody can execute the steps, one after the other."}
+      note={step ? `${step.words.what}. Anybody can execute the steps, one after the other; a step that fails can be tried again.` : "Anybody can execute the steps, one after the other."}
       label="Execute"
       kind={early ? "plain" : "primary"}
       why={early ?? canAct ?? (step ? null : "this step cannot be read")}
@@ -80,7 +80,7 @@ function Cancel({ proposal }: { proposal: Found<Proposal> }) {
   return (
     <Act
       name="Cancel the proposal"
-      says="You can do this until the vote is over. The proposal ends at once, whatever the votes; you get the deposit back when it is closed."
+      note="You can do this until the vote is over. The proposal ends at once, whatever the votes; you get the deposit back when it is closed."
       label="Cancel the proposal"
       kind="danger"
       why={cancelObstacle(proposal, now)}

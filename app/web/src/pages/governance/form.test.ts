@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { check, initial, payment, titleProblem, type Chosen } from "./form";
 import { parse, encode } from "./payload";
 import type { State } from "./settings";
-import { saySetting } from "./words";
+import { describeSetting } from "./words";
 
 const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const B = address("SysvarC1ock11111111111111111111111111111111");
@@ -26,7 +26,7 @@ test("a step becomes its instruction", () => {
   const checked = check(chosen, state, NOW);
   expect(checked).toMatchObject({ errors: {}, sentence: null, changes: { wait: 691_200 }, kind: 1 });
   const kept = parse(encode(checked.instruction ?? ({} as never)));
-  expect(kept && saySetting(kept, state)?.changes.map(({ name, before, after }) => [name, before, after])).toEqual([
+  expect(kept && describeSetting(kept, state)?.changes.map(({ name, before, after }) => [name, before, after])).toEqual([
     ["Notice period of exits", "7 d", "8 d"],
   ]);
 });

@@ -19,7 +19,7 @@ export function ProposalsPage() {
   return (
     <>
       <Title
-        says="Stakers and co-stakers decide on parameters, the GPU table, the treasury and the programs' code. No parameter can touch stakes, escrows or rewards. New code could, so upgrades have the longest timelock."
+        note="Stakers and co-stakers decide on parameters, the GPU table, the treasury and the programs' code. No parameter can touch stakes, escrows or rewards. New code could, so upgrades have the longest timelock."
         actions={
           <Link className="button primary" href="/governance/new">
             New proposal

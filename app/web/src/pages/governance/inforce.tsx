@@ -4,14 +4,14 @@ import type { Found } from "../../lib/accounts";
 import { capital, percent, span } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { Card, Facts, Io, Key, Moment, Table } from "../../ui";
-import { KIND_SAYS, KINDS } from "./rules";
+import { KIND_NOTES, KINDS } from "./rules";
 
 /** The current rules of voting. */
 export function Rules({ config }: { config: Found<Config> }) {
   const now = useNow();
   const rows = KINDS.map((kind, place) => ({
     kind,
-    says: KIND_SAYS[place] ?? "",
+    note: KIND_NOTES[place] ?? "",
     quorum: config.quorumBps[place] ?? 0,
     approval: config.approvalBps[place] ?? 0,
     timelock: config.timelock[place] ?? 0,
@@ -24,7 +24,7 @@ export function Rules({ config }: { config: Found<Config> }) {
         rows={rows}
         rowKey={({ kind }) => kind}
         columns={[
-          { name: "Kind", cell: ({ kind, says }) => <span title={`It ${says}`}>{capital(kind)}</span> },
+          { name: "Kind", cell: ({ kind, note }) => <span title={`It ${note}`}>{capital(kind)}</span> },
           { name: "Quorum", number: true, cell: ({ quorum }) => percent(quorum) },
           { name: "Approval", number: true, cell: ({ approval }) => percent(approval) },
           { name: "Timelock", number: true, cell: ({ timelock }) => (timelock === 0 ? "none" : span(timelock)) },
@@ -48,9 +48,9 @@ export function Rules({ config }: { config: Found<Config> }) {
           yes, no and veto. Stake counts if it was at least a week old at that time, and no stake can vote twice. Votes can be changed during the voting period. A veto
           is accepted until the timelock ends, and enough vetoes burn the deposit.
         </p>
-        {rows.map(({ kind, says }) => (
+        {rows.map(({ kind, note }) => (
           <p key={kind} className="muted small">
-            <b>{capital(kind)}</b>: {says}.
+            <b>{capital(kind)}</b>: {note}.
           </p>
         ))}
       </details>

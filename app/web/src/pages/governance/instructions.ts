@@ -62,7 +62,7 @@ export function pack<Item>(payer: TransactionSigner, items: readonly { instructi
   return packed;
 }
 
-/** What a step of writing a draft sends. */
+/** The instruction for a step of putting a draft on the chain. */
 export async function writing(proposer: TransactionSigner, state: State, draft: Draft, step: Step): Promise<Instruction> {
   const proposal = draft.address;
   const { mint, emissionVault, address: config } = state.governance;
@@ -83,7 +83,7 @@ export async function writing(proposer: TransactionSigner, state: State, draft: 
   }
 }
 
-/** Votes with a source, or changes what it says, on the proposal that was shown: its number tells it from another at its address. */
+/** Casts or changes the vote of a source. The proposal's number ensures that the vote is not for a later proposal at the same address. */
 export async function vote(voter: TransactionSigner, { address: proposal, index }: Found<Proposal>, source: Source, ballot: Ballot | undefined, choice: number): Promise<Instruction> {
   const delegation = source.owner === voter.address ? undefined : (await findDelegationPda({ owner: source.owner }))[0];
   if (ballot) {

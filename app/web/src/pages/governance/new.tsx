@@ -14,11 +14,11 @@ import { governs, PROPOSAL, useInForce } from "./accounts";
 import { forget, recallAll, remember, type Draft } from "./draft";
 import { check, initial, payment, settingIn, titleProblem, type Chosen } from "./form";
 import { encode, MAX_INSTRUCTIONS, parse, type Whole } from "./payload";
-import { kindName, KIND_SAYS } from "./rules";
+import { kindName, KIND_NOTES } from "./rules";
 import { isRow, SETTINGS, type Field as Value, type State } from "./settings";
 import { MAX_TEXT } from "./text";
 import { senseOf, UNITS } from "./units";
-import { saySetting, takesTokens } from "./words";
+import { describeSetting, takesTokens } from "./words";
 import { ChangeTable } from "./steps";
 import { Writing } from "./writing";
 
@@ -31,7 +31,7 @@ export function NewProposalPage() {
   const [draft, setDraft] = useState<Draft | null>(null);
   return (
     <>
-      <Title says="A proposal has a text that explains it, and steps that the chain executes exactly as they were voted on.">New proposal</Title>
+      <Title note="A proposal has a text that explains it, and steps that the chain executes exactly as they were voted on.">New proposal</Title>
       <Answer of={state}>
         {(found) => {
           if (!found) return <Problem error={new Error("governance is not set up on this cluster; run its migrations")} />;
@@ -171,7 +171,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
       <Card title="Requirements">
         <Facts
           of={[
-            ["Kind", `${capital(kindName(kind))}: ${KIND_SAYS[kind] ?? ""}`],
+            ["Kind", `${capital(kindName(kind))}: ${KIND_NOTES[kind] ?? ""}`],
             ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of the circulating $IO`],
             ["Approval", percent(governance.approvalBps[kind] ?? 0)],
             ["Voting period", span(governance.voting)],
@@ -221,7 +221,7 @@ function StepCard({
   const value = (key: string) => step.texts[key] ?? before[key] ?? "";
   const put = (key: string, text: string) => change({ texts: { ...step.texts, [key]: text } });
   const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, gpuName([gpu], gpu.id)]);
-  const words = checked.instruction && saySetting(parse(encode(checked.instruction)) as Whole, state);
+  const words = checked.instruction && describeSetting(parse(encode(checked.instruction)) as Whole, state);
   // Only fields that the setting has now.
   const known = setting?.fields.filter(({ key }) => key in before) ?? [];
   return (

@@ -1,6 +1,6 @@
 import { AccountRole, address } from "@solana/kit";
 import { expect, test } from "vitest";
-import { encode, PAYLOAD, parse, say, stepsLeft } from "./payload";
+import { encode, PAYLOAD, parse, describe, stepsLeft } from "./payload";
 
 const PROGRAM = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const OTHER = address("11111111111111111111111111111111");
@@ -51,7 +51,7 @@ test("a draft continues where it was left", () => {
   expect(left.map((step) => (step.do === "write" ? [step.offset, step.bytes.length] : step.do))).toEqual([[700, 700], [1_400, 100], "submit"]);
   expect(kinds({ created: true, instructions: 1, payloads: 1, written: 0 })[0]).toBe("open 1");
   expect(kinds({ created: true, instructions: 2, payloads: 2, written: 0 })).toEqual(["submit"]);
-  expect(say(stepsLeft(all, { created: false, instructions: 0, payloads: 0, written: 0 }))).toBe(
+  expect(describe(stepsLeft(all, { created: false, instructions: 0, payloads: 0, written: 0 }))).toBe(
     "create the proposal, write steps 1, 2, pay the deposit and open the vote",
   );
 });

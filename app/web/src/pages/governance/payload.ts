@@ -101,7 +101,7 @@ export function stepsLeft(instructions: readonly Uint8Array[], { created, instru
 }
 
 /** Describes a transaction of these steps. */
-export function say(steps: readonly Step[]): string {
+export function describe(steps: readonly Step[]): string {
   const wrote = [...new Set(steps.flatMap((step) => (step.do === "write" ? [step.index + 1] : [])))];
   const parts = [
     steps.some((step) => step.do === "create") && "create the proposal",

@@ -11,7 +11,7 @@ import { Answer, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Title } 
 import { PROPOSAL, useInForce } from "./accounts";
 import { recall } from "./draft";
 import { Duties } from "./duties";
-import { cast, hasEnded, KIND_SAYS, kindName, shareOf, standing, Status, statusName, yesNeeded, type Life } from "./rules";
+import { cast, hasEnded, KIND_NOTES, kindName, shareOf, standing, Status, statusName, yesNeeded, type Life } from "./rules";
 import { Steps, useWritten } from "./steps";
 import { TextCard } from "./textcard";
 import { textIn } from "./units";
@@ -105,9 +105,9 @@ function Head({ number, title, status, kind, proposer }: { number: bigint | numb
   return (
     <Title
       up={["/governance", "All proposals"]}
-      says={
+      note={
         <>
-          <StatusBadge of={status} /> {capital(kindName(kind))} proposal: it {KIND_SAYS[kind] ?? "is of a kind that this page does not know"}. Proposed by <Key of={proposer} />
+          <StatusBadge of={status} /> {capital(kindName(kind))} proposal: it {KIND_NOTES[kind] ?? "is of a kind that this page does not know"}. Proposed by <Key of={proposer} />
         </>
       }
     >

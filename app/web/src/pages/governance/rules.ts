@@ -36,7 +36,7 @@ const WHOLE_BPS = 10_000n;
 /** Kinds of proposals, from the least power to the most. */
 export const KINDS = ["guardian", "parameter", "treasury", "upgrade"] as const;
 /** What each kind may do. */
-export const KIND_SAYS = [
+export const KIND_NOTES = [
   "names the guardian and its term",
   "changes parameters of the market",
   "moves what the treasury holds",
@@ -115,13 +115,13 @@ export const isVotable = (life: Life, choice: Choice, now: number): boolean =>
 
 /** The status that `advance_proposal` would set; `null` if it would change nothing. */
 export function due(life: Life, now: number): Status | null {
-  const says = outcome(life, life);
+  const result = outcome(life, life);
   if (life.status === Status.Voting) {
     if (now < life.votingEnds) return null;
-    return says === Outcome.Vetoed ? Status.Vetoed : says === Outcome.Passed ? Status.Queued : Status.Defeated;
+    return result === Outcome.Vetoed ? Status.Vetoed : result === Outcome.Passed ? Status.Queued : Status.Defeated;
   }
   if (life.status !== Status.Queued) return null;
-  if (says === Outcome.Vetoed) return Status.Vetoed;
+  if (result === Outcome.Vetoed) return Status.Vetoed;
   return now >= life.expiresAt ? Status.Expired : null;
 }
 

@@ -66,8 +66,8 @@ test("a wallet's own stake loads without that of others, and theirs without that
 });
 
 test("stake of others that could not be loaded is reported", () => {
-  const says = (of: Parameters<typeof OthersUnknown>[0]["of"]) => renderToStaticMarkup(OthersUnknown({ of }));
-  expect(says({ data: undefined, error: new Error("the node is away") })).toContain("could not be loaded: the node is away.");
-  expect(says({ data: undefined, error: null })).toContain("Looking for");
-  expect(says({ data: [], error: null })).toBe("");
+  const shown = (of: Parameters<typeof OthersUnknown>[0]["of"]) => renderToStaticMarkup(OthersUnknown({ of }));
+  expect(shown({ data: undefined, error: new Error("the node is away") })).toContain("could not be loaded: the node is away.");
+  expect(shown({ data: undefined, error: null })).toContain("Looking for");
+  expect(shown({ data: [], error: null })).toBe("");
 });

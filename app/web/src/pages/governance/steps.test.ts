@@ -93,7 +93,7 @@ test("a step with an account too large to read hides no other step, and is read 
     "Replace the code of governance",
     "Pay 1 $IO out of the treasury",
   ]);
-  expect(long.map(({ words }) => words.standing?.says)).toEqual([undefined, "The buffer could not be read.", "The buffer no longer exists.", undefined]);
+  expect(long.map(({ words }) => words.standing?.sentence)).toEqual([undefined, "The buffer could not be read.", "The buffer no longer exists.", undefined]);
   expect(long[1]?.words).toMatchObject({ replacesCode: true, changes: [{ key: "hash" }, { key: "buffer", after: BUFFER }] });
   expect(long[3]?.words.changes[0]?.after).toBe(BUFFER);
   expect(shown(long).split(WARNING)).toHaveLength(2);

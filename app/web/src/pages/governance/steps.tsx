@@ -6,7 +6,7 @@ import { Answer, Badge, Card, Empty, Table } from "../../ui";
 import { PAYLOAD, parse, payloadAddress, type Whole } from "./payload";
 import { Status } from "./rules";
 import type { State } from "./settings";
-import { say, type Change, type Words } from "./words";
+import { describe, type Change, type Words } from "./words";
 
 /** An instruction of a proposal and its description. */
 export interface Written {
@@ -21,7 +21,7 @@ async function written(market: Market, proposal: Found<Proposal>, state: State):
   const all = await Promise.all(
     payloads.map(async ({ header, bytes }): Promise<Written[]> => {
       const instruction = header.complete ? parse(bytes) : null;
-      return instruction ? [{ index: header.index, instruction, words: await say(market, instruction, state) }] : [];
+      return instruction ? [{ index: header.index, instruction, words: await describe(market, instruction, state) }] : [];
     }),
   );
   return all.flat().sort((a, b) => a.index - b.index);
@@ -111,7 +111,7 @@ function Step({ words, number, done }: { words: Words; number: number; done: boo
       {standing && (
         <p className={standing.isStuck ? "wrong small" : "small"}>
           {standing.isStuck && "This step cannot be executed at the moment. "}
-          {standing.says}
+          {standing.sentence}
         </p>
       )}
       {words.isEmpty && <p className="small">This step {done ? "changed" : "changes"} nothing.</p>}

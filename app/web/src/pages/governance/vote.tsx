@@ -14,7 +14,7 @@ import { Choice, choiceName, CHOICES, isVotable, isVoting } from "./rules";
 import { useOthers, useVoter, type Source } from "./sources";
 import { OthersUnknown, SourceName } from "./voter";
 
-const SAYS = ["in favour", "against", "neither, but counts towards the quorum", "against, as abusive or harmful: enough vetoes burn the deposit"];
+const CHOICE_NOTES = ["in favour", "against", "neither, but counts towards the quorum", "against, as abusive or harmful: enough vetoes burn the deposit"];
 
 /** A source with its weight in this vote, and its ballot if it has voted. */
 interface Seat {
@@ -145,7 +145,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
             <label key={choice} className="radio">
               <input type="radio" name={id} checked={chosen === number} disabled={!votable} onChange={() => setChosen(number)} />
               <span>
-                <b>{capital(choice)}</b> <span className="muted small">{SAYS[number]}</span>
+                <b>{capital(choice)}</b> <span className="muted small">{CHOICE_NOTES[number]}</span>
               </span>
             </label>
           );

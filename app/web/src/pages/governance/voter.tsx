@@ -99,7 +99,7 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
     return (
       <Act
         name="Your representative"
-        says={
+        note={
           <>
             <Key of={representative} /> votes with your stake whenever you do not vote yourself. Votes already cast for you stand until you change them.
           </>
@@ -116,7 +116,7 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
   return (
     <Act
       name="Name a representative"
-      says="A representative votes with all of your stake whenever you do not vote yourself, and cannot move it. Your own vote replaces theirs, and you can remove them at any time."
+      note="A representative votes with all of your stake whenever you do not vote yourself, and cannot move it. Your own vote replaces theirs, and you can remove them at any time."
       label="Name representative"
       why={null}
       action={async () => {

@@ -8,7 +8,7 @@ import { hex, IO } from "../../lib/format";
 import { tokenAccount } from "../../lib/send";
 import { encode, parse, type Whole } from "./payload";
 import { instruct, SETTINGS, type State, type Values } from "./settings";
-import { decode, say, saySetting, takesTokens } from "./words";
+import { decode, describe, describeSetting, takesTokens } from "./words";
 
 const A = address("AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H");
 const B = address("SysvarC1ock11111111111111111111111111111111");
@@ -27,33 +27,33 @@ const named = (id: string) => SETTINGS.find((setting) => setting.id === id) as (
 const kept = (id: string, changes: Values) => parse(encode(instruct(named(id), state, changes, GPU as never))) as Whole;
 
 test("only changes are described, with old and new values", () => {
-  expect(saySetting(kept("staking.gpu_model", { multiplierX100: 150 }), state)).toMatchObject({
+  expect(describeSetting(kept("staking.gpu_model", { multiplierX100: 150 }), state)).toMatchObject({
     what: "Set GPU model RTX 4090",
     changes: [{ name: "Earning multiplier", before: "1.25 ×", after: "1.5 ×" }],
   });
-  expect(saySetting(kept("jobs.paused", { paused: true }), state)).toMatchObject({ what: "Set job pause", changes: [{ before: "yes", after: "yes" }] });
-  expect(saySetting(kept("staking.authorities", { guardian: A }), state)?.changes).toEqual([
+  expect(describeSetting(kept("jobs.paused", { paused: true }), state)).toMatchObject({ what: "Set job pause", changes: [{ before: "yes", after: "yes" }] });
+  expect(describeSetting(kept("staking.authorities", { guardian: A }), state)?.changes).toEqual([
     { key: "guardian", name: "Guardian", before: B, after: A },
   ]);
 });
 
 test("an unknown row and a setting without values are described", () => {
   const none = { ...state, gpus: [] };
-  expect(saySetting(kept("staking.gpu_model", { multiplierX100: 150 }), none)).toMatchObject({
+  expect(describeSetting(kept("staking.gpu_model", { multiplierX100: 150 }), none)).toMatchObject({
     what: "Call “update gpu model” of staking",
     changes: [{ name: "Row of the GPU table", after: B }, { name: "Earning multiplier", after: "1.5 ×" }],
     isEmpty: false,
   });
-  expect(saySetting(kept("staking.gpu_model", {}), none)).toMatchObject({ changes: [{ after: B }], isEmpty: true });
-  expect(saySetting(kept("staking.gpu_model", {}), state)).toMatchObject({ what: "Set GPU model RTX 4090", changes: [], isEmpty: true });
-  expect(saySetting(kept("jobs.paused", { paused: true }), state)?.isEmpty).toBe(false);
+  expect(describeSetting(kept("staking.gpu_model", {}), none)).toMatchObject({ changes: [{ after: B }], isEmpty: true });
+  expect(describeSetting(kept("staking.gpu_model", {}), state)).toMatchObject({ what: "Set GPU model RTX 4090", changes: [], isEmpty: true });
+  expect(describeSetting(kept("jobs.paused", { paused: true }), state)?.isEmpty).toBe(false);
 });
 
 test("out-of-range dates and structured values are described like any other", async () => {
-  const said = async (instruction: object) => (await say({} as never, parse(encode(instruction as never)) as Whole, state)).changes;
+  const said = async (instruction: object) => (await describe({} as never, parse(encode(instruction as never)) as Whole, state)).changes;
   const guarded = { ...state, governance: { ...state.governance, address: B, guardian: A, guardianUntil: 100n } } as State;
   const forever = parse(encode(instruct(named("governance.guardian"), guarded, { until: (1n << 63n) - 1n }))) as Whole;
-  expect(saySetting(forever, guarded)?.changes[1]).toMatchObject({ name: "End of term", after: "9223372036854775807" });
+  expect(describeSetting(forever, guarded)?.changes[1]).toMatchObject({ name: "End of term", after: "9223372036854775807" });
   const weights = { multiplierWeight: 1, tierWeight: 2, hiredWeight: 3 };
   const rules = { minUptime: 18_000, answerSeconds: 60, callBps: 2_500, enterpriseBps: 8_000, ...weights, shards: 4 };
   const signer = createNoopSigner(A);
@@ -65,9 +65,9 @@ test("out-of-range dates and structured values are described like any other", as
 test("a step that cannot be decoded is marked as unknown", async () => {
   const whole = { ...state, staking: { ...state.staking, baseStake: IO, cooldown: 1, raiseGrace: 2, probation: 3, appeal: 4 } } as State;
   const step = parse(encode(instruct(named("staking.parameters"), whole, { cooldown: 5 }))) as Whole;
-  expect((await say({} as never, step, whole)).changes).toMatchObject([{ before: "1 s", after: "5 s" }]);
+  expect((await describe({} as never, step, whole)).changes).toMatchObject([{ before: "1 s", after: "5 s" }]);
   // The current state lacks the values to compare with.
-  const words = await say({} as never, step, state);
+  const words = await describe({} as never, step, state);
   expect(words).toMatchObject({ isUnknown: true, what: "Call program staking (this page cannot decode it)" });
   expect(words.changes.map(({ name }) => name)).toEqual(["Account 1, signs", "Account 2, written", "Data"]);
 });
@@ -82,7 +82,7 @@ test("a list with an absurd length is not decoded as a call", () => {
 test("other calls are described with their name, values and accounts", async () => {
   const release = getReleaseDepositInstruction({ config: A, proposal: B, deposits: B, to: A, mint: B });
   expect(decode(release as never)).toMatchObject({ program: "governance", name: "release deposit", values: {} });
-  const said = (instruction: Instruction) => say(null as never, parse(encode(instruction)) as Whole, state);
+  const said = (instruction: Instruction) => describe(null as never, parse(encode(instruction)) as Whole, state);
   expect(await said(release)).toMatchObject({ what: "Call “release deposit” of governance", isEmpty: false, isUnknown: false });
   // The escrow's owner gets the money.
   const payer = createNoopSigner(A);
@@ -132,7 +132,7 @@ test("a payment names its recipient only if the account cannot change hands", as
   const paid = async (to: string, accounts: Parameters<typeof holding>[0]) => {
     const data = Uint8Array.of(3, ...new Uint8Array(new BigUint64Array([IO]).buffer));
     const pay = { programAddress: TOKEN_PROGRAM, accounts: [from, to, A].map((at) => ({ address: at, role: AccountRole.WRITABLE })), data };
-    const words = await say(holding(accounts), pay as never, state);
+    const words = await describe(holding(accounts), pay as never, state);
     expect(words.what).toBe("Pay 1 $IO out of the treasury");
     return words.changes[0]?.after;
   };
@@ -159,15 +159,15 @@ test("an upgrade names the code that is voted on, and whether its buffer holds i
   });
   const said = (owner?: string, authority?: Address, bytes: number[] = []) => {
     const accounts: Parameters<typeof holding>[0] = owner && authority ? { [OTHER]: [owner, [1, 0, 0, 0, 1, ...bytesOf(authority), ...bytes]] } : {};
-    return say(holding(accounts), parse(encode(upgrade)) as Whole, state);
+    return describe(holding(accounts), parse(encode(upgrade)) as Whole, state);
   };
   expect(await said(LOADER, A, code)).toMatchObject({
     what: "Replace the code of governance",
     replacesCode: true,
     changes: [{ after: hashes[0] }, { after: OTHER }],
-    standing: { says: "The buffer holds this code and belongs to governance.", isStuck: false },
+    standing: { sentence: "The buffer holds this code and belongs to governance.", isStuck: false },
   });
-  const stuck = (says: string) => ({ changes: [{ after: hashes[0] }, { after: OTHER }], standing: { says, isStuck: true } });
+  const stuck = (sentence: string) => ({ changes: [{ after: hashes[0] }, { after: OTHER }], standing: { sentence, isStuck: true } });
   expect(await said(LOADER, B, code)).toMatchObject(stuck(`The buffer holds this code and belongs to ${B}, who can change it.`));
   expect(await said(LOADER, A, other)).toMatchObject(stuck(`The buffer holds different code, with SHA-256 ${hashes[1]}, and belongs to governance.`));
   // An account that only looks like a buffer, and none.

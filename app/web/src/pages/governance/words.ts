@@ -25,7 +25,7 @@ export interface Change {
 
 /** Whether an instruction can be executed now. */
 interface Standing {
-  says: string;
+  sentence: string;
   /** Whether it cannot be executed as things are. */
   isStuck: boolean;
   /** Whether the node's answer is missing. */
@@ -94,7 +94,7 @@ export function decode(instruction: Instruction): Call | null {
 const READ = { replacesCode: false, standing: null, isEmpty: false, isUnknown: false };
 
 /** Describes a change of a setting, compared with the current values; `null` for other instructions. */
-export function saySetting(instruction: Whole, state: State): Words | null {
+export function describeSetting(instruction: Whole, state: State): Words | null {
   const call = decode(instruction);
   const setting = call && settingOf(instruction.programAddress, call.method);
   if (!setting) return null;
@@ -118,7 +118,7 @@ const callName = ({ name, program }: Call) => `Call “${name}” of ${program}`
 const MOVED = ["from", "to"];
 
 /** Describes any other call of the market's programs with all arguments and accounts: the accounts decide who is paid. */
-async function sayCall(instruction: Whole, state: State): Promise<Words | null> {
+async function describeCall(instruction: Whole, state: State): Promise<Words | null> {
   const call = decode(instruction);
   if (!call) return null;
   const treasury = await tokenAccount(state.authority, state.governance.mint);
@@ -130,34 +130,34 @@ async function sayCall(instruction: Whole, state: State): Promise<Words | null> 
       ? { key, name: "Amount in base units of the escrow's token", after: show("", value) }
       : { key, name: fieldName(key), after: show(key, value) },
   );
-  return { ...READ, what: callName(call), changes: [...values, ...sayAccounts(instruction, call.accounts)] };
+  return { ...READ, what: callName(call), changes: [...values, ...describeAccounts(instruction, call.accounts)] };
 }
 
 /** Every account of an instruction; an account without a name gets its number. */
-const sayAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
+const describeAccounts = ({ accounts }: Whole, names: string[] = []): Change[] =>
   accounts.map(({ address: after, role }, place) => {
     const name = names[place];
     return { key: `account ${place}`, name: `${name ? fieldName(name) : `Account ${place + 1}`}, ${ROLES[role]}`, after };
   });
 
 /** Describes a call of the market's programs; `null` if that fails, so that a malformed step cannot hide others. */
-async function sayOurs(instruction: Whole, state: State): Promise<Words | null> {
+async function describeOurs(instruction: Whole, state: State): Promise<Words | null> {
   try {
-    return saySetting(instruction, state) ?? (await sayCall(instruction, state));
+    return describeSetting(instruction, state) ?? (await describeCall(instruction, state));
   } catch {
     return null;
   }
 }
 
 /** Describes an instruction. Data that the node does not return is marked as unread, so that it hides neither the rest nor other steps. */
-export async function say(market: Market, instruction: Whole, state: State): Promise<Words> {
+export async function describe(market: Market, instruction: Whole, state: State): Promise<Words> {
   const known =
-    (await sayUpgrade(market, instruction, state)) ?? (await sayOurs(instruction, state)) ?? (await sayPayment(market, instruction, state));
+    (await describeUpgrade(market, instruction, state)) ?? (await describeOurs(instruction, state)) ?? (await describePayment(market, instruction, state));
   if (known) return known;
   return {
     ...READ,
     what: `Call program ${programName(instruction.programAddress)} (this page cannot decode it)`,
-    changes: [...sayAccounts(instruction), { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
+    changes: [...describeAccounts(instruction), { key: "data", name: "Data", after: hex(instruction.data) || "none" }],
     isUnknown: true,
   };
 }
@@ -168,7 +168,7 @@ const TRANSFER = 3;
 const TRANSFER_CHECKED = 12;
 
 /** Describes a payment of $IO from the treasury. */
-async function sayPayment(market: Market, { programAddress, accounts, data }: Whole, state: State): Promise<Words | null> {
+async function describePayment(market: Market, { programAddress, accounts, data }: Whole, state: State): Promise<Words | null> {
   if (programAddress !== TOKEN_PROGRAM || data.length < 9) return null;
   const { mint } = state.governance;
   const checked = data[0] === TRANSFER_CHECKED && accounts[1]?.address === mint;
@@ -187,7 +187,7 @@ async function sayPayment(market: Market, { programAddress, accounts, data }: Wh
 /** The answer of a query, or `undefined` if it fails. */
 const readable = <T>(asked: Promise<T>): Promise<T | undefined> => asked.catch(() => undefined);
 
-const unread = (what: string): Standing => ({ says: `${what} could not be read.`, isStuck: false, isUnread: true });
+const unread = (what: string): Standing => ({ sentence: `${what} could not be read.`, isStuck: false, isUnread: true });
 
 interface Account {
   owner: Address;
@@ -220,7 +220,7 @@ async function holderOf(market: Market, tokens: Address, mint: Address): Promise
 }
 
 /** Describes an upgrade of a program. */
-async function sayUpgrade(market: Market, instruction: Whole, state: State): Promise<Words | null> {
+async function describeUpgrade(market: Market, instruction: Whole, state: State): Promise<Words | null> {
   const call = decode(instruction);
   if (call?.program !== "governance" || call.method !== governance.GovernanceInstruction.UpgradeProgram) return null;
   const { accounts, data } = governance.parseUpgradeProgramInstruction(instruction as never);
@@ -242,12 +242,12 @@ async function sayUpgrade(market: Market, instruction: Whole, state: State): Pro
 async function standingOf(market: Market, at: Address, hash: string, authority: Address): Promise<Standing> {
   const head = bufferIn(await accountAt(market, at, HEAD));
   const held = head && bufferIn(await accountAt(market, at));
-  if (!held) return { says: "The buffer no longer exists.", isStuck: true, isUnread: false };
+  if (!held) return { sentence: "The buffer no longer exists.", isStuck: true, isUnread: false };
   const found = hex(await sha256(held.code));
   const [isSame, isOurs] = [found === hash, held.authority === authority];
   const code = isSame ? "this code" : `different code, with SHA-256 ${found},`;
   const whose = isOurs ? "belongs to governance" : `belongs to ${held.authority}, who can change it`;
-  return { says: `The buffer holds ${code} and ${whose}.`, isStuck: !isSame || !isOurs, isUnread: false };
+  return { sentence: `The buffer holds ${code} and ${whose}.`, isStuck: !isSame || !isOurs, isUnread: false };
 }
 
 /** Authority and code of a buffer account with an authority; `null` for any other account. */

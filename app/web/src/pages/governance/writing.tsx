@@ -11,7 +11,7 @@ import { Answer, Button, Card } from "../../ui";
 import { PROPOSAL } from "./accounts";
 import { forget, type Draft } from "./draft";
 import { pack, writing } from "./instructions";
-import { PAYLOAD, payloadAddress, say, stepsLeft } from "./payload";
+import { PAYLOAD, payloadAddress, describe, stepsLeft } from "./payload";
 import { Status } from "./rules";
 import type { State } from "./settings";
 import { publish } from "./text";
@@ -41,13 +41,13 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
     if (!first) return;
     setBusy(true);
     try {
-      await send({ title: capital(say(first.items)), instructions: first.instructions });
+      await send({ title: capital(describe(first.items)), instructions: first.instructions });
       if (first.items.some((step) => step.do === "submit")) {
         forget(draft.address);
         go(`/governance/${draft.address}`);
       }
     } catch {
-      // The dialog shows the error, and the chain what was done.
+      // The dialog shows the error.
     } finally {
       setBusy(false);
     }
@@ -75,7 +75,7 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
               {account.data && <li className="done">Created, {account.data.instructions} of {many(draft.instructions.length, "step")} written</li>}
               {(transactions ?? []).map(({ items }, place) => (
                 <li key={place} aria-current={place === 0 ? "step" : undefined}>
-                  {capital(say(items))}
+                  {capital(describe(items))}
                 </li>
               ))}
             </ol>

@@ -35,7 +35,7 @@ export function committed(account: Account | null, row: JobRow): Committed | nul
   return { inputs, units, traces, outputs, isWrong: status === "convicted", isOpen: false, isOnChain: false };
 }
 
-/** Why the indexer has no row for a job: it has not recorded it yet, or the job is unknown; `null` if that cannot be told yet. */
+/** Why the indexer has no row for a job: it has not recorded it yet, or the job is unknown; `null` if that is not known yet. */
 export function missing(error: unknown, account: Account | null | undefined): "unrecorded" | "unknown" | null {
   if (!(error instanceof ApiError) || error.status !== 404 || account === undefined) return null;
   return account ? "unrecorded" : "unknown";

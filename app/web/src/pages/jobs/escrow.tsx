@@ -70,7 +70,7 @@ export function EscrowCard() {
               <Figure name="Available">
                 <Io of={found?.free ?? 0n} />
               </Figure>
-              <Figure name="Locked for open jobs" says={many(found?.openJobs ?? 0, "open job")}>
+              <Figure name="Locked for open jobs" note={many(found?.openJobs ?? 0, "open job")}>
                 <Io of={found?.locked ?? 0n} />
               </Figure>
             </Figures>

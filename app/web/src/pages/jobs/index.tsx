@@ -28,7 +28,7 @@ export function JobsPage() {
   return (
     <>
       <Title
-        says="The price of a job is locked in an escrow that no key can spend. The device is paid once its result has passed the challenge window; if the result is wrong or late, you get everything back."
+        note="The price of a job is locked in an escrow that no key can spend. The device is paid once its result has passed the challenge window; if the result is wrong or late, you get everything back."
         actions={
           <Link className="button primary" href="/jobs/new">
             New job

@@ -33,7 +33,7 @@ export function JobPage() {
   if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
   return (
     <>
-      <Title up={["/jobs", "All jobs"]} says={<Key of={address} />}>
+      <Title up={["/jobs", "All jobs"]} note={<Key of={address} />}>
         Job
       </Title>
       <Asked address={address} />
@@ -143,7 +143,7 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
   const now = useNow();
   const done = STEPS.filter(([, at]) => at(job) !== null);
   const live = isLive(job);
-  const { says, ending } = progress(job, account, now);
+  const { sentence, ending } = progress(job, account, now);
   return (
     <Card title="Progress">
       <ol className="steps">
@@ -159,7 +159,7 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
         )}
       </ol>
       <p role="status">
-        {says}{" "}
+        {sentence}{" "}
         {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>See what was wrong</Link>}
       </p>
       {account && ending && <End job={account} how={ending} />}
@@ -178,7 +178,7 @@ function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
   return (
     <Act
       name="End the job"
-      says={`${free}${penalty} You receive a bounty of ${sol(job.bounty)}.`}
+      note={`${free}${penalty} You receive a bounty of ${sol(job.bounty)}.`}
       label="End the job"
       why={signer ? null : "connect a wallet to pay the transaction fee"}
       action={async () => {
@@ -331,7 +331,7 @@ function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
   return (
     <Act
       name="Cancel the job"
-      says={explainCancelling(jobs.length, replicas.length)}
+      note={explainCancelling(jobs.length, replicas.length)}
       label={isOne ? "Cancel the job" : "Cancel the replicas"}
       kind="danger"
       why={null}

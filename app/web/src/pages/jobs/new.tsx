@@ -47,7 +47,7 @@ export function NewJobPage() {
   });
   return (
     <>
-      <Title says="You see the cost before anything is sent. Whatever is not spent returns to your escrow.">New job</Title>
+      <Title note="You see the cost before anything is sent. Whatever is not spent returns to your escrow.">New job</Title>
       {shipped.error ? (
         <Problem error={shipped.error} />
       ) : (

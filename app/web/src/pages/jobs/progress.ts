@@ -11,7 +11,7 @@ export type Ending = "expire" | "timeout";
 /** A job's progress. */
 export interface Progress {
   /** As a sentence. */
-  says: string;
+  sentence: string;
   /** How it can be ended, now that its deadline has passed. */
   ending: Ending | null;
 }
@@ -38,8 +38,8 @@ export function progress(row: Row, account: Account | null, now: number): Progre
   const end = account ? account.deadlineAt : (row.window_ends ?? NEVER);
   const late = account !== null && now >= end;
   const left = now >= end || end === NEVER ? null : span(Number(end) - now);
-  const just = (says: string): Progress => ({ says, ending: null });
-  const overdue = (what: string, ending: Ending): Progress => ({ says: `${what} Anybody may end the job, which returns the locked amount to the escrow.`, ending });
+  const just = (sentence: string): Progress => ({ sentence, ending: null });
+  const overdue = (what: string, ending: Ending): Progress => ({ sentence: `${what} Anybody may end the job, which returns the locked amount to the escrow.`, ending });
   const state = account ? NAMES[account.status as Status] : row.status;
   switch (state) {
     case "open":

@@ -80,10 +80,10 @@ test("every reason why a device does not match is reported", () => {
 
 test("replicas need devices of different owners", () => {
   const twice = order({ policy: POLICIES[2] as Order["policy"] });
-  const say = (devices: Candidate[], of: Order) => shortage(match(devices, of, 10n), of);
-  expect(say([device, device], order())).toBeNull();
-  expect(say([device, device], twice)).toContain("Only one owner has such devices");
-  expect(say([device, { ...device, owner: "b" }], twice)).toBeNull();
-  expect(say([device, { ...device, owner: "b", free: 0n }], twice), "another owner's that cannot take it").toContain("2 replicas");
-  expect(say([], twice), "no device at all is said elsewhere").toBeNull();
+  const shortageOf = (devices: Candidate[], of: Order) => shortage(match(devices, of, 10n), of);
+  expect(shortageOf([device, device], order())).toBeNull();
+  expect(shortageOf([device, device], twice)).toContain("Only one owner has such devices");
+  expect(shortageOf([device, { ...device, owner: "b" }], twice)).toBeNull();
+  expect(shortageOf([device, { ...device, owner: "b", free: 0n }], twice), "another owner whose device cannot take it").toContain("2 replicas");
+  expect(shortageOf([], twice), "the lack of any device is reported elsewhere").toBeNull();
 });

@@ -11,7 +11,7 @@ const WHOLE_BPS = 10_000n;
 export interface Policy {
   id: "quick" | "standard" | "blind";
   name: string;
-  says: string;
+  note: string;
   replicas: number;
   windowSeconds: number;
 }
@@ -21,21 +21,21 @@ export const POLICIES: readonly [Policy, ...Policy[]] = [
   {
     id: "standard",
     name: "Standard",
-    says: "One device computes the job. Its result is paid after a challenge window of two minutes, in which anybody may recompute it and win part of the device's bond if it is wrong.",
+    note: "One device computes the job. Its result is paid after a challenge window of two minutes, in which anybody may recompute it and win part of the device's bond if it is wrong.",
     replicas: 1,
     windowSeconds: 120,
   },
   {
     id: "quick",
     name: "Quick",
-    says: "One device computes the job, and the challenge window lasts only ten seconds. For results of little value.",
+    note: "One device computes the job, and the challenge window lasts only ten seconds. For results of little value.",
     replicas: 1,
     windowSeconds: 10,
   },
   {
     id: "blind",
     name: "Two blind replicas",
-    says: "Two devices compute the same job without seeing each other's result. The result is final as soon as they agree, and you pay both.",
+    note: "Two devices compute the same job without seeing each other's result. The result is final as soon as they agree, and you pay both.",
     replicas: 2,
     windowSeconds: 120,
   },

@@ -18,7 +18,7 @@ function amountIn(text: string): { amount: bigint; error: string | null } {
   }
 }
 
-/** State of the fields of an order's terms, and the order of so many units that they make. */
+/** State of the fields of an order's terms, and the resulting order of `units`. */
 export function useTerms(units: number) {
   const [texts, setTexts] = useState(INITIAL);
   const put = (name: keyof typeof INITIAL, text: string) => setTexts((all) => ({ ...all, [name]: text }));
@@ -65,11 +65,11 @@ export function TermFields({ texts, put, errors }: Terms) {
       </div>
       <fieldset>
         <legend>How the result is checked</legend>
-        {POLICIES.map(({ id, name, says }) => (
+        {POLICIES.map(({ id, name, note }) => (
           <label key={id} className="radio">
             <input type="radio" name="policy" value={id} checked={texts.policy === id} onChange={() => put("policy", id)} />
             <span>
-              <b>{name}.</b> {says}
+              <b>{name}.</b> {note}
             </span>
           </label>
         ))}

@@ -17,7 +17,7 @@ export function MarketPage() {
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>
-      <Title says="Suppliers run jobs on their GPUs. A result is paid unless somebody proves it wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
+      <Title note="Suppliers run jobs on their GPUs. A result is paid unless somebody proves it wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
       {network.error && !network.data ? (
         <Problem error={network.error} retry={() => void network.refetch()} />
       ) : (
@@ -42,28 +42,28 @@ function NetworkFigures({ of: now }: { of: Network | undefined }) {
   const amount = (value: number | undefined) => (value === undefined ? "…" : <Io of={value} rough />);
   return (
     <Figures>
-      <Figure name="GPUs registered" says={`${number(now?.devices)} devices`}>
+      <Figure name="GPUs registered" note={`${number(now?.devices)} devices`}>
         {number(now?.gpus)}
       </Figure>
-      <Figure name="GPUs staked" says="of those registered">
+      <Figure name="GPUs staked" note="of those registered">
         {number(now?.gpus_staked)}
       </Figure>
-      <Figure name="GPUs verified" says="checked in recently">
+      <Figure name="GPUs verified" note="checked in recently">
         {number(now?.gpus_verified)}
       </Figure>
-      <Figure name="GPUs busy" says="running a job">
+      <Figure name="GPUs busy" note="running a job">
         {number(now?.gpus_busy)}
       </Figure>
-      <Figure name="Staked" says="own stake and co-stake">
+      <Figure name="Staked" note="own stake and co-stake">
         {amount(now?.staked)}
       </Figure>
-      <Figure name="Jobs settled" says={`of ${number(now?.jobs)} opened`}>
+      <Figure name="Jobs settled" note={`of ${number(now?.jobs)} opened`}>
         {number(now?.jobs_settled)}
       </Figure>
-      <Figure name="Convictions" says="results proven wrong">
+      <Figure name="Convictions" note="results proven wrong">
         {number(now?.jobs_convicted)}
       </Figure>
-      <Figure name="Paid to suppliers" says="for jobs">
+      <Figure name="Paid to suppliers" note="for jobs">
         {amount(now?.paid_to_suppliers)}
       </Figure>
     </Figures>

@@ -34,7 +34,7 @@ export function RewardsPage() {
   );
   return (
     <>
-      <Title says="Every hour the market mints a block of $IO. Devices that were online for the whole hour share it in proportion to their scores.">Rewards</Title>
+      <Title note="Every hour the market mints a block of $IO. Devices that were online for the whole hour share it in proportion to their scores.">Rewards</Title>
       {address ? <Own owner={address}>{market}</Own> : market}
     </>
   );
@@ -75,10 +75,10 @@ function Own({ owner, children }: { owner: Address; children: ReactNode }) {
   return (
     <>
       <Figures>
-        <Figure name="Claimable from devices" says={many(devices.data.length, "device")}>
+        <Figure name="Claimable from devices" note={many(devices.data.length, "device")}>
           <Io of={sum} rough />
         </Figure>
-        <Figure name="Claimable from co-stake" says={many(holdings.positions.length, "position")}>
+        <Figure name="Claimable from co-stake" note={many(holdings.positions.length, "position")}>
           <Io of={shared} rough />
         </Figure>
       </Figures>
