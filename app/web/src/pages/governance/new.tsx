@@ -169,16 +169,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
         </div>
       )}
       <Card title="Requirements">
-        <Facts
-          of={[
-            ["Kind", `${capital(kindName(kind))}: ${KIND_NOTES[kind] ?? ""}`],
-            ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of the circulating $IO`],
-            ["Approval", percent(governance.approvalBps[kind] ?? 0)],
-            ["Voting period", span(governance.voting)],
-            ["Timelock", governance.timelock[kind] ? span(governance.timelock[kind] ?? 0) : "none"],
-            ["Deposit", io(governance.deposit)],
-          ]}
-        />
+        <Requirements kind={kind} governance={governance} />
         <p className="muted small">You get the deposit back once the proposal has ended, whether it passed or not. If the proposal is vetoed, the deposit is burned.</p>
         {failure ? (
           <p className="wrong" role="alert">
@@ -197,6 +188,22 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
         </footer>
       </Card>
     </form>
+  );
+}
+
+/** What a proposal of a kind needs to pass. */
+function Requirements({ kind, governance }: { kind: number; governance: State["governance"] }) {
+  return (
+    <Facts
+      of={[
+        ["Kind", `${capital(kindName(kind))}: ${KIND_NOTES[kind] ?? ""}`],
+        ["Quorum", `${percent(governance.quorumBps[kind] ?? 0)} of the circulating $IO`],
+        ["Approval", percent(governance.approvalBps[kind] ?? 0)],
+        ["Voting period", span(governance.voting)],
+        ["Timelock", governance.timelock[kind] ? span(governance.timelock[kind] ?? 0) : "none"],
+        ["Deposit", io(governance.deposit)],
+      ]}
+    />
   );
 }
 

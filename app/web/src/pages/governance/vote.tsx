@@ -84,8 +84,8 @@ function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Sourc
   return { data, error: of.error ?? ballots.error, isPending: !data };
 }
 
+/** The form that casts and withdraws votes. */
 function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] }) {
-  const id = useId();
   const now = useNow();
   const { signer } = useWallet();
   const { send } = useSending();
@@ -137,20 +137,7 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
         void cast();
       }}
     >
-      <fieldset>
-        <legend>Your choice</legend>
-        {CHOICES.map((choice, number) => {
-          const votable = isVotable(proposal, number as Choice, now);
-          return (
-            <label key={choice} className="radio">
-              <input type="radio" name={id} checked={chosen === number} disabled={!votable} onChange={() => setChosen(number)} />
-              <span>
-                <b>{capital(choice)}</b> <span className="muted small">{CHOICE_NOTES[number]}</span>
-              </span>
-            </label>
-          );
-        })}
-      </fieldset>
+      <Choices proposal={proposal} chosen={chosen} choose={setChosen} />
       {!isVoting(proposal, now) && <p className="small">Voting has ended, but a veto is still possible until the timelock ends.</p>}
       {seats.some((seat) => !isMine(seat)) && (
         <label className="radio">
@@ -176,5 +163,27 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
         )}
       </div>
     </form>
+  );
+}
+
+/** The choices, of which those that cannot be voted for now are disabled. */
+function Choices({ proposal, chosen, choose }: { proposal: Found<Proposal>; chosen: number | null; choose: (choice: number) => void }) {
+  const id = useId();
+  const now = useNow();
+  return (
+    <fieldset>
+      <legend>Your choice</legend>
+      {CHOICES.map((choice, number) => {
+        const votable = isVotable(proposal, number as Choice, now);
+        return (
+          <label key={choice} className="radio">
+            <input type="radio" name={id} checked={chosen === number} disabled={!votable} onChange={() => choose(number)} />
+            <span>
+              <b>{capital(choice)}</b> <span className="muted small">{CHOICE_NOTES[number]}</span>
+            </span>
+          </label>
+        );
+      })}
+    </fieldset>
   );
 }
