@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     output::{Answer, Table},
 };
-use chain::market::{self, costake, govern, reward};
+use chain::market::{costake, govern, reward};
 use serde::Serialize;
 use solana_address::Address;
 use spl_token_interface::state::Mint;
@@ -78,9 +78,7 @@ pub async fn show(context: &Context) -> Result<Answer> {
         now: context.now().await?.unix,
     };
     for (name, program) in PROGRAMS {
-        let record = chain.account(&market::program_data(program)).await?;
-        let holder = record.and_then(|record| protocol::loader::upgrade_authority(&record.data));
-        listing.add(format!("program {name}"), "upgrade", holder.map(Address::new_from_array));
+        listing.add(format!("program {name}"), "upgrade", chain.upgrade_authority(program).await?);
     }
     let staking = &market.staking;
     listing.add("staking", "authority", Some(staking.authority));
