@@ -111,7 +111,7 @@ test("a proposal is made in the browser, voted on, counted, executed and closed"
   // A slow indexer does not block the next step, because the chain has already confirmed it.
   const release = await holdBack(page, "**/v1/votes?*");
   await skip(7 * DAY);
-  await expect(page.getByText(/^The vote is over, and counting it/)).toBeVisible();
+  await expect(page.getByText(/^The vote is over\. Counting the votes/)).toBeVisible();
   await page.getByRole("button", { name: "Count votes" }).click();
   await visitor.sign();
   await expect(page.getByText(/It passed and can be executed in/)).toBeVisible();

@@ -29,7 +29,7 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
       {proposal.status === Status.Voting && (
         <Act
           name="Count the votes"
-          note={next === null ? "Anybody can do this once the vote is over." : `The vote is over, and counting it makes the proposal ${statusName(next)}. Anybody can do this for the transaction fee.`}
+          note={next === null ? "Anybody can do this once the vote is over." : `The vote is over. Counting the votes sets its status to ${statusName(next)}. Anybody can do this for the transaction fee.`}
           label="Count votes"
           kind={next === null ? "plain" : "primary"}
           why={next === null ? `the vote ends in ${span(Number(proposal.votingEnds) - now)}` : canAct}

@@ -17,7 +17,7 @@ export function MarketPage() {
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>
-      <Title note="Suppliers run jobs on their GPUs. A result is paid unless somebody proves it wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
+      <Title note="Suppliers run jobs on their GPUs and are paid for the results. Anybody can prove a result wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
       {network.error && !network.data ? (
         <Problem error={network.error} retry={() => void network.refetch()} />
       ) : (
