@@ -65,7 +65,7 @@ pub enum GovernanceError {
     NotPausable,
     #[msg("An owner cannot be its own representative")]
     OwnRepresentative,
-    #[msg("Since the vote, an upgrade has made this instruction one of a stricter kind: propose it again")]
+    #[msg("An upgrade has made this instruction one of a stricter kind than was voted on: propose it again")]
     StricterNow,
     #[msg("Another proposal has this address now: read it again before voting")]
     ProposalChanged,

@@ -19,7 +19,7 @@ pub struct ExecuteInstruction {
 /// - anyone may call; fails before the timelock ends, after the proposal expires, and if it was vetoed
 /// - executes instructions in order, each once; one that fails can be tried again
 /// - fails for other accounts than those that were voted on, including which of them sign and are writable
-/// - fails if an upgrade since the vote has made the instruction one of a stricter kind than was voted on
+/// - fails if an upgrade has made the instruction one of a stricter kind than was voted on
 /// - signs with the authority and the purse
 pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> {
     let mut rest = ctx.remaining_accounts()?;
