@@ -176,7 +176,12 @@ impl Worker {
                 Err(error @ (Error::Compute { .. } | Error::UnknownModel { .. })) => {
                     self.metrics.errors_total.add(1);
                     self.give_up_audit(&address, &mut progress);
-                    tracing::error!(event = "audit failed", job = %address, %error, "the audit is given up, which costs part of its bond");
+                    tracing::error!(
+                        event = "audit failed",
+                        job = %address,
+                        %error,
+                        "the audit is given up until the worker is started again; unless that happens in time, part of its bond is lost"
+                    );
                     LOOK
                 }
                 Err(error) => {

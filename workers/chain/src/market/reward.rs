@@ -139,7 +139,7 @@ impl Asked {
 }
 
 /// The part of the device's work that its check-in to an hour has to prove, drawn by `next`, the block of the following hour. `None` if the
-/// device did no work, or if the hour ended without a draw. Fails while a draw may still come.
+/// device did no work, or if the first half of that hour passed without a draw. Fails while a draw may still come.
 pub fn drawn(
     block: &RewardBlock,
     next: Option<&RewardBlock>,
