@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ago, asTyped, clock, day, decimal, hex, IO, iso, moment, parseAmount, roughly, span, unhex } from "./format";
+import { ago, asTyped, clock, day, decimal, hex, IO, iso, many, moment, parseAmount, roughly, span, unhex } from "./format";
 
 describe("amounts", () => {
   test("are exact to the base unit, both ways", () => {
@@ -27,6 +27,16 @@ test("a span names its two largest units", () => {
   expect([0, 59, 60, 3_661, 86_400, 90_061, 86_460].map(span)).toEqual(["0 s", "59 s", "1 min", "1 h 1 min", "1 d", "1 d 1 h", "1 d"]);
   expect(ago(100, 160)).toBe("1 min ago");
   expect(ago(160, 100)).toBe("in 1 min");
+});
+
+test("one of a thing is in the singular, and a part of one is not", () => {
+  expect([many(1, "day"), many(1n, "job"), many(2_000n, "job"), many(0, "vote"), many(22.5, "day")]).toEqual([
+    "1 day",
+    "1 job",
+    "2,000 jobs",
+    "0 votes",
+    "22.5 days",
+  ]);
 });
 
 test("bytes become hexadecimal digits and back", () => {

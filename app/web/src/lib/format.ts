@@ -43,11 +43,11 @@ export function parseAmount(text: string, unit: bigint): bigint {
   return amount;
 }
 
-/** A whole number. */
+/** A number, with thousands separated. */
 export const count = (number: number | bigint): string => DIGITS.format(number);
 
-/** A number of things: “1 job”, “2 jobs”. */
-export const many = (number: number | bigint, thing: string): string => `${count(number)} ${thing}${BigInt(number) === 1n ? "" : "s"}`;
+/** A number of things: “1 job”, “2 jobs”, “22.5 days”. */
+export const many = (number: number | bigint, thing: string): string => `${count(number)} ${thing}${Number(number) === 1 ? "" : "s"}`;
 
 /** Basis points as a percentage. */
 export const percent = (bps: number): string => `${(bps / 100).toLocaleString("en", { maximumFractionDigits: 2 })} %`;

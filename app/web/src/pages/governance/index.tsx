@@ -35,8 +35,8 @@ export function ProposalsPage() {
         </p>
       )}
       <Proposals list={list} />
-      {/* Not before the list is loaded, which would move them down. */}
-      {!list.isPending && (
+      {/* Not before the list is loaded, which would move them down; but they do not wait for an indexer that does not answer. */}
+      {(!list.isPending || list.failureCount > 0) && (
         <div className="columns">
           <VoterCard />
           <Answer of={config}>

@@ -52,7 +52,8 @@ function Own({ owner, children }: { owner: Address; children: ReactNode }) {
   }, 0n);
   const nothing = devices.data?.length === 0 && holdings.known && holdings.positions.length === 0;
   const failed = [devices, gpus, staking].find(({ data, error }) => error && !data);
-  if (!devices.data || !gpus.data || !staking.data || !holdings.known) {
+  // Where staking is not set up there is no config to wait for.
+  if (!devices.data || !gpus.data || staking.data === undefined || !holdings.known) {
     if (!failed && !holdings.error) return <Loading />;
     return (
       <>
