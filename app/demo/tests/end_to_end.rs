@@ -524,7 +524,7 @@ async fn two_people_slash_a_device() {
     refused("cranker", &on("finish"), "finish it then");
 
     // What is due is collected once the bond is released.
-    refused("cranker", &on("collect"), "lies in bonds of jobs");
+    refused("cranker", &on("collect"), "is in the bonds of jobs");
     market.skip(std::time::Duration::from_secs(3_600)).await.unwrap();
     run("cranker", &format!("job settle {job}")).unwrap();
     run("cranker", &on("collect")).unwrap();
