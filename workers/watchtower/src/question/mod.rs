@@ -287,20 +287,23 @@ impl Questioner<'_> {
         Ok(Standing::Waits(LOOK))
     }
 
-    /// Counts the key's demands about the job, whichever run opened them: they stay on the chain for as long as the result stands.
+    /// Counts the key's demands about the job, whichever run opened them: all demands stay on the chain for as long as the result stands.
     async fn find_spent(&self) -> Result<()> {
-        let field = |offset: usize, address: Address| {
-            let offset = offset.saturating_add(DemandHeader::DISCRIMINATOR.len());
-            Filter::Bytes(offset, address.as_ref().to_vec())
-        };
-        let filters = [
-            field(offset_of!(DemandHeader, job), self.address),
-            field(offset_of!(DemandHeader, challenger), self.key.pubkey()),
-        ];
-        for (_, demand) in self.chain.find::<DemandHeader>(&filters).await? {
-            if let Some(item) = demand.item().filter(|_| demand.job_hash == self.job.job_hash) {
+        let job = offset_of!(DemandHeader, job).saturating_add(DemandHeader::DISCRIMINATOR.len());
+        let found = self
+            .chain
+            .find::<DemandHeader>(&[Filter::Bytes(job, self.address.as_ref().to_vec())])
+            .await?;
+        let is_own = |demand: &DemandHeader| demand.challenger == self.key.pubkey();
+        let mut demands: Vec<_> = found.into_iter().map(|(_, demand)| demand).collect();
+        demands.retain(|demand| demand.job_hash == self.job.job_hash);
+        // The price follows from the number of earlier demands. Of one slot, others' may have been earlier.
+        demands.sort_by_key(|demand| (demand.opened_slot.get(), is_own(demand)));
+        for (earlier, demand) in demands.iter().enumerate().filter(|(_, demand)| is_own(demand)) {
+            if let Some(item) = demand.item() {
+                let price = cost(demand.fee.get(), u8::try_from(earlier).unwrap_or(u8::MAX)).unwrap_or(u64::MAX);
                 let overhead = overhead(item.kind, demand.checkpoints(), &self.options.priority_fee);
-                self.spent.found(item, demand.fee.get().saturating_add(overhead));
+                self.spent.found(item, price.saturating_add(overhead));
             }
         }
         Ok(())
@@ -571,6 +574,27 @@ mod tests {
             scene.step(Item::ops(0), &saw, &mut 0).await.unwrap();
         }
         assert_eq!(scene.node.sent().len(), 2, "neither another's nor an earlier job's demand counts");
+
+        scene.spent = Spent::default();
+        for unit in 0..8 {
+            let earlier = DemandHeader {
+                challenger: Address::default(),
+                kind: Kind::Ops as u8,
+                unit: (1 + unit).into(),
+                ..own
+            };
+            scene
+                .node
+                .set_account(demand::address(&JOB, earlier.item().unwrap()), account(&earlier));
+        }
+        scene.node.set_account(place, account(&own));
+        scene.step(Item::ops(0), &saw, &mut 0).await.unwrap();
+        let overhead = overhead(Kind::Traces, Checkpoints::all(1), &SendOptions::default().priority_fee);
+        assert_eq!(
+            scene.spent.except(Item::ops(0)),
+            2 + overhead,
+            "the ninth demand cost twice the fee"
+        );
     }
 
     #[tokio::test(start_paused = true)]
