@@ -364,12 +364,12 @@ the clock down.
 
 """ + table("| network × units | power | clock | temperature | clock held down by |\n|---|--:|--:|--:|---|", loads)
     if both:
-        text += """
+        text += f"""
 ## Comparison with PyTorch
 
 Both run the same layers, units and multiply-accumulates. PyTorch's product ends with int32 sums; its other networks run at bf16, the U-Net
-channels-last. The engine has two passes in flight, each waited for. PyTorch's passes run back to back, with one wait per turn. The times of
-single passes are PyTorch's, each with a wait.
+channels-last. The engine has two passes in flight, each waited for. PyTorch's passes run back to back, with one wait after every
+{session.runs} passes. The times of single passes are PyTorch's, each with a wait.
 
 """ + table(
             "| network × units | PyTorch runs it as | engine, units/s | int8 TOPS | PyTorch, units/s | TOPS, or TFLOPS at bf16 "
