@@ -264,8 +264,8 @@ pub(crate) fn version() -> i64 {
 async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     let mut work = pool.begin().await?;
     // Writes first, as above. This also makes one of two processes wait for the other.
-    sqlx::query("UPDATE anew SET event = event").execute(&mut *work).await?;
-    let last: Option<i64> = sqlx::query_scalar("SELECT event FROM anew").fetch_optional(&mut *work).await?;
+    sqlx::query("UPDATE rebuild SET event = event").execute(&mut *work).await?;
+    let last: Option<i64> = sqlx::query_scalar("SELECT event FROM rebuild").fetch_optional(&mut *work).await?;
     let Some(last) = last else { return Ok(false) };
     let next = sqlx::AssertSqlSafe(format!(
         "SELECT id, signature, time, program, name, data FROM events WHERE id > $1 ORDER BY id LIMIT {REBUILD_BATCH}"
@@ -284,9 +284,12 @@ async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     match events.last().map(|event| event.get::<i64, _>(0)) {
         Some(newest) => {
             tracing::info!(newest, "rebuilding the books from the events");
-            sqlx::query("UPDATE anew SET event = $1").bind(newest).execute(&mut *work).await?
+            sqlx::query("UPDATE rebuild SET event = $1")
+                .bind(newest)
+                .execute(&mut *work)
+                .await?
         }
-        None => sqlx::query("DELETE FROM anew").execute(&mut *work).await?,
+        None => sqlx::query("DELETE FROM rebuild").execute(&mut *work).await?,
     };
     work.commit().await?;
     Ok(true)

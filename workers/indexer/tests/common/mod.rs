@@ -418,18 +418,16 @@ pub async fn take_all(node: &Arc<Node>, store: &Store) {
     while follower.round().await.unwrap().taken > 0 {}
 }
 
-/// Turns a database into one of version 4, with the errors that it had.
-pub async fn make_old(url: &str) {
+/// Empties the books, as a migration does that changes what they hold.
+pub async fn empty_books(url: &str) {
     let pool = AnyPool::connect(url).await.unwrap();
-    for change in [
-        "UPDATE disputes SET reward = reward + 70, jackpot = 0",
-        "UPDATE jobs SET window_ends = 0, price = 9 WHERE status = 'settled'",
-        "UPDATE counters SET value = value + 1",
-        "DROP TABLE anew",
-        "DELETE FROM _sqlx_migrations WHERE version = 5",
-    ] {
-        sqlx::query(change).execute(&pool).await.unwrap();
+    for table in &TABLES[4..] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
+            .execute(&pool)
+            .await
+            .unwrap();
     }
+    sqlx::query("INSERT INTO rebuild (event) VALUES (0)").execute(&pool).await.unwrap();
     pool.close().await;
 }
 
@@ -455,7 +453,7 @@ pub async fn dump(url: &str) -> Vec<String> {
     all
 }
 
-/// Tables of the history.
+/// Tables of the history: four of transactions and events, and the books.
 const TABLES: [&str; 21] = [
     "transactions",
     "cursors",

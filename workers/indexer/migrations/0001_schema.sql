@@ -1,4 +1,10 @@
--- What the programs have said, and what follows from it. The same text for SQLite and PostgreSQL; amounts are base units, times unix seconds.
+-- The programs' events, and the books that follow from them. The same text for SQLite and PostgreSQL; amounts are in base units, times in
+-- unix seconds.
+
+-- The chain that the history is of, by its genesis hash: one row.
+CREATE TABLE chain (
+    genesis TEXT PRIMARY KEY
+);
 
 CREATE TABLE transactions (
     signature TEXT PRIMARY KEY,
@@ -8,7 +14,7 @@ CREATE TABLE transactions (
     compute_units BIGINT NOT NULL
 );
 
--- The newest transaction of each program that was taken in.
+-- The newest indexed transaction of each program.
 CREATE TABLE cursors (
     program TEXT PRIMARY KEY,
     signature TEXT NOT NULL
@@ -24,6 +30,9 @@ CREATE TABLE events (
     name TEXT NOT NULL,
     data TEXT NOT NULL
 );
+-- Without these, a filter that few events pass would have to read all of them.
+CREATE INDEX events_by_program ON events (program, id);
+CREATE INDEX events_by_name ON events (name, id);
 
 -- Which events name an address.
 CREATE TABLE mentions (
@@ -32,7 +41,13 @@ CREATE TABLE mentions (
     PRIMARY KEY (address, event)
 );
 
--- A job's address may be used again when it has ended: each use is a row.
+-- While the books are being rebuilt, the number of the last event they contain; otherwise empty. A migration that changes what the books
+-- hold empties them and inserts 0 here. All tables below but `webhooks` are books.
+CREATE TABLE rebuild (
+    event BIGINT NOT NULL
+);
+
+-- The address of a job may be reused once the job has ended: each use is a row.
 CREATE TABLE jobs (
     opened BIGINT PRIMARY KEY,
     address TEXT NOT NULL,
@@ -70,7 +85,7 @@ CREATE INDEX jobs_by_device ON jobs (device, opened);
 CREATE INDEX jobs_by_escrow ON jobs (escrow, opened);
 CREATE INDEX jobs_by_status ON jobs (status, opened);
 
--- Owner and mint are not known of one that was opened before the history begins.
+-- Owner and mint are unknown for an escrow opened before the history begins.
 CREATE TABLE escrows (
     address TEXT PRIMARY KEY,
     owner TEXT,
@@ -151,7 +166,7 @@ CREATE TABLE proposals (
 );
 CREATE INDEX proposals_by_address ON proposals (address);
 
--- Rows from here on have the number of the event that made them.
+-- In this and the following tables, `id` is the number of the event that created the row.
 CREATE TABLE models (
     id BIGINT PRIMARY KEY,
     address TEXT NOT NULL,
@@ -176,7 +191,10 @@ CREATE TABLE disputes (
     expected BIGINT NOT NULL,
     claimed BIGINT NOT NULL,
     refund BIGINT NOT NULL,
+    -- From the bond alone, which is what the device loses.
     reward BIGINT NOT NULL,
+    -- What a permit adds to the challenger's reward.
+    jackpot BIGINT NOT NULL DEFAULT 0,
     compensation BIGINT NOT NULL,
     burned BIGINT NOT NULL,
     sealed_slot BIGINT NOT NULL,
@@ -189,7 +207,7 @@ CREATE INDEX disputes_by_address ON disputes (address, id);
 CREATE INDEX disputes_by_device ON disputes (device, id);
 CREATE INDEX disputes_by_challenger ON disputes (challenger, id);
 
--- Slashes that people decide.
+-- Slashes by the judges.
 CREATE TABLE slashes (
     id BIGINT PRIMARY KEY,
     device TEXT NOT NULL,
@@ -231,7 +249,7 @@ CREATE TABLE shares (
 );
 CREATE INDEX shares_by_offer ON shares (offer, id);
 
--- Rewards that were paid out: a device's to its owner, an offer's to who holds a position.
+-- Rewards that were paid out: a device's to its owner, an offer's to the holder of a position.
 CREATE TABLE claims (
     id BIGINT PRIMARY KEY,
     device TEXT,
@@ -247,6 +265,8 @@ CREATE INDEX claims_by_holder ON claims (holder, id);
 CREATE TABLE votes (
     id BIGINT PRIMARY KEY,
     proposal TEXT NOT NULL,
+    -- Number of the proposal, whose address others may have had before or may have later. Null if it was created before the history begins.
+    number BIGINT,
     voter TEXT NOT NULL,
     source TEXT NOT NULL,
     choice BIGINT NOT NULL,
@@ -256,9 +276,10 @@ CREATE TABLE votes (
 );
 CREATE INDEX votes_by_proposal ON votes (proposal, id);
 CREATE INDEX votes_by_voter ON votes (voter, id);
+CREATE INDEX votes_by_number ON votes (number, id);
 
--- Figures of jobs, here and below and among the counters, are of those paid in $IO: other mints anyone can make.
--- Prices a unit of the jobs that were claimed in an hour; `paid` is units times their prices.
+-- Prices per unit of the jobs claimed in an hour; `paid` is units times price. Figures about jobs, here, below and in `counters`, only
+-- include jobs paid in $IO, since anyone can create other mints.
 CREATE TABLE prices (
     hour BIGINT NOT NULL,
     gpu_model BIGINT NOT NULL,
@@ -270,7 +291,7 @@ CREATE TABLE prices (
     PRIMARY KEY (hour, gpu_model)
 );
 
--- What became of jobs in an hour; `units` are those of the settled.
+-- What became of jobs in an hour; `units` are those of settled jobs.
 CREATE TABLE throughput (
     hour BIGINT PRIMARY KEY,
     opened BIGINT NOT NULL,
@@ -280,7 +301,7 @@ CREATE TABLE throughput (
     units BIGINT NOT NULL
 );
 
--- How many jobs that were revealed in an hour had taken so many seconds.
+-- How many of the jobs revealed in an hour took how many seconds.
 CREATE TABLE latencies (
     hour BIGINT NOT NULL,
     seconds BIGINT NOT NULL,
@@ -288,13 +309,13 @@ CREATE TABLE latencies (
     PRIMARY KEY (hour, seconds)
 );
 
--- The newest event that each webhook took.
+-- The newest event that each webhook has accepted.
 CREATE TABLE webhooks (
     url TEXT PRIMARY KEY,
     event BIGINT NOT NULL
 );
 
--- What would take long to count.
+-- Totals that would take long to count.
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value BIGINT NOT NULL
