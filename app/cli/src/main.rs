@@ -3,17 +3,22 @@
 use clap::Parser;
 use cli::{Options, Outcome};
 use daemon::LogFormat;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     daemon::log_to_stderr(LogFormat::Human, "error");
-    let Outcome { stdout, stderr, code } = match Options::try_parse() {
+    let Outcome { stdout, stderr, mut code } = match Options::try_parse() {
         Ok(options) => cli::run(options).await,
         Err(error) => cli::misread(&error).unwrap_or_else(|| error.exit()),
     };
-    // A reader that closed the pipe has read what it wanted.
-    let _ = cli::write(std::io::stdout(), &stdout);
+    let written = cli::write(std::io::stdout(), &stdout);
     let _ = cli::write(std::io::stderr(), &stderr);
+    // A reader that closed the pipe has read what it wanted.
+    if let Err(error) = written.or_else(|error| (error.kind() == ErrorKind::BrokenPipe).then_some(()).ok_or(error)) {
+        let _ = cli::write(std::io::stderr(), &format!("the answer could not be written: {error}"));
+        code = code.max(1);
+    }
     ExitCode::from(code)
 }

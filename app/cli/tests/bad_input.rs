@@ -342,3 +342,14 @@ fn wrong_usage_has_a_code_of_its_own() {
     let help = user.run(&["--help"]);
     assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_fails() {
+    let user = User::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = user.command(&["config", "get"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the answer could not be written"), "{said}");
+}

@@ -149,7 +149,7 @@ fn waiting(job: &Job, unit: Unit) -> String {
         _ if job.awaits_siblings() => "committed: waiting for the other replicas".to_owned(),
         _ if job.awaits_auditor() => "committed: drawn for an audit, waiting for an auditor".to_owned(),
         Some(Status::Committed) => "committed: waiting for the result to be revealed".to_owned(),
-        _ => "revealed: waiting for its challenge window to pass, then for anyone to settle it".to_owned(),
+        _ => "revealed: in its challenge window; then anyone may settle it".to_owned(),
     }
 }
 
