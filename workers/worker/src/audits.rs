@@ -160,7 +160,7 @@ impl Worker {
 
     async fn take_audit_steps(&self, assignment: Assignment) -> JobOutcome {
         let Assignment {
-            address, hash, mut permit, ..
+            address, hash, mut place, ..
         } = assignment;
         let mut progress = AuditProgress::default();
         loop {
@@ -192,9 +192,9 @@ impl Worker {
             };
             if progress.recomputed.is_some() || progress.given_up {
                 // Jobs may use the machine while the audit waits for the audited worker and the chain.
-                permit = None;
+                place = None;
             }
-            if self.stop.is_cancelled() && permit.is_none() {
+            if self.stop.is_cancelled() && place.is_none() {
                 return JobOutcome::LetGo;
             }
             sleep(pause.min(self.settings.scan)).await;
@@ -213,8 +213,8 @@ impl Worker {
         let at = audit::address(address);
         let (clocks, accounts) = self.state_since(&[*address, at], slot).await?;
         let [job, audit] = accounts.try_into().unwrap_or([None, None]);
-        let job = job.and_then(|account| chain::decode::<Job>(address, &account).ok());
-        let audit = audit.and_then(|account| chain::decode::<Audit>(&at, &account).ok());
+        let job = chain::decode_if_any::<Job>(address, job.as_ref())?;
+        let audit = chain::decode_if_any::<Audit>(&at, audit.as_ref())?;
         Ok((
             clocks,
             job.filter(|job| job.job_hash == *hash),

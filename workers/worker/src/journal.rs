@@ -29,8 +29,8 @@ pub struct Roots {
     /// Batch root of the outputs: the address of their blob.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub outputs: Hash,
-    /// Nonce of the commitment. `None` in files of earlier versions, which derived it from the hot key except for errors by permit.
-    #[serde(default, skip_serializing_if = "Option::is_none", alias = "by_permit")]
+    /// Nonce of the commitment. `None` for a result read from the chain, where its nonce is public.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Hash>,
 }
 
@@ -60,7 +60,6 @@ struct Line {
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     job: Hash,
     /// Slot in which the job was opened.
-    #[serde(default)]
     opened: u64,
     step: Step,
 }
@@ -322,19 +321,6 @@ mod tests {
         }
         assert_eq!(journal.results(&address, &[1; 32]), []);
         assert_eq!(journal.kept_input(&address), None);
-    }
-
-    #[test]
-    fn files_of_earlier_versions_are_read() {
-        let hex = |byte: &str| byte.repeat(32);
-        let roots = format!(r#""traces":"{}","outputs":"{}""#, hex("01"), hex("02"));
-        let read = |nonce: &str| {
-            let line = format!(r#"{{"job":"{}","step":{{"computed":{{{roots}{nonce}}}}}}}"#, hex("07"));
-            serde_json::from_str::<Line>(&line).unwrap().step
-        };
-        assert_eq!(read(""), Step::Computed(Roots { nonce: None, ..ROOTS }));
-        let by_permit = format!(r#","by_permit":{:?}"#, [3; 32]);
-        assert_eq!(read(&by_permit), Step::Computed(ROOTS));
     }
 
     #[cfg(unix)]

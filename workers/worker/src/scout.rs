@@ -198,7 +198,7 @@ impl Worker {
             match assess(&offer, &view, &limits) {
                 Verdict::Take { slot, floor } => {
                     // No place is free: the job stays on the board.
-                    let Ok(permit) = self.places.clone().try_acquire_owned() else {
+                    let Ok(place) = self.places.clone().try_acquire_owned() else {
                         break;
                     };
                     let job = &posting.job;
@@ -206,7 +206,7 @@ impl Worker {
                     let task = Task::job(model, job.units.get(), deadline, self.observes_ops());
                     if self.start_serving(address, Some(task)) {
                         let claim = ClaimPlan { slot, floor, mint };
-                        enqueue(found, Assignment::job(address, job.job_hash, Some(claim), Some(permit)));
+                        enqueue(found, Assignment::job(address, job.job_hash, Some(claim), Some(place)));
                     }
                 }
                 Verdict::Later(reason) => self.pass_over(&address, posting, reason, false),

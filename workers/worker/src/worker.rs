@@ -234,7 +234,19 @@ impl Worker {
                 until,
                 "bonds of jobs and audits are at stake, and late steps or unanswered demands lose them: start the worker again at once"
             ),
-            _ => tracing::info!(event = "stopped", complete),
+            Ok(Ok(_)) => tracing::info!(event = "stopped", complete),
+            unknown => {
+                let reason = match unknown {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "the node does not answer".to_owned(),
+                };
+                tracing::warn!(
+                    event = "stopped",
+                    complete,
+                    reason,
+                    "could not find out whether bonds are at stake: start the worker again, unless it had no jobs in hand"
+                );
+            }
         }
     }
 

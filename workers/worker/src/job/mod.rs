@@ -52,30 +52,31 @@ pub(crate) struct Assignment {
     pub audit: bool,
     /// How to claim it, if it is still open.
     pub claim: Option<ClaimPlan>,
-    /// A place among `parallel_jobs`. Jobs found in progress get one when they need it.
-    pub permit: Option<OwnedSemaphorePermit>,
+    /// A place among `parallel_jobs`. A job found in progress gets one before it computes. An audit found in progress computes without one,
+    /// since its proof has to be sealed before the chain forgets the draw.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 impl Assignment {
     /// A job that this device has claimed, or is going to claim.
-    pub fn job(address: Address, hash: Hash, claim: Option<ClaimPlan>, permit: Option<OwnedSemaphorePermit>) -> Self {
+    pub fn job(address: Address, hash: Hash, claim: Option<ClaimPlan>, place: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             address,
             hash,
             audit: false,
             claim,
-            permit,
+            place,
         }
     }
 
     /// The audit of a job.
-    pub fn audit(address: Address, hash: Hash, permit: Option<OwnedSemaphorePermit>) -> Self {
+    pub fn audit(address: Address, hash: Hash, place: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             address,
             hash,
             audit: true,
             claim: None,
-            permit,
+            place,
         }
     }
 }
@@ -182,7 +183,7 @@ impl Worker {
                 }
                 Ok(Continue(None)) => {
                     // Other jobs may use the machine meanwhile.
-                    assignment.permit = None;
+                    assignment.place = None;
                     let stored = progress.stored.initialized();
                     tokio::select! {
                         () = sleep(LOOK.min(self.settings.scan)) => {}
@@ -219,8 +220,8 @@ impl Worker {
         let landed = match (Status::from_code(job.status), &assignment.claim) {
             (Some(Status::Open), Some(claim)) => return Ok(self.try_claim(address, job, claim, input).await),
             (Some(Status::Assigned), _) => {
-                if assignment.permit.is_none() {
-                    assignment.permit = self.places.clone().acquire_owned().await.ok();
+                if assignment.place.is_none() {
+                    assignment.place = self.places.clone().acquire_owned().await.ok();
                 }
                 return self.commit(address, job, progress, input).await;
             }
@@ -234,7 +235,7 @@ impl Worker {
                 }
             }
             (Some(Status::Revealed), _) => {
-                drop((assignment.permit.take(), input.take()));
+                drop((assignment.place.take(), input.take()));
                 // The chain now says which result to store.
                 let (traces, outputs, nonce) = (job.traces, job.outputs, None);
                 progress.set_result(job, Roots { traces, outputs, nonce }, None);
