@@ -51,7 +51,7 @@ pub enum JobsError {
     BondTooSmall,
     #[msg("A job has 1 to 3 replicas, each with an index below that number and not above its id; only a single one may ask for audits")]
     UnsupportedPolicy,
-    #[msg("The job's status does not allow this: it may already be taken, committed or revealed")]
+    #[msg("The job's status does not allow this: the job is not that far yet, or is past it already")]
     WrongStatus,
     #[msg("The offer of this job has expired")]
     JobExpired,
@@ -63,7 +63,7 @@ pub enum JobsError {
     RequirementsNotMet,
     #[msg("The auction's price is below the worker's minimum")]
     PriceTooLow,
-    #[msg("Only the device that took the job may do this, with its current key")]
+    #[msg("Only the device that claims or has claimed the job or audit may do this, with its current key")]
     NotAssignedDevice,
     #[msg("The deadline has passed")]
     DeadlinePassed,
@@ -73,7 +73,7 @@ pub enum JobsError {
     CommitmentMismatch,
     #[msg("The payment account must be the device's payout wallet's and of the escrow's mint")]
     WrongPayoutAccount,
-    #[msg("The account belongs to another job, escrow or device")]
+    #[msg("An account is missing, or is not the one that the job, escrow, device or config names")]
     AccountMismatch,
     #[msg("The escrow owes no fees")]
     NoFees,
@@ -127,7 +127,7 @@ pub enum JobsError {
     TooFewReplicas,
     #[msg("It has not been drawn yet whether this result is audited: call draw_audit first")]
     AuditNotDrawn,
-    #[msg("No draw is due: it was made before, does not apply here, or its slot hash is not known yet or no longer kept")]
+    #[msg("No draw is due: it was made before, does not apply here, or its slot hash is no longer kept")]
     AuditNotDue,
     #[msg("An audit of this result is under way: the worker's time to reveal starts once the auditor has committed or is late")]
     AuditRunning,

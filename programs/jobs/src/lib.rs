@@ -106,7 +106,7 @@ pub mod jobs_program {
         instructions::open_escrow(ctx)
     }
 
-    /// Adds to an escrow's free balance.
+    /// Adds to an escrow's free balance. Anyone may.
     pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
         instructions::deposit(ctx, amount)
     }
@@ -153,12 +153,13 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
-    /// Shows that a convicted result was an error by permit: stake is returned, and the challenger is owed the jackpot.
+    /// Shows that a convicted result was an error by permit: stake is returned, and the challenger is owed the jackpot. Takes the secret, not
+    /// the key.
     pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
         instructions::open_permit(ctx, secret)
     }
 
-    /// Confesses to an error by permit that nobody has found: the consumer is refunded.
+    /// Confesses to an error by permit that nobody has found: the consumer is refunded. Takes the secret, not the key.
     pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
         instructions::confess(ctx, secret)
     }
@@ -200,7 +201,7 @@ pub mod jobs_program {
         instructions::reveal_audit(ctx, traces, outputs, nonce)
     }
 
-    /// Proves that the auditor holds the trace.
+    /// Proves that the auditor holds the trace. Anyone may send the proof.
     pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
         instructions::prove_custody(ctx)
     }
@@ -212,12 +213,12 @@ pub mod jobs_program {
         instructions::open_demand(ctx, item, most)
     }
 
-    /// Convicts a worker whose time for an answer has passed.
+    /// Convicts a worker whose time for an answer has passed. Anyone may.
     pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
         instructions::convict_silence(ctx)
     }
 
-    /// Closes a demand and returns what is left in it.
+    /// Closes a demand and returns what is left in it. Anyone may.
     pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
         instructions::close_demand(ctx)
     }

@@ -18,7 +18,7 @@ fn the_eighth_slot_after_the_commitment_decides() {
         (0..skipped).for_each(|slot| all.world.skip_slot(committed + 8 + slot));
         all.world.pass(0, 8 + skipped);
         let draw = market::audit::draw(&all.job);
-        all.world.refuse(draw.clone(), &[], JobsError::AuditNotDue);
+        all.world.refuse(draw.clone(), &[], JobsError::SeedNotReady);
         all.world.pass(0, 1);
         all.world.sweep(&draw, &[], &[]);
         let now = all.world.now();

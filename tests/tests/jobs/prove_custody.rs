@@ -50,7 +50,7 @@ fn fails_before_the_slot_that_draws_has_a_hash_and_when_that_is_forgotten() {
     let proof = all.proof();
     // Sealed and written before, since evidence itself takes a slot.
     let prove = all.prove(&proof);
-    all.world.refuse(prove.clone(), &[], JobsError::AuditNotDue);
+    all.world.refuse(prove.clone(), &[], JobsError::SeedNotReady);
     all.world.pass(0, 1);
     let mut late = all.clone();
     all.world.send(prove.clone(), &[]);

@@ -60,7 +60,6 @@ impl Audit {
     pub const SEED: &'static [u8] = b"audit";
 
     /// Writes a new audit.
-    #[allow(clippy::too_many_arguments)]
     pub fn start(
         &mut self,
         (address, job): (Address, &Job),

@@ -61,6 +61,7 @@ protocol::coded! {
 /// 437 bytes with its discriminator: at most 0.00393 SOL of rent, returned by the transaction that ends the job.
 #[account]
 pub struct Job {
+    /// The escrow that pays.
     pub escrow: Address,
     /// The registered model's account.
     pub model: Address,
@@ -72,11 +73,15 @@ pub struct Job {
     pub inputs: [u8; 32],
     /// COMMIT; zero before.
     pub commitment: [u8; 32],
-    /// Roots of traces and outputs; zero before the reveal.
+    /// Root of the traces; zero before the reveal.
     pub traces: [u8; 32],
+    /// Root of the delivered outputs; zero before the reveal.
     pub outputs: [u8; 32],
+    /// Number chosen by the consumer; a seed of the PDA.
     pub id: PodU64,
+    /// Price per unit at the start of the auction, in base units of the escrow's mint.
     pub start_price: PodU64,
+    /// Price per unit at the end of the auction, in base units of the escrow's mint.
     pub max_price: PodU64,
     /// Price per unit, fixed by the claim.
     pub price: PodU64,
@@ -84,44 +89,62 @@ pub struct Job {
     pub locked: PodU64,
     /// The consumer's minimum until the claim, then what the worker has at stake.
     pub bond: PodU64,
+    /// Slot of the opening; the first slot hash after it seeds the tickets.
     pub opened_slot: PodU64,
+    /// When the job was opened, unix seconds.
     pub opened_at: PodI64,
-    /// End of the present state by each clock: of the offer, the run, the reveal time, the challenge window or the priority period.
+    /// Slot in which the present state ends: the offer, the run, the reveal time, the challenge window or the priority period.
     pub deadline_slot: PodU64,
+    /// When the present state ends, unix seconds; it has ended when both deadlines have passed.
     pub deadline_at: PodI64,
     /// Slot in which the present state began. A restart of the cluster after it extends the deadline; an audit draw counts its slots from
     /// it.
     pub since_slot: PodU64,
+    /// Units of work.
     pub units: PodU32,
+    /// Seconds from the start price to the maximum.
     pub auction_seconds: PodU32,
+    /// Seconds from the claim to the commitment.
     pub run_seconds: PodU32,
+    /// Seconds of the challenge window.
     pub window_seconds: PodU32,
     /// Lamports for the caller that ends the job, held on top of the rent.
     pub bounty: PodU32,
+    /// Smallest memory of one GPU, GiB.
     pub min_vram_gb: PodU16,
+    /// Least multiplier of the GPU model, in hundredths.
     pub min_multiplier_x100: PodU16,
+    /// The GPU model that may claim, or `ANY_GPU`.
     pub gpu_model: PodU16,
+    /// Least number of jobs that the device has completed.
     pub min_jobs_done: PodU16,
+    /// Fee of each side as of the opening, in basis points (K3).
     pub fee_bps: PodU16,
+    /// Surcharge of each side as of the opening, in basis points; zero for $IO.
     pub surcharge_bps: PodU16,
+    /// Share of the bond that a missed deadline costs, as of the opening, in basis points.
     pub penalty_bps: PodU16,
     /// See [`Status`].
     pub status: u8,
+    /// Bump of this account's PDA.
     pub bump: u8,
+    /// Version of this layout: 1.
     pub version: u8,
     /// What a wrong result could be worth to an attacker, in $IO base units.
     pub value_at_risk: PodU64,
     /// Whether the job is paid in another mint than $IO, so that the chain cannot tell what its price is worth.
     pub foreign_mint: PodBool,
-    /// Demands opened so far, and those still without an answer.
+    /// Demands opened so far.
     pub demanded: u8,
+    /// Demands still without an answer.
     pub open_demands: u8,
     /// Seconds of the worker's time budget that slow answers have used up.
     pub answer_used: PodU16,
     /// Seconds that answers have added to the window.
     pub extended: PodU16,
-    /// Number of jobs in this group of replicas, and this job's index among them.
+    /// Number of jobs in this group of replicas; 1 for a single job.
     pub replicas: u8,
+    /// This job's index among them.
     pub replica: u8,
     /// Until the claim, the chance of an audit that the consumer asks for; then the chance with which this result is drawn.
     pub audit_bps: PodU16,
@@ -131,6 +154,7 @@ pub struct Job {
     pub open_seconds: PodU32,
     /// Whether a demand was opened when a confession no longer had to wait; see [`Job::confession_wait`].
     pub asked_late: PodBool,
+    /// Zeros, reserved for future fields.
     pub reserved: [u8; 23],
 }
 

@@ -24,6 +24,7 @@ pub struct ClaimAudit {
     pub audit: Account<Audit>,
     #[account(mut)]
     pub device: Account<Device>,
+    /// The device's model: staking checks that when it locks the bond.
     pub gpu_model: Account<GpuModel>,
     pub staking_config: Account<staking::StakingConfig>,
     /// CHECK: this program's signing PDA, derived with the bump in the config.

@@ -15,7 +15,7 @@ pub struct Convict {
 }
 
 /// - fails unless the job's result is revealed and not paid yet
-/// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
+/// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's owner and keys
 /// - fails unless the referee convicts, which no evidence about an honest result can make it do
 /// - where traces commit only to checkpoints, fails without an answer that shows the unit's op outputs
 /// - frees the consumer's whole lock and takes the device's bond: 20 % to the consumer (burned when the consumer is the worker), 30 % owed

@@ -37,8 +37,7 @@ pub struct OpenDemand {
     pub system_program: Program<System>,
 }
 
-/// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's own wallets and
-///   keys
+/// - fails unless the job's result is revealed and its window has not passed, with eight demands open, and for the device's owner and keys
 /// - fails for a part that no result of this job has, for a part whose part above has not been shown, and for a part that was demanded
 ///   before: one answer serves everyone
 /// - blocks a confession, unless a confession was already possible

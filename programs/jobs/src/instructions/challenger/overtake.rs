@@ -24,7 +24,7 @@ pub struct Overtake {
 }
 
 /// - fails unless the job is convicted, and once the priority period has passed by both clocks
-/// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's own wallets and key
+/// - fails for anyone but the evidence's challenger, for evidence about another job, and for the device's owner and keys
 /// - fails unless the evidence was sealed in an earlier slot than that of the challenger who is owed the reward so far, and convicts
 /// - this challenger is owed the reward from now on; the conviction's rent still returns to its payer
 pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {

@@ -21,7 +21,7 @@ pub fn draw_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
     let job = &mut accounts.job;
     let address = *job.address();
     let seed = |last_before| match first_after(last_before)? {
-        Seed::NotYet => Err(JobsError::AuditNotDue.into()),
+        Seed::NotYet => Err(JobsError::SeedNotReady.into()),
         Seed::Known(_, seed) => Ok(Some(seed)),
         Seed::Forgotten => Ok(None),
     };

@@ -24,8 +24,10 @@ pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
     let (job, audit) = (&mut accounts.job, &accounts.audit);
     audit.check_of(job)?;
     require!(audit.agrees.get(), JobsError::WrongAudit);
-    let Seed::Known(_, seed) = first_after(audit.revealed_slot.get())? else {
-        return Err(JobsError::AuditNotDue.into());
+    let seed = match first_after(audit.revealed_slot.get())? {
+        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
+        Seed::Known(_, seed) => seed,
+        Seed::Forgotten => return Err(JobsError::AuditNotDue.into()),
     };
     let proof = referee::state::bytes(&accounts.proof);
     audit.check_custody(job, accounts.model.checkpoints(), &seed, proof)?;
