@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// The bytes do not match the address.
     #[error(
-        "{place} returned the wrong bytes for blob {}: they hash to {}; use another server",
+        "the bytes from {place} are not blob {}, as they hash to {}; upload them to that address, or download from another server",
         hex::encode(.expected), hex::encode(.actual)
     )]
     Mismatch {

@@ -36,7 +36,7 @@ pub fn run<E: std::fmt::Display>(act: impl Future<Output = Result<(), E>>, code:
         }
     };
     let done = runtime.block_on(act);
-    // Does not wait for a unit that is being computed: it is computed again after the next start.
+    // Blocking tasks are not waited for: what they compute can be computed again.
     runtime.shutdown_timeout(Duration::ZERO);
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -100,7 +100,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     match arguments.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(localnet.record())?),
-        Output::Text => println!("{}\nCtrl-C stops it.", localnet.record()),
+        Output::Text => println!(
+            "{}\nCtrl-C stops it. The next start keeps the keys and begins with an empty chain.",
+            localnet.record()
+        ),
     }
     stop.cancelled().await;
     localnet.stop().await
