@@ -16,8 +16,10 @@ async fn main() -> ExitCode {
     let written = cli::write(std::io::stdout(), &stdout);
     let _ = cli::write(std::io::stderr(), &stderr);
     // A reader that closed the pipe has read what it wanted.
-    if let Err(error) = written.or_else(|error| (error.kind() == ErrorKind::BrokenPipe).then_some(()).ok_or(error)) {
-        let _ = cli::write(std::io::stderr(), &format!("the answer could not be written: {error}"));
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = cli::write(std::io::stderr(), &format!("error: the answer could not be written: {error}"));
         code = code.max(1);
     }
     ExitCode::from(code)
