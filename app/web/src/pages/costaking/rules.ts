@@ -4,7 +4,7 @@
 import type { Config, Exit, Offer } from "../../generated/costaking";
 import type { Device, StakingConfig } from "../../generated/staking";
 import { io, moment, span } from "../../lib/format";
-import { pending, TERMINATED } from "../devices/stake";
+import { coStakeLimit, pending, TERMINATED } from "../devices/stake";
 import { backAt, forcedEnd, Status } from "./shares";
 
 const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
@@ -24,7 +24,7 @@ const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
 /** Base units that can still be staked through an offer: up to its capacity and half of the current minimum; none while nobody can join. */
 export function room(offer: Pick<Offer, "capacity" | "status">, device: Joinable, least: bigint, config: Pick<Config, "capacityBps">): bigint {
   if (shut(offer, device) !== null) return 0n;
-  const most = (least * BigInt(config.capacityBps)) / 10_000n;
+  const most = coStakeLimit(least, config);
   const left = (most < offer.capacity ? most : offer.capacity) - device.coStake;
   return left > 0n ? left : 0n;
 }

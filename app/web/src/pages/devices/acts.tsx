@@ -28,7 +28,7 @@ import {
   whyNotWithdraw,
   type Standing,
 } from "./rules";
-import { Offering, overflow, TERMINATED } from "./stake";
+import { coStakeLimit, Offering, overflow, TERMINATED } from "./stake";
 
 type Own = Standing & { device: Found<Device> };
 interface Props {
@@ -292,7 +292,7 @@ function OfferAct(standing: Own) {
   const { data: rules } = costaking;
   if (!signer || !rules) return null;
   const { device, least } = standing;
-  const most = (least * BigInt(rules.capacityBps)) / 10_000n;
+  const most = coStakeLimit(least, rules);
   const number = Number(share.trim());
   const bps = Math.round(number * 100);
   const notNumber = share.trim() === "" || Number.isNaN(number) || Math.abs(number * 100 - bps) > 1e-6;

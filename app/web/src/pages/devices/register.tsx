@@ -14,7 +14,7 @@ import { Act } from "../../ui/act";
 import { useHours, useStaking } from "./accounts";
 import { FUND, register } from "./instructions";
 import { KeyFile, useKeyFile } from "./keyfile";
-import { MAX_QUANTITY, minimumOf } from "./stake";
+import { coStakeLimit, MAX_QUANTITY, minimumOf } from "./stake";
 
 /** The form that registers GPUs under a device key, which this page makes and the owner saves as a file. */
 export function Register() {
@@ -82,7 +82,7 @@ export function Register() {
           <Facts
             of={[
               ["Minimum stake", io(least)],
-              ["Of which co-stakers may fund", costaking.data ? `up to ${io((least * BigInt(costaking.data.capacityBps)) / 10_000n)}, if you make an offer` : "–"],
+              ["Of which co-stakers may fund", costaking.data ? `up to ${io(coStakeLimit(least, costaking.data))}, if you make an offer` : "–"],
               [
                 "Est. weekly rewards",
                 settled.length > 0

@@ -4,7 +4,7 @@
 import type { Config } from "../../generated/costaking";
 import type { Device, GpuModel, Slash, StakingConfig } from "../../generated/staking";
 import { io, many, moment, span } from "../../lib/format";
-import { Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
+import { coStakeLimit, Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
 
 /** A device at a moment of the chain's clock, with its minimum stake in base units. */
 export interface Standing {
@@ -132,7 +132,7 @@ export function whyNotOffer(standing: Standing, costaking: Terms): string | null
 
 /** What is wrong with each of an offer's terms. */
 export function termsError(terms: { capacity: bigint; ticket: bigint; shareBps: number }, least: bigint, costaking: Terms) {
-  const most = (least * BigInt(costaking.capacityBps)) / 10_000n;
+  const most = coStakeLimit(least, costaking);
   const capacity = terms.capacity === 0n ? "enter how much co-stakers may stake in total" : terms.capacity > most ? `at most ${io(most)}` : null;
   const share =
     terms.shareBps < costaking.minShareBps

@@ -26,6 +26,9 @@ export function minimum(base: bigint, multiplierX100: number, quantity: number):
   return (base * BigInt(Math.max(multiplierX100, 100) * quantity) + 99n) / 100n;
 }
 
+/** How much of a minimum of `least` co-stakers may fund, in base units, rounded down. */
+export const coStakeLimit = (least: bigint, { capacityBps }: { capacityBps: number }): bigint => (least * BigInt(capacityBps)) / 10_000n;
+
 /** The value in force: a raise applies from `raiseAt`, a cut at once. */
 const required = <N extends number | bigint>(set: N, before: N, raiseAt: bigint, now: number): N => (now < raiseAt && before < set ? before : set);
 

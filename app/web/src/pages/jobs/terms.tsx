@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type ChangeEvent } from "react";
 import { explain } from "../../lib/errors";
 import { count, IO, many, parseAmount } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
@@ -35,32 +35,29 @@ export function useTerms(units: number) {
     valueAtRisk: risk.amount,
   };
   const errors = { start: start.error, most: most.error, memory: memory.error, jobs: jobs.error, risk: risk.error };
-  return { texts, put, order, errors };
+  /** What connects a text field to the terms. */
+  const field = (name: keyof typeof errors) => ({
+    value: texts[name],
+    error: errors[name],
+    onChange: (event: ChangeEvent<HTMLInputElement>) => put(name, event.target.value),
+  });
+  return { texts, put, field, order, errors };
 }
 
 type Terms = ReturnType<typeof useTerms>;
 
 /** The fields of an order's terms. */
-export function TermFields({ texts, put, errors }: Terms) {
+export function TermFields({ texts, put, field }: Terms) {
   return (
     <>
       <div className="columns">
-        <Field
-          label="Starting price per unit"
-          unit="$IO"
-          inputMode="decimal"
-          value={texts.start}
-          error={errors.start}
-          onChange={(event) => put("start", event.target.value)}
-        />
+        <Field label="Starting price per unit" unit="$IO" inputMode="decimal" {...field("start")} />
         <Field
           label="Maximum price per unit"
           unit="$IO"
           inputMode="decimal"
-          value={texts.most}
-          error={errors.most}
           hint={`The price rises from the starting price to this within ${TIMES.auctionSeconds} s, until a device claims the job.`}
-          onChange={(event) => put("most", event.target.value)}
+          {...field("most")}
         />
       </div>
       <fieldset>
@@ -74,24 +71,22 @@ export function TermFields({ texts, put, errors }: Terms) {
           </label>
         ))}
       </fieldset>
-      <Requirements texts={texts} put={put} errors={errors} />
+      <Requirements texts={texts} put={put} field={field} />
       <details>
         <summary>Value at risk</summary>
         <Field
           label="Cost of a wrong result to you"
           unit="$IO"
           inputMode="decimal"
-          value={texts.risk}
-          error={errors.risk}
           hint="Raises the bond that the device must post. Jobs with a value at risk never contain deliberate test errors. Workers decline bonds that are out of proportion to the price, so raise the price as well."
-          onChange={(event) => put("risk", event.target.value)}
+          {...field("risk")}
         />
       </details>
     </>
   );
 }
 
-function Requirements({ texts, put, errors }: Omit<Terms, "order">) {
+function Requirements({ texts, put, field }: Pick<Terms, "texts" | "put" | "field">) {
   const gpus = useGpuModels();
   const listed = (gpus.data ?? []).filter(({ listed }) => listed).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
   return (
@@ -104,21 +99,8 @@ function Requirements({ texts, put, errors }: Omit<Terms, "order">) {
           onChange={(gpu) => put("gpu", gpu)}
           options={[[String(ANY_GPU), "Any"], ...listed.sort(([, a], [, b]) => a.localeCompare(b))]}
         />
-        <Field
-          label="Minimum GPU memory"
-          unit="GiB"
-          inputMode="numeric"
-          value={texts.memory}
-          error={errors.memory}
-          onChange={(event) => put("memory", event.target.value)}
-        />
-        <Field
-          label="Minimum jobs completed"
-          inputMode="numeric"
-          value={texts.jobs}
-          error={errors.jobs}
-          onChange={(event) => put("jobs", event.target.value)}
-        />
+        <Field label="Minimum GPU memory" unit="GiB" inputMode="numeric" {...field("memory")} />
+        <Field label="Minimum jobs completed" inputMode="numeric" {...field("jobs")} />
       </div>
     </details>
   );
