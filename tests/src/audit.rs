@@ -499,7 +499,7 @@ impl Books {
         let [own, active, cooling] = [0, 1, 2].map(part);
         let cooled = aside.clone().filter(|slash| slash.of_cooling.get());
         let of_cooling = cooled.map(|slash| slash.amounts()[0]).sum::<u64>();
-        let booked = [device.own_escrowed, device.co_escrowed, device.escrowed].map(|amount| amount.get());
+        let booked = [device.own_aside, device.co_aside, device.aside].map(|amount| amount.get());
         assert_eq!([own - of_cooling, active, own + active + cooling], booked, "set aside of {address}");
         assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
     }

@@ -216,7 +216,7 @@ impl Life {
             if !self.offer.forced_at.is_zero() {
                 let cooling = self.offer.take_forced(exit.shares.get()).unwrap();
                 exit.cool(cooling, self.offer.forced_at.get() + 14 * 86_400).unwrap();
-            } else if !self.device.escrowed.is_zero() {
+            } else if !self.device.aside.is_zero() {
                 assert!(self.device.clone().cool_co_stake(1).is_err(), "a cooldown at the price of a slash");
             } else if self.now >= exit.cools_at.get() {
                 let worth = exact(exit.shares.get()) * exact(self.device.co_stake.get()) / exact(self.offer.shares.get());
@@ -354,7 +354,7 @@ impl Life {
         } else if self.rng.within(0, 9) == 0 {
             // The owner's stake is taken first, and it is most of the stake.
             let share = self.rng.within(6_000, 11_000).min(10_000);
-            self.slash = self.device.escrow(Bps::new(share as u16).unwrap()).ok();
+            self.slash = self.device.set_aside(Bps::new(share as u16).unwrap()).ok();
         }
     }
 
@@ -367,7 +367,7 @@ impl Life {
         if due == 0 && self.rng.within(0, 2) == 0 {
             self.device.uphold(parts, of_cooling).unwrap();
         } else {
-            self.device.unescrow(parts, of_cooling, due, self.now, 14 * 86_400).unwrap();
+            self.device.return_aside(parts, of_cooling, due, self.now, 14 * 86_400).unwrap();
         }
         self.flows[2] += before + aside - co(&self.device);
         if self.device.own_stake.is_zero() && self.device.cooling.is_zero() {
@@ -381,7 +381,7 @@ impl Life {
         if !self.device.open_jobs.is_zero() {
             self.device.release_bond(self.device.locked_bond.get()).unwrap();
             if let Some((parts, _, due)) = self.slash.as_mut().filter(|(.., due)| *due > 0) {
-                let (taken, left) = self.device.escrow_due(*due).unwrap();
+                let (taken, left) = self.device.set_aside_due(*due).unwrap();
                 assert_eq!((taken, left), (*due, 0), "what was due is not there");
                 (parts[0], *due) = (parts[0] + taken, left);
             }
@@ -420,7 +420,7 @@ impl Life {
             self.slash.map_or(0, |(parts, ..)| parts.iter().sum()),
             self.slash.map_or(0, |(.., due)| due),
         ];
-        assert_eq!(self.device.escrowed.get(), set_aside, "set aside for no slash");
+        assert_eq!(self.device.aside.get(), set_aside, "set aside for no slash");
         assert_eq!(self.device.dues, u8::from(waits > 0), "waits for no slash");
         assert!(
             self.device.co_stake <= self.offer.shares || !self.offer.forced_at.is_zero(),
@@ -544,14 +544,14 @@ fn whoever_has_joined_can_cool_down() {
                 3 | 4 => {
                     let share = Bps::new(rng.within(1, 10_000) as u16).unwrap();
                     let share = if rng.within(0, 1) == 0 { share } else { Bps::new(10_000).unwrap() };
-                    let Ok((parts, ..)) = device.escrow(share) else { continue };
+                    let Ok((parts, ..)) = device.set_aside(share) else { continue };
                     open.push(parts);
                     slashes += 1;
                 }
                 _ if !open.is_empty() => {
                     let parts = open.swap_remove(rng.within(0, open.len() as u64 - 1) as usize);
                     match rng.within(0, 1) {
-                        0 => device.unescrow(parts, false, 0, 0, 0).unwrap(),
+                        0 => device.return_aside(parts, false, 0, 0, 0).unwrap(),
                         _ => drop(device.uphold(parts, false).unwrap()),
                     }
                 }
@@ -579,12 +579,12 @@ fn what_rounding_takes_of_slashes_that_are_open_at_once_keeps_nobody() {
         // As many slashes as may be open when the last co-staker joins.
         let shares = math::mul_div_floor(costake::MOST_SHARES - 1, pool, active + pool).unwrap();
         (device.co_stake, device.co_cooling, device.co_cooling_shares) = (active.into(), pool.into(), shares.into());
-        let mut slash = |bps| device.escrow(Bps::new(bps as u16).unwrap()).unwrap().0;
+        let mut slash = |bps| device.set_aside(Bps::new(bps as u16).unwrap()).unwrap().0;
         let small: Vec<_> = (0..rng.within(1, 20)).map(|_| slash(10_000 / pool)).collect();
         let all = slash(10_000);
         device.uphold(all, false).unwrap();
         for parts in &small {
-            device.unescrow(*parts, false, 0, 0, 0).unwrap();
+            device.return_aside(*parts, false, 0, 0, 0).unwrap();
         }
         let (stake, left) = (device.co_stake.get(), device.co_cooling.get());
         let wanted = exact(stake) * exact(shares) / exact(left) + exact(shares);

@@ -59,8 +59,8 @@ fn device(rng: &Rng) -> Device {
         device.cooling = number(rng, 50).into();
     }
     let aside = [(); 3].map(|()| number(rng, 50));
-    device.escrowed = aside.iter().sum::<u64>().into();
-    [device.own_escrowed, device.co_escrowed] = [aside[0].into(), aside[1].into()];
+    device.aside = aside.iter().sum::<u64>().into();
+    [device.own_aside, device.co_aside] = [aside[0].into(), aside[1].into()];
     let mut at = NOW - 4 * i64::from(MIN_AGE);
     for place in 0..rng.within(0, 4) as usize {
         at += i64::try_from(rng.within(0, u64::from(MIN_AGE) * 2)).unwrap();

@@ -128,7 +128,7 @@ impl Books {
                 co_stake: device.co_stake.get(),
                 cooling: device.cooling.get(),
                 co_cooling: device.co_cooling.get(),
-                set_aside: device.escrowed.get(),
+                set_aside: device.aside.get(),
                 forfeited: device.forfeited.get(),
                 owed: device.owed.get(),
                 vault: balance(stake::vault(&kept.worker.device)),

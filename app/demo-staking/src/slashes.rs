@@ -34,7 +34,7 @@ impl Market {
         let approve = slash::approve(&approver.pubkey(), &device, SLASH, share_bps, EVIDENCE);
         self.world.send(approve, &[&approver]);
         self.agenda.enter(self.hour + APPEAL * DAY, Deed::Finish(whose));
-        let aside = self.world.device(&device).escrowed.get();
+        let aside = self.world.device(&device).aside.get();
         Ok(format!(
             "another key approves it: {} of {whose}'s stake are set aside for {APPEAL} days",
             io(aside)
@@ -50,7 +50,7 @@ impl Market {
 
     pub(crate) fn overturn(&mut self, whose: Name) -> Result<String> {
         let (device, [proposer, _]) = (self.worker(whose)?.device, self.judges.clone());
-        let (admin, aside) = (self.world.admin.clone(), self.world.device(&device).escrowed.get());
+        let (admin, aside) = (self.world.admin.clone(), self.world.device(&device).aside.get());
         let overturn = slash::overturn(&admin.pubkey(), &proposer.pubkey(), &device, SLASH);
         self.world.send(overturn, &[&admin]);
         Ok(format!("{whose}'s slash is overturned: {} return to its stake", io(aside)))

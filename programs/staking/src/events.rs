@@ -118,7 +118,7 @@ pub enum StakeMove {
     /// From cooling down to a co-staker's wallet.
     CoWithdrawn,
     /// From active and cooling down to set aside: both judges agreed to a slash.
-    Escrowed,
+    SetAside,
     /// From set aside back to where it was taken: a slash was overturned.
     Returned,
     /// From set aside to forfeited: a slash was upheld.
@@ -146,7 +146,7 @@ pub struct StakeMoved {
     /// Cooling co-stake after the move, in $IO base units.
     pub co_cooling: u64,
     /// Stake set aside by slashes after the move, in $IO base units.
-    pub escrowed: u64,
+    pub aside: u64,
     /// Stake waiting to be burned after the move, in $IO base units.
     pub forfeited: u64,
     /// Amount owed for convictions after the move, in $IO base units.

@@ -86,7 +86,7 @@ impl Court {
             device.cooling,
             device.co_stake,
             device.co_cooling,
-            device.escrowed,
+            device.aside,
             device.forfeited,
         ]
         .map(|part| part.get())
@@ -212,7 +212,7 @@ fn stands_after_thirty_days_and_is_overturned_before() {
     overturned.sweep(&overturn, &[&admin], &[]);
     overturned.send(overturn.clone(), &[&admin]);
     let device = overturned.device(&court.alice.device);
-    assert_eq!((device.own_stake.get(), device.escrowed.get()), (1_000 * IO, 0));
+    assert_eq!((device.own_stake.get(), device.aside.get()), (1_000 * IO, 0));
     overturned.refuse(overturn.clone(), &[&admin], Failure::GONE);
     court.world.wait(1);
     court.world.refuse(overturn, &[&admin], StakingError::AppealOver);
@@ -464,8 +464,8 @@ fn no_share_is_worth_more_than_a_base_unit() {
     court.world.send(pool.withdrawing(0), &[&mallory.wallet]);
     let (admin, overturn) = (court.world.admin.clone(), court.overturning(1));
     court.world.send(overturn, &[&admin]);
-    let [_, _, active, cooling, escrowed, forfeited] = court.stakes();
-    assert_eq!((active, cooling, escrowed), (49 * IO, 1, 0));
+    let [_, _, active, cooling, aside, forfeited] = court.stakes();
+    assert_eq!((active, cooling, aside), (49 * IO, 1, 0));
     assert_eq!(forfeited + court.world.balance(&mallory.tokens), 1_000 * IO - 1);
     court.world.send(waiting.cooling(0), &[]);
     court.world.wait(7 * DAY);

@@ -107,7 +107,7 @@ CREATE TABLE devices (
     cooling BIGINT NOT NULL,
     cooldown_ends BIGINT NOT NULL,
     co_cooling BIGINT NOT NULL,
-    escrowed BIGINT NOT NULL,
+    aside BIGINT NOT NULL,
     forfeited BIGINT NOT NULL,
     locked_bond BIGINT NOT NULL,
     open_jobs BIGINT NOT NULL,

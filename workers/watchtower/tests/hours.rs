@@ -132,7 +132,7 @@ async fn a_slash_collects_from_released_bonds_and_ends() {
     let supply = market.node.with(|world| world.supply(&world.io));
     let ending = async {
         market.node.with(|world| world.wait_for_deadline(&job));
-        until(&market, |world| device(world).escrowed.get() == all && device(world).dues == 0).await;
+        until(&market, |world| device(world).aside.get() == all && device(world).dues == 0).await;
         market.node.with(|world| world.wait(30 * 86_400));
         until(&market, |world| world.books().slashes.is_empty()).await;
         until(&market, |world| supply - world.supply(&world.io) == all).await;

@@ -127,7 +127,7 @@ export interface DeviceRow {
   cooling: number;
   cooldown_ends: number;
   co_cooling: number;
-  escrowed: number;
+  aside: number;
   forfeited: number;
   locked_bond: number;
   open_jobs: number;

@@ -9,7 +9,7 @@ pub async fn apply(step: &mut Step<'_, '_>, name: &str) -> Outcome {
         "DeviceRegistered" => run!(
             step,
             "INSERT INTO devices (address, owner, gpu_model, quantity, active, own_stake, co_stake, cooling, cooldown_ends, co_cooling, \
-             escrowed, forfeited, locked_bond, open_jobs, rewards, jobs_done, jobs_convicted, updated) \
+             aside, forfeited, locked_bond, open_jobs, rewards, jobs_done, jobs_convicted, updated) \
              VALUES ($1, $3, $4, $5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, $2)",
             device,
             step.id,
@@ -55,7 +55,7 @@ async fn moved(step: &mut Step<'_, '_>) -> Outcome {
     }
     run!(
         step,
-        "UPDATE devices SET own_stake = $3, co_stake = $4, cooling = $5, cooldown_ends = $6, co_cooling = $7, escrowed = $8, \
+        "UPDATE devices SET own_stake = $3, co_stake = $4, cooling = $5, cooldown_ends = $6, co_cooling = $7, aside = $8, \
          forfeited = $9, updated = $2 WHERE address = $1",
         step.text("device"),
         step.id,
@@ -64,7 +64,7 @@ async fn moved(step: &mut Step<'_, '_>) -> Outcome {
         step.number("cooling"),
         step.number("cooldown_ends"),
         step.number("co_cooling"),
-        step.number("escrowed"),
+        step.number("aside"),
         step.number("forfeited"),
     )
 }

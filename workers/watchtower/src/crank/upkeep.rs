@@ -125,7 +125,7 @@ impl Cranker<'_> {
             let offer = books.offers.get(&exit.offer)?;
             // Not while a slash holds stake of the device.
             let device = books.devices.get(&offer.device);
-            let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.escrowed.is_zero());
+            let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.aside.is_zero());
             (!held).then(|| (address, costake::cool(&offer.device, &exit.offer, address)))
         });
         for_each_bounded(due, async |(address, cool)| {

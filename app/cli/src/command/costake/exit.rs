@@ -94,7 +94,7 @@ pub async fn withdraw(context: &Context, token: Token, address: Address) -> Resu
     }
     let mut instructions = noting(&offer, &exit.offer, &device);
     if !exit.cooling.get() {
-        if instructions.is_empty() && offer.forced_at.is_zero() && !device.escrowed.is_zero() {
+        if instructions.is_empty() && offer.forced_at.is_zero() && !device.aside.is_zero() {
             return refuse("a slash has set stake of the device aside; withdraw this exit when the slash has ended");
         }
         instructions.push(costake::cool(&offer.device, &exit.offer, &address));

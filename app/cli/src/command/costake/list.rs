@@ -108,7 +108,7 @@ pub async fn list(
             continue;
         };
         // A device cannot be joined when it is retired, or while a slash has set its stake aside or is due some.
-        if device.status != STATUS_ACTIVE || !device.escrowed.is_zero() || device.dues != 0 {
+        if device.status != STATUS_ACTIVE || !device.aside.is_zero() || device.dues != 0 {
             continue;
         }
         let most = most(&market.staking, device, gpu, &config, now)?.1;

@@ -62,7 +62,7 @@ mod tests {
         // Exits of others cool down as well.
         (device.co_cooling, device.co_cooling_shares) = (1_000.into(), 500.into());
         // Nobody can withdraw what a slash has set aside.
-        device.co_escrowed = 100.into();
+        device.co_aside = 100.into();
         assert_eq!((stake_of(50, &offer, &device), is_forced(&offer, &device)), (Amount(75), false));
 
         (device.forced_at, device.forced_shares, device.co_stake) = (9.into(), 150.into(), 0.into());

@@ -168,7 +168,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
               ["Value of 1,000,000 shares", offer.shares > 0n ? io(stakeOf(1_000_000n < offer.shares ? 1_000_000n : offer.shares, offer, device)) : "–"],
               ["Owner's stake", `${io(device.ownStake)} (minimum ${io(least)})`],
               ["Positions and exits", count(offer.holders)],
-              ["Held by slashes", device.escrowed > 0n ? io(device.escrowed) : "nothing"],
+              ["Held by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
               ["Owner", <Key of={offer.owner} />],
             ]}
           />
@@ -265,7 +265,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         of={[
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
-          ["Held by slashes", <Io of={worth(position.shares, offer.shares, device.coEscrowed)} />],
+          ["Held by slashes", <Io of={worth(position.shares, offer.shares, device.coAside)} />],
           ["Claimable rewards", <Io of={claimable(position, offer)} />],
           ["Est. weekly rewards", outlook.hours > 0 ? roughly(brings) : "not known yet"],
           ["Earning since", <Moment at={position.fromHour * 3_600} />],

@@ -22,7 +22,7 @@ test("capacity is left up to the offer's capacity and half of the current minimu
 
 test("no capacity is left where nobody can join", () => {
   expect(room({ ...offer, status: Status.Closed }, device, least, config)).toBe(0n);
-  for (const change of [{ status: TERMINATED }, { cooling: 1n }, { escrowed: 1n }, { dues: 1 }]) expect(room(offer, { ...device, ...change }, least, config)).toBe(0n);
+  for (const change of [{ status: TERMINATED }, { cooling: 1n }, { aside: 1n }, { dues: 1 }]) expect(room(offer, { ...device, ...change }, least, config)).toBe(0n);
 });
 
 test("a wallet that may not join is told why", () => {
@@ -34,7 +34,7 @@ test("a wallet that may not join is told why", () => {
   expect(why({}, Status.Closed)).toContain("closed to new co-stakers");
   expect(why({ status: TERMINATED })).toContain("retired");
   expect(why({ cooling: 1n })).toContain("unstaking");
-  expect(why({ escrowed: 1n })).toContain("slash");
+  expect(why({ aside: 1n })).toContain("slash");
   expect(why({ dues: 1 })).toContain("until it has been collected");
   expect(why({ coStake: 200n * IO })).toBe("the offer is full");
   expect(why({}, Status.Open, null)).toBe("connect a wallet");
@@ -67,7 +67,7 @@ test("an offer is retracted, ended and closed, in this order", () => {
 });
 
 const closed = { status: Status.Closed, forcedAt: 0n, forcedEndsAt: 0n };
-const exited = { escrowed: 0n, forcedAt: 0n, forcedCooldown: 0 };
+const exited = { aside: 0n, forcedAt: 0n, forcedCooldown: 0 };
 
 test("an exit has a notice period, then a cooldown, and is paid", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
@@ -96,7 +96,7 @@ test("after the owner's exit there is no notice period, and the earlier end coun
 
 test("an exit waits for a slash, unless it is already cooling down", () => {
   const exit = { cooling: false, coolsAt: 700n, endsAt: 2_000n };
-  const slashed = { ...exited, escrowed: 1n };
+  const slashed = { ...exited, aside: 1n };
   expect(whyNotCool(exit, closed, slashed, 700)).toContain("slash");
   expect(whyNotWithdraw(exit, closed, slashed, 2_000)).toContain("slash");
   expect(whyNotWithdraw({ ...exit, cooling: true }, closed, slashed, 2_000)).toBeNull();

@@ -9,7 +9,7 @@ import { backAt, forcedEnd, Status } from "./shares";
 
 const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
-type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "escrowed" | "dues">;
+type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "aside" | "dues">;
 
 /** Why nobody can join, regardless of the capacity left. */
 const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
@@ -17,7 +17,7 @@ const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
     offer.status !== Status.Open && "the offer is closed to new co-stakers",
     device.status === TERMINATED && "the device is retired",
     device.cooling > 0n && "the owner is unstaking",
-    device.escrowed > 0n && "a slash holds stake of the device; wait until it has ended",
+    device.aside > 0n && "a slash holds stake of the device; wait until it has ended",
     device.dues > 0 && "a slash is owed stake of the owner; wait until it has been collected",
   );
 
@@ -73,11 +73,11 @@ export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | 
   first(offer.status !== Status.Ended && "end the offer first", offer.holders > 0 && `positions and exits are still open (${offer.holders}); wait until their holders have withdrawn`);
 
 type Left = Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">;
-type Slashed = Pick<Device, "escrowed" | "forcedAt" | "forcedCooldown">;
+type Slashed = Pick<Device, "aside" | "forcedAt" | "forcedCooldown">;
 
 /** No cooldown can start while a slash holds stake. After the owner's exit, all co-stake is cooling down already. */
 const slashed = (offer: Left, device: Slashed): string | false =>
-  forcedEnd(offer, device) === null && device.escrowed > 0n && "a slash holds stake of the device; wait until it has ended";
+  forcedEnd(offer, device) === null && device.aside > 0n && "a slash holds stake of the device; wait until it has ended";
 
 export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Left, device: Slashed, now: number): string | null {
   const back = backAt(exit, offer, device);

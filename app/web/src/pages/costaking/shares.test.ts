@@ -42,7 +42,7 @@ test("an exit earns up to its last hour", () => {
   expect(exitRewards({ ...exit, settled: false, fromHour: 99, untilHour: 99 }, log)).toBe(3n);
 });
 
-const device = { coStake: 1_000n, coEscrowed: 0n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
+const device = { coStake: 1_000n, coAside: 0n, coCooling: 0n, coCoolingShares: 0n, forcedAt: 0n, forcedShares: 0n };
 const offer = { status: Status.Open, shares: 500n, forcedAt: 0n, forcedTotal: 0n, forcedShares: 0n };
 
 test("a stake is worth its part of the co-stake, or of the cooling stake after the owner's exit", () => {
@@ -96,7 +96,7 @@ test("hours are distributed by the shares that earned in each", () => {
 });
 
 test("after the owner's exit all rewards go to the owner, recorded or not", () => {
-  const left = { coStake: 0n, coEscrowed: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
+  const left = { coStake: 0n, coAside: 0n, coCooling: 1_000n, coCoolingShares: 800n, forcedAt: 12n * 3_600n + 5n, forcedShares: 800n };
   const noted = { ...sharing, status: Status.Forced, shares: 0n, forcedAt: left.forcedAt, forcedAll: 500n, forcedAssets: 1_000n, changes: [400n, -400n, 0n] };
   const books: [of: typeof sharing, device: typeof left][] = [
     [sharing, left],
@@ -117,9 +117,9 @@ test("cooling stake no longer earns", () => {
   expect(earning(50n, offer, device)).toBe(100n);
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   expect(earning(50n, offer, left)).toBe(0n);
-  expect(earning(50n, { shares: 0n }, { coStake: 7n, coEscrowed: 0n })).toBe(0n);
+  expect(earning(50n, { shares: 0n }, { coStake: 7n, coAside: 0n })).toBe(0n);
   // Stake held by a slash earns until the slash becomes final.
-  expect(earning(50n, { shares: 100n }, { coStake: 1n, coEscrowed: 199n })).toBe(100n);
+  expect(earning(50n, { shares: 100n }, { coStake: 1n, coAside: 199n })).toBe(100n);
 });
 
 test("stake can be withdrawn 7 and 14 days after an exit is requested", () => {

@@ -88,7 +88,7 @@ export function earningIn(hour: number, offer: Sharing, device: Books): { shares
   }
   const shares = scheduled(offer, hour);
   const isForced = offer.status === Status.Forced;
-  return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake + device.coEscrowed) };
+  return { shares, assets: worth(shares, isForced ? offer.forcedAll : offer.shares, isForced ? offer.forcedAssets : device.coStake + device.coAside) };
 }
 
 /** An offer's log after distributing hours, the earliest first, and the owner's part in base units: `Offer::distribute`. */
@@ -109,7 +109,7 @@ export function afterSharing(offer: Sharing, device: Books, hours: readonly { ho
   return { logHours, log, distributed, rewardIndex, owners };
 }
 
-type Books = Pick<Device, "coStake" | "coEscrowed" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
+type Books = Pick<Device, "coStake" | "coAside" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
 type Pool = Pick<Offer, "status" | "shares" | "forcedAt" | "forcedTotal" | "forcedShares">;
 
 /** Value of an offer's shares in base units: of the device's co-stake, or of the stake that is cooling down since the owner's exit. */
@@ -147,8 +147,8 @@ export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Paramet
 }
 
 /** The part of a position that earns, in base units: active stake, and stake that slashes hold until they become final. */
-export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake" | "coEscrowed">): bigint =>
-  worth(shares, offer.shares, device.coStake + device.coEscrowed);
+export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake" | "coAside">): bigint =>
+  worth(shares, offer.shares, device.coStake + device.coAside);
 
 /**
  * For an exit requested now: when the stake stops counting (after the notice period) and when

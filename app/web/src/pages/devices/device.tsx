@@ -141,7 +141,7 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
               ["Excess, withdrawable now", io(overflow(device, least))],
               ["Cooling down", device.cooling > 0n ? `${io(device.cooling)}, ${until(Number(device.cooldownEnds), now)}` : "nothing"],
               ["Co-stake cooling down", device.coCooling > 0n ? io(device.coCooling) : "nothing"],
-              ["Held by slashes", device.escrowed > 0n ? io(device.escrowed) : "nothing"],
+              ["Held by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
               ["Owed for convictions", device.owed > 0n ? io(device.owed) : "nothing"],
               ["Forfeited", device.forfeited > 0n ? io(device.forfeited) : "nothing"],
             ]}

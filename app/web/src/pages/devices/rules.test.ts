@@ -51,8 +51,8 @@ test("every refusal gives its reason", () => {
   expect(whyNotOffer(at({ dues: 1 }), costaking)).toContain("ionet slash collect");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, dues: 1 }))).toContain("a slash is owed stake");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, forfeited: IO }))).toContain("1 $IO of forfeited stake must be burned first; anybody can do that with `ionet slash burn`");
-  expect(whyNotUnstake(at({ escrowed: 1n }))).toBeNull();
-  expect(whyNotUnstake(at({ escrowed: 1n, coStake: 1n }))).toContain("co-stakers leave with you");
+  expect(whyNotUnstake(at({ aside: 1n }))).toBeNull();
+  expect(whyNotUnstake(at({ aside: 1n, coStake: 1n }))).toContain("co-stakers leave with you");
   expect(whyNotUnstake(at({ openJobs: 2 }))).toContain("2 jobs still in progress");
   expect(whyNotUnstake(at({ offering: Offering.Open }))).toContain("retract");
   expect(whyNotWithdraw(at())).toBe("no stake is cooling down");

@@ -69,7 +69,7 @@ export const whyNotUnstake = (standing: Standing): string | null => {
     device.openJobs > 0 && `${many(device.openJobs, "job")} still in progress; stop the worker and wait until all are settled`,
     waits(standing),
     device.offering === Offering.Open && "its offer is open to co-stakers; retract it first",
-    device.coStake > 0n && device.escrowed > 0n && "co-stakers leave with you, and a slash holds stake of the device; wait until the slash has ended",
+    device.coStake > 0n && device.aside > 0n && "co-stakers leave with you, and a slash holds stake of the device; wait until the slash has ended",
   );
 };
 
@@ -87,7 +87,7 @@ export const whyNotTerminate = ({ device }: Standing): string | null =>
 
 export function whyNotClose(standing: Standing): string | null {
   const { device } = standing;
-  const held = device.ownStake + device.coStake + device.cooling + device.coCooling + device.escrowed;
+  const held = device.ownStake + device.coStake + device.cooling + device.coCooling + device.aside;
   return first(
     device.status !== TERMINATED && "retire the device first",
     held > 0n && `the device still holds ${io(held)} of stake; withdraw it first`,

@@ -9,7 +9,7 @@ const device = (ownStake: bigint) => ({
   lockedBond: 0n,
   dues: 0,
   cooling: 0n,
-  ownEscrowed: 0n,
+  ownAside: 0n,
   raisedAt: [100n, 101n, 102n, 0n].map((days) => days * BigInt(day)),
   aged: [0n, 50n, 60n, 0n],
 });
@@ -22,7 +22,7 @@ test("stake counts once it is a week old", () => {
   expect(deviceWeight(device(80n), 107 * day).countsAt).toBe(109 * day + 1);
   expect(deviceWeight(device(80n), 109 * day + 1).countsAt).toBeNull();
   // Stake held by a slash counts, unless it would return to a cooldown.
-  const slashed = { ...device(10n), ownEscrowed: 70n };
+  const slashed = { ...device(10n), ownAside: 70n };
   expect(deviceWeight(slashed, 109 * day + 1).weight).toBe(80n);
   expect(deviceWeight({ ...slashed, ownStake: 0n, cooling: 10n }, 109 * day + 1).weight).toBe(0n);
 });
@@ -30,8 +30,8 @@ test("stake counts once it is a week old", () => {
 test("a position counts a week after its first hour, not before", () => {
   const position = { fromHour: 1_000, shares: 30n };
   const at = 1_000 * 3_600 + MIN_AGE;
-  const weigh = (now: number) => positionWeight(position, { shares: 40n }, { coStake: 1_000n, coEscrowed: 1n }, now);
+  const weigh = (now: number) => positionWeight(position, { shares: 40n }, { coStake: 1_000n, coAside: 1n }, now);
   expect(weigh(at - 1)).toEqual({ weight: 0n, stake: 750n, countsAt: at });
   expect(weigh(at)).toEqual({ weight: 750n, stake: 750n, countsAt: null });
-  expect(positionWeight({ fromHour: 1_000, shares: 0n }, { shares: 0n }, { coStake: 5n, coEscrowed: 0n }, 0)).toEqual({ weight: 0n, stake: 0n, countsAt: null });
+  expect(positionWeight({ fromHour: 1_000, shares: 0n }, { shares: 0n }, { coStake: 5n, coAside: 0n }, 0)).toEqual({ weight: 0n, stake: 0n, countsAt: null });
 });

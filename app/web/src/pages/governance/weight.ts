@@ -23,10 +23,10 @@ export interface Weight {
  * stake held by slashes, but not bonds that a slash is owed.
  */
 export function deviceWeight(
-  device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "cooling" | "ownEscrowed" | "raisedAt" | "aged">,
+  device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "cooling" | "ownAside" | "raisedAt" | "aged">,
   openedAt: number,
 ): Weight {
-  const held = device.cooling === 0n ? device.ownEscrowed : 0n;
+  const held = device.cooling === 0n ? device.ownAside : 0n;
   const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n) + held;
   const since = openedAt - MIN_AGE;
   const rises = device.raisedAt.map((at, place) => ({ at: Number(at), before: device.aged[place] ?? 0n })).filter(({ at }) => at !== 0 && at >= since);
@@ -39,10 +39,10 @@ export function deviceWeight(
 export function positionWeight(
   position: Pick<Position, "fromHour" | "shares">,
   offer: Pick<Offer, "shares">,
-  device: Pick<Device, "coStake" | "coEscrowed">,
+  device: Pick<Device, "coStake" | "coAside">,
   openedAt: number,
 ): Weight {
-  const stake = worth(position.shares, offer.shares, device.coStake + device.coEscrowed);
+  const stake = worth(position.shares, offer.shares, device.coStake + device.coAside);
   const counts = position.fromHour * HOUR + MIN_AGE;
   const old = counts <= openedAt;
   return { weight: old ? stake : 0n, stake, countsAt: old || stake === 0n ? null : counts };

@@ -55,7 +55,7 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     let shares = accounts.exit.cooling_shares.get();
     if caller != holder {
         let device = || Account::<Device>::load(*accounts.device.account());
-        require!(shares == 0 || device()?.escrowed.is_zero(), CostakingError::SlashOpen);
+        require!(shares == 0 || device()?.aside.is_zero(), CostakingError::SlashOpen);
         let usual = get_associated_token_address(holder, &accounts.staking_config.mint);
         require!(*accounts.to.address() == usual, CostakingError::AccountMismatch);
     }

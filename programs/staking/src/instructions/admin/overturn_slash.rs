@@ -28,7 +28,7 @@ pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
     accounts.slash.check_time(now, false)?;
     let (slash, device) = (&accounts.slash, &mut accounts.device);
     let parts = slash.amounts();
-    device.unescrow(parts, slash.of_cooling.get(), slash.due.get(), now, accounts.config.cooldown.get())?;
+    device.return_aside(parts, slash.of_cooling.get(), slash.due.get(), now, accounts.config.cooldown.get())?;
     let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
     device.announce_stake(*device.address(), StakeMove::Returned, all);
     emit!(SlashEnded {

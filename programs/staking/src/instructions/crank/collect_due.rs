@@ -17,9 +17,9 @@ pub struct CollectDue {
 pub fn collect_due(ctx: &mut Context<CollectDue>) -> Result<()> {
     let CollectDue { device, slash } = &mut ctx.accounts;
     require!(!slash.due.is_zero(), StakingError::WrongSlash);
-    let (collected, due) = device.escrow_due(slash.due.get())?;
+    let (collected, due) = device.set_aside_due(slash.due.get())?;
     slash.collect(collected, due)?;
-    device.announce_stake(*device.address(), StakeMove::Escrowed, collected);
+    device.announce_stake(*device.address(), StakeMove::SetAside, collected);
     emit!(SlashDue {
         device: slash.device,
         number: slash.number.get(),

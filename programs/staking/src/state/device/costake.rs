@@ -9,7 +9,7 @@ use protocol::units::Amount;
 impl Device {
     /// Active co-stake, including what open slashes have set aside of it, which keeps voting and earning until they are upheld.
     pub fn whole_co_stake(&self) -> u64 {
-        self.co_stake.get().saturating_add(self.co_escrowed.get())
+        self.co_stake.get().saturating_add(self.co_aside.get())
     }
 
     /// Adds co-stake.
@@ -19,7 +19,7 @@ impl Device {
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         require!(self.offering == Offering::Open, StakingError::NoOffer);
         // Otherwise someone could join at the slashed price and share what an overturned slash returns.
-        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
+        require!(self.aside.is_zero(), StakingError::SlashOpen);
         // What is due may be the owner's whole stake.
         require!(self.dues == 0, StakingError::DueOpen);
         self.co_stake = self.co_stake.checked_add(amount).ok_or(StakingError::BooksBroken)?;
@@ -34,7 +34,7 @@ impl Device {
     /// Moves co-stake to the cooling pool, where it no longer counts; returns the shares of that pool that it buys, rounded down.
     pub fn cool_co_stake(&mut self, amount: u64) -> Result<u64> {
         // Otherwise co-stakers who moved between the pools would share what an overturned slash returns to the other pool.
-        require!(self.escrowed.is_zero(), StakingError::SlashOpen);
+        require!(self.aside.is_zero(), StakingError::SlashOpen);
         let (active, pool) = (Amount(self.co_stake.get()), Amount(self.co_cooling.get()));
         let shares = costake::cooling_shares(Amount(amount), active, self.co_cooling_shares.get(), pool);
         self.co_stake = self.co_stake.checked_sub(amount).ok_or(StakingError::BooksBroken)?;

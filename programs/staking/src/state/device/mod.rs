@@ -121,15 +121,15 @@ pub struct Device {
     /// Own stake just before each time in `raised_at`, in $IO base units.
     pub aged: [PodU64; 4],
     /// Stake set aside by open slashes, in $IO base units.
-    pub escrowed: PodU64,
+    pub aside: PodU64,
     /// Seconds that `forced_shares` cool down from `forced_at` on: the cooldown in force then (K3).
     pub forced_cooldown: PodU32,
     /// Number of slashes that are due own stake in bonds; see `Slash::due`.
     pub dues: u8,
-    /// Part of `escrowed` that was taken from the owner's active stake, in $IO base units.
-    pub own_escrowed: PodU64,
-    /// Part of `escrowed` that was taken from active co-stake, in $IO base units.
-    pub co_escrowed: PodU64,
+    /// Part of `aside` that was taken from the owner's active stake, in $IO base units.
+    pub own_aside: PodU64,
+    /// Part of `aside` that was taken from active co-stake, in $IO base units.
+    pub co_aside: PodU64,
     /// Zeros, for future fields.
     pub reserved: [u8; 1],
 }
@@ -164,7 +164,7 @@ impl Device {
             self.co_stake,
             self.cooling,
             self.co_cooling,
-            self.escrowed,
+            self.aside,
             self.forfeited,
             self.owed,
         ];
@@ -195,9 +195,9 @@ impl Device {
             && (self.dues == 0 || self.cooling.is_zero())
             && self.co_cooling <= self.co_cooling_shares
             && self
-                .own_escrowed
-                .checked_add(self.co_escrowed.get())
-                .is_some_and(|sum| sum <= self.escrowed)
+                .own_aside
+                .checked_add(self.co_aside.get())
+                .is_some_and(|sum| sum <= self.aside)
             && self
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
@@ -247,7 +247,7 @@ impl Device {
             cooldown_ends: self.cooldown_ends.get(),
             co_stake: self.co_stake.get(),
             co_cooling: self.co_cooling.get(),
-            escrowed: self.escrowed.get(),
+            aside: self.aside.get(),
             forfeited: self.forfeited.get(),
             owed: self.owed.get(),
         });

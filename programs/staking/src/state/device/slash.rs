@@ -11,7 +11,7 @@ impl Device {
     /// cooling alike (H4, D8). If part of the owner's share is in bonds, it is due when they are released, and is not taken from co-stakers
     /// instead. A part of each pool of co-stake always remains, see [`costake::beyond_slash`]. Returns the parts, whether the owner's part
     /// was cooling, and what is due.
-    pub fn escrow(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
+    pub fn set_aside(&mut self, share: Bps) -> Result<([u64; 3], bool, u64)> {
         let of_cooling = !self.cooling.is_zero();
         let (own, reachable) = match of_cooling {
             true => (self.cooling.get(), self.cooling.get()),
@@ -34,7 +34,7 @@ impl Device {
         *place = place.checked_sub(own).ok_or(StakingError::BooksBroken)?;
         self.co_stake = self.co_stake.checked_sub(active).ok_or(StakingError::BooksBroken)?;
         self.co_cooling = self.co_cooling.checked_sub(cooling).ok_or(StakingError::BooksBroken)?;
-        self.set_aside(parts, of_cooling)?;
+        self.book_aside(parts, of_cooling)?;
         if due > 0 {
             self.dues = self.dues.checked_add(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -44,7 +44,7 @@ impl Device {
 
     /// Sets aside as much of a slash's `due` as is outside bonds; returns that amount and what is still due. Once the last bond is released
     /// nothing is due any more: what penalties and convictions have taken in the meantime is gone.
-    pub fn escrow_due(&mut self, due: u64) -> Result<(u64, u64)> {
+    pub fn set_aside_due(&mut self, due: u64) -> Result<(u64, u64)> {
         let taken = due.min(self.unbonded());
         let left = match self.open_jobs.is_zero() {
             true => 0,
@@ -52,7 +52,7 @@ impl Device {
         };
         require!(taken > 0 || left == 0, StakingError::DueBonded);
         self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
-        self.set_aside([taken, 0, 0], false)?;
+        self.book_aside([taken, 0, 0], false)?;
         if left == 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -66,7 +66,7 @@ impl Device {
     /// The owner's stake is active or cooling, never both. A part taken `of_cooling` stake becomes active if the owner has staked again
     /// since. A part taken from active stake cools down if the owner has unstaked the rest since; the cooldown of all of it then starts
     /// again at `now`, so that no stake leaves without a full cooldown.
-    pub fn unescrow(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
+    pub fn return_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
         let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
         // If something is due, the owner has staked again since, even if none of that stake is left.
         let idle = self.own_stake.is_zero() && self.dues == 0;
@@ -84,7 +84,7 @@ impl Device {
         for (place, amount) in moves {
             *place = place.checked_add(amount).ok_or(StakingError::BooksBroken)?;
         }
-        self.end_aside([own, active, cooling], of_cooling)?;
+        self.clear_aside([own, active, cooling], of_cooling)?;
         if due > 0 {
             self.dues = self.dues.checked_sub(1).ok_or(StakingError::BooksBroken)?;
         }
@@ -93,34 +93,34 @@ impl Device {
 
     /// Upholds a slash: what it set aside is forfeited, to be burned. Returns the amount.
     pub fn uphold(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
-        let all = self.end_aside(parts, of_cooling)?;
+        let all = self.clear_aside(parts, of_cooling)?;
         self.forfeited = self.forfeited.checked_add(all).ok_or(StakingError::BooksBroken)?;
         self.invariant()?;
         Ok(all)
     }
 
     /// Books the parts of a slash as set aside.
-    fn set_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool) -> Result<()> {
+    fn book_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool) -> Result<()> {
         if !of_cooling {
-            self.own_escrowed = self.own_escrowed.checked_add(own).ok_or(StakingError::BooksBroken)?;
+            self.own_aside = self.own_aside.checked_add(own).ok_or(StakingError::BooksBroken)?;
         }
-        self.co_escrowed = self.co_escrowed.checked_add(active).ok_or(StakingError::BooksBroken)?;
+        self.co_aside = self.co_aside.checked_add(active).ok_or(StakingError::BooksBroken)?;
         for part in [own, active, cooling] {
-            self.escrowed = self.escrowed.checked_add(part).ok_or(StakingError::BooksBroken)?;
+            self.aside = self.aside.checked_add(part).ok_or(StakingError::BooksBroken)?;
         }
         Ok(())
     }
 
     /// Books the parts of a slash as no longer set aside; returns their sum.
-    fn end_aside(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
+    fn clear_aside(&mut self, parts: [u64; 3], of_cooling: bool) -> Result<u64> {
         let [own, active, _] = parts;
         let all = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(*part));
         let all = all.ok_or(StakingError::BooksBroken)?;
         if !of_cooling {
-            self.own_escrowed = self.own_escrowed.checked_sub(own).ok_or(StakingError::BooksBroken)?;
+            self.own_aside = self.own_aside.checked_sub(own).ok_or(StakingError::BooksBroken)?;
         }
-        self.co_escrowed = self.co_escrowed.checked_sub(active).ok_or(StakingError::BooksBroken)?;
-        self.escrowed = self.escrowed.checked_sub(all).ok_or(StakingError::BooksBroken)?;
+        self.co_aside = self.co_aside.checked_sub(active).ok_or(StakingError::BooksBroken)?;
+        self.aside = self.aside.checked_sub(all).ok_or(StakingError::BooksBroken)?;
         Ok(all)
     }
 }

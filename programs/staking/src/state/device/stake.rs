@@ -15,7 +15,7 @@ impl Device {
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
         let before = self
             .own_stake
-            .checked_add(self.own_escrowed.get())
+            .checked_add(self.own_aside.get())
             .ok_or(StakingError::BooksBroken)?;
         let history = self.history().raised(before.get(), now);
         for ((at, aged), raise) in self.raised_at.iter_mut().zip(&mut self.aged).zip(history.0) {
@@ -31,7 +31,7 @@ impl Device {
     /// them.
     pub fn voting_weight(&self, opened_at: i64) -> u64 {
         let aside = match self.cooling.is_zero() {
-            true => self.own_escrowed.get(),
+            true => self.own_aside.get(),
             false => 0,
         };
         self.history().weight(self.counting().saturating_add(aside), opened_at)
