@@ -1,10 +1,16 @@
-//! Reads the only fact that the programs need from the loader's accounts: a program's upgrade authority.
+//! What the programs know of the upgradeable loader: who may upgrade a program, where a buffer holds code, and how an upgrade is called.
 
 /// Address of the upgradeable loader, `BPFLoaderUpgradeab1e11111111111111111111111`.
 pub const ID: [u8; 32] = [
     2, 168, 246, 145, 78, 136, 161, 176, 226, 16, 21, 62, 247, 99, 174, 43, 0, 194, 185, 61, 22, 193, 36, 210, 192, 83, 122, 16, 4, 128, 0,
     0,
 ];
+
+/// Offset of the code in a buffer: after the buffer's state (4 bytes) and its optional authority (33).
+pub const CODE_AT: usize = 37;
+
+/// First bytes of the instruction `Upgrade`.
+pub const UPGRADE: [u8; 4] = 3u32.to_le_bytes();
 
 /// The upgrade authority in a `ProgramData` account of the upgradeable loader; `None` when the bytes are not one or the program is frozen.
 ///

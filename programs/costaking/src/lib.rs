@@ -62,12 +62,12 @@ pub mod costaking_program {
     }
 
     /// Closes an offer to new co-stakers; those who have joined stay.
-    pub fn retract_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+    pub fn retract_offer(ctx: &mut Context<ChangeOffer>) -> Result<()> {
         instructions::retract_offer(ctx)
     }
 
     /// Ends an offer in which no co-staker has shares any more.
-    pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+    pub fn end_offer(ctx: &mut Context<ChangeOffer>) -> Result<()> {
         instructions::end_offer(ctx)
     }
 

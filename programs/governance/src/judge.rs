@@ -3,7 +3,6 @@
 //! Every instruction that is not listed here counts as an upgrade, the strictest kind, including those that programs add later.
 
 use crate::error::GovernanceError;
-use crate::instructions::LOADER_UPGRADE;
 use crate::state::{RuleChanges, Rules};
 use anchor_lang::prelude::*;
 use anchor_lang::programs::{AssociatedToken, System, Token};
@@ -91,7 +90,7 @@ pub fn kind(instruction: &Instruction) -> Result<Kind> {
     // instruction that installs code and that programs may call.
     let is_loader = |program: &Address| *program.as_array() == loader::ID;
     let is_unnamed = match is_loader(program) {
-        true => called(&LOADER_UPGRADE),
+        true => called(&loader::UPGRADE),
         // A program could call the loader with the authority's signature, but only if the instruction passes it the loader's account.
         false => instruction.accounts.iter().any(|meta| is_loader(&meta.pubkey)),
     };

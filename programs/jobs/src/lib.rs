@@ -106,11 +106,6 @@ pub mod jobs_program {
         instructions::open_escrow(ctx)
     }
 
-    /// Adds to an escrow's free balance. Anyone may.
-    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
-        instructions::deposit(ctx, amount)
-    }
-
     /// Withdraws from the free balance.
     pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
         instructions::withdraw(ctx, amount)
@@ -153,17 +148,6 @@ pub mod jobs_program {
         instructions::reveal_result(ctx, traces, outputs, nonce)
     }
 
-    /// Shows that a convicted result was an error by permit: stake is returned, and the challenger is owed the jackpot. Takes the secret, not
-    /// the key.
-    pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
-        instructions::open_permit(ctx, secret)
-    }
-
-    /// Confesses to an error by permit that nobody has found: the consumer is refunded. Takes the secret, not the key.
-    pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
-        instructions::confess(ctx, secret)
-    }
-
     /// Shows the op outputs of a unit, by their hashes.
     pub fn answer_ops(ctx: &mut Context<Answer>, offset: u32, tensors: Hashes, path: Option<Hashes>) -> Result<()> {
         instructions::answer_ops(ctx, offset, tensors, path)
@@ -201,26 +185,11 @@ pub mod jobs_program {
         instructions::reveal_audit(ctx, traces, outputs, nonce)
     }
 
-    /// Proves that the auditor holds the trace. Anyone may send the proof.
-    pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
-        instructions::prove_custody(ctx)
-    }
-
     // --- challenger: anyone who has evidence, or asks for it ---------------------------------------------------------------------------
 
     /// Demands that the worker show a part of its result, at a cost of at most `most` lamports.
     pub fn open_demand(ctx: &mut Context<OpenDemand>, item: Item, most: u64) -> Result<()> {
         instructions::open_demand(ctx, item, most)
-    }
-
-    /// Convicts a worker whose time for an answer has passed. Anyone may.
-    pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
-        instructions::convict_silence(ctx)
-    }
-
-    /// Closes a demand and returns what is left in it. Anyone may.
-    pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
-        instructions::close_demand(ctx)
     }
 
     /// Proves a revealed result wrong: the consumer is refunded, and the worker loses its bond.
@@ -233,7 +202,12 @@ pub mod jobs_program {
         instructions::overtake(ctx)
     }
 
-    // --- crank: anyone, for the job's bounty ------------------------------------------------------------------------------------------
+    // --- crank: anyone ----------------------------------------------------------------------------------------------------------------
+
+    /// Adds to an escrow's free balance.
+    pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
+        instructions::deposit(ctx, amount)
+    }
 
     /// Pays for a job whose window has passed.
     pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
@@ -253,6 +227,11 @@ pub mod jobs_program {
     /// Ends an audit whose auditor is late.
     pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
         instructions::timeout_audit(ctx)
+    }
+
+    /// Proves that the auditor holds the trace.
+    pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
+        instructions::prove_custody(ctx)
     }
 
     /// Closes an audit whose job is over and releases the auditor's bond.
@@ -280,9 +259,30 @@ pub mod jobs_program {
         instructions::timeout_job(ctx)
     }
 
+    /// Convicts a worker whose time for an answer has passed.
+    pub fn convict_silence(ctx: &mut Context<ConvictSilence>) -> Result<()> {
+        instructions::convict_silence(ctx)
+    }
+
+    /// Closes a demand and returns what is left in it.
+    pub fn close_demand(ctx: &mut Context<CloseDemand>) -> Result<()> {
+        instructions::close_demand(ctx)
+    }
+
+    /// Shows that a convicted result was an error by permit: stake is returned, and the challenger is owed the jackpot. Takes the secret, not
+    /// the key.
+    pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
+        instructions::open_permit(ctx, secret)
+    }
+
     /// Pays the challenger of a convicted job once the priority period has passed, and ends the job.
     pub fn award(ctx: &mut Context<Award>) -> Result<()> {
         instructions::award(ctx)
+    }
+
+    /// Confesses to an error by permit that nobody has found: the consumer is refunded. Takes the secret, not the key.
+    pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
+        instructions::confess(ctx, secret)
     }
 
     /// Moves an escrow's fees to the treasury and burns the share that is to be burned.

@@ -17,6 +17,15 @@ pub use state::{Claim, Evidence, EvidenceHeader, Shown, Word};
 
 declare_id!("BZz1bGq6rfjv5LKUG34anbqWtv6Jmw8ayAd4U8PApMzh");
 
+/// This program, as an account another program's instruction asks for: `Program<Referee>`.
+pub struct Referee;
+
+impl Id for Referee {
+    fn id() -> Address {
+        crate::ID
+    }
+}
+
 #[cfg(not(feature = "no-entrypoint"))]
 solana_security_txt::security_txt! {
     name: "ionet referee",

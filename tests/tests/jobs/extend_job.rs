@@ -1,6 +1,6 @@
 use ::jobs::JobTerms;
 use ::jobs::error::JobsError;
-use ::jobs::state::{MAX_DURATION, MAX_EXTENDED};
+use ::jobs::state::{MAX_DURATION, MAX_EXTENDED_DEADLINE};
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
@@ -102,7 +102,7 @@ fn no_deadline_moves_beyond_thirty_days_from_the_opening() {
         world.send(extend(MAX_DURATION), &[&consumer.owner]);
         world.wait(MAX_DURATION);
     }
-    let left = opened + i64::from(MAX_EXTENDED) - world.deadline(&job).unix;
+    let left = opened + i64::from(MAX_EXTENDED_DEADLINE) - world.deadline(&job).unix;
     let left = u32::try_from(left).unwrap();
     world.refuse(extend(left + 1), &[&consumer.owner], JobsError::InvalidDuration);
     world.send(extend(left), &[&consumer.owner]);

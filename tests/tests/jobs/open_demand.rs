@@ -272,7 +272,7 @@ fn an_answer_leaves_time_for_the_next_question_up_to_forty_minutes_in_all() {
             slot: now.slot - 1,
         });
         asked.shown(page(0, op));
-        extended = u32::from(asked.world.job(&asked.job).extended.get());
+        extended = u32::from(asked.world.job(&asked.job).window_extended.get());
         if extended == 2_400 {
             break;
         }

@@ -176,7 +176,7 @@ pub struct Config {
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
     /// Zeros, reserved for future fields.
-    pub reserved: [[u8; 18]; 2],
+    pub reserved: [u8; 36],
 }
 
 impl Config {

@@ -77,7 +77,7 @@ impl DraftHeader {
 }
 
 /// Writes the header and the input shapes of a new draft.
-pub fn start(draft: &mut Draft, registrar: Address, model_hash: Hash, n_ops: u32, inputs: &[Shape], bump: u8) -> Result<()> {
+pub fn start_draft(draft: &mut Draft, registrar: Address, model_hash: Hash, n_ops: u32, inputs: &[Shape], bump: u8) -> Result<()> {
     let valid = (1..=MAX_GRAPH_INPUTS).contains(&inputs.len())
         && (1..=MAX_OPS).contains(&n_ops)
         && inputs.iter().all(|shape| shape.elements().is_some());
@@ -94,7 +94,7 @@ pub fn start(draft: &mut Draft, registrar: Address, model_hash: Hash, n_ops: u32
 }
 
 /// Checks the next op against the values it reads and adds it to the graph.
-pub fn append(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
+pub fn append_op(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
     let index = draft.appended.get();
     require!(index < draft.n_ops.get(), JobsError::DraftFull);
     let op = OpDescriptor::from_bytes(encoded).map_err(|_| JobsError::InvalidDescriptor)?;
@@ -118,7 +118,7 @@ pub fn append(draft: &mut Draft, encoded: &[u8]) -> Result<()> {
 }
 
 /// Writes the model of a complete draft whose ops hash to its name, with a checkpoint every `interval` ops.
-pub fn seal(draft: &Draft, model: &mut Model, interval: u16, bump: u8) -> Result<()> {
+pub fn seal_draft(draft: &Draft, model: &mut Model, interval: u16, bump: u8) -> Result<()> {
     require!(draft.appended == draft.n_ops, JobsError::DraftIncomplete);
     let n_inputs = usize::from(draft.n_inputs);
     let mut inputs = [Shape::from_bytes([0; Shape::BYTES]); MAX_GRAPH_INPUTS];

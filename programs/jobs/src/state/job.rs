@@ -10,9 +10,9 @@ use protocol::{audit, bond, demand, price, sortition};
 use referee::Claim;
 use staking::{Device, GpuModel};
 
-/// No extension moves a deadline more than this many seconds past the opening of the job, since a slash cannot reach a bond while its job
-/// is in progress.
-pub const MAX_EXTENDED: u32 = 30 * 86_400;
+/// Latest deadline that an extension may set, in seconds after the opening of the job. There is one because a slash cannot reach a bond while
+/// its job is in progress.
+pub const MAX_EXTENDED_DEADLINE: u32 = 30 * 86_400;
 /// Added to the reveal time where an audit draw must come first: eight slots, with allowance for skipped ones.
 const DRAW_SECONDS: u32 = 10;
 /// Deadline of a replica's commitment until its reveal is called: never.
@@ -141,7 +141,7 @@ pub struct Job {
     /// Seconds of the worker's time budget that slow answers have used up.
     pub answer_used: PodU16,
     /// Seconds that answers have added to the window.
-    pub extended: PodU16,
+    pub window_extended: PodU16,
     /// Number of jobs in this group of replicas; 1 for a single job.
     pub replicas: u8,
     /// This job's index among them.
@@ -552,9 +552,9 @@ impl Job {
         // Both sums have limits far below `u16::MAX`.
         self.answer_used = u16::try_from(used.min(demand::TOTAL_SECONDS)).unwrap_or(u16::MAX).into();
         let end = self.deadline().restarted(self.since_slot.get(), clocks.restart);
-        let extended = u32::from(self.extended.get());
+        let extended = u32::from(self.window_extended.get());
         let more = demand::extension(end, clocks.now, question_seconds, extended);
-        self.extended = u16::try_from(extended.saturating_add(more)).unwrap_or(u16::MAX).into();
+        self.window_extended = u16::try_from(extended.saturating_add(more)).unwrap_or(u16::MAX).into();
         self.set_deadline(self.deadline().after(more));
         self.invariant()
     }
@@ -630,7 +630,7 @@ impl Job {
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         // Time that a restart has given is kept; setting `since_slot` below keeps it from being given a second time.
         let deadline = self.deadline().restarted(self.since_slot.get(), clocks.restart).after(seconds);
-        let last = self.opened_at.get().saturating_add(i64::from(MAX_EXTENDED));
+        let last = self.opened_at.get().saturating_add(i64::from(MAX_EXTENDED_DEADLINE));
         require!(deadline.unix <= last, JobsError::InvalidDuration);
         self.since_slot = self.since_slot.get().max(clocks.restart).into();
         self.set_deadline(deadline);
@@ -656,7 +656,7 @@ impl Job {
             && self.open_demands <= demand::MAX_OPEN
             && (self.open_demands == 0 || self.status == Status::Revealed)
             && (!self.asked_late.get() || self.demanded > 0)
-            && u32::from(self.extended.get()) <= demand::MAX_EXTENSION
+            && u32::from(self.window_extended.get()) <= demand::MAX_EXTENSION
             && self.status <= Status::Convicted;
         require!(sound, JobsError::BooksBroken);
         Ok(())

@@ -37,7 +37,7 @@ impl Permit {
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
 
-    /// Writes a new permit.
+    /// Writes a new permit; fails without a seal or a jackpot, and for a rate of zero or above the whole.
     pub fn issue(
         &mut self,
         device: Address,
@@ -47,7 +47,8 @@ impl Permit {
         jackpot: u64,
         (bump, vault_bump): (u8, u8),
     ) -> Result<()> {
-        require!(seal != [0; 32] && rate_bps > 0 && jackpot > 0, JobsError::InvalidPermit);
+        let sound = seal != [0; 32] && (1..=Bps::WHOLE).contains(&rate_bps.into()) && jackpot > 0;
+        require!(sound, JobsError::InvalidPermit);
         self.device = device;
         self.payer = payer;
         self.seal = seal;

@@ -103,8 +103,8 @@ pub fn create(owner: &Address, device: &Address, gpu: u16, mint: &Address, index
     instruction(costaking::ID, accounts, costaking::instruction::CreateOffer { index, terms })
 }
 
-fn ending(owner: &Address, device: &Address, offer: &Address) -> costaking::accounts::EndOffer {
-    costaking::accounts::EndOffer {
+fn ending(owner: &Address, device: &Address, offer: &Address) -> costaking::accounts::ChangeOffer {
+    costaking::accounts::ChangeOffer {
         owner: *owner,
         config: config(),
         offer: *offer,

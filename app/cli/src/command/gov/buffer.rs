@@ -8,7 +8,7 @@ use solana_address::Address;
 /// Offset of a buffer's authority.
 pub const AUTHORITY: usize = 5;
 /// Offset of its code.
-pub use governance::instructions::CODE_AT;
+pub use protocol::loader::CODE_AT;
 
 /// The contents of a buffer.
 pub struct Buffer<'a> {

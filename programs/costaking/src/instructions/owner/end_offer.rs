@@ -9,7 +9,7 @@ use staking::{Device, Staking};
 
 /// Accounts for a change of an offer by its device's owner.
 #[derive(Accounts)]
-pub struct EndOffer {
+pub struct ChangeOffer {
     #[account(address = offer.owner @ CostakingError::NotOwner)]
     pub owner: Signer,
     pub config: Account<Config>,
@@ -24,7 +24,7 @@ pub struct EndOffer {
     pub staking_program: Program<Staking>,
 }
 
-impl EndOffer {
+impl ChangeOffer {
     /// Sets the status of the offer, and what staking knows of it.
     pub(super) fn change(&mut self, status: Status, offering: Offering) -> Result<()> {
         self.offer.status = status as u8;
@@ -45,7 +45,7 @@ impl EndOffer {
 
 /// - fails for anyone but the owner, while co-stakers have shares of active co-stake, and while rewards that they share are not distributed
 /// - all rewards are the owner's again, who may create another offer; exits in progress continue
-pub fn end_offer(ctx: &mut Context<EndOffer>) -> Result<()> {
+pub fn end_offer(ctx: &mut Context<ChangeOffer>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Closed, Status::Forced])?;
     require!(accounts.offer.shares.is_zero(), CostakingError::OfferInUse);

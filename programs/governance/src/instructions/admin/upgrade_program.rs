@@ -8,11 +8,6 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::solana_program::program::invoke;
 use protocol::loader;
 
-/// Offset of the code in one of the loader's buffers: after its state (4 bytes) and an optional authority (33).
-pub const CODE_AT: usize = 37;
-/// First bytes of the loader's `Upgrade`.
-pub const LOADER_UPGRADE: [u8; 4] = 3u32.to_le_bytes();
-
 #[derive(Accounts)]
 pub struct UpgradeProgram {
     #[account(address = config.authority @ GovernanceError::NotGovernance)]
@@ -45,7 +40,7 @@ pub fn upgrade_program(ctx: &mut Context<UpgradeProgram>, sha256: [u8; 32]) -> R
     let accounts = &mut ctx.accounts;
     let held = {
         let buffer = accounts.buffer.account().try_borrow()?;
-        hash::sha256(buffer.get(CODE_AT..).unwrap_or_default())
+        hash::sha256(buffer.get(loader::CODE_AT..).unwrap_or_default())
     };
     require!(held == sha256, GovernanceError::CodeChanged);
     emit!(ProgramUpgraded {
@@ -70,7 +65,7 @@ pub fn upgrade_program(ctx: &mut Context<UpgradeProgram>, sha256: [u8; 32]) -> R
     let upgrade = Instruction {
         program_id: *accounts.loader.address(),
         accounts: handles.iter().map(meta).collect(),
-        data: LOADER_UPGRADE.to_vec(),
+        data: loader::UPGRADE.to_vec(),
     };
     invoke(&upgrade, &handles)?;
     Ok(())

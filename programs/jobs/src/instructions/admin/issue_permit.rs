@@ -35,7 +35,6 @@ pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u1
     let bumps = (ctx.bumps.permit, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;
     let (device, payer) = (*accounts.device.address(), *accounts.payer.address());
-    require!(u64::from(rate_bps) <= protocol::units::Bps::WHOLE, JobsError::InvalidPermit);
     accounts.permit.issue(device, payer, seal, rate_bps, jackpot, bumps)?;
     emit!(PermitIssued {
         device,

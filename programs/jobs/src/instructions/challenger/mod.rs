@@ -17,17 +17,9 @@ use anchor_spl::TokenAccount;
 use protocol::bond;
 use protocol::referee::Verdict;
 use protocol::units::Amount;
+use referee::Referee;
 use staking::Device;
 use staking::Staking;
-
-/// The referee program, as a type for accounts: `Program<Referee>`.
-pub struct Referee;
-
-impl Id for Referee {
-    fn id() -> Address {
-        referee::ID
-    }
-}
 
 /// The referee's verdict on evidence that `challenger` sealed about a job's result; fails unless it convicts.
 fn convicting_verdict(

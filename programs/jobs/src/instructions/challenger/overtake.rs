@@ -1,9 +1,10 @@
-use super::{Referee, convicting_verdict, is_of_device};
+use super::{convicting_verdict, is_of_device};
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::ConvictionOvertaken;
 use crate::state::{Conviction, Demand, Job, Model, Status};
 use anchor_lang::prelude::*;
+use referee::Referee;
 use staking::Device;
 
 #[derive(Accounts)]

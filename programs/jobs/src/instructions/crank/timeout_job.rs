@@ -41,7 +41,7 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
 }
 
 /// Ends a job that its worker has not served: refunds the consumer and takes the penalty from the worker.
-pub fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
+pub(super) fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
     let job = &accounts.job;
     let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
     accounts.escrow.release(refund)?;

@@ -1,5 +1,5 @@
 use crate::error::JobsError;
-use crate::state::{self, Draft};
+use crate::state::{Draft, append_op};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
 
@@ -17,5 +17,5 @@ pub struct AppendOps {
 pub fn append_ops(ctx: &mut Context<AppendOps>, descriptors: Vec<Vec<u8>>) -> Result<()> {
     descriptors
         .iter()
-        .try_for_each(|descriptor| state::append(&mut ctx.accounts.draft, descriptor))
+        .try_for_each(|descriptor| append_op(&mut ctx.accounts.draft, descriptor))
 }

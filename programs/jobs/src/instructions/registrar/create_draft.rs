@@ -1,6 +1,6 @@
 #![allow(unused_variables)] // Anchor repeats the instruction arguments in functions that do not read them.
 
-use crate::state::{self, DRAFT_SEED, Draft};
+use crate::state::{DRAFT_SEED, Draft, draft_space, start_draft};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
 use protocol::tensor::Shape;
@@ -16,7 +16,7 @@ pub struct CreateDraft {
     #[account(
         init,
         payer = registrar,
-        space = state::draft_space(n_ops),
+        space = draft_space(n_ops),
         seeds = [DRAFT_SEED, registrar.address().as_ref(), &model_hash],
         bump
     )]
@@ -29,5 +29,5 @@ pub struct CreateDraft {
 pub fn create_draft(ctx: &mut Context<CreateDraft>, model_hash: [u8; 32], n_ops: u32, inputs: InputShapes) -> Result<()> {
     let registrar = *ctx.accounts.registrar.address();
     let shapes: Vec<Shape> = inputs.iter().map(|bytes| Shape::from_bytes(*bytes)).collect();
-    state::start(&mut ctx.accounts.draft, registrar, model_hash, n_ops, &shapes, ctx.bumps.draft)
+    start_draft(&mut ctx.accounts.draft, registrar, model_hash, n_ops, &shapes, ctx.bumps.draft)
 }

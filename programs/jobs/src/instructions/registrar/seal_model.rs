@@ -1,6 +1,6 @@
 use crate::error::JobsError;
 use crate::events::ModelSealed;
-use crate::state::{self, Draft, Model};
+use crate::state::{Draft, Model, seal_draft};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -22,7 +22,7 @@ pub struct SealModel {
 pub fn seal_model(ctx: &mut Context<SealModel>, interval: u16) -> Result<()> {
     let bump = ctx.bumps.model;
     let accounts = &mut ctx.accounts;
-    state::seal(&accounts.draft, &mut accounts.model, interval, bump)?;
+    seal_draft(&accounts.draft, &mut accounts.model, interval, bump)?;
     let model = &accounts.model;
     emit!(ModelSealed {
         model: *model.address(),

@@ -15,10 +15,10 @@ use protocol::units::Amount;
 
 /// [`Device::status`] of a device that is in service.
 pub const STATUS_ACTIVE: u8 = 0;
-/// Best connectivity tier (B5).
-pub const MAX_TIER: u8 = 4;
 /// [`Device::status`] of a retired device.
 pub const STATUS_TERMINATED: u8 = 1;
+/// Best connectivity tier (B5).
+pub const MAX_TIER: u8 = 4;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
@@ -194,10 +194,7 @@ impl Device {
             && self.offering <= Offering::Closed
             && (self.dues == 0 || self.cooling.is_zero())
             && self.co_cooling <= self.co_cooling_shares
-            && self
-                .own_aside
-                .checked_add(self.co_aside.get())
-                .is_some_and(|sum| sum <= self.aside)
+            && self.own_aside.checked_add(self.co_aside.get()).is_some_and(|sum| sum <= self.aside)
             && self
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);

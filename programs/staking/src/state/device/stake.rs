@@ -13,10 +13,7 @@ impl Device {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
-        let before = self
-            .own_stake
-            .checked_add(self.own_aside.get())
-            .ok_or(StakingError::BooksBroken)?;
+        let before = self.own_stake.checked_add(self.own_aside.get()).ok_or(StakingError::BooksBroken)?;
         let history = self.history().raised(before.get(), now);
         for ((at, aged), raise) in self.raised_at.iter_mut().zip(&mut self.aged).zip(history.0) {
             (*at, *aged) = (raise.0.into(), raise.1.into());
