@@ -69,4 +69,6 @@ pub enum CostakingError {
     NothingToSettle,
     #[msg("A slash has set stake of the device aside: until it ends, only an exit's holder may withdraw it")]
     SlashOpen,
+    #[msg("There is no exit of the owner's to record: the owner has not unstaked, or the exit is recorded already")]
+    NotForced,
 }

@@ -153,4 +153,8 @@ pub enum StakingError {
     DueBonded,
     #[msg("Slashes have left so little cooling co-stake that its shares run out: nobody can join until that co-stake is withdrawn")]
     CoolingWorthless,
+    #[msg("This is not the block of the next hour, which draws the part of the work that has to be shown")]
+    WrongBlock,
+    #[msg("This is not the $IO mint")]
+    WrongMint,
 }

@@ -39,7 +39,7 @@ fn everybody_cools_down_from_the_same_moment() {
     let (mut world, alice, [inside, waiting, cooling]) = crowd();
     let offer = inside.offer;
     let force = costake::force(&alice.device, &offer);
-    world.refuse(force.clone(), &[], CostakingError::WrongStatus);
+    world.refuse(force.clone(), &[], CostakingError::NotForced);
     world.send(unstaking(&alice), &[&alice.owner]);
     let device = world.device(&alice.device);
     assert_eq!((device.co_stake.get(), device.co_cooling.get()), (0, 3 * (33 * IO + 1)));
@@ -49,7 +49,7 @@ fn everybody_cools_down_from_the_same_moment() {
     world.sweep(&force, &[], &[]);
     world.send(force.clone(), &[]);
     assert_eq!(world.books().offers[&offer].status, Status::Forced);
-    world.refuse(force, &[], CostakingError::WrongStatus);
+    world.refuse(force, &[], CostakingError::NotForced);
     world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
     // The exit that waited need not wait any longer.
     world.send(waiting.cooling(0), &[]);

@@ -2,7 +2,7 @@ use chain::market;
 use protocol::units::IO;
 use solana_instruction::error::InstructionError;
 use staking::error::StakingError;
-use tests::{Failure, Worker, World, ending, substituted, terms};
+use tests::{Worker, World, ending, substituted, terms};
 
 /// A device that forfeited 0.5 $IO.
 fn late(world: &mut World, name: &str) -> Worker {
@@ -51,5 +51,5 @@ fn burns_from_no_other_vault_and_of_no_other_mint() {
         &[],
         InstructionError::InvalidSeeds,
     );
-    world.refuse(substituted(&burn, &io, &usd), &[], Failure::WRONG_ADDRESS);
+    world.refuse(substituted(&burn, &io, &usd), &[], StakingError::WrongMint);
 }

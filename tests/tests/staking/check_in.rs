@@ -292,7 +292,7 @@ fn shows_the_drawn_element_of_its_own_work() {
     world.show_work(&alice, hour);
     let right = world.checking_in(&alice, hour);
     let earlier = substituted(&right, &reward::block(hour + HOUR), &reward::block(hour));
-    world.refuse(earlier, &[&alice.key], StakingError::NoDraw);
+    world.refuse(earlier, &[&alice.key], StakingError::WrongBlock);
     // Correct evidence counts, whoever wrote it.
     let of_bob = world.show(&bob.key, &bob.device, &shown);
     world.clone().send(show(Some(of_bob)), &[&alice.key]);

@@ -20,6 +20,9 @@ fn starts_once_with_an_hour_and_the_published_rules() {
     for genesis in [hour + 1, hour - 1, -3_600, i64::MAX] {
         world.refuse(start(genesis, PUBLISHED), &[&admin], StakingError::NoSuchHour);
     }
+    let usd = world.mint("usd", 6);
+    let foreign = reward::start(&payer, &admin.pubkey(), &usd, hour, PUBLISHED, verifier);
+    world.refuse(foreign, &[&admin], StakingError::WrongMint);
     let valid = start(hour, PUBLISHED);
     world.sweep(&valid, &[&admin], &[]);
     let said = world.send(valid.clone(), &[&admin]).events::<RewardRulesChanged>(&staking::ID);

@@ -99,7 +99,7 @@ fn the_stake_is_in_io_alone() {
     let mut world = World::new();
     let (owner, hot, usd) = (world.wallet("alice"), key("device"), world.mint("usd", 6));
     let register = market::stake::register_device(&owner.pubkey(), &hot.pubkey(), &usd, GPU, 1);
-    world.refuse(register, &[&owner, &hot], Failure::WRONG_ADDRESS);
+    world.refuse(register, &[&owner, &hot], StakingError::WrongMint);
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl RewardBlock {
     ) -> Result<bool> {
         require!(
             next.hour.get() == self.hour.get().saturating_add(BLOCK_SECONDS),
-            StakingError::NoDraw
+            StakingError::WrongBlock
         );
         let Some(draw) = next.draw(now)? else {
             return Ok(false);

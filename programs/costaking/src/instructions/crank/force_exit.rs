@@ -20,12 +20,12 @@ pub struct ForceExit {
     pub staking_program: Program<Staking>,
 }
 
-/// - anyone may call, once the device's owner has unstaked (E19); fails for an offer that has ended or has recorded the exit
+/// - anyone may call, once the device's owner has unstaked (E19); fails once the exit is recorded, and for an offer that has ended
 /// - every share now stands for stake that has been cooling down since the exit, and no longer earns; holders request their exits when they
 ///   like
 pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    require!(!accounts.device.forced_at.is_zero(), CostakingError::WrongStatus);
+    require!(!accounts.device.forced_at.is_zero(), CostakingError::NotForced);
     accounts.offer.force(&accounts.device, Clock::get()?.unix_timestamp)?;
     emit!(OfferChanged {
         offer: *accounts.offer.address(),

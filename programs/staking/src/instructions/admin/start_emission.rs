@@ -12,7 +12,7 @@ pub struct StartEmission {
     #[account(address = config.authority @ StakingError::NotAuthority)]
     pub authority: Signer,
     pub config: Account<StakingConfig>,
-    #[account(address = config.mint)]
+    #[account(address = config.mint @ StakingError::WrongMint)]
     pub mint: Account<Mint>,
     #[account(init, payer = payer, seeds = [Emission::SEED], bump)]
     pub emission: Account<Emission>,

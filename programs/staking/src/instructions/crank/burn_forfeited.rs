@@ -1,3 +1,4 @@
+use crate::error::StakingError;
 use crate::events::StakeMove;
 use crate::state::{Device, StakingConfig};
 use anchor_lang::prelude::*;
@@ -11,7 +12,7 @@ pub struct BurnForfeited {
     pub device: Account<Device>,
     #[account(mut, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump = device.vault_bump)]
     pub vault: Account<TokenAccount>,
-    #[account(mut, address = config.mint)]
+    #[account(mut, address = config.mint @ StakingError::WrongMint)]
     pub mint: Account<Mint>,
     pub token_program: Program<Token>,
 }

@@ -19,7 +19,7 @@ pub struct RegisterDevice {
     pub device: Account<Device>,
     #[account(init, payer = owner, seeds = [DeviceKey::SEED, key.address().as_ref()], bump)]
     pub device_key: Account<DeviceKey>,
-    #[account(address = config.mint)]
+    #[account(address = config.mint @ StakingError::WrongMint)]
     pub mint: Account<Mint>,
     #[account(init, payer = owner, seeds = [Device::VAULT_SEED, device.address().as_ref()], bump, token::mint = mint, token::authority = device)]
     pub vault: Account<TokenAccount>,
