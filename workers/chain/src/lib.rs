@@ -20,6 +20,7 @@ mod network;
 mod payee;
 mod pending;
 mod program_error;
+mod subscriptions;
 pub mod sysvar;
 mod watch;
 
@@ -37,4 +38,5 @@ pub use network::{Filter, Landed, Lifetime, Network, Simulation, past, past_each
 pub use payee::Payee;
 pub use pending::{Intent, Pending};
 pub use program_error::{Explanation, ProgramErrors};
+pub use subscriptions::Subscriptions;
 pub use watch::{AccountWatch, News, Snapshot};

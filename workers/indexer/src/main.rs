@@ -73,7 +73,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.log, "warn,indexer=info,ionet_indexer=info");
+    log_to_stderr(cli.log, "warn,chain=info,indexer=info,ionet_indexer=info");
     run(act(cli), Error::exit_code)
 }
 

@@ -5,14 +5,15 @@
 
 use crate::answer::{self, Piece};
 use crate::job::LOOK;
-use crate::market::{demands_of, pushed};
+use crate::market::demands_of;
 use crate::models::Model;
 use crate::transactions::failed_with;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
+use chain::Subscriptions;
 use chain::market::demand::Answerer;
 use daemon::Backoff;
-use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
+use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture};
 use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use jobs::error::JobsError;
 use jobs::{DemandHeader, Job, Status};
@@ -120,7 +121,7 @@ impl Worker {
     /// Keeps answering demands: pushed by the node, and found by regular searches.
     pub(crate) async fn answer_demands(&self) -> Infallible {
         let (network, filters) = (self.chain.network(), demands_of(&self.device));
-        let (mut news, mut outage): (Option<News>, _) = (None, false);
+        let (mut news, mut subscriptions): (Option<News>, _) = (None, Subscriptions::to("demands"));
         let mut in_hand = HashSet::new();
         let mut answering = FuturesUnordered::new();
         let mut subscribing = pin!(Fuse::terminated());
@@ -139,12 +140,13 @@ impl Worker {
                     Some(pushed) => vec![pushed],
                     None => {
                         news = None;
+                        subscriptions.ended();
                         scan.reset_after(UNPUSHED);
                         Vec::new()
                     }
                 },
                 subscribed = &mut subscribing => {
-                    news = pushed("demands", subscribed, &mut outage);
+                    news = subscriptions.taken(subscribed);
                     if news.is_some() {
                         // A demand may have been opened between the last search and the subscription.
                         scan.reset_immediately();
@@ -167,7 +169,7 @@ impl Worker {
                 _ = scan.tick(), if search.is_terminated() => {
                     if news.is_none() && subscribing.is_terminated() {
                         let changes = network.program_changes(&jobs::ID, &filters);
-                        subscribing.set(changes.map_err(Error::from).fuse());
+                        subscribing.set(changes.fuse());
                     }
                     search.set(network.program_accounts(&jobs::ID, &filters).fuse());
                     Vec::new()

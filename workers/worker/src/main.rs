@@ -36,7 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.options.log_format(), "warn,worker=info,ionet_worker=info");
+    log_to_stderr(cli.options.log_format(), "warn,chain=info,worker=info,ionet_worker=info");
     #[cfg(feature = "failpoints")]
     let _points = fail::FailScenario::setup();
     run(act(cli), Error::exit_code)

@@ -119,22 +119,6 @@ pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result
     Ok(all)
 }
 
-/// The subscription, if it succeeded. A failure is logged once per `outage`.
-pub(crate) fn pushed<T>(what: &str, subscribed: Result<T>, outage: &mut bool) -> Option<T> {
-    match subscribed {
-        Ok(news) => {
-            *outage = false;
-            Some(news)
-        }
-        Err(error) => {
-            if !std::mem::replace(outage, true) {
-                tracing::warn!(event = "unpushed", what, %error, "the node pushes no changes, so the worker searches every two seconds; see `ws`");
-            }
-            None
-        }
-    }
-}
-
 /// Matches jobs on a model that have this status.
 pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
     vec![

@@ -2,9 +2,9 @@
 
 use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::job::{Assignment, ClaimPlan};
-use crate::market::{News, jobs_on, pushed, subscribe, taken_by};
+use crate::market::{News, jobs_on, subscribe, taken_by};
 use crate::{Reason, Result, Worker};
-use chain::market;
+use chain::{Subscriptions, market};
 use chain::sysvar::{Seed, SlotHashes};
 use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
 use futures_util::stream::StreamExt;
@@ -37,7 +37,7 @@ impl Worker {
     /// Keeps finding work: pushed by the node, and by regular searches, because nodes lose subscriptions silently.
     pub(crate) async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
         let mut board = Board::new();
-        let (mut news, mut outage): (Option<News>, _) = (None, false);
+        let (mut news, mut subscriptions): (Option<News>, _) = (None, Subscriptions::to("jobs"));
         let mut subscribing = pin!(Fuse::terminated());
         let mut scan = interval(self.settings.scan);
         let mut look = interval(self.settings.poll);
@@ -52,13 +52,14 @@ impl Worker {
                         Some((address, job)) => add_posting(&mut board, address, job),
                         None => {
                             news = None;
+                            subscriptions.ended();
                             scan.reset_after(UNPUSHED);
                         }
                     }
                     self.choose(&mut board, &found).await
                 }
                 subscribed = &mut subscribing => {
-                    news = pushed("jobs", subscribed, &mut outage);
+                    news = subscriptions.taken(subscribed);
                     if news.is_some() {
                         // A job may have been opened between the last search and the subscription.
                         scan.reset_immediately();
