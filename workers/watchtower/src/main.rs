@@ -20,7 +20,10 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.options.log_format(), "warn,watchtower=info,ionet_watchtower=info");
+    log_to_stderr(
+        cli.options.log_format(),
+        "warn,chain=info,worker=info,watchtower=info,ionet_watchtower=info",
+    );
     run(act(cli), Error::exit_code)
 }
 

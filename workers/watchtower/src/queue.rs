@@ -56,7 +56,7 @@ pub(crate) fn most_worthwhile(queue: &Queue, jobs_done: &HashMap<Address, u32>) 
 /// Whether another replica of the job has another result, so that one of them is wrong.
 fn differs(job: &Job, queue: &Queue) -> bool {
     let mut siblings = queue.values().filter(|other| other.is_sibling(job));
-    siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
+    job.replicas > 1 && siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
 }
 
 /// A job's price and bond together.
@@ -70,10 +70,14 @@ fn priority(job: &Job, jobs_done: u32) -> u128 {
     at_stake(job).saturating_mul(u128::from(PROVEN.saturating_sub(jobs_done).max(1)))
 }
 
-/// How many jobs the devices in the queue have done.
-pub(crate) async fn jobs_done(chain: &Chain, queue: &Queue) -> Result<HashMap<Address, u32>> {
-    let devices: HashSet<Address> = queue.values().map(|job| job.device).collect();
-    let devices: Vec<Address> = devices.into_iter().collect();
+/// The devices whose jobs are in the queue.
+pub(crate) fn devices(queue: &Queue) -> HashSet<Address> {
+    queue.values().map(|job| job.device).collect()
+}
+
+/// How many jobs these devices have done.
+pub(crate) async fn jobs_done(chain: &Chain, devices: &HashSet<Address>) -> Result<HashMap<Address, u32>> {
+    let devices: Vec<Address> = devices.iter().copied().collect();
     let (_, accounts) = chain.network().accounts(&devices).await?;
     let found = devices.iter().zip(&accounts).filter_map(|(address, account)| {
         let device: Device = chain::decode(address, account.as_ref()?).ok()?;

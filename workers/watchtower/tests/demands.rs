@@ -9,7 +9,7 @@ use chain::SendOptions;
 use chain::market::demand::{Answerer, HASHES};
 use common::{LIE, Market, UNITS, crank, settings, start, tower, watched};
 use jobs::instruction::{AnswerChunk, AnswerOps, AnswerPage, AnswerUnits, Award, CloseDemand, Convict, ConvictSilence, OpenDemand};
-use jobs::{JobTerms, PageEnd, Status};
+use jobs::{Job, JobTerms, PageEnd, Status};
 use log::hear;
 use protocol::batch::{BatchHeader, batch_root};
 use protocol::blob::TraceBlob;
@@ -66,6 +66,13 @@ fn nothing_is_served(market: &Market) {
             std::fs::remove_file(file).unwrap();
         }
     }
+}
+
+/// The hashes of the units in the only trace that is served.
+fn traces(market: &Market) -> Vec<Hash> {
+    let blobs: Vec<Vec<u8>> = market.blob_files().iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let trace = blobs.iter().find(|blob| blob.starts_with(b"IOT1")).unwrap();
+    TraceBlob::parse(trace).unwrap().traces().collect()
 }
 
 /// Waits for the demand for an item.
@@ -215,6 +222,31 @@ async fn nothing_is_asked_about_a_small_bond_or_with_too_little_sol() {
     assert_eq!((effects, market.node.failures()), ([4, 1], 0));
 }
 
+/// A search that hangs does not keep the watchtower from reading an answer.
+#[tokio::test]
+async fn an_answer_is_read_while_a_search_hangs() {
+    let market = Market::start();
+    let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
+    let address = lied(&market, &worker).await;
+    let traces = traces(&market);
+    nothing_is_served(&market);
+    let without_cranks = Settings {
+        crank: None,
+        ..settings(&market)
+    };
+    let tower = start(&market, without_cranks).await;
+    let (mut events, _log) = hear("event");
+    let answered = async {
+        asked(&market, &address, Item::traces(0)).await;
+        market.node.stop_searches();
+        market.node.search_hangs::<Job>().await;
+        let answer = answerer(&market).units(&address, Item::traces(0), 0, traces, Some(Vec::new()));
+        say(&market, answer).await;
+        while events.recv().await.unwrap() != "shown" {}
+    };
+    watched(&tower, [], answered).await;
+}
+
 /// A lie between checkpoints: the trace shows that a unit differs, and the worker's answer about the unit convicts.
 #[tokio::test]
 async fn a_lie_between_checkpoints_is_asked_for_and_convicted() {
@@ -282,9 +314,7 @@ async fn a_late_answer_is_used() {
         let worker = market.worker(market.settings("data")).await.0.unwrap().with_fault(LIE);
         let address = market.order(1).await;
         common::beside(&worker, market.reaches(&address, Status::Revealed)).await;
-        let blobs: Vec<Vec<u8>> = market.blob_files().iter().map(|file| std::fs::read(file).unwrap()).collect();
-        let trace = blobs.iter().find(|blob| blob.starts_with(b"IOT1")).unwrap();
-        let traces: Vec<_> = TraceBlob::parse(trace).unwrap().traces().collect();
+        let traces = traces(&market);
         nothing_is_served(&market);
         // The cranks are slow, so nobody convicts the silence in time.
         let slow = settings(&market);

@@ -217,6 +217,26 @@ async fn the_earlier_seal_takes_the_reward_over() {
     assert_eq!(has(&rival.pubkey()), None, "the later one is not");
 }
 
+/// However often a node refuses a subscription, that is logged once, and once more when it takes one.
+#[tokio::test]
+async fn refused_subscriptions_are_logged_once() {
+    let market = Market::start();
+    market.node.stop_news(false);
+    let (mut events, _log) = hear("event");
+    let tower = tower(&market).await;
+    let mut heard = Vec::new();
+    watched(&tower, [], async {
+        market.node.refused(3).await;
+        market.node.resume_news();
+        while !heard.iter().any(|event| event == "pushed") {
+            heard.push(events.recv().await.unwrap());
+        }
+    })
+    .await;
+    let refusals = heard.iter().filter(|event| *event == "unpushed");
+    assert_eq!(refusals.count(), 1, "{heard:?}");
+}
+
 /// Without the input or the trace a job cannot be judged. It is checked again once they are there.
 #[tokio::test]
 async fn missing_blobs_are_waited_for() {

@@ -11,7 +11,7 @@ use axum::routing::get;
 use chain::market::demand::{Answerer, HASHES};
 use common::{Market, UNITS, beside};
 use jobs::instruction::AnswerUnits;
-use jobs::{JobTerms, Status};
+use jobs::{DemandHeader, JobTerms, Status};
 use log::hear;
 use protocol::blob::TraceBlob;
 use protocol::demand::{Item, PAGE};
@@ -286,7 +286,7 @@ async fn an_answer_continues_while_a_search_hangs() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         market.node.stop_searches();
-        market.node.search_hangs().await;
+        market.node.search_hangs::<DemandHeader>().await;
         market.node.release();
         let second = market.ask(&address, Item::ops(1));
         market.answered(&[first, second]).await;

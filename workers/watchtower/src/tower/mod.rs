@@ -12,16 +12,21 @@ use crate::settings::Settings;
 use crate::{Error, Result};
 use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions};
+use daemon::Backoff;
 use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::convert::Infallible;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use worker::Models;
 use worker::doctor::check_store;
+
+/// Backoff after a step that failed.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
 daemon::metrics! {
     "ionet_watchtower_";
@@ -227,7 +232,6 @@ mod tests {
     use solana_account::Account;
     use solana_address::Address;
     use std::path::Path;
-    use std::time::Duration;
     use tokio::time::timeout;
 
     pub const JOB: Address = Address::new_from_array([7; 32]);

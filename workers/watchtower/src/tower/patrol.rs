@@ -1,22 +1,25 @@
 //! The loop over revealed jobs: find them, check the one with the most at stake, and act on what the check found.
 
-use super::Watchtower;
+use super::{RETRY, Watchtower};
 use crate::asking::Asking;
 use crate::cases::OpenCase;
 use crate::check::{Case, Finding, check, examine};
 use crate::question::{QuestionEvent, Questioner, Spent};
-use crate::queue::{Queue, Skip, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
+use crate::queue::{Queue, Skip, devices, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
 use crate::served::Served;
 use crate::{Error, Result};
 use bytes::Bytes;
-use futures_util::future::{Abortable, Aborted, OptionFuture};
+use chain::Subscriptions;
+use futures_util::future::{Abortable, Aborted, Fuse, FusedFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
 use protocol::hash::Hash;
+use protocol::units::Moment;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -25,6 +28,9 @@ use worker::market::{News, jobs_on, subscribe};
 
 /// Longest time between searches while the node pushes no new jobs.
 const UNPUSHED: Duration = Duration::from_secs(2);
+
+/// Time after which a checked job that a search does not find has ended. Until then, the machine that answered may be behind.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// A recomputed job.
 struct Checked {
@@ -44,11 +50,12 @@ struct Patrol<'a> {
     cases: &'a mpsc::UnboundedSender<OpenCase>,
     /// Revealed jobs to check.
     queue: Queue,
-    /// Jobs that need no check, or no further one.
-    checked: HashSet<Hash>,
+    /// Jobs that need no check, or no further one, and since when.
+    checked: HashMap<Hash, Instant>,
     asking: Asking,
     /// Jobs as the node pushes them; `None` while it does not.
     news: Option<News>,
+    subscriptions: Subscriptions,
     scan: Interval,
     /// When the models' speed was last measured.
     measured_at: Instant,
@@ -75,9 +82,10 @@ impl<'a> Patrol<'a> {
             tower,
             cases,
             queue: Queue::new(),
-            checked: tower.cases.all()?.into_iter().map(|case| case.hash).collect(),
+            checked: tower.cases.all()?.into_iter().map(|case| (case.hash, Instant::now())).collect(),
             asking: Asking::new(room_for_questions(&tower.models, tower.settings.max_blob)),
             news: None,
+            subscriptions: Subscriptions::to("jobs"),
             scan,
             measured_at: Instant::now(),
             slow: false,
@@ -87,6 +95,10 @@ impl<'a> Patrol<'a> {
     async fn run(mut self) -> Result<Infallible> {
         let tower = self.tower;
         let (mut checking, mut questioning) = (FuturesUnordered::new(), FuturesUnordered::new());
+        // The node may be slow, and answers have to be read while they arrive, so nothing else waits for these.
+        let mut subscribing = pin!(Fuse::terminated());
+        let mut searching = pin!(Fuse::terminated());
+        let mut surveying = pin!(Fuse::terminated());
         loop {
             let next = OptionFuture::from(self.news.as_mut().map(StreamExt::next));
             tokio::select! {
@@ -94,19 +106,37 @@ impl<'a> Patrol<'a> {
                     questioning.extend(self.act_on_check(address, job, outcome)?);
                 }
                 Some(asked) = questioning.next(), if !questioning.is_empty() => self.act_on_answers(asked)?,
-                Some(change) = next => self.hear(change.flatten()),
-                _ = self.scan.tick() => self.search().await,
+                // After a search, which may not have seen what is pushed meanwhile.
+                Some(change) = next, if searching.is_terminated() => self.hear(change.flatten()),
+                subscribed = &mut subscribing => {
+                    self.news = self.subscriptions.taken(subscribed);
+                    if self.news.is_some() {
+                        // A job may have been revealed between the last search and the subscription.
+                        self.scan.reset_immediately();
+                    }
+                }
+                found = &mut searching => self.take_in(found),
+                (now, jobs_done) = &mut surveying => {
+                    // A computation cannot be aborted, and the next one would compete with it for the threads, so a check always runs to
+                    // its end. Blob stores have timeouts of their own, and a job can be convicted until it is paid.
+                    let chosen = self.choose(now, &jobs_done);
+                    checking.extend(chosen.map(|(address, job)| async move { (address, job, tower.check(&address, &job).await) }));
+                }
+                _ = self.scan.tick(), if searching.is_terminated() => {
+                    if self.news.is_none() && subscribing.is_terminated() {
+                        subscribing.set(subscribe(&tower.chain, &tower.models, Status::Revealed).fuse());
+                    }
+                    searching.set(tower.revealed().fuse());
+                }
             }
             let (checked, asking) = (&self.checked, &self.asking);
             self.queue
-                .retain(|_, job| !checked.contains(&job.job_hash) && !asking.waits(job, tower.held_by_questions(job)));
-            if checking.is_empty() {
-                match self.choose().await {
-                    // A computation cannot be aborted, and the next one would compete with it for the threads, so a check always runs to
-                    // its end. Blob stores have timeouts of their own, and a job can be convicted until it is paid.
-                    Some((address, job)) => checking.push(async move { (address, job, tower.check(&address, &job).await) }),
-                    None if questioning.is_empty() => self.measure_again().await?,
-                    None => {}
+                .retain(|_, job| !checked.contains_key(&job.job_hash) && !asking.waits(job, tower.held_by_questions(job)));
+            if checking.is_empty() && surveying.is_terminated() {
+                if !self.queue.is_empty() {
+                    surveying.set(tower.survey(devices(&self.queue)).fuse());
+                } else if questioning.is_empty() {
+                    self.measure_again().await?;
                 }
             }
             tower.metrics.jobs_waiting.set(self.queue.len() as u64);
@@ -125,57 +155,47 @@ impl<'a> Patrol<'a> {
             }
             None => {
                 self.news = None;
+                self.subscriptions.ended();
                 self.scan.reset_after(UNPUSHED);
             }
         }
     }
 
-    /// Replaces the queue by all revealed jobs, and subscribes to new ones if need be.
-    async fn search(&mut self) {
-        let tower = self.tower;
-        // Subscribing comes first, so that no job falls between the search and the subscription.
+    /// Replaces the queue by all revealed jobs, which a search has found, and forgets those that have ended.
+    fn take_in(&mut self, found: Result<Queue>) {
         if self.news.is_none() {
-            let subscribing = subscribe(&tower.chain, &tower.models, Status::Revealed).await;
-            self.news = subscribing.inspect_err(|error| tracing::debug!(%error, "searching instead")).ok();
+            self.scan.reset_after(UNPUSHED.min(self.tower.settings.scan));
         }
-        if self.news.is_none() {
-            self.scan.reset_after(UNPUSHED.min(tower.settings.scan));
-        }
-        match tower.revealed().await {
-            Ok(found) => self.queue = found,
-            Err(error) => tower.retry(&error, "jobs cannot be searched for"),
+        match found {
+            Ok(found) => {
+                let revealed: HashSet<&Hash> = found.values().map(|job| &job.job_hash).collect();
+                self.checked
+                    .retain(|hash, since| since.elapsed() < REMEMBERED || revealed.contains(hash));
+                self.queue = found;
+            }
+            Err(error) => self.tower.retry(&error, "jobs cannot be searched for"),
         }
     }
 
-    /// Takes the most worthwhile job out of the queue that can still be checked in time.
-    async fn choose(&mut self) -> Option<(Address, Job)> {
+    /// Takes the most worthwhile job out of the queue that can still be checked in time, given how many jobs devices have done.
+    fn choose(&mut self, now: Moment, jobs_done: &HashMap<Address, u32>) -> Option<(Address, Job)> {
         let tower = self.tower;
-        if self.queue.is_empty() {
-            return None;
-        }
-        let now = match tower.chain.now().await {
-            Ok(now) => now,
-            Err(error) => {
-                tower.retry(&error.into(), "the clock cannot be read");
-                return None;
-            }
-        };
         let (min_value, max_blob) = (tower.settings.min_value, tower.settings.max_blob);
         self.queue.retain(|address, job| {
             let model = tower.models.get(&job.model);
             let skip = model.and_then(|model| reason_to_skip(model, job, now, min_value, max_blob));
             if let Some(reason) = skip {
-                self.slow |= reason == Skip::Slow;
+                match reason {
+                    Skip::Small | Skip::Large => _ = self.checked.insert(job.job_hash, Instant::now()),
+                    // It may be fast enough after the next measurement.
+                    Skip::Slow => self.slow = true,
+                }
                 tracing::info!(event = "skipped", job = %address, "{reason}");
             }
             skip.is_none()
         });
-        let jobs_done = jobs_done(&tower.chain, &self.queue).await.unwrap_or_else(|error| {
-            tower.retry(&error, "devices cannot be read");
-            HashMap::new()
-        });
-        let address = most_worthwhile(&self.queue, &jobs_done)?;
-        self.queue.remove(&address).map(|job| (address, job))
+        let address = most_worthwhile(&self.queue, jobs_done)?;
+        self.queue.remove_entry(&address)
     }
 
     /// Measures the models again when their measured speed keeps an idle machine from checks: something else may have slowed it down then.
@@ -210,7 +230,7 @@ impl<'a> Patrol<'a> {
             tracing::warn!(event = "postponed", job = %address, %missing, "wrong; questions about larger bonds come first");
             return Ok(None);
         };
-        self.checked.insert(job.job_hash);
+        self.checked.insert(job.job_hash, Instant::now());
         tracing::warn!(event = "asking", job = %address, %missing, "wrong; asking its worker");
         Ok(Some(async move {
             let asking = tower.ask_on_chain(&address, &job, inputs, tensors, &spent);
@@ -239,12 +259,12 @@ impl<'a> Patrol<'a> {
         let tower = self.tower;
         match finding {
             Ok(Finding::Right) => {
-                self.checked.insert(job.job_hash);
+                self.checked.insert(job.job_hash, Instant::now());
                 tower.metrics.jobs_right_total.add(1);
                 tracing::info!(event = "right", job = %address, units = job.units.get());
             }
             Ok(Finding::Wrong(case)) => {
-                self.checked.insert(job.job_hash);
+                self.checked.insert(job.job_hash, Instant::now());
                 tower.metrics.jobs_wrong_total.add(1);
                 let Case { verdict, evidence, .. } = *case;
                 tracing::warn!(event = "wrong", job = %address, ?verdict, bytes = evidence.len());
@@ -265,7 +285,7 @@ impl<'a> Patrol<'a> {
                 let model = tower.models.get(&job.model);
                 let binds_on_chain_only = model.is_some_and(|model| !model.engine().package().checkpoints().are_all());
                 if binds_on_chain_only || tower.settings.demands {
-                    self.checked.insert(job.job_hash);
+                    self.checked.insert(job.job_hash, Instant::now());
                 }
                 tower.metrics.jobs_hidden_total.add(1);
                 tracing::warn!(event = "hidden", job = %address, %missing, "wrong, but its worker hides what would prove it");
@@ -288,6 +308,19 @@ impl Watchtower {
             found.extend(self.chain.find::<Job>(&jobs_on(model, Status::Revealed)).await?);
         }
         Ok(found)
+    }
+
+    /// The chain's time, and how many jobs each of these devices has done.
+    async fn survey(&self, devices: HashSet<Address>) -> (Moment, HashMap<Address, u32>) {
+        let mut retry = RETRY;
+        loop {
+            let survey = async { Ok((self.chain.now().await?, jobs_done(&self.chain, &devices).await?)) };
+            match survey.await {
+                Ok(survey) => return survey,
+                Err(error) => self.retry(&error, "the clock and devices cannot be read"),
+            }
+            retry.wait().await;
+        }
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
@@ -395,8 +428,44 @@ mod tests {
             tower.settings.demands = demands;
             let mut patrol = Patrol::new(&tower, &cases).unwrap();
             patrol.conclude(&JOB, &job, Ok(Finding::Hidden(Missing::Traces))).unwrap();
-            assert_eq!(patrol.checked.contains(&job.job_hash), demands);
+            assert_eq!(patrol.checked.contains_key(&job.job_hash), demands);
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_too_small_is_skipped_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tower = tower(&node(), folder.path()).await;
+        tower.settings.min_value = 1;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let mut patrol = Patrol::new(&tower, &cases).unwrap();
+        let job = Job {
+            model: model(&tower).0,
+            job_hash: [1; 32],
+            ..Job::zeroed()
+        };
+        patrol.queue = Queue::from([(JOB, job)]);
+        assert!(patrol.choose(Moment::default(), &HashMap::new()).is_none());
+        assert!(patrol.queue.is_empty() && patrol.checked.contains_key(&job.job_hash));
+    }
+
+    #[tokio::test]
+    async fn a_checked_job_is_forgotten_once_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let tower = tower(&node(), folder.path()).await;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let mut patrol = Patrol::new(&tower, &cases).unwrap();
+        let (now, long_ago) = (Instant::now(), Instant::now().checked_sub(REMEMBERED).unwrap());
+        let [open, ended, recent] = [1, 2, 3].map(|hash| [hash; 32]);
+        patrol.checked = HashMap::from([(open, long_ago), (ended, long_ago), (recent, now)]);
+        let job = Job {
+            job_hash: open,
+            ..Job::zeroed()
+        };
+        patrol.take_in(Ok(Queue::from([(JOB, job)])));
+        let mut left: Vec<Hash> = patrol.checked.into_keys().collect();
+        left.sort_unstable();
+        assert_eq!(left, [open, recent]);
     }
 
     #[tokio::test]
@@ -408,7 +477,7 @@ mod tests {
         let units = 16;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let mut patrol = Patrol::new(&tower, &cases).unwrap();
-        let chosen = async |patrol: &mut Patrol<'_>, seconds: u64| {
+        let chosen = |patrol: &mut Patrol<'_>, seconds: u64| {
             let end = Moment::default().after(seconds.try_into().unwrap());
             let job = Job {
                 model: address,
@@ -419,7 +488,7 @@ mod tests {
                 ..Job::zeroed()
             };
             patrol.queue = Queue::from([(JOB, job)]);
-            patrol.choose().await.is_some()
+            patrol.choose(Moment::default(), &HashMap::new()).is_some()
         };
         // Something else keeps the machine busy.
         let header = model.inputs(1).unwrap();
@@ -432,8 +501,8 @@ mod tests {
         model.run(&blob, slowly).unwrap();
         // A conviction takes at least two seconds.
         let first = model.estimate(units);
-        assert!(chosen(&mut patrol, first.as_secs() + 3).await);
-        assert!(!chosen(&mut patrol, first.as_secs() + 1).await);
+        assert!(chosen(&mut patrol, first.as_secs() + 3));
+        assert!(!chosen(&mut patrol, first.as_secs() + 1));
         patrol.measured_at = Instant::now();
         patrol.measure_again().await.unwrap();
         assert_eq!(model.estimate(units), first, "not again so soon");
@@ -441,7 +510,7 @@ mod tests {
         patrol.measure_again().await.unwrap();
         let second = model.estimate(units);
         assert_ne!(second, first);
-        assert!(chosen(&mut patrol, second.as_secs() + 3).await);
+        assert!(chosen(&mut patrol, second.as_secs() + 3));
         assert!(patrol.measured_at.elapsed() < MEASURED_FOR);
     }
 }

@@ -1,17 +1,12 @@
 //! Brings open cases concurrently, until they are closed.
 
-use super::Watchtower;
+use super::{RETRY, Watchtower};
 use crate::cases::OpenCase;
 use crate::dispute::{Action, Challenger, Charge};
 use crate::{Error, Result};
-use daemon::Backoff;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
-use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// Backoff after a failed step of a dispute.
-const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
 /// Consecutive failures after which a case no longer blocks the payment of its job.
 const STUCK: u32 = 6;

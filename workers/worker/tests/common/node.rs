@@ -7,7 +7,7 @@ use chain::{Filter, Landed, Lifetime, Network, Simulation};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{DemandHeader, Status};
+use jobs::Status;
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
@@ -48,10 +48,12 @@ struct State {
     /// See [`Node::stumble`]: how many more transactions succeed.
     stumbling: Option<(usize, Behind)>,
     behind: Option<Behind>,
-    /// Number of searches for demands that hang, once all searches do.
-    hanging: Option<usize>,
+    /// The discriminators of what is searched for in vain, once all searches hang.
+    hanging: Option<HashSet<Vec<u8>>>,
     /// See [`Node::stop_news`].
     mute: Option<bool>,
+    /// Number of subscriptions refused.
+    refused: usize,
     /// Number of searches for open jobs on the market's model.
     searches: usize,
     /// Accounts that are misreported: how, and how many times more.
@@ -98,6 +100,7 @@ impl Node {
             behind: None,
             hanging: None,
             mute: None,
+            refused: 0,
             searches: 0,
             wrong: HashMap::new(),
         };
@@ -167,12 +170,13 @@ impl Node {
 
     /// Makes all searches hang.
     pub fn stop_searches(&self) {
-        self.state().hanging = Some(0);
+        self.state().hanging = Some(HashSet::new());
     }
 
-    /// Completes once a search for demands hangs.
-    pub async fn search_hangs(&self) {
-        while self.state().hanging.is_none_or(|hanging| hanging == 0) {
+    /// Completes once a search for accounts of this type hangs.
+    pub async fn search_hangs<T: Discriminator>(&self) {
+        let hangs = |hanging: &HashSet<Vec<u8>>| hanging.contains(T::DISCRIMINATOR);
+        while !self.state().hanging.as_ref().is_some_and(hangs) {
             tokio::time::sleep(SLOT).await;
         }
     }
@@ -180,6 +184,18 @@ impl Node {
     /// Pushes no changes: makes subscriptions hang, or refuses them.
     pub fn stop_news(&self, hang: bool) {
         self.state().mute = Some(hang);
+    }
+
+    /// Completes once so many subscriptions have been refused.
+    pub async fn refused(&self, times: usize) {
+        while self.state().refused < times {
+            tokio::time::sleep(SLOT).await;
+        }
+    }
+
+    /// Pushes changes again.
+    pub fn resume_news(&self) {
+        self.state().mute = None;
     }
 
     /// Number of searches for open jobs on the market's model.
@@ -479,9 +495,12 @@ impl Network for Node {
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> chain::Result<Vec<(Address, Account)>> {
         let hangs = {
             let mut state = self.state();
-            let for_demands = filters.contains(&Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()));
-            if let Some(hanging) = state.hanging.as_mut().filter(|_| for_demands) {
-                *hanging += 1;
+            let kinds = filters.iter().filter_map(|filter| match filter {
+                Filter::Bytes(0, discriminator) => Some(discriminator.clone()),
+                _ => None,
+            });
+            if let Some(hanging) = state.hanging.as_mut() {
+                hanging.extend(kinds);
             }
             state.hanging.is_some()
         };
@@ -514,6 +533,7 @@ impl Network for Node {
         match mute {
             Some(true) => return std::future::pending().await,
             Some(false) => {
+                self.state().refused += 1;
                 return Err(chain::Error::Unreachable {
                     url: self.url().to_owned(),
                     reason: "no subscriptions".to_owned(),
