@@ -10,7 +10,12 @@ use crate::{
 use clap::Subcommand;
 use serde::Serialize;
 use solana_signer::Signer;
-use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fmt,
+    time::Duration,
+};
 use tokio::sync::Notify;
 use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
 
@@ -75,7 +80,7 @@ struct Total {
     /// With `--once` only: a crank that goes on tries again, and is not told when somebody else has done the duty meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Vec<Failure>>,
-    /// Lamports: bounties less fees.
+    /// Lamports: bounties less fees, also those of transactions that came too late.
     earned: i64,
 }
 
@@ -125,7 +130,7 @@ impl Command {
             let effect = format!("wallet {} pays the fees and earns the bounties", wallet.pubkey());
             confirm(&format!("end overdue jobs {until}"), &effect)?;
         }
-        let (deeds, failed) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
+        let (deeds, failed, wasted) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()), Cell::new(0_u64));
         let on_event = |event| match event {
             CrankEvent::Did(deed) => {
                 failed.borrow_mut().remove(&(deed.account.clone(), deed.deed));
@@ -153,6 +158,12 @@ impl Command {
                     print(&Answer::new(&failure), context);
                 }
             }
+            CrankEvent::Wasted { deed, account, failure } => {
+                let fee = failure.receipt.as_ref().map_or(0, |receipt| receipt.fee);
+                wasted.set(wasted.get().saturating_add(fee));
+                let reason = &failure.explanation;
+                context.note(&format!("{deed} {account}: {reason}; the fee of {} is spent", SOL.show(fee)));
+            }
             CrankEvent::Broken(error) => context.note(&format!("{error}; trying again")),
         };
         let cranker = Cranker {
@@ -175,10 +186,10 @@ impl Command {
             }
         }
         let deeds: Vec<Done> = deeds.into_inner();
-        let earned = deeds
+        let each = deeds
             .iter()
-            .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee))
-            .sum();
+            .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee));
+        let earned = each.sum::<i64>().saturating_sub_unsigned(wasted.get());
         let failed = once.then(|| failed.into_inner().into_values().collect());
         Ok(Total { deeds, failed, earned })
     }

@@ -11,7 +11,7 @@ pub use duty::{Duty, end};
 use crate::dispute::silence;
 use crate::{Error, Result};
 use chain::market::{audit, demand, job};
-use chain::{Chain, NotConfirmed, Outcome, SendOptions};
+use chain::{Chain, Failure, Outcome, SendOptions};
 use futures_util::stream::{self, StreamExt};
 use jobs::{Audit, DemandHeader, Job, Status};
 use parking_lot::Mutex;
@@ -63,6 +63,15 @@ pub enum CrankEvent {
         /// The error.
         error: Error,
     },
+    /// A transaction was refused in its block, because somebody else was faster or because it came too early. Its fee is spent.
+    Wasted {
+        /// Name of the duty.
+        deed: &'static str,
+        /// The account concerned.
+        account: Address,
+        /// The refusal.
+        failure: Box<Failure>,
+    },
     /// A pass was aborted, as the node does not answer.
     Broken(Error),
 }
@@ -82,7 +91,7 @@ impl Accused {
         self.0.lock().remove(job);
     }
 
-    fn has(&self, job: &Job) -> bool {
+    pub(crate) fn has(&self, job: &Job) -> bool {
         self.0.lock().contains(&job.job_hash)
     }
 }
@@ -151,11 +160,12 @@ impl Cranker<'_> {
     /// Does what is due about jobs. Returns the time until something else falls due, as far as is known.
     async fn ends(&self) -> Result<Duration> {
         let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, self.chain.now().await?);
-        let answers = self.demands(&jobs, now).await?;
+        let by_hash = jobs.iter().map(|(_, job)| (job.job_hash, job)).collect();
+        let answers = self.demands(&by_hash, now).await?;
         let replicas = in_groups(&jobs);
         let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
         for_each_bounded(groups, |living| self.group(living)).await?;
-        self.audits(&jobs).await?;
+        self.audits(&by_hash).await?;
         let ends = jobs.iter().filter_map(|(_, job)| time_left(job.deadline(), now)).min();
         let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
         let due = due.filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job));
@@ -165,7 +175,7 @@ impl Cranker<'_> {
 
     /// Convicts workers that have missed the deadline of any demand, and closes this key's demands that are over. Returns the time until
     /// the next deadline.
-    async fn demands(&self, jobs: &[(Address, Job)], now: Moment) -> Result<Option<Duration>> {
+    async fn demands(&self, jobs: &HashMap<Hash, &Job>, now: Moment) -> Result<Option<Duration>> {
         let demands: Vec<(Address, DemandHeader)> = self.chain.find(&[]).await?;
         let unanswered = demands.iter().filter(|(_, about)| !about.answered.get());
         let next = unanswered.filter_map(|(_, about)| time_left(about.deadline(), now)).min();
@@ -175,7 +185,7 @@ impl Cranker<'_> {
             of_jobs.entry(demand.1.job_hash).or_default().push(demand);
         }
         for_each_bounded(of_jobs, async |(hash, demands)| {
-            let job = jobs.iter().map(|(_, job)| job).find(|job| job.job_hash == hash);
+            let job = jobs.get(&hash).copied();
             for (address, about) in demands {
                 let Some(job) = job.filter(|job| job.status == Status::Revealed) else {
                     self.close_demand(address, about, job).await?;
@@ -260,12 +270,11 @@ impl Cranker<'_> {
     }
 
     /// Closes the audits of jobs that are over, which frees the auditors' bonds.
-    async fn audits(&self, jobs: &[(Address, Job)]) -> Result<()> {
+    async fn audits(&self, jobs: &HashMap<Hash, &Job>) -> Result<()> {
         let audits: Vec<(Address, Audit)> = self.chain.find(&[]).await?;
-        let over = audits.iter().filter(|(_, audit)| {
-            let job = jobs.iter().find(|(_, job)| job.job_hash == audit.job_hash);
-            audit.check_over(job.map(|(_, job)| job)).is_ok()
-        });
+        let over = audits
+            .iter()
+            .filter(|(_, audit)| audit.check_over(jobs.get(&audit.job_hash).copied()).is_ok());
         for_each_bounded(over, async |(address, audit)| {
             self.send_and_report("close audit", *address, &[audit::close(audit)]).await
         })
@@ -292,14 +301,18 @@ impl Cranker<'_> {
     async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
         let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
             Ok(prepared) => prepared,
-            Err(chain::Error::Transaction(cause)) if is_race(&cause) => {
-                tracing::debug!(deed, %account, %cause, "somebody else was faster, or it was too early");
+            Err(error) if error.failure().is_some_and(is_race) => {
+                tracing::debug!(deed, %account, %error, "somebody else was faster, or it was too early");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let receipt = match self.chain.submit(&prepared, self.options).await {
-            Outcome::Failed(_) => return Ok(None),
+            Outcome::Failed(failure) if is_race(&failure) => {
+                let failure = Box::new(failure);
+                (self.on_event)(CrankEvent::Wasted { deed, account, failure });
+                return Ok(None);
+            }
             outcome => outcome.confirmed()?,
         };
         Ok(Some(Deed {
@@ -349,9 +362,8 @@ fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
 /// Programs whose refusals mean that a duty is already done, or not due yet.
 const PROGRAMS: [&str; 4] = ["jobs", "staking", "costaking", "referee"];
 
-/// Whether a simulation failed because of the state of the chain, as opposed to, say, a wallet without SOL.
-fn is_race(cause: &NotConfirmed) -> bool {
-    let NotConfirmed::Failed(failure) = cause else { return false };
+/// Whether a transaction failed because of the state of the chain, as opposed to, say, a wallet without SOL.
+fn is_race(failure: &Failure) -> bool {
     let refusal = &failure.explanation;
     // Somebody else has created the account.
     refusal.program.as_deref().is_some_and(|program| PROGRAMS.contains(&program)) || refusal.name == "AccountAlreadyInUse"
@@ -363,9 +375,9 @@ mod tests {
     use super::*;
     use ::tests::Failure;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::Simulation;
     use chain::fake::{Fake, account, gift};
     use chain::market;
+    use chain::{Landed, Simulation};
     use jobs::Escrow;
     use jobs::error::JobsError;
     use solana_account::Account;
@@ -561,5 +573,51 @@ mod tests {
         fake.set_unreachable(true);
         cranker.pass().await.unwrap_err();
         assert!(failed.take().is_empty());
+    }
+
+    /// A transaction that lands in vain is reported: as a failure only if somebody else's being faster does not explain it.
+    #[tokio::test]
+    async fn a_fee_paid_for_nothing_is_reported() {
+        let key = Keypair::new();
+        let (fake, due) = stuck(&key.pubkey());
+        let fake = Arc::new(fake);
+        fake.set_simulation(Simulation::default());
+        let chain = Chain::new(fake.clone(), market::errors());
+        let (wasted, failed) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let on_event = |event| match event {
+            CrankEvent::Wasted { deed, account, failure } => {
+                assert_eq!(failure.receipt.unwrap().fee, 5_000);
+                wasted.borrow_mut().push((deed, account));
+            }
+            CrankEvent::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
+            other => panic!("{other:?}"),
+        };
+        let cranker = Cranker {
+            chain: &chain,
+            key: &key,
+            options: &SendOptions::default(),
+            sweeps: true,
+            create_payouts: false,
+            accused: &Accused::default(),
+            on_event: &on_event,
+        };
+        for (program, reports) in [(jobs::ID, &wasted), (spl_token_interface::ID, &failed)] {
+            let Failure(error) = JobsError::WrongStatus.into();
+            fake.on_send(move |_| {
+                Some(Landed {
+                    slot: 1,
+                    time: None,
+                    error: Some(TransactionError::InstructionError(0, error.clone())),
+                    compute_units: 0,
+                    fee: 5_000,
+                    logs: Some(vec![format!("Program {program} failed: {error}")]),
+                })
+            });
+            cranker.pass().await.unwrap();
+            let mut all = reports.take();
+            all.sort();
+            assert_eq!(all, due, "{program}");
+            assert!(wasted.take().is_empty() && failed.take().is_empty());
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::question::Purse;
 use crate::settings::Settings;
 use crate::{Error, Result};
 use blobs::BlobStore;
-use chain::{Chain, Outcome, Pending, SendOptions};
+use chain::{Chain, Outcome, Pending, SendOptions, Uncertain};
 use daemon::Backoff;
 use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
 use solana_keypair::Keypair;
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use tracing::field::display;
 use worker::Models;
 use worker::doctor::check_store;
 
@@ -40,7 +41,7 @@ daemon::metrics! {
     convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
     deeds_total: "counter", "Duties done by the cranks.";
     lamports_earned_total: "counter", "Bounties of cranks, before fees.";
-    errors_total: "counter", "Steps that failed and were retried.";
+    errors_total: "counter", "Steps and duties that failed.";
 }
 
 /// A watchtower.
@@ -177,7 +178,8 @@ impl Watchtower {
             let fate = match outcome {
                 Outcome::Confirmed(_) => "landed",
                 Outcome::Failed(_) => "failed",
-                Outcome::Unknown(_) => "expired",
+                Outcome::Unknown(Uncertain { expired: true, .. }) => "expired",
+                Outcome::Unknown(_) => "unknown",
             };
             tracing::info!(event = "resolved", purpose = intent.purpose, signature = %intent.prepared.signature(), fate);
             Ok(())
@@ -206,7 +208,29 @@ impl Watchtower {
                     bounty = deed.bounty
                 );
             }
-            CrankEvent::Failed { deed, account, error } => tracing::info!(event = "crank", deed, %account, %error, "failed"),
+            CrankEvent::Failed {
+                deed,
+                account,
+                error: error @ Error::NoPayout { .. },
+            } => tracing::debug!(event = "crank", deed, %account, %error, "left to others"),
+            CrankEvent::Failed { deed, account, error } => {
+                self.metrics.errors_total.add(1);
+                tracing::warn!(event = "crank", deed, %account, %error, "failed");
+            }
+            CrankEvent::Wasted { deed, account, failure } => {
+                self.metrics.errors_total.add(1);
+                let receipt = failure.receipt.as_ref();
+                let signature = receipt.map(|receipt| display(receipt.signature));
+                tracing::warn!(
+                    event = "crank",
+                    deed,
+                    %account,
+                    error = %failure.explanation,
+                    signature,
+                    fee = receipt.map(|receipt| receipt.fee),
+                    "somebody else was faster, or it was too early; the fee is spent"
+                );
+            }
             CrankEvent::Broken(error) => self.retry(&error, "cranks cannot be turned"),
         };
         let cranker = Cranker {
@@ -227,8 +251,11 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::cases::OpenCase;
-    use chain::fake::Fake;
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::{Fake, account};
     use chain::{PriorityFee, market};
+    use daemon::metrics::Page;
+    use jobs::Job;
     use solana_account::Account;
     use solana_address::Address;
     use std::path::Path;
@@ -280,6 +307,28 @@ mod tests {
     pub fn model(tower: &Watchtower) -> (Address, &worker::Model) {
         let (address, model) = tower.models.iter().next().unwrap();
         (*address, model)
+    }
+
+    #[tokio::test]
+    async fn a_failed_duty_is_counted() {
+        let (node, folder) = (node(), tempfile::tempdir().unwrap());
+        let mut tower = tower(&node, folder.path()).await;
+        tower.settings.crank = Some(Duration::from_secs(60));
+        // It has expired, and its escrow is missing.
+        let job = Job {
+            replicas: 1,
+            ..Job::zeroed()
+        };
+        node.set_account(JOB, account(&job));
+        let counted = async {
+            while !tower.metrics.render().contains("\nionet_watchtower_errors_total 1\n") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            never = tower.turn_cranks() => match never {},
+            counted = timeout(Duration::from_secs(60), counted) => counted.unwrap(),
+        }
     }
 
     /// Models cannot be measured while all blocking threads are busy.

@@ -77,6 +77,7 @@ pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtow
     let on_event = |event| match event {
         CrankEvent::Did(_) => {}
         CrankEvent::Failed { account, error, .. } => failed.borrow_mut().push((account, error)),
+        CrankEvent::Wasted { failure, .. } => panic!("{failure:?}"),
         CrankEvent::Broken(error) => panic!("{error}"),
     };
     let (chain, options) = (market.chain(), chain::SendOptions::default());
