@@ -193,7 +193,10 @@ impl Questioner<'_> {
             }
             match step {
                 Ok(Standing::Never) => return,
-                Ok(Standing::Waits(time)) => sleep(time).await,
+                Ok(Standing::Waits(time)) => {
+                    retry.reset();
+                    sleep(time).await;
+                }
                 Ok(Standing::Silent) => sleep(LOOK).await,
                 Ok(Standing::Poor) => {
                     if !poor {

@@ -40,6 +40,7 @@ impl Watchtower {
         let ending = loop {
             let done = |action: Action, receipt: &chain::Receipt| {
                 failures = 0;
+                retry.reset();
                 self.accused.add(case.hash);
                 let (signature, fee, units) = (receipt.signature, receipt.fee, receipt.compute_units);
                 tracing::info!(event = "sent", job = %case.job, what = action.name(), %signature, fee, units);
@@ -53,7 +54,8 @@ impl Watchtower {
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
                     self.retry(&error, "a step of a dispute failed");
-                    failures += 1;
+                    // While the node does not answer, the cranks cannot pay for the job either, but they may be the first to once it does.
+                    failures += u32::from(!matches!(error, Error::Chain(chain::Error::Unreachable { .. })));
                     if failures == STUCK {
                         // Otherwise the job's payment would wait until, say, somebody funds this key.
                         self.accused.remove(&case.hash);
@@ -65,5 +67,49 @@ impl Watchtower {
         self.accused.remove(&case.hash);
         tracing::info!(event = "closed", job = %case.job, ?ending);
         self.cases.remove(&case)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tower::tests::{JOB, node, tower};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::Simulation;
+    use chain::fake::account;
+    use jobs::{Job, Status};
+    use solana_transaction_error::TransactionError;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    /// An outage says nothing about a case, while a key without SOL cannot bring it.
+    #[tokio::test(start_paused = true)]
+    async fn a_case_blocks_its_payment_through_outages_but_not_for_want_of_sol() {
+        let (node, folder) = (node(), tempfile::tempdir().unwrap());
+        let tower = tower(&node, folder.path()).await;
+        let job = Job {
+            job_hash: [1; 32],
+            status: Status::Revealed as u8,
+            ..Job::zeroed()
+        };
+        node.set_account(JOB, account(&job));
+        node.set_simulation(Simulation {
+            error: Some(TransactionError::InsufficientFundsForFee),
+            ..Simulation::default()
+        });
+        let case = OpenCase {
+            job: JOB,
+            hash: job.job_hash,
+            since: 0,
+            evidence: vec![2; 100],
+        };
+        tower.accused.add(case.hash);
+        for outage in [true, false] {
+            node.set_unreachable(outage);
+            let trial = timeout(Duration::from_secs(600), tower.prosecute_one(case.clone())).await;
+            assert!(trial.is_err(), "{trial:?}");
+            assert_eq!(tower.accused.has(&job), outage);
+        }
     }
 }
