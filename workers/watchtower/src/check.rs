@@ -86,7 +86,11 @@ pub fn lamports_of_evidence(package: &Package) -> u64 {
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
     let (computed, _) = run_blocking(address, move || engine.run(&blob, || true)).await?;
-    let finding = examine(model, address, job, inputs, &computed.tensors, shown).await?;
+    // Most results are right, and comparing hash by hash would hold up everything else on this thread.
+    let finding = match (computed.traces_root, computed.outputs_root) == (job.traces, job.outputs) {
+        true => Finding::Right,
+        false => examine(model, address, job, inputs, &computed.tensors, shown).await?,
+    };
     Ok(Opinion { finding, computed })
 }
 

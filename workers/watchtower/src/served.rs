@@ -27,7 +27,8 @@ impl Served<'_> {
         for store in self.stores {
             match store.get(hash).await {
                 Ok(blob) => return Some(blob),
-                Err(error) => tracing::debug!(blob = hex::encode(hash), %error, "not here"),
+                Err(error @ blobs::Error::Missing { .. }) => tracing::debug!(%error, "not here"),
+                Err(error) => tracing::warn!(event = "unread", %error, "a blob counts as not shown"),
             }
         }
         None
