@@ -1,11 +1,15 @@
 //! `ionet-blobs`: serves a blob store over HTTP.
 
-use anyhow::Context;
+use anyhow::anyhow;
 use blobs::{BlobStore, server};
 use clap::Parser;
-use std::net::SocketAddr;
+use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
+use std::{net::SocketAddr, process::ExitCode};
+use tokio::net::TcpListener;
 
-/// Serve a content-addressed blob store over HTTP.
+/// Serves a content-addressed blob store over HTTP
+///
+/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings.
 #[derive(Parser)]
 #[command(name = "ionet-blobs", version)]
 struct Options {
@@ -27,6 +31,9 @@ struct Options {
     /// Most uploads in flight from one IP address. Behind a proxy all uploads share its address: raise this and limit peers in the proxy
     #[arg(long, default_value_t = server::Limits::default().peer_uploads)]
     peer_uploads: usize,
+    /// Log format, on standard error; RUST_LOG sets the filter
+    #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human")]
+    log: LogFormat,
 }
 
 /// Refuses another server as the store: it could be this very server, which would then forward each missing blob to itself without end.
@@ -40,14 +47,22 @@ fn not_a_server(location: &str) -> Result<String, &'static str> {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let options = Options::parse();
+    log_to_stderr(options.log, "warn,blobs=info,ionet_blobs=info");
+    let code = |error: &anyhow::Error| if error.is::<blobs::Error>() { 2 } else { 1 };
+    run(act(options), code)
+}
+
+async fn act(options: Options) -> anyhow::Result<()> {
     let store = BlobStore::open(&options.store)?;
-    let listener = tokio::net::TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}; choose another address with --listen", options.listen))?;
-    println!("serving {store} at http://{}/blobs", listener.local_addr()?);
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        anyhow!(
+            "cannot listen on {} ({error}); choose another address with --listen",
+            options.listen
+        )
+    })?;
+    tracing::info!(address = %listener.local_addr()?, %store, "serving");
     let limits = server::Limits {
         blob: options.max_blob,
         requests: options.requests,
@@ -55,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
         peer_uploads: options.peer_uploads,
         ..server::Limits::default()
     };
-    let stop = daemon::stop_on_signals();
+    let stop = stop_on_signals();
     server::serve(listener, store, limits, stop.cancelled_owned()).await;
     Ok(())
 }

@@ -19,7 +19,7 @@ use axum_extra::{
 };
 use bytes::BytesMut;
 use daemon::{Connections, Places};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::{net::SocketAddr, ops::Bound, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -126,9 +126,10 @@ async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Re
     let Some(place) = shared.requests.take(peer(&request)) else {
         return overloaded();
     };
-    let head = request.method() == Method::HEAD;
+    let (method, path, peer) = (request.method().clone(), request.uri().path().to_owned(), peer(&request));
     let response = next.run(request).await;
-    if head {
+    tracing::debug!(?peer, %method, path, status = response.status().as_u16(), "request");
+    if method == Method::HEAD {
         return response;
     }
     response.map(|body| {
@@ -221,7 +222,8 @@ async fn download(
         Body::empty()
     } else {
         let (_, stream) = shared.store.stream(&hash, part).await?;
-        Body::from_stream(stream)
+        // The head of the response has been sent by then, so all that the client sees is that the body ends early.
+        Body::from_stream(stream.inspect_err(|error| tracing::warn!(%error, "the store failed")))
     };
     Ok((status, headers, body).into_response())
 }
@@ -270,7 +272,7 @@ async fn upload(State(shared): State<Shared>, Path(address): Path<String>, reque
     Ok(if new { StatusCode::CREATED } else { StatusCode::OK }.into_response())
 }
 
-/// Reads an upload to its end. Refuses one that is too large or too slow.
+/// Reads an upload to its end. Refuses one that breaks off, is too large or too slow.
 async fn receive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
     let (begun, mut parts, mut bytes) = (Instant::now(), body.into_data_stream(), BytesMut::new());
     loop {
@@ -279,7 +281,8 @@ async fn receive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
         match timeout_at(begun + allowed, parts.next()).await.map_err(|_| Refusal::Slow)? {
             None => return Ok(bytes.freeze()),
             Some(Ok(part)) if arrived + part.len() as u64 <= limits.blob => bytes.extend_from_slice(&part),
-            Some(_) => return Err(Refusal::Body(limits.blob)),
+            Some(Ok(_)) => return Err(Refusal::TooLarge(limits.blob)),
+            Some(Err(_)) => return Err(Refusal::BrokenOff),
         }
     }
 }
@@ -289,13 +292,21 @@ enum Refusal {
     Blob(Error),
     Address(String),
     Range(u64),
-    Body(u64),
+    TooLarge(u64),
+    BrokenOff,
     Slow,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Blob(error)
+        match error {
+            // Strangers are not told where the store is.
+            Error::Missing { hash, .. } => {
+                let place = "this server".to_owned();
+                Self::Blob(Error::Missing { hash, place })
+            }
+            error => Self::Blob(error),
+        }
     }
 }
 
@@ -311,7 +322,12 @@ impl IntoResponse for Refusal {
                     Error::Location { .. } | Error::Store { .. } => StatusCode::BAD_GATEWAY,
                     Error::Unhashed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                (status, error.to_string())
+                if status.is_server_error() {
+                    tracing::warn!(%error, "the store failed");
+                    (status, "the server's store failed; try again later".to_owned())
+                } else {
+                    (status, error.to_string())
+                }
             }
             Self::Address(text) => (StatusCode::BAD_REQUEST, Error::Address { text }.to_string()),
             Self::Range(size) => {
@@ -323,10 +339,11 @@ impl IntoResponse for Refusal {
                 )
                     .into_response();
             }
-            Self::Body(limit) => (
+            Self::TooLarge(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the upload is over the limit of {limit} bytes or was cut short"),
+                format!("the upload is over the limit of {limit} bytes; split the job into smaller batches"),
             ),
+            Self::BrokenOff => (StatusCode::BAD_REQUEST, "the upload broke off; send it again".to_owned()),
             Self::Slow => (
                 StatusCode::REQUEST_TIMEOUT,
                 "the upload is too slow; send it again over a faster connection".to_owned(),

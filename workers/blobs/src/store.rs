@@ -80,7 +80,7 @@ impl BlobStore {
                 Ok(Self {
                     store: store.into(),
                     prefix,
-                    place: location.to_owned(),
+                    place: shown(url),
                     limit: MAX_BLOB,
                 })
             }
@@ -118,13 +118,10 @@ impl BlobStore {
             .with_client_options(options)
             .with_retry(retry)
             .build()?;
-        let mut place = url.clone();
-        // The place appears in errors and logs, which must not contain credentials.
-        let _ = place.set_username("").and_then(|()| place.set_password(None));
         Ok(Self {
             store: Arc::new(store),
             prefix: Key::default(),
-            place: place.to_string(),
+            place: shown(url.clone()),
             limit: MAX_BLOB,
         })
     }
@@ -169,11 +166,7 @@ impl BlobStore {
         let reading = async {
             let mut bytes = BytesMut::with_capacity(size as usize);
             // A connection that goes quiet times out sooner than the transfer as a whole.
-            let mut part = async || {
-                let next = stream.try_next().map_err(|source| self.failed("reading", hash, source));
-                self.in_time(0, "reading", hash, next).await
-            };
-            while let Some(part) = part().await? {
+            while let Some(part) = self.in_time(0, "reading", hash, stream.try_next()).await? {
                 self.check_size((bytes.len() + part.len()) as u64)?;
                 bytes.extend_from_slice(&part);
             }
@@ -212,7 +205,7 @@ impl BlobStore {
         &self,
         hash: &Hash,
         part: Option<Range<u64>>,
-    ) -> Result<(u64, impl Stream<Item = object_store::Result<Bytes>> + Send + Unpin + 'static)> {
+    ) -> Result<(u64, impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static)> {
         let options = GetOptions {
             range: part.map(GetRange::Bounded),
             ..GetOptions::default()
@@ -223,7 +216,9 @@ impl BlobStore {
             .get_opts(&key, options)
             .map_err(|source| self.failed("reading", hash, source));
         let result = self.in_time(0, "reading", hash, asking).await?;
-        Ok((result.meta.size, result.into_stream()))
+        let (size, store, hash) = (result.meta.size, self.clone(), *hash);
+        let parts = result.into_stream().map_err(move |source| store.failed("reading", &hash, source));
+        Ok((size, parts))
     }
 
     async fn write(&self, hash: &Hash, bytes: Bytes) -> Result<()> {
@@ -305,6 +300,12 @@ fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+}
+
+/// The URL without credentials, for errors and logs.
+fn shown(mut url: url::Url) -> String {
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.to_string()
 }
 
 fn url(text: &str) -> std::result::Result<url::Url, String> {

@@ -1,6 +1,9 @@
 //! A store behind a real socket whose server is honest, lying, disconnecting or busy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../../worker/tests/common/log.rs"]
+mod log;
+
 use blobs::{
     BlobStore, Error, MAX_TEXT, address, local_folder, parse_address,
     server::{Limits, serve},
@@ -236,6 +239,49 @@ async fn wrong_and_oversized_uploads_are_refused_and_not_stored() {
         ),
         "{refused}"
     );
+}
+
+/// An upload that is cut short, or whose chunks are malformed, is not reported as too large.
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_refused_as_such() {
+    let (store, host) = server(Limits::default()).await;
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let put = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    for sent in ["content-length: 50\r\n\r\nno more", "transfer-encoding: chunked\r\n\r\nno size\r\n"] {
+        let mut socket = TcpStream::connect(&host).await.unwrap();
+        socket.write_all(format!("{put}{sent}").as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("broke off"), "{answer}");
+    }
+    assert!(!store.contains(&hash(&blob(1))).await.unwrap());
+}
+
+/// A failure of the store is in the log, with the store's name, and the client is told no more than that.
+#[tokio::test]
+async fn a_failing_store_is_logged_and_not_shown_to_clients() {
+    let (mut errors, _guard) = log::hear("error");
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("store");
+    let host = serving(BlobStore::open(place.to_str().unwrap()).unwrap(), Limits::default()).await;
+    let path = format!("/blobs/{}", hex::encode(hash(&blob(1))));
+    let missing = ask(&host, "GET", &path, "").await;
+    assert!(
+        missing.starts_with("HTTP/1.1 404") && missing.contains("this server has no blob"),
+        "{missing}"
+    );
+    std::fs::remove_dir(&place).unwrap();
+    std::fs::write(&place, "no folder any more").unwrap();
+    let put = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n");
+    let failed = raw(&host, &[put.as_bytes(), &blob(1)].concat()).await;
+    assert!(failed.starts_with("HTTP/1.1 502"), "{failed}");
+    let shown = place.to_str().unwrap();
+    for answer in [missing, failed] {
+        assert!(!answer.contains(shown), "{answer}");
+    }
+    let logged = errors.try_recv().unwrap();
+    assert!(logged.contains(shown), "{logged}");
 }
 
 #[tokio::test]
@@ -542,6 +588,10 @@ async fn an_unreachable_server_gives_a_one_sentence_error() {
 
 #[test]
 fn credentials_in_a_url_stay_out_of_messages() {
-    let store = BlobStore::open("http://user:secret@host/blobs").unwrap();
-    assert_eq!(store.to_string(), "http://host/blobs");
+    for (location, shown) in [
+        ("http://user:secret@host/blobs", "http://host/blobs"),
+        ("s3://key:secret@bucket/blobs", "s3://bucket/blobs"),
+    ] {
+        assert_eq!(BlobStore::open(location).unwrap().to_string(), shown);
+    }
 }
