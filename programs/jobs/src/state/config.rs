@@ -176,7 +176,8 @@ pub struct Config {
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
     /// Zeros, reserved for future fields.
-    pub reserved: [u8; 36],
+    // In two halves, since `Pod` is not implemented for arrays of 36.
+    pub reserved: [[u8; 18]; 2],
 }
 
 impl Config {
