@@ -228,21 +228,10 @@ pub fn indexer(workspace: &Workspace) -> Result<()> {
     show(&path)
 }
 
-/// The interpreter of an environment with the packages of `bench/requirements.txt`, which `pip-compile --generate-hashes` generates from
-/// `bench/requirements.in`.
+/// The interpreter of an environment with the packages of `bench/requirements.txt`, which is generated from `bench/requirements.in`.
 fn python(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.root.join("bench/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
-    let folder = workspace.cache.join("venv");
-    let installed = folder.join("requirements.txt");
-    if fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
-        return Ok(folder.join("bin/python"));
-    }
-    let python = python::environment(workspace, &folder)?;
-    let install = python::install(&python, &requirements);
-    step::run(&workspace.root, "pip", "installing onnxruntime", install)?;
-    fs::write(&installed, wanted)?;
-    Ok(python)
+    python::environment(workspace, &workspace.cache.join("venv"), &requirements, "installing onnxruntime")
 }
 
 /// Folders of the shipped model packages.

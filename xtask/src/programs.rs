@@ -17,6 +17,8 @@ use crate::workspace::{Program, Workspace, name_libraries_by_hash};
 pub const RUSTC: &str = "/usr/bin/rustc";
 /// The cargo that goes with [`RUSTC`].
 pub const CARGO: &str = "/usr/bin/cargo";
+/// The C++ compiler, under the name by which build scripts of dependencies call it as well.
+pub const CXX: &str = "c++";
 /// The LLVM that [`RUSTC`] is built on; the linker and the pass must be built on the same.
 pub const LLVM: &str = "/usr/lib/llvm-22";
 /// Its version.
@@ -116,7 +118,7 @@ fn prepare_tools(workspace: &Workspace) -> Result<PathBuf> {
     for (name, file) in [PASS, LINK, TARGET].iter().zip(&files) {
         fs::copy(file, unfinished.join(name))?;
     }
-    let mut compile = Command::new("g++");
+    let mut compile = Command::new(CXX);
     compile
         .current_dir(&unfinished)
         .args(["-O2", "-std=c++17", "-fPIC", "-shared", "-fno-rtti"]);

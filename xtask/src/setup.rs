@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::anza;
-use crate::programs::{CARGO, LINKER_VERSION, LLVM, LLVM_MAJOR, RUSTC, linker_dir};
+use crate::programs::{CARGO, CXX, LINKER_VERSION, LLVM, LLVM_MAJOR, RUSTC, linker_dir};
 use crate::python;
 use crate::step;
 use crate::web;
@@ -28,7 +28,7 @@ const COMPILER: Need = Need {
     what: "a C++ compiler",
     why: "some dependencies contain C and C++ code",
     packages: &["g++"],
-    present: || find_on_path(&["g++", "c++"]).is_some(),
+    present: || find_on_path(&[CXX]).is_some(),
 };
 const OPENSSL: Need = Need {
     what: "OpenSSL's headers and pkg-config",

@@ -32,17 +32,12 @@ impl Node {
         if has_node() {
             return Ok(Self { folder: None });
         }
-        let cached = Self {
-            folder: Some(workspace.cache.join("tools/node/bin")),
-        };
-        if !cached.is_new_enough() {
-            eprintln!("missing: Node.js {}.{} or newer — it builds the web app", NODE.0, NODE.1);
-            let folder = workspace.cache.join("tools/node");
-            let python = python::environment(workspace, &folder)?;
-            let install = python::install(&python, &python::pinned(workspace, "node"));
-            step::run(&workspace.root, "node", "installing Node.js", install)?;
-        }
-        Ok(cached)
+        let folder = workspace.cache.join("tools/node");
+        let title = "installing Node.js, which builds the web app";
+        python::environment(workspace, &folder, &python::pinned(workspace, "node"), title)?;
+        Ok(Self {
+            folder: Some(folder.join("bin")),
+        })
     }
 
     fn is_new_enough(&self) -> bool {
