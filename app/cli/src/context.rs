@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result, refuse},
     record::Records,
     settings::Settings,
+    story::Story,
 };
 use blobs::BlobStore;
 use chain::{
@@ -146,11 +147,15 @@ impl Context {
 
     /// The account of a job in progress.
     pub async fn live(&self, address: &Address) -> Result<Job> {
-        match self.chain.try_fetch(address).await? {
-            Some(job) => Ok(job),
-            None => refuse(format!(
-                "job {address} has ended or never existed; `ionet job show {address}` tells which"
+        if let Some(job) = self.chain.try_fetch(address).await? {
+            return Ok(job);
+        }
+        let story = Story::read(self, address).await?;
+        match story.ended(self.now().await?.unix) {
+            Some(how) => refuse(format!(
+                "job {address} has ended: {how}; `ionet job show {address}` tells its story"
             )),
+            None => Err(story.unknown(self, address)),
         }
     }
 
@@ -167,10 +172,15 @@ impl Context {
         let address = job::escrow(owner, &token.mint);
         match self.chain.try_fetch(&address).await? {
             Some(escrow) => Ok((address, escrow)),
-            None => refuse(format!(
-                "{owner} has no escrow for token {} yet; open one with `ionet escrow deposit AMOUNT`",
-                token.mint
-            )),
+            None => {
+                let (of, flag) = match token.unit.name {
+                    UnitName::Mint(mint) => (mint.to_string(), format!(" --mint {mint}")),
+                    _ => (token.unit.to_string(), String::new()),
+                };
+                refuse(format!(
+                    "{owner} has no escrow for {of} yet; open one with `ionet escrow deposit AMOUNT{flag}`"
+                ))
+            }
         }
     }
 }

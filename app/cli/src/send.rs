@@ -50,6 +50,28 @@ impl fmt::Display for Sent {
     }
 }
 
+/// A confirmed transaction about an account, and how the account stands after it.
+#[derive(Serialize)]
+pub struct Done<T> {
+    /// The account; `None` if it is gone or the node has failed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    pub shown: Option<T>,
+    /// The amount that moved, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// The transaction.
+    #[serde(flatten)]
+    pub sent: Sent,
+}
+
+impl<T: fmt::Display> fmt::Display for Done<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.iter().try_for_each(|shown| write!(f, "{shown}"))?;
+        write!(f, "{}", self.sent)
+    }
+}
+
 impl Context {
     /// Sends a transaction that the wallet pays for, once its effect is confirmed. `what` follows "About to" in the question.
     pub async fn send(
@@ -164,8 +186,8 @@ impl Context {
     }
 }
 
-/// Fails when there is no terminal to ask on.
-fn check_terminal(what: &str) -> Result<()> {
+/// Fails when there is no terminal to ask on whether to do `what`.
+pub fn check_terminal(what: &str) -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }

@@ -5,11 +5,15 @@ use chain::{Cluster, PriorityFee};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
 /// Path of `ionet-localnet`'s record, relative to the folder it was started in.
 const LOCALNET: &str = ".ionet/localnet/localnet.json";
+
+/// The cluster by default.
+const DEFAULT_URL: &str = "localnet";
 
 /// Where a blob server listens by default.
 const DEFAULT_BLOBS: &str = "http://127.0.0.1:8901/blobs";
@@ -61,6 +65,23 @@ pub struct Settings {
     pub data: PathBuf,
     /// The running local network that `cluster` points at, if any.
     pub localnet: Option<Localnet>,
+    /// Flags for `ionet` in a command that is suggested: they choose the same cluster and wallet again.
+    pub flags: String,
+}
+
+/// A flag for a command that is suggested, quoted so that it can be pasted into a shell.
+fn flag(name: &str, value: impl fmt::Display) -> String {
+    let value = value.to_string();
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-:~@%+=,".contains(letter);
+    match !value.is_empty() && value.chars().all(is_plain) {
+        true => format!(" {name} {value}"),
+        false => format!(" {name} '{}'", value.replace('\'', r"'\''")),
+    }
+}
+
+/// Whether the URL of a cluster can be shown: a path or a query may hold a key.
+fn can_be_shown(cluster: &Cluster) -> bool {
+    cluster.rpc.trim_end_matches('/') == cluster.shown()
 }
 
 impl Settings {
@@ -69,9 +90,12 @@ impl Settings {
         let format = Format::of(&config);
         // An empty variable counts as unset.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        let url = given(&global.url).or(config.url).unwrap_or_else(|| "localnet".to_owned());
+        let url = given(&global.url).or(config.url).unwrap_or_else(|| DEFAULT_URL.to_owned());
         let named: Cluster = url.parse()?;
-        let local: Cluster = "localnet".parse()?;
+        let wallet = global.keypair.clone().filter(|path| !path.as_os_str().is_empty());
+        let url = given(&global.url).filter(|_| can_be_shown(&named)).map(|url| flag("--url", url));
+        let path = wallet.as_ref().map(|path| flag("--keypair", path.display()));
+        let local: Cluster = DEFAULT_URL.parse()?;
         // A local network may be named by its own URL too.
         let localnet = Localnet::find(folder).filter(|record| named == local || named.rpc == record.rpc);
         let cluster = match &localnet {
@@ -81,10 +105,7 @@ impl Settings {
         let recorded = localnet.as_ref().map(|record| record.blobs.clone());
         Ok(Self {
             cluster,
-            keypair: global
-                .keypair
-                .clone()
-                .filter(|path| !path.as_os_str().is_empty())
+            keypair: wallet
                 .or(config.keypair.map(Into::into))
                 .unwrap_or_else(chain::default_keypair_path),
             blobs: given(&global.blobs)
@@ -97,7 +118,19 @@ impl Settings {
             models: config.models.map_or_else(|| "models".into(), Into::into),
             data: std::env::home_dir().unwrap_or_default().join(".local/share/ionet"),
             localnet,
+            flags: [url, path].into_iter().flatten().collect(),
         })
+    }
+
+    /// The command that starts the worker of the device with this key, as far as it can be shown.
+    pub fn worker(&self, key: &Path) -> String {
+        let is_default = DEFAULT_URL.parse::<Cluster>().is_ok_and(|local| local.rpc == self.cluster.rpc);
+        let cluster = (!is_default && can_be_shown(&self.cluster)).then(|| flag("--cluster", &self.cluster.rpc));
+        // The user or the query in the URL of a store may be a secret.
+        let blobs = (!self.blobs.contains(['@', '?'])).then(|| flag("--blobs", &self.blobs));
+        let [key, models] = [("--keypair", key), ("--models", self.models.as_path())].map(|(name, path)| flag(name, path.display()));
+        let flags = [cluster, Some(key), blobs, Some(models)];
+        format!("ionet-worker{}", flags.into_iter().flatten().collect::<String>())
     }
 }
 
@@ -155,5 +188,38 @@ mod tests {
         let settings = Settings::resolve(&global, config, Path::new("/nowhere")).unwrap();
         assert_eq!(settings.cluster, "devnet".parse().unwrap());
         assert_eq!((settings.blobs.as_str(), settings.format), ("from-flag", Format::Json));
+    }
+
+    #[test]
+    fn commands_are_suggested_with_the_flags_given() {
+        let suggested = |url: Option<&str>, keypair: Option<&str>, blobs: &str| {
+            let global = Global {
+                url: url.map(str::to_owned),
+                keypair: keypair.map(PathBuf::from),
+                blobs: Some(blobs.to_owned()),
+                ..Global::default()
+            };
+            let settings = Settings::resolve(&global, Config::default(), Path::new("/nowhere")).unwrap();
+            [format!("ionet{}", settings.flags), settings.worker(Path::new("a device's.json"))]
+        };
+        let worker = r"--keypair 'a device'\''s.json' --blobs store --models models";
+        assert_eq!(
+            suggested(None, None, "store"),
+            ["ionet".to_owned(), format!("ionet-worker {worker}")]
+        );
+        assert_eq!(
+            suggested(Some("devnet"), Some("my key.json"), "store"),
+            [
+                "ionet --url devnet --keypair 'my key.json'".to_owned(),
+                format!("ionet-worker --cluster https://api.devnet.solana.com {worker}")
+            ]
+        );
+        for (url, blobs) in [
+            ("https://rpc.example/?api-key=SECRET", "https://blobs.example/?token=SECRET"),
+            ("https://rpc.example/SECRET", "https://SECRET@blobs.example"),
+        ] {
+            let said = suggested(Some(url), None, blobs).concat();
+            assert!(!said.contains("SECRET"), "{said}");
+        }
     }
 }

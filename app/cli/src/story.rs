@@ -1,7 +1,7 @@
 //! A job's story, read from its transactions, so that it can be told after the job's account is closed.
 
 use crate::{
-    amount::{SOL, Unit},
+    amount::{SOL, Unit, span},
     context::Context,
     error::{Error, Result},
     output::count,
@@ -31,6 +31,10 @@ pub enum Step {
     Opened {
         /// The escrow that pays.
         escrow: String,
+        /// Token that it pays in.
+        mint: String,
+        /// The model.
+        model: String,
         /// Units of work.
         units: u32,
         /// Highest price per unit.
@@ -120,8 +124,13 @@ impl Step {
     /// The step that an event of the jobs program records about `job`, if it does.
     fn read(record: &[u8], job: &Address) -> Option<Self> {
         if let Some(event) = decode_event::<JobOpened>(record) {
-            let (escrow, units, max_price) = (event.escrow.to_string(), event.terms.units, event.terms.max_price);
-            return (event.job == *job).then_some(Self::Opened { escrow, units, max_price });
+            return (event.job == *job).then(|| Self::Opened {
+                escrow: event.escrow.to_string(),
+                mint: event.mint.to_string(),
+                model: event.model.to_string(),
+                units: event.terms.units,
+                max_price: event.terms.max_price,
+            });
         }
         if let Some(event) = decode_event::<JobClaimed>(record) {
             let (device, price) = (event.device.to_string(), event.price);
@@ -178,6 +187,16 @@ impl Step {
             refund: event.refund,
             penalty: event.penalty,
         })
+    }
+
+    /// How the job ended, if this step ended it.
+    pub fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::Settled { .. } => Some("settled"),
+            Self::Refunded { reason, .. } => Some(*reason),
+            Self::Awarded { .. } => Some("convicted"),
+            _ => None,
+        }
     }
 
     /// In words.
@@ -244,6 +263,8 @@ pub struct Chapter {
     pub signature: String,
     /// Its slot.
     pub slot: u64,
+    /// Unix time of its block, if the node knows it.
+    pub time: Option<i64>,
     /// Its fee in lamports.
     pub fee: u64,
     /// Its compute units.
@@ -272,6 +293,7 @@ impl Story {
                 step,
                 signature: signature.to_string(),
                 slot: landed.slot,
+                time: landed.time,
                 fee: landed.fee,
                 compute_units: landed.compute_units,
             }));
@@ -299,12 +321,46 @@ impl Story {
         }
     }
 
+    /// The chapter in which the job ended.
+    pub fn end(&self) -> Option<&Chapter> {
+        self.0.iter().rev().find(|chapter| chapter.step.outcome().is_some())
+    }
+
     /// The step that ended the job.
     pub fn ending(&self) -> Option<&Step> {
-        let steps = self.0.iter().map(|chapter| &chapter.step);
-        steps
-            .rev()
-            .find(|step| matches!(step, Step::Settled { .. } | Step::Refunded { .. } | Step::Awarded { .. }))
+        self.end().map(|chapter| &chapter.step)
+    }
+
+    /// How the job ended, and how long ago, in words.
+    pub fn ended(&self, now: i64) -> Option<String> {
+        let end = self.end()?;
+        let outcome = end.step.outcome()?.replace('_', " ");
+        Some(match end.time {
+            Some(time) => format!("{outcome} {} ago", span(now.saturating_sub(time))),
+            None => outcome,
+        })
+    }
+
+    /// What the consumer paid, what the supplier got and the fees, if the job was paid.
+    pub fn paid(&self) -> Option<[u64; 3]> {
+        match self.ending()? {
+            Step::Settled {
+                consumer_pays,
+                supplier_gets,
+                fees,
+                ..
+            } => Some([*consumer_pays, *supplier_gets, *fees]),
+            _ => None,
+        }
+    }
+
+    /// What was returned to the escrow of a job that was not paid, and the compensation in $IO.
+    pub fn refunded(&self) -> Option<[u64; 2]> {
+        self.0.iter().rev().find_map(|chapter| match chapter.step {
+            Step::Refunded { refund, .. } => Some([refund, 0]),
+            Step::Convicted { refund, compensation, .. } => Some([refund, compensation]),
+            _ => None,
+        })
     }
 
     /// The steps in words, each with its transaction.
@@ -445,13 +501,8 @@ mod tests {
     use super::*;
     use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{
-        SendOptions,
-        fake::{Fake, gift},
-    };
+    use chain::fake::{Fake, gift};
     use solana_account::Account;
-    use solana_instruction::{AccountMeta, Instruction};
-    use solana_keypair::Keypair;
     use std::sync::Arc;
 
     /// A job in progress, on an in-memory node.
@@ -460,17 +511,6 @@ mod tests {
         fake.set_account(address, testing::account(&Job::zeroed()));
         let (context, _) = testing::context(&fake, folder.path());
         (folder, fake, context, address)
-    }
-
-    /// Sends a transaction that names `job` and logs these lines.
-    async fn send(fake: &Fake, context: &Context, job: &Address, logs: [String; 2]) {
-        fake.on_send(move |_| Some(testing::landed(&logs)));
-        let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(*job, false)]);
-        context
-            .chain
-            .send(&[names], &[&Keypair::new()], &SendOptions::default())
-            .await
-            .unwrap();
     }
 
     #[tokio::test]
@@ -494,7 +534,7 @@ mod tests {
             refund: 3,
             penalty: 0,
         };
-        send(&fake, &context, &address, testing::said(&refunded)).await;
+        testing::happened(&fake, &context, &address, testing::said(&refunded), None).await;
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
         // Anybody can send lamports to its old address.
@@ -535,7 +575,7 @@ mod tests {
     async fn a_truncated_log_is_reported_and_ends_nothing() {
         let (_folder, fake, context, address) = followed();
         let cut = [format!("Program {} invoke [1]", jobs::ID), "Log truncated".to_owned()];
-        send(&fake, &context, &address, cut).await;
+        testing::happened(&fake, &context, &address, cut, None).await;
         let story = Story::read(&context, &address).await.unwrap();
         assert_eq!(story.0.iter().map(|chapter| &chapter.step).collect::<Vec<_>>(), [&Step::Untold]);
         fake.set_account(address, Account::default());

@@ -11,10 +11,11 @@ use crate::{
 use anchor_lang::{Event, bytemuck::Zeroable};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use chain::fake::account;
-use chain::{Chain, Landed, fake::Fake, market};
+use chain::{Chain, Landed, SendOptions, fake::Fake, market};
 use clap::Subcommand;
 use solana_account::Account;
 use solana_address::Address;
+use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{path::Path, sync::Arc};
@@ -128,6 +129,14 @@ pub async fn expired<T>(fake: &Fake, sending: impl Future<Output = T>) -> T {
         fake.advance(1_000);
     };
     tokio::join!(sending, pass).0
+}
+
+/// Lands a transaction that names `job`, at this time.
+pub async fn happened(fake: &Fake, context: &Context, job: &Address, logs: [String; 2], time: Option<i64>) {
+    fake.on_send(move |_| Some(Landed { time, ..landed(&logs) }));
+    let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(*job, false)]);
+    let options = SendOptions::default();
+    context.chain.send(&[names], &[&Keypair::new()], &options).await.unwrap();
 }
 
 /// The log of a transaction in which the jobs program emits this event.

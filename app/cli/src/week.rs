@@ -64,11 +64,10 @@ impl Week {
         self.0.len() as u64
     }
 
-    /// What a device would have earned, present in every hour and never hired, scaled to a whole week; 0 when no hour is settled or its
-    /// multiplier is 0.
-    pub fn reward(&self, rated: &Rated) -> u64 {
+    /// What a device would have earned, present in every hour and never hired, scaled to a whole week; unknown before an hour is settled.
+    pub fn reward(&self, rated: &Rated) -> Option<u64> {
         if rated.multiplier_x100 == 0 {
-            return 0;
+            return Some(0);
         }
         let hourly = self.0.iter().map(|block| {
             let at = usize::from(rated.pool);
@@ -81,6 +80,6 @@ impl Week {
             score::reward(Amount(share.get()), score, sum).0
         });
         let all = hourly.fold(0u64, u64::saturating_add);
-        protocol::math::mul_div_floor(all, (WEEK / BLOCK_SECONDS) as u64, self.hours()).unwrap_or(0)
+        protocol::math::mul_div_floor(all, (WEEK / BLOCK_SECONDS) as u64, self.hours())
     }
 }

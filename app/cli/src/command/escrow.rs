@@ -6,7 +6,7 @@ use crate::{
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, count, fields},
-    send::Sent,
+    send::Done,
 };
 use chain::{market, market::job};
 use clap::{Args, Subcommand};
@@ -103,22 +103,6 @@ impl fmt::Display for Shown {
     }
 }
 
-#[derive(Serialize)]
-struct Done {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(flatten)]
-    shown: Option<Shown>,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shown.iter().try_for_each(|shown| write!(f, "{shown}"))?;
-        write!(f, "{}", self.sent)
-    }
-}
-
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let (Self::Open { paid_in }
@@ -137,8 +121,16 @@ impl Command {
         let address = job::escrow(&owner, &token.mint);
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
-        let (what, instructions) = match &self {
-            Self::Open { .. } => ("open an escrow".to_owned(), vec![job::open_escrow(&owner, &token.mint)]),
+        let (what, amount, instructions) = match &self {
+            Self::Open { .. } => {
+                if context.chain.exists(&address).await? {
+                    return refuse(format!(
+                        "{owner} has an escrow for {} already; `ionet escrow deposit AMOUNT` adds to it",
+                        token.unit
+                    ));
+                }
+                ("open an escrow".to_owned(), None, vec![job::open_escrow(&owner, &token.mint)])
+            }
             Self::Deposit { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
                 context.check_held(&owner, &token, amount, "deposit").await?;
@@ -147,6 +139,7 @@ impl Command {
                 let deposit = job::deposit(&owner, &address, &tokens, amount);
                 (
                     format!("deposit {}", token.unit.show(amount)),
+                    Some(amount),
                     open.into_iter().chain([deposit]).collect(),
                 )
             }
@@ -154,11 +147,21 @@ impl Command {
                 let (_, escrow) = context.escrow(&owner, &token).await?;
                 let free = escrow.free.get();
                 let amount = amount.as_ref().map_or(Ok(free), |amount| amount.base_units(token.unit))?;
+                if free == 0 {
+                    let locked = token.unit.show(escrow.locked.get());
+                    return refuse(format!(
+                        "the escrow has nothing free to withdraw; {locked} are locked until jobs end"
+                    ));
+                }
                 if amount == 0 || amount > free {
                     return refuse(format!("the escrow has {} free; withdraw at most that", token.unit.show(free)));
                 }
                 let withdraw = job::withdraw(&owner, &address, &tokens, amount);
-                (format!("withdraw {}", token.unit.show(amount)), vec![receive, withdraw])
+                (
+                    format!("withdraw {}", token.unit.show(amount)),
+                    Some(amount),
+                    vec![receive, withdraw],
+                )
             }
             Self::Close { .. } | Self::Show { .. } => {
                 let (_, escrow) = context.escrow(&owner, &token).await?;
@@ -172,6 +175,7 @@ impl Command {
                 }
                 (
                     "close the escrow".to_owned(),
+                    None,
                     vec![receive, job::close_escrow(&owner, &address, &tokens)],
                 )
             }
@@ -183,6 +187,7 @@ impl Command {
         let escrow: Option<Escrow> = context.chain.try_fetch(&address).await.ok().flatten();
         Ok(Answer::new(&Done {
             shown: escrow.map(|escrow| Shown::new(&address, &escrow, token.unit)),
+            amount,
             sent,
         }))
     }
@@ -217,5 +222,22 @@ mod tests {
                 .count()
         };
         assert_eq!(fake.sent().first().map(opened), Some(2), "it is opened first");
+    }
+
+    #[tokio::test]
+    async fn a_missing_escrow_is_named_by_its_token() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let other = Address::new_unique();
+        fake.set_account(other, testing::mint(6));
+        let refused = async |words: &[&str]| testing::typed::<Command>(words).run(&context).await.unwrap_err().to_string();
+        let io = refused(&["show"]).await;
+        assert!(
+            io.contains("no escrow for $IO yet") && io.contains("`ionet escrow deposit AMOUNT`"),
+            "{io}"
+        );
+        let of = refused(&["show", "--mint", &other.to_string()]).await;
+        let deposit = format!("`ionet escrow deposit AMOUNT --mint {other}`");
+        assert!(of.contains(&format!("no escrow for {other} yet")) && of.contains(&deposit), "{of}");
     }
 }

@@ -18,7 +18,10 @@ use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Bytes of op descriptors, each with its length, that one transaction carries.
 ///
@@ -37,9 +40,40 @@ pub enum Command {
     List,
     /// Show a registered model
     Show {
-        /// Hash or address of the model, or the folder of its package
+        /// Name, hash or address of the model, or the folder of its package
         model: String,
     },
+}
+
+/// Names of the models whose packages are in the models folder, by the accounts they are registered at. A model's hash covers what it
+/// computes, so a name stands for that and nothing else.
+pub struct Names(Vec<(Address, String)>);
+
+impl Names {
+    /// The names in a folder of packages. Packages that cannot be used have none.
+    pub fn load(models: &Path) -> Self {
+        let sound = packages(models).filter_map(|(_, package)| package.ok());
+        Self(sound.map(|package| (job::model(&package.model), package.name)).collect())
+    }
+
+    /// Name of the model that is registered at this address.
+    pub fn of(&self, model: &Address) -> Option<String> {
+        self.0.iter().find(|(address, _)| address == model).map(|(_, name)| name.clone())
+    }
+
+    /// Address of the model with this name.
+    fn named(&self, name: &str) -> Option<Address> {
+        self.0.iter().find(|(_, other)| other == name).map(|(address, _)| *address)
+    }
+}
+
+/// The packages in a folder, each with its own folder.
+pub fn packages(models: &Path) -> impl Iterator<Item = (PathBuf, std::result::Result<Package, engine::Error>)> {
+    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter(|folder| folder.join("model.json").is_file()).map(|folder| {
+        let package = Package::load(&folder);
+        (folder, package)
+    })
 }
 
 #[derive(Serialize)]
@@ -94,19 +128,48 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A model with its name, if its package is in the models folder.
+#[derive(Serialize)]
+struct Named {
+    name: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+impl Named {
+    fn new(address: &Address, model: &Model, names: &Names) -> Self {
+        Self {
+            name: names.of(address),
+            shown: Shown::new(address, model),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.iter().try_for_each(|name| writeln!(f, "{name}"))?;
+        write!(f, "{}", self.shown)
+    }
+}
+
 #[derive(Serialize)]
 #[serde(transparent)]
-struct List(Vec<Shown>);
+struct List(Vec<Named>);
 
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return writeln!(f, "no models; register one with `ionet model publish`");
         }
-        let mut table = Table::new(["hash", "ops", "MACs a unit", "output"]);
-        for model in &self.0 {
-            let output = format!("{:?}", model.output);
-            table.row([model.hash.clone(), model.n_ops.to_string(), model.macs.to_string(), output]);
+        let mut table = Table::new(["hash", "name", "ops", "MACs a unit", "output"]);
+        for Named { name, shown: model } in &self.0 {
+            table.row([
+                model.hash.clone(),
+                name.clone().unwrap_or_else(|| "–".to_owned()),
+                model.n_ops.to_string(),
+                model.macs.to_string(),
+                format!("{:?}", model.output),
+            ]);
         }
         write!(f, "{table}")
     }
@@ -145,24 +208,25 @@ impl Command {
             Self::List => {
                 let mut models: Vec<(Address, Model)> = context.chain.find(&[]).await?;
                 models.sort_by_key(|(_, model)| model.hash);
-                Ok(Answer::new(&List(
-                    models.iter().map(|(address, model)| Shown::new(address, model)).collect(),
-                )))
+                let names = Names::load(&context.settings.models);
+                let named = models.iter().map(|(address, model)| Named::new(address, model, &names));
+                Ok(Answer::new(&List(named.collect())))
             }
             Self::Show { model } => {
-                let (address, model) = find(context, &model).await?;
-                Ok(Answer::new(&Shown::new(&address, &model)))
+                let names = Names::load(&context.settings.models);
+                let (address, model) = find(context, &names, &model).await?;
+                Ok(Answer::new(&Named::new(&address, &model, &names)))
             }
         }
     }
 }
 
-/// Finds a model by hash, address or package folder.
-async fn find(context: &Context, text: &str) -> Result<(Address, Model)> {
+/// Finds a model by name, hash, address or package folder.
+async fn find(context: &Context, names: &Names, text: &str) -> Result<(Address, Model)> {
     let mut hash = Hash::default();
     let address = match hex::decode_to_slice(text, &mut hash) {
         Ok(()) => Some(job::model(&hash)),
-        Err(_) => text.parse().ok(),
+        Err(_) => text.parse().ok().or_else(|| names.named(text)),
     };
     let Some(address) = address else {
         return registered(context, &Package::load(text.as_ref())?).await;
@@ -284,11 +348,12 @@ fn batches(package: &Package, first: usize) -> Vec<Vec<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::testing;
+    use crate::{output::Format, testing};
+    use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, gift};
-    use std::{path::Path, sync::Arc};
+    use std::sync::Arc;
 
     #[tokio::test]
     async fn a_registration_is_reported_though_the_node_then_fails() {
@@ -303,6 +368,37 @@ mod tests {
         let shown = testing::json(&publish.run(&context).await.unwrap());
         let sent = shown.get("transactions").and_then(|all| all.as_array()).unwrap();
         assert_eq!((sent.len(), shown.get("hash")), (fake.sent().len(), None));
+    }
+
+    #[tokio::test]
+    async fn a_name_stands_for_what_the_package_hashes_to() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        context.settings.models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let hash = Package::load(&context.settings.models.join("upscale")).unwrap().model;
+        let other = [7; 32];
+        for hash in [hash, other] {
+            let model = Model { hash, ..Model::zeroed() };
+            fake.set_account(job::model(&hash), testing::account(&model));
+        }
+        let run = async |words: &[&str]| testing::typed::<Command>(words).run(&context).await.unwrap();
+        let list = run(&["list"]).await;
+        let name = |hash: &[u8; 32]| {
+            let all = testing::json(&list);
+            let found = all
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|model| model["hash"] == hex::encode(hash))
+                .cloned();
+            found.unwrap()["name"].clone()
+        };
+        assert_eq!((name(&hash), name(&other)), ("upscale".into(), serde_json::Value::Null));
+        for known in ["upscale", &hex::encode(hash), &job::model(&hash).to_string()] {
+            let shown = run(&["show", known]).await;
+            assert_eq!(testing::json(&shown)["hash"], hex::encode(hash), "{known}");
+            assert!(shown.show(Format::Text).starts_with("upscale\n"), "{known}");
+        }
     }
 
     #[test]

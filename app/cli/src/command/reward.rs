@@ -17,11 +17,15 @@ use chain::{
 };
 use clap::Subcommand;
 use futures_util::{StreamExt, TryStreamExt};
-use protocol::emission::BLOCK_SECONDS;
+use protocol::emission::{self, BLOCK_SECONDS};
 use serde::Serialize;
 use solana_address::Address;
 use solana_signer::Signer;
-use staking::{Device, Emission, GpuModel, RewardBlock, events::RewardCollected, state::Offering};
+use staking::{
+    Device, Emission, GpuModel, RewardBlock, StakingConfig,
+    events::RewardCollected,
+    state::{Offering, STATUS_ACTIVE},
+};
 use std::fmt;
 
 /// Most transactions of a device to search.
@@ -64,13 +68,15 @@ struct Shown {
     waiting: Vec<Waiting>,
     /// Hours of presence without a gap.
     presence_hours: u32,
-    /// How many of them must pass before any is paid.
+    /// Why there are none yet.
+    absent: Option<String>,
+    /// How many of them go unpaid before the first that is paid.
     unpaid_hours: u32,
     /// Start of the last hour that it checked in to.
     last_hour: i64,
     shared: bool,
-    /// What a week would earn, by the settled hours of the last seven days, co-stakers' part included.
-    weekly: u64,
+    /// What a week would earn, by the settled hours of the last seven days, co-stakers' part included; unknown before one is settled.
+    weekly: Option<u64>,
     weekly_hours: u64,
     #[serde(skip)]
     unit: Unit,
@@ -81,13 +87,13 @@ struct Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = self.now.saturating_sub(self.last_hour);
-        let presence = match self.last_hour {
-            0 => "never checked in; its worker does that".to_owned(),
-            _ if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last seen {} ago", span(behind)),
-            _ if self.presence_hours <= self.unpaid_hours => {
-                format!("{} h of the {} h that go unpaid", self.presence_hours, self.unpaid_hours)
+        let presence = match &self.absent {
+            Some(why) => format!("none yet: {why}"),
+            None if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last seen {} ago", span(behind)),
+            None if self.presence_hours <= self.unpaid_hours => {
+                format!("{} h of the first {} h, which go unpaid", self.presence_hours, self.unpaid_hours)
             }
-            _ => format!("{} h without a gap", self.presence_hours),
+            None => format!("{} h without a gap", self.presence_hours),
         };
         let waiting = match self.waiting.len() {
             0 => "nothing".to_owned(),
@@ -108,15 +114,53 @@ impl fmt::Display for Shown {
 }
 
 /// What a week would earn, in words.
-pub fn weekly(reward: u64, hours: u64, unit: Unit) -> String {
-    match hours {
-        0 => "unknown until the first hour is settled".to_owned(),
-        hours => format!(
+pub fn weekly(reward: Option<u64>, hours: u64, unit: Unit) -> String {
+    match reward {
+        None => "unknown until the first hour is settled".to_owned(),
+        Some(reward) => format!(
             "about {}, estimated from {} of the last 7 days",
             unit.show(reward),
             count(hours, "hour")
         ),
     }
+}
+
+/// A device's hours of presence without a gap, the last one included.
+pub fn presence_hours(device: &Device) -> u32 {
+    match device.last_hour.get() {
+        0 => 0,
+        last => last.saturating_sub(device.streak_hour.get()).saturating_add(1),
+    }
+}
+
+/// Why a device has not been present for an hour yet; `None` if it has.
+async fn absent(context: &Context, emission: &Emission, minimum: u64, unit: Unit, device: &Device, now: i64) -> Result<Option<String>> {
+    if !device.last_hour.is_zero() {
+        return Ok(None);
+    }
+    let staked = device.own_stake.get().saturating_add(device.co_stake.get());
+    let missing = minimum.saturating_sub(staked);
+    // The first hour that began with the device registered and the minimum staked.
+    let staked_at = match staked.saturating_sub(device.fresh.get()) >= minimum {
+        true => 0,
+        false => i64::from(device.fresh_hour.get()).saturating_mul(BLOCK_SECONDS).saturating_add(1),
+    };
+    let last = emission::start_of(device.registered_at.get().max(staked_at).saturating_sub(1));
+    let first = last.saturating_add(BLOCK_SECONDS).max(emission.next_hour.get());
+    let over = first.saturating_add(BLOCK_SECONDS);
+    let before = emission::start_of(now).saturating_sub(BLOCK_SECONDS);
+    Ok(Some(match missing {
+        _ if device.status != STATUS_ACTIVE => "the device is retired".to_owned(),
+        1.. => format!("its stake is {} below the minimum; `ionet stake add` raises it", unit.show(missing)),
+        0 if now < over => format!(
+            "the first hour that it can be there for ends in {}, and its worker checks in after that",
+            span(over.saturating_sub(now))
+        ),
+        0 if !context.chain.exists(&reward::block(before)).await? => {
+            "nobody opened the last hour, so there was nothing to be there for; `ionet watch crank --sweep` keeps hours going".to_owned()
+        }
+        0 => "its worker has to answer every call of an hour and check in after it; the worker's log says what went wrong".to_owned(),
+    }))
 }
 
 #[derive(Serialize)]
@@ -175,7 +219,14 @@ impl fmt::Display for Claimed {
     }
 }
 
-async fn show(context: &Context, unit: Unit, emission: &Emission, address: Address, device: &Device) -> Result<Answer> {
+async fn show(
+    context: &Context,
+    config: &StakingConfig,
+    unit: Unit,
+    emission: &Emission,
+    address: Address,
+    device: &Device,
+) -> Result<Answer> {
     let now = context.now().await?.unix;
     let mut waiting = Vec::new();
     for (hour, pool, score) in device.pending() {
@@ -186,14 +237,18 @@ async fn show(context: &Context, unit: Unit, emission: &Emission, address: Addre
     }
     let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
     let week = Week::load(context, now).await?;
+    // A minimum that cannot be computed is no reason to be absent.
+    let minimum = device.minimum(config, &gpu, now).map_or(0, |minimum| minimum.0);
     Ok(Answer::new(&Shown {
         device: address.to_string(),
         weekly: week.reward(&Rated::of(device, &gpu, emission.min_uptime.get())),
         weekly_hours: week.hours(),
         claimable: device.rewards.get(),
         waiting,
-        presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
-        unpaid_hours: emission.min_uptime.get() / BLOCK_SECONDS as u32,
+        presence_hours: presence_hours(device),
+        absent: absent(context, emission, minimum, unit, device, now).await?,
+        // An hour is paid if more than the required presence came before it.
+        unpaid_hours: (emission.min_uptime.get() / BLOCK_SECONDS as u32).saturating_add(1),
         last_hour: i64::from(device.last_hour.get()).saturating_mul(BLOCK_SECONDS),
         shared: device.offering != Offering::Nothing,
         unit,
@@ -255,14 +310,137 @@ impl Command {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let (Self::Show { which } | Self::Claim { which } | Self::History { which, .. }) = &self;
-        let (address, device) = which.find(context, &context.wallet()?.pubkey()).await?;
+        let (address, device) = which.find(context).await?;
         let Some(emission) = context.chain.try_fetch::<Emission>(&reward::emission()).await? else {
             return refuse("this market pays no rewards yet: its emission has not been started");
         };
         match self {
-            Self::Show { .. } => show(context, token.unit, &emission, address, &device).await,
+            Self::Show { .. } => show(context, &market.staking, token.unit, &emission, address, &device).await,
             Self::Claim { .. } => claim(context, &token, address, &device).await,
             Self::History { limit, .. } => history(context, token.unit, address, limit).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::{output::Format, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake::Fake;
+    use solana_account::Account;
+    use std::sync::Arc;
+
+    const HOUR: i64 = BLOCK_SECONDS;
+
+    /// A market with rewards at 100 h 30 min, whose minimum is 10 base units.
+    fn market(fake: &Fake) -> (i64, Emission) {
+        let now = 100 * HOUR + HOUR / 2;
+        let mut clock = vec![0; 40];
+        clock[32..].copy_from_slice(&now.to_le_bytes());
+        let clock = Account {
+            lamports: 1,
+            data: clock,
+            ..Account::default()
+        };
+        fake.set_account("SysvarC1ock11111111111111111111111111111111".parse().unwrap(), clock);
+        let config = StakingConfig {
+            base_stake: 10.into(),
+            ..StakingConfig::zeroed()
+        };
+        fake.set_account(stake::config(), testing::account(&config));
+        let gpu = GpuModel {
+            multiplier_x100: 100.into(),
+            ..GpuModel::zeroed()
+        };
+        fake.set_account(stake::gpu_model(0), testing::account(&gpu));
+        let emission = Emission {
+            min_uptime: 18_000.into(),
+            ..Emission::zeroed()
+        };
+        fake.set_account(reward::emission(), testing::account(&emission));
+        (now, emission)
+    }
+
+    #[tokio::test]
+    async fn a_device_without_presence_says_why() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_, emission) = market(&fake);
+        let ready = Device {
+            owner: wallet.pubkey(),
+            own_stake: 10.into(),
+            quantity: 1,
+            ..Device::zeroed()
+        };
+        let presence = async |device: Device| {
+            fake.set_account(Address::new_unique(), testing::account(&device));
+            let address = context.chain.find::<Device>(&[]).await.unwrap();
+            let answer = testing::typed::<Command>(&["show"]).run(&context).await.unwrap();
+            let [(address, _)] = address.as_slice() else {
+                unreachable!("one device at a time")
+            };
+            fake.set_account(*address, Account::default());
+            let text = answer.show(Format::Text);
+            let told = testing::json(&answer);
+            assert_eq!(told["weekly"], serde_json::Value::Null, "no hour is settled");
+            text.lines()
+                .find_map(|line| line.strip_prefix("presence"))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        let retired = Device { status: 1, ..ready };
+        assert_eq!(presence(retired).await, "none yet: the device is retired");
+        let poor = Device {
+            own_stake: 4.into(),
+            co_stake: 1.into(),
+            ..ready
+        };
+        assert!(
+            presence(poor)
+                .await
+                .starts_with("none yet: its stake is 0.00000005 $IO below the minimum")
+        );
+        // Registered ten minutes ago: the first whole hour is the next one.
+        let new = Device {
+            registered_at: (100 * HOUR + HOUR / 3).into(),
+            ..ready
+        };
+        let said = "none yet: the first hour that it can be there for ends in 1 h 30 min, and its worker checks in after that";
+        assert_eq!(presence(new).await, said);
+        let staked = Device {
+            fresh: 1.into(),
+            fresh_hour: 100.into(),
+            ..ready
+        };
+        assert_eq!(presence(staked).await, said, "what was staked in this hour counts from the next on");
+        let topped_up = Device {
+            own_stake: 20.into(),
+            ..staked
+        };
+        assert!(presence(topped_up).await.contains("nobody opened the last hour"));
+        fake.set_account(
+            reward::emission(),
+            testing::account(&Emission {
+                next_hour: (101 * HOUR).into(),
+                ..emission
+            }),
+        );
+        assert_eq!(presence(ready).await, said, "rewards start with the next hour");
+        fake.set_account(reward::emission(), testing::account(&emission));
+        fake.set_account(reward::block(99 * HOUR), testing::account(&RewardBlock::zeroed()));
+        assert!(presence(ready).await.contains("answer every call"));
+
+        // Six hours go unpaid: more than five have to come before the first that is paid.
+        let there = |hours: u32| Device {
+            streak_hour: (100 - hours).into(),
+            last_hour: 99.into(),
+            ..ready
+        };
+        assert_eq!(presence(there(1)).await, "1 h of the first 6 h, which go unpaid");
+        assert_eq!(presence(there(6)).await, "6 h of the first 6 h, which go unpaid");
+        assert_eq!(presence(there(7)).await, "7 h without a gap");
     }
 }

@@ -1,6 +1,6 @@
 //! Claims the rewards of a position.
 
-use super::{Plan, check_holder};
+use super::{Plan, check_holder, fetch};
 use crate::{
     context::{Context, Token},
     error::{Result, refuse},
@@ -10,7 +10,7 @@ use costaking::{Offer, Position};
 use solana_address::Address;
 
 pub async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
-    let mut position: Position = context.chain.fetch(&address).await?;
+    let mut position: Position = fetch(context, &address, "a position", "show").await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
     let amount = position.claim(&offer);
@@ -40,6 +40,20 @@ mod tests {
     use solana_address::Address;
     use solana_signer::Signer;
     use std::sync::Arc;
+
+    #[tokio::test]
+    async fn an_offer_is_not_taken_for_a_position() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        fake.set_account(costaking::ID, testing::program());
+        let offer = Address::new_unique();
+        fake.set_account(offer, testing::account(&Offer::zeroed()));
+        for (command, what) in [("exit", "a position"), ("claim", "a position"), ("withdraw", "an exit")] {
+            let typed: Command = testing::typed(&[command, &offer.to_string()]);
+            let error = typed.run(&context).await.unwrap_err().to_string();
+            assert!(error.contains(&format!("{offer} is not {what}; `ionet costake show`")), "{error}");
+        }
+    }
 
     #[tokio::test]
     async fn the_amount_claimed_is_reported() {

@@ -1,7 +1,7 @@
 //! Exits from an offer, requested and withdrawn.
 
 use super::{
-    Plan, check_holder,
+    Plan, check_holder, fetch,
     worth::{back_at, is_forced, noting, stake_of},
 };
 use crate::{
@@ -18,7 +18,7 @@ use solana_signer::Signer;
 use staking::Device;
 
 pub async fn leave(context: &Context, token: Token, address: Address, amount: Option<Quantity>) -> Result<Plan> {
-    let position: Position = context.chain.fetch(&address).await?;
+    let position: Position = fetch(context, &address, "a position", "show").await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
@@ -61,8 +61,13 @@ pub async fn leave(context: &Context, token: Token, address: Address, amount: Op
     }
     let stake = stake_of(shares, &offer, &device);
     let question = format!("request an exit of {}, which cannot be undone", token.unit.show(stake.0));
+    let exit = costake::exit(&address, number);
     Ok(Plan {
-        exit: Some(costake::exit(&address, number)),
+        exit: Some(exit),
+        next: Some((
+            "once it has cooled down",
+            format!("ionet{} costake withdraw {exit}", context.settings.flags),
+        )),
         ..Plan::new(question, instructions)
     })
 }
@@ -80,7 +85,7 @@ fn shares_worth(amount: u64, held: u64, shares: u64, assets: Amount) -> Option<u
 }
 
 pub async fn withdraw(context: &Context, token: Token, address: Address) -> Result<Plan> {
-    let exit: Exit = context.chain.fetch(&address).await?;
+    let exit: Exit = fetch(context, &address, "an exit", "show").await?;
     let offer: Offer = context.chain.fetch(&exit.offer).await?;
     // Once the offer has ended, anyone may pay an exit out to its holder.
     if offer.status != Status::Ended {

@@ -1,6 +1,6 @@
 //! Joins an offer.
 
-use super::{Plan, offer::most_of};
+use super::{Plan, fetch, offer::most_of};
 use crate::{
     amount::{Quantity, percent, span},
     context::{Context, Market, Token},
@@ -14,7 +14,7 @@ use staking::Device;
 
 pub async fn join(context: &Context, market: &Market, token: Token, address: Address, amount: Quantity) -> Result<Plan> {
     let holder = context.wallet()?.pubkey();
-    let offer: Offer = context.chain.fetch(&address).await?;
+    let offer: Offer = fetch(context, &address, "an offer", "list").await?;
     let device: Device = context.chain.fetch(&offer.device).await?;
     let amount = amount.base_units(token.unit)?;
     let from = market::token_account(&holder, &token.mint);

@@ -1,9 +1,12 @@
 //! Offers that can be joined.
 
-use super::{offer::most, outlook::Outlook};
+use super::{
+    offer::most,
+    outlook::{Outlook, shown},
+};
 use crate::{
     amount::{Quantity, Unit, percent},
-    command::device::gpu_name,
+    command::{device::gpu_name, reward::presence_hours},
     context::{Context, Market, Token},
     error::Result,
     output::{Answer, Table},
@@ -46,8 +49,8 @@ struct Listed {
     jobs_convicted: u32,
     /// Hours of presence without a gap.
     presence_hours: u32,
-    /// What 100 $IO would earn in a week, by the last seven days; 0 before an hour is settled.
-    weekly_per_100: u64,
+    /// What 100 $IO would earn in a week, by the last seven days; unknown before an hour is settled.
+    weekly_per_100: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +66,17 @@ impl fmt::Display for Listing {
         if self.offers.is_empty() {
             return writeln!(f, "no offers to join; relax the filters, or try again later");
         }
-        let titles = ["offer", "GPU", "room", "of", "ticket", "share", "hours", "jobs", "100 earn"];
+        let titles = [
+            "offer",
+            "GPU",
+            "room",
+            "capacity",
+            "ticket",
+            "share",
+            "present",
+            "done/missed/wrong",
+            "100 earn a week",
+        ];
         let mut table = Table::new(titles);
         for offer in &self.offers {
             table.row([
@@ -73,9 +86,9 @@ impl fmt::Display for Listing {
                 self.unit.number(offer.capacity),
                 self.unit.number(offer.ticket),
                 percent(offer.share_bps),
-                offer.presence_hours.to_string(),
+                format!("{} h", offer.presence_hours),
                 format!("{}/{}/{}", offer.jobs_done, offer.jobs_missed, offer.jobs_convicted),
-                self.unit.number(offer.weekly_per_100),
+                shown(offer.weekly_per_100, self.unit),
             ]);
         }
         write!(f, "{table}")
@@ -114,8 +127,8 @@ pub async fn list(
         let most = most(&market.staking, device, gpu, &config, now)?.1;
         let gpu = gpu_name(gpu);
         let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
-        let shown = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
-        if !shown || !gpu.to_lowercase().contains(&wanted) {
+        let is_wanted = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
+        if !is_wanted || !gpu.to_lowercase().contains(&wanted) {
             continue;
         }
         listing.offers.push(Listed {
@@ -130,7 +143,7 @@ pub async fn list(
             jobs_done: device.jobs_done.get(),
             jobs_missed: device.jobs_missed.get(),
             jobs_convicted: device.jobs_convicted.get(),
-            presence_hours: device.last_hour.get().saturating_sub(device.streak_hour.get()),
+            presence_hours: presence_hours(device),
             weekly_per_100: outlook.weekly(hundred, offer, device),
         });
     }
@@ -139,8 +152,79 @@ pub async fn list(
             Sort::Share => u64::from(offer.share_bps),
             Sort::Room => offer.room,
             Sort::Record => u64::from(offer.jobs_done),
-            Sort::Reward => offer.weekly_per_100,
+            Sort::Reward => offer.weekly_per_100.unwrap_or_default(),
         })
     });
     Ok(Answer::new(&listing))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::{command::costake::Command, output::Format, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::{
+        fake::Fake,
+        market::{reward, stake},
+    };
+    use costaking::Position;
+    use solana_signer::Signer;
+    use staking::{GpuModel, RewardBlock, StakingConfig};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn earnings_are_unknown_until_an_hour_is_settled() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        fake.set_account(costaking::ID, testing::program());
+        let config = StakingConfig {
+            base_stake: 1_000.into(),
+            ..StakingConfig::zeroed()
+        };
+        fake.set_account(stake::config(), testing::account(&config));
+        let config = costaking::Config {
+            capacity_bps: 5_000.into(),
+            ..costaking::Config::zeroed()
+        };
+        fake.set_account(costake::config(), testing::account(&config));
+        let gpu = GpuModel {
+            multiplier_x100: 100.into(),
+            ..GpuModel::zeroed()
+        };
+        fake.set_account(stake::gpu_model(0), testing::account(&gpu));
+        let [device, offer, position] = [(); 3].map(|()| Address::new_unique());
+        let backed = Device {
+            quantity: 1,
+            ..Device::zeroed()
+        };
+        fake.set_account(device, testing::account(&backed));
+        let open = Offer {
+            device,
+            status: Status::Open as u8,
+            capacity: 100.into(),
+            ..Offer::zeroed()
+        };
+        fake.set_account(offer, testing::account(&open));
+        let held = Position {
+            offer,
+            holder: wallet.pubkey(),
+            ..Position::zeroed()
+        };
+        fake.set_account(position, testing::account(&held));
+        let weekly = async || {
+            let run = async |word: &str| testing::typed::<Command>(&[word]).run(&context).await.unwrap();
+            let (list, show) = (run("list").await, run("show").await);
+            let told = [&list, &show].map(|answer| answer.show(Format::Text).contains("unknown"));
+            let [list, show] = [list, show].map(|answer| testing::json(&answer));
+            (list[0]["weekly_per_100"].as_u64(), show["positions"][0]["weekly"].as_u64(), told)
+        };
+        assert_eq!(weekly().await, (None, None, [true; 2]));
+        let settled = RewardBlock {
+            settled: true.into(),
+            ..RewardBlock::zeroed()
+        };
+        fake.set_account(reward::block(0), testing::account(&settled));
+        assert_eq!(weekly().await, (Some(0), Some(0), [false; 2]));
+    }
 }

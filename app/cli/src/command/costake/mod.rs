@@ -18,6 +18,7 @@ use crate::{
     output::{Answer, fields},
     send::Sent,
 };
+use anchor_lang::{AccountDeserialize, Discriminator, Owner, bytemuck::Pod};
 use clap::Subcommand;
 use list::{Sort, list};
 use serde::Serialize;
@@ -54,8 +55,8 @@ pub enum Command {
     /// List offers that can be joined
     #[command(
         after_help = "The list shows for each offer: the room left for co-stake and the capacity, the ticket (the smallest co-stake), \
-        and the share of the rewards; for its device, the hours of presence without a gap and the jobs done/missed/wrong; \
-        and what 100 $IO would earn in a week."
+        and the share of the rewards; for its device, the hours of presence without a gap and the jobs done, missed and wrong; \
+        and what 100 $IO would earn in a week, judging by the last seven days."
     )]
     List {
         /// Only GPUs whose name contains this
@@ -114,6 +115,8 @@ struct Done {
     /// Rewards claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<u64>,
+    #[serde(skip)]
+    next: Option<(&'static str, String)>,
     #[serde(flatten)]
     sent: Sent,
     #[serde(skip)]
@@ -125,6 +128,7 @@ impl fmt::Display for Done {
         let named = [("offer", &self.offer), ("position", &self.position), ("exit", &self.exit)];
         let mut lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
         lines.extend(self.amount.map(|amount| ("claimed", self.unit.show(amount))));
+        lines.extend(self.next.clone());
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }
@@ -139,6 +143,8 @@ struct Plan {
     exit: Option<Address>,
     /// Rewards to claim.
     amount: Option<u64>,
+    /// The command to type next, and when.
+    next: Option<(&'static str, String)>,
 }
 
 impl Plan {
@@ -150,6 +156,7 @@ impl Plan {
             position: None,
             exit: None,
             amount: None,
+            next: None,
         }
     }
 }
@@ -189,9 +196,23 @@ impl Command {
             position: name(plan.position),
             exit: name(plan.exit),
             amount: plan.amount,
+            next: plan.next,
             sent,
             unit: token.unit,
         }))
+    }
+}
+
+/// The offer, position or exit at an address that was typed; `list` is the command that shows such addresses.
+async fn fetch<T: AccountDeserialize + Discriminator + Owner + Pod>(
+    context: &Context,
+    address: &Address,
+    what: &str,
+    list: &str,
+) -> Result<T> {
+    match context.chain.fetch(address).await {
+        Err(chain::Error::AccountKind { .. }) => refuse(format!("{address} is not {what}; `ionet costake {list}` shows which there are")),
+        found => Ok(found?),
     }
 }
 
@@ -200,6 +221,8 @@ fn check_holder(context: &Context, what: &Address, holder: &Address) -> Result<(
     let wallet = context.wallet()?.pubkey();
     match wallet == *holder {
         true => Ok(()),
-        false => refuse(format!("{what} belongs to {holder}, and not wallet {wallet}")),
+        false => refuse(format!(
+            "{what} belongs to {holder}, and not to wallet {wallet}; name its keypair file with --keypair"
+        )),
     }
 }

@@ -48,12 +48,13 @@ pub async fn offer(
     which: &Which,
 ) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
-    let (address, device) = which.find(context, &owner).await?;
+    let (address, device) = which.find(context).await?;
     let capacity = capacity.base_units(token.unit)?;
     let ticket = ticket.map_or(Ok((capacity / 100).max(1)), |ticket| ticket.base_units(token.unit))?;
     if device.offering != Offering::Nothing {
         return refuse(format!(
-            "device {address} has an offer already; end it first with `ionet costake retract` and `ionet costake end`"
+            "device {address} has an offer already; end it first: `ionet costake retract --device {address}`, and once its co-stakers have \
+             left, `ionet costake end --device {address}`"
         ));
     }
     let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
@@ -103,7 +104,7 @@ pub async fn offer(
 /// Retracts a device's offer, or ends it.
 pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
-    let (device, books) = which.find(context, &owner).await?;
+    let (device, books) = which.find(context).await?;
     let offers = offers_of(context, &device).await?;
     let live = offers.into_iter().find(|(_, offer)| offer.status != Status::Ended);
     let Some((offer, state)) = live else {
@@ -113,11 +114,13 @@ pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan
     let mut instructions = noting(&state, &offer, &books);
     match ends {
         false if !is_open => {
-            return refuse(format!("offer {offer} is retracted already; end it with `ionet costake end`"));
+            return refuse(format!(
+                "offer {offer} is retracted already; `ionet costake end --device {device}` ends it once its co-stakers have left"
+            ));
         }
         true if is_open => {
             return refuse(format!(
-                "offer {offer} can still be joined; retract it first with `ionet costake retract`"
+                "offer {offer} can still be joined; retract it first with `ionet costake retract --device {device}`"
             ));
         }
         // Recording the owner's exit takes all co-stakers out.
@@ -131,8 +134,10 @@ pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan
         false => ("retract", costake::retract),
     };
     instructions.push(make(&owner, &device, &offer));
+    let end = format!("ionet{} costake end --device {device}", context.settings.flags);
     Ok(Plan {
         offer: Some(offer),
+        next: (!ends).then_some(("once all have left", end)),
         ..Plan::new(format!("{what} offer {offer}"), instructions)
     })
 }

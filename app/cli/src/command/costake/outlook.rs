@@ -1,6 +1,7 @@
 //! What a week of co-staking is expected to earn.
 
 use crate::{
+    amount::Unit,
     context::Context,
     error::Result,
     week::{Rated, Week},
@@ -33,12 +34,16 @@ impl Outlook {
         })
     }
 
-    /// What `stake` in an offer earns. A full offer gets its whole share and a half-full one half of it, so a stake earns the same in both.
-    pub fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> u64 {
-        let Some(gpu) = self.gpus.get(&device.gpu_model.get()) else {
-            return 0;
-        };
-        let all = Amount(self.week.reward(&Rated::of(device, gpu, self.min_uptime)));
-        part(all, Bps::saturating(offer.share_bps.get()), stake, Amount(offer.capacity.get())).0
+    /// What `stake` in an offer earns; unknown before an hour is settled. A full offer gets its whole share and a half-full one half of it,
+    /// so a stake earns the same in both.
+    pub fn weekly(&self, stake: Amount, offer: &Offer, device: &Device) -> Option<u64> {
+        let gpu = self.gpus.get(&device.gpu_model.get())?;
+        let all = Amount(self.week.reward(&Rated::of(device, gpu, self.min_uptime))?);
+        Some(part(all, Bps::saturating(offer.share_bps.get()), stake, Amount(offer.capacity.get())).0)
     }
+}
+
+/// What a week earns, for a table.
+pub fn shown(weekly: Option<u64>, unit: Unit) -> String {
+    weekly.map_or_else(|| "unknown".to_owned(), |weekly| unit.number(weekly))
 }

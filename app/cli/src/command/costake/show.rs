@@ -2,7 +2,7 @@
 
 use super::{
     exit::device_of_exit,
-    outlook::Outlook,
+    outlook::{Outlook, shown},
     worth::{back_at, stake_of},
 };
 use crate::{
@@ -29,8 +29,8 @@ struct Held {
     stake: u64,
     /// What can be claimed.
     rewards: u64,
-    /// What it would earn in a week, by the last seven days.
-    weekly: u64,
+    /// What it would earn in a week, by the last seven days; unknown before an hour is settled.
+    weekly: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -60,12 +60,15 @@ impl fmt::Display for Holdings {
         if self.positions.is_empty() && self.exits.is_empty() {
             return writeln!(f, "nothing is co-staked; `ionet costake list` shows offers");
         }
-        let mut table = Table::new(["position", "offer", "$IO", "rewards", "per week"]);
+        let mut table = Table::new(["position", "offer", "stake", "rewards", "a week earns"]);
         for held in &self.positions {
-            let [stake, rewards, weekly] = [held.stake, held.rewards, held.weekly].map(|amount| self.unit.number(amount));
+            let [stake, rewards] = [held.stake, held.rewards].map(|amount| self.unit.number(amount));
+            let weekly = shown(held.weekly, self.unit);
             table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);
         }
-        write!(f, "{table}")?;
+        if !self.positions.is_empty() {
+            write!(f, "{table}")?;
+        }
         for exit in &self.exits {
             let left = exit.ends_at.saturating_sub(self.now);
             let when = match left {

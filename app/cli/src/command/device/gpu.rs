@@ -14,7 +14,7 @@ use std::fmt;
 struct Gpu {
     id: u16,
     name: String,
-    multiplier: f64,
+    multiplier_x100: u16,
     vram_gb: u16,
     pool: &'static str,
     listed: bool,
@@ -36,7 +36,7 @@ impl fmt::Display for Gpus {
             table.row([
                 gpu.id.to_string(),
                 gpu.name.clone(),
-                format!("{:.2}", gpu.multiplier),
+                format!("{:.2}", f64::from(gpu.multiplier_x100) / 100.0),
                 gpu.vram_gb.to_string(),
                 gpu.pool.to_owned(),
                 self.unit.show(gpu.minimum_stake),
@@ -84,7 +84,7 @@ pub async fn list_models(context: &Context, market: &Market, unit: Unit) -> Resu
     let gpus = gpus.iter().map(|gpu| Gpu {
         id: gpu.id.get(),
         name: gpu_name(gpu),
-        multiplier: f64::from(gpu.multiplier_x100.get()) / 100.0,
+        multiplier_x100: gpu.multiplier_x100.get(),
         vram_gb: gpu.vram_gb.get(),
         pool: if gpu.pool == POOL_ENTERPRISE { "enterprise" } else { "community" },
         listed: gpu.listed.get(),

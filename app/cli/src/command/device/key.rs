@@ -56,7 +56,7 @@ impl HotKey {
         what: &str,
         device: Address,
         instruction: Instruction,
-        next: Option<String>,
+        next: Vec<(&'static str, String)>,
     ) -> Result<Answer> {
         if context.chain.exists(&stake::device_key(&self.address())).await? {
             return refuse(format!(

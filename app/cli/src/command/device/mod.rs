@@ -59,7 +59,7 @@ pub enum Command {
         /// The wallet that receives payments
         payout: Address,
     },
-    /// Retire a device; its stake stays until it is unstaked
+    /// Retire a device for good; its stake stays until it is unstaked
     Terminate {
         #[command(flatten)]
         which: Which,
@@ -74,18 +74,19 @@ pub enum Command {
 /// Selects one of the wallet's devices.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
-    /// Address of the device; needed only if the wallet owns several
+    /// Address of the device [default: the wallet's, if it owns exactly one]
     #[arg(long)]
     device: Option<Address>,
 }
 
 impl Which {
-    /// Finds the device.
-    pub async fn find(&self, context: &Context, owner: &Address) -> Result<(Address, Device)> {
+    /// Finds the device. The wallet is needed only if none is named.
+    pub async fn find(&self, context: &Context) -> Result<(Address, Device)> {
         if let Some(address) = self.device {
             return Ok((address, context.chain.fetch(&address).await?));
         }
-        let mut devices = owned(context, owner).await?;
+        let owner = context.address(None)?;
+        let mut devices = owned(context, &owner).await?;
         match (devices.pop(), devices.len()) {
             (Some(device), 0) => Ok(device),
             (None, _) => refuse(format!("{owner} has no device yet; register one with `ionet device register`")),
@@ -109,9 +110,9 @@ struct Done {
     device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// What to do next.
+    /// Commands to type next, each under the moment for it.
     #[serde(skip)]
-    next: Option<String>,
+    next: Vec<(&'static str, String)>,
     #[serde(flatten)]
     sent: Sent,
 }
@@ -120,7 +121,7 @@ impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![("device", self.device.clone())];
         lines.extend(self.key.clone().map(|key| ("key", key)));
-        lines.extend(self.next.clone().map(|next| ("next", next)));
+        lines.extend(self.next.clone());
         fields(f, &lines)?;
         write!(f, "{}", self.sent)
     }
@@ -130,8 +131,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
-        let next = matches!(self, Self::Terminate { .. })
-            .then(|| "ionet stake unstake, ionet stake withdraw once it has cooled down, then ionet device close".to_owned());
+        let retires = matches!(self, Self::Terminate { .. });
         let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
             Self::ListModels => return list_models(context, &market, token.unit).await,
             Self::Show { device, owner } => {
@@ -153,23 +153,26 @@ impl Command {
                 let now = context.now().await?.unix;
                 let least = minimum(&market, &gpu, quantity, now);
                 let key = HotKey::open(key)?;
-                let next = format!(
-                    "ionet stake add {} or more, then ionet-worker --keypair {}",
-                    token.unit.number(least),
-                    key.path.display()
-                );
+                let device = stake::device(&key.address());
+                let flags = &context.settings.flags;
+                let next = vec![
+                    (
+                        "next",
+                        format!("ionet{flags} stake add {} --device {device}", token.unit.number(least)),
+                    ),
+                    ("then", context.settings.worker(&key.path)),
+                ];
                 let what = format!("register {quantity} × {} with device key {}", gpu_name(&gpu), key.address());
                 let register = stake::register_device(&wallet.pubkey(), &key.address(), &token.mint, gpu.id.get(), quantity);
-                let device = stake::device(&key.address());
-                return key.enrol(context, &wallet, &what, device, register, Some(next)).await;
+                return key.enrol(context, &wallet, &what, device, register, next).await;
             }
             Self::RotateKey { which, key } => {
                 let wallet = context.wallet()?;
-                let (device, _) = which.find(context, &wallet.pubkey()).await?;
+                let (device, _) = which.find(context).await?;
                 let key = HotKey::open(key)?;
                 let what = format!("let {} sign for device {device}", key.address());
                 let rotate = stake::rotate_device_key(&wallet.pubkey(), &device, &key.address());
-                return key.enrol(context, &wallet, &what, device, rotate, None).await;
+                return key.enrol(context, &wallet, &what, device, rotate, Vec::new()).await;
             }
             Self::SetPayout { which, payout } => {
                 let what = format!("send payments to {payout} for");
@@ -177,7 +180,7 @@ impl Command {
                     vec![stake::set_payout(owner, device, payout)]
                 })
             }
-            Self::Terminate { which } => ("retire".to_owned(), which, token.mint, |owner, device, _| {
+            Self::Terminate { which } => ("retire for good".to_owned(), which, token.mint, |owner, device, _| {
                 vec![stake::terminate_device(owner, device)]
             }),
             Self::Close { which } => ("close".to_owned(), which, token.mint, |owner, device, mint| {
@@ -189,7 +192,7 @@ impl Command {
             }),
         };
         let wallet = context.wallet()?;
-        let (device, _) = which.find(context, &wallet.pubkey()).await?;
+        let (device, state) = which.find(context).await?;
         let instructions = make(&wallet.pubkey(), &device, &key);
         let sent = context
             .send(&format!("{what} device {device}"), &instructions, &wallet, &[], &[])
@@ -197,10 +200,20 @@ impl Command {
         Ok(Answer::new(&Done {
             device: device.to_string(),
             key: None,
-            next,
+            next: if retires { to_close(context, &device, &state) } else { Vec::new() },
             sent,
         }))
     }
+}
+
+/// What is left to do until a retired device can be closed.
+fn to_close(context: &Context, address: &Address, device: &Device) -> Vec<(&'static str, String)> {
+    let command = |what: &str| format!("ionet{} {what} --device {address}", context.settings.flags);
+    let unstake = (!device.own_stake.is_zero()).then(|| ("next", command("stake unstake")));
+    let is_staked = unstake.is_some() || !device.cooling.is_zero();
+    let withdraw = is_staked.then(|| ("once it has cooled down", command("stake withdraw")));
+    let close = (if is_staked { "then" } else { "next" }, command("device close"));
+    unstake.into_iter().chain(withdraw).chain([close]).collect()
 }
 
 #[cfg(test)]
@@ -233,7 +246,45 @@ mod tests {
         let file = path.to_str().unwrap();
         let register: Command = testing::typed(&["register", "--gpu", "9", "--quantity", "2", "--device-key", file]);
         let said = register.run(&context).await.unwrap().show(Format::Text);
-        let next = format!("ionet stake add 500 or more, then ionet-worker --keypair {file}");
-        assert!(said.contains(&next), "{said}");
+        // Both lines can be pasted into a shell.
+        let (wallet, device) = (
+            &context.settings.keypair,
+            stake::device(&chain::load_keypair(&path).unwrap().pubkey()),
+        );
+        let [stake, worker] = [
+            format!("ionet --keypair {} stake add 500 --device {device}", wallet.display()),
+            format!("ionet-worker --keypair {file} --blobs {} --models models", context.settings.blobs),
+        ];
+        assert!(said.contains(&format!("next    {stake}\nthen    {worker}\n")), "{said}");
+    }
+
+    #[tokio::test]
+    async fn retiring_says_how_to_close() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (address, owner) = (Address::new_unique(), wallet.pubkey());
+        let told = async |own: u64, cooling: u64| {
+            let device = Device {
+                owner,
+                own_stake: own.into(),
+                cooling: cooling.into(),
+                ..Device::zeroed()
+            };
+            fake.set_account(address, testing::account(&device));
+            let retire: Command = testing::typed(&["terminate"]);
+            let said = retire.run(&context).await.unwrap().show(Format::Text);
+            let flags = &context.settings.flags;
+            let commands = said.lines().filter_map(|line| Some(line.split_once("  ionet")?.1.to_owned()));
+            let commands = commands.map(|command| {
+                command
+                    .trim_start_matches(flags.as_str())
+                    .trim_end_matches(&format!(" --device {address}"))
+                    .to_owned()
+            });
+            commands.collect::<Vec<_>>()
+        };
+        assert_eq!(told(5, 0).await, [" stake unstake", " stake withdraw", " device close"]);
+        assert_eq!(told(0, 5).await, [" stake withdraw", " device close"]);
+        assert_eq!(told(0, 0).await, [" device close"]);
     }
 }

@@ -27,6 +27,7 @@ pub struct Shown {
     open_jobs: u32,
     jobs_done: u32,
     jobs_missed: u32,
+    jobs_convicted: u32,
     hireable_at: i64,
     #[serde(skip)]
     unit: Unit,
@@ -56,6 +57,7 @@ impl Shown {
             open_jobs: device.open_jobs.get(),
             jobs_done: device.jobs_done.get(),
             jobs_missed: device.jobs_missed.get(),
+            jobs_convicted: device.jobs_convicted.get(),
             hireable_at,
             unit,
             now,
@@ -86,7 +88,10 @@ impl fmt::Display for Shown {
             ),
             (
                 "jobs",
-                format!("{} open, {} done, {} missed", self.open_jobs, self.jobs_done, self.jobs_missed),
+                format!(
+                    "{} open, {} done, {} missed, {} wrong",
+                    self.open_jobs, self.jobs_done, self.jobs_missed, self.jobs_convicted
+                ),
             ),
         ];
         fields(f, &lines)

@@ -2,8 +2,9 @@
 
 use crate::{
     amount::{Unit, span},
+    command::model::Names,
     context::{Context, Token},
-    error::Result,
+    error::{Error, Result, refuse},
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
@@ -34,6 +35,8 @@ struct Live {
     job: String,
     status: &'static str,
     model: String,
+    /// Name of the model, if its package is in the models folder.
+    model_name: Option<String>,
     units: u32,
     start_price: u64,
     max_price: u64,
@@ -54,11 +57,12 @@ struct Live {
 }
 
 impl Live {
-    fn new(address: &Address, job: &Job, token: &Token, now: i64) -> Self {
+    fn new(address: &Address, job: &Job, token: &Token, names: &Names, now: i64) -> Self {
         Self {
             job: address.to_string(),
             status: status(job),
             model: job.model.to_string(),
+            model_name: names.of(&job.model),
             units: job.units.get(),
             start_price: job.start_price.get(),
             max_price: job.max_price.get(),
@@ -86,23 +90,53 @@ impl Live {
 
 #[derive(Serialize)]
 #[serde(transparent)]
-struct List(Vec<Live>);
+struct List {
+    jobs: Vec<Live>,
+    /// Whether these are the jobs of all consumers.
+    #[serde(skip)]
+    all: bool,
+}
 
 impl fmt::Display for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return writeln!(f, "no jobs in progress");
+        if self.jobs.is_empty() {
+            return match self.all {
+                true => writeln!(f, "no jobs in progress"),
+                false => writeln!(f, "no jobs of this consumer in progress; --all lists those of all consumers"),
+            };
         }
-        let mut table = Table::new(["job", "status", "time", "units", "locked"]);
-        for job in &self.0 {
-            let locked = job.unit.show(job.locked);
-            table.row([job.job.clone(), job.status.to_owned(), job.left(), job.units.to_string(), locked]);
+        let mut table = Table::new(["job", "status", "time", "model", "units", "locked"]);
+        for job in &self.jobs {
+            table.row([
+                job.job.clone(),
+                job.status.to_owned(),
+                job.left(),
+                job.model_name.clone().unwrap_or_else(|| short(&job.model)),
+                job.units.to_string(),
+                job.unit.show(job.locked),
+            ]);
         }
         write!(f, "{table}")
     }
 }
 
+/// The beginning of an address, for a table.
+fn short(address: &str) -> String {
+    format!("{}…", address.chars().take(8).collect::<String>())
+}
+
 impl Arguments {
+    /// The escrow whose jobs to list.
+    fn escrow(&self, context: &Context, mint: &Address) -> Result<Address> {
+        match context.address(self.owner) {
+            Ok(owner) => Ok(job::escrow(&owner, mint)),
+            Err(error @ Error::Chain(chain::Error::NoKeypair { .. })) => refuse(format!(
+                "{error}, or give the address of a consumer, or --all for the jobs of all consumers"
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
     pub async fn run(self, context: &Context) -> Result<Answer> {
         /// The escrow is a job's first field, after the discriminator.
         const ESCROW: usize = 8;
@@ -111,7 +145,7 @@ impl Arguments {
             Vec::new()
         } else {
             let mint = self.mint.unwrap_or(market.jobs.mint);
-            let escrow = job::escrow(&context.address(self.owner)?, &mint);
+            let escrow = self.escrow(context, &mint)?;
             vec![Filter::Bytes(ESCROW, escrow.as_ref().to_vec())]
         };
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
@@ -122,6 +156,7 @@ impl Arguments {
         escrows.dedup();
         let (_, accounts) = context.chain.network().accounts(&escrows).await?;
         let escrows: HashMap<_, _> = escrows.iter().zip(accounts).collect();
+        let names = Names::load(&context.settings.models);
         let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
         for (address, job) in &found {
             // A job without an escrow has ended since it was found.
@@ -136,18 +171,28 @@ impl Arguments {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => *new.insert(context.token(&market, Some(mint)).await?),
             };
-            jobs.push(Live::new(address, job, &token, now));
+            jobs.push(Live::new(address, job, &token, &names, now));
         }
-        Ok(Answer::new(&List(jobs)))
+        Ok(Answer::new(&List { jobs, all: self.all }))
     }
 }
 
 #[derive(Serialize)]
 struct Shown {
     job: String,
+    /// Its state, or how it ended.
+    status: &'static str,
+    /// When it ended, unix seconds, if it has and the node knows it.
+    ended_at: Option<i64>,
+    /// What the consumer paid, once it is settled.
+    paid: Option<u64>,
+    /// What was returned to the escrow of a job that was not paid.
+    refunded: Option<u64>,
     /// Present while the job is in progress.
     live: Option<Live>,
     story: Story,
+    #[serde(skip)]
+    now: i64,
     #[serde(skip)]
     unit: Unit,
     /// Unit of the bond.
@@ -161,12 +206,32 @@ impl fmt::Display for Shown {
         match &self.live {
             Some(live) => lines.extend([
                 ("status", format!("{}, {}", live.status, live.left())),
+                ("model", live.model_name.clone().unwrap_or_else(|| live.model.clone())),
                 ("units", live.units.to_string()),
                 ("locked", self.unit.show(live.locked)),
                 ("bond", self.io.show(live.bond)),
                 ("device", live.device.clone().unwrap_or_else(|| "none yet".to_owned())),
             ]),
-            None => lines.push(("status", "ended".to_owned())),
+            None => lines.push((
+                "status",
+                self.story
+                    .ended(self.now)
+                    .unwrap_or_else(|| "ended, and it is unknown how".to_owned()),
+            )),
+        }
+        if let Some([consumer_pays, supplier_gets, fees]) = self.story.paid() {
+            let [supplier_gets, fees] = [supplier_gets, fees].map(|amount| self.unit.show(amount));
+            lines.push((
+                "paid",
+                format!(
+                    "{}, of which {supplier_gets} to the supplier and {fees} in fees",
+                    self.unit.show(consumer_pays)
+                ),
+            ));
+        }
+        if let Some([refund, compensation]) = self.story.refunded() {
+            lines.push(("refunded", self.unit.show(refund)));
+            lines.extend((compensation > 0).then(|| ("compensation", self.io.show(compensation))));
         }
         fields(f, &lines)?;
         write!(f, "\n{}", self.story.tell(self.unit))
@@ -180,25 +245,33 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
         context.chain.try_fetch::<Job>(&address).await?,
         Story::read(context, &address).await?,
     );
-    let opened = story.0.iter().find_map(|chapter| match &chapter.step {
-        Step::Opened { escrow, .. } => escrow.parse::<Address>().ok(),
-        _ => None,
-    });
     if job.is_none() && story.0.is_empty() {
         return Err(context.unknown_job(&address));
     }
-    // A closed escrow, or an opening whose log was truncated, leaves no trace of the mint; $IO is the best guess.
-    let escrow: Option<Escrow> = match job.as_ref().map(|job| job.escrow).or(opened) {
-        Some(escrow) => context.chain.try_fetch(&escrow).await?,
-        None => None,
+    let opened = story.0.iter().find_map(|chapter| match &chapter.step {
+        Step::Opened { mint, .. } => mint.parse::<Address>().ok(),
+        _ => None,
+    });
+    // An opening whose log was truncated leaves no trace of the mint but the escrow's, and without a job not even that; $IO is the best
+    // guess.
+    let mint = match (opened, &job) {
+        (None, Some(job)) => context.chain.try_fetch(&job.escrow).await?.map(|escrow: Escrow| escrow.mint),
+        (opened, _) => opened,
     };
-    let token = context.token(&market, escrow.map(|escrow| escrow.mint)).await?;
+    let token = context.token(&market, mint).await?;
     let io = context.token(&market, None).await?.unit;
     let now = context.now().await?.unix;
+    let names = Names::load(&context.settings.models);
+    let ended = story.ending().and_then(Step::outcome).unwrap_or("unknown");
     Ok(Answer::new(&Shown {
         job: address.to_string(),
-        live: job.map(|job| Live::new(&address, &job, &token, now)),
+        status: job.as_ref().map_or(ended, status),
+        ended_at: story.end().and_then(|end| end.time),
+        paid: story.paid().map(|[paid, ..]| paid),
+        refunded: story.refunded().map(|[refund, _]| refund),
+        live: job.map(|job| Live::new(&address, &job, &token, &names, now)),
         story,
+        now,
         unit: token.unit,
         io,
     }))
@@ -211,19 +284,114 @@ mod tests {
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, gift};
-    use std::sync::Arc;
+    use jobs::events::{Ending, JobConvicted, JobRefunded, JobSettled};
+    use std::{path::Path, sync::Arc};
+
+    const HOUR: i64 = 3_600;
+
+    #[tokio::test]
+    async fn an_ended_job_says_how_and_when_and_what_was_paid() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        // The clock is at 0.
+        let [settled, expired, convicted] = [(); 3].map(|()| Address::new_unique());
+        let event = JobSettled {
+            job: settled,
+            device: Address::default(),
+            consumer_pays: 300_000_000,
+            supplier_gets: 290_000_000,
+            fees: 10_000_000,
+            auditor_gets: 0,
+            outputs: [1; 32],
+        };
+        testing::happened(&fake, &context, &settled, testing::said(&event), Some(-2 * HOUR)).await;
+        let event = JobRefunded {
+            job: expired,
+            ending: Ending::TimedOut,
+            refund: 500_000_000,
+            penalty: 0,
+        };
+        testing::happened(&fake, &context, &expired, testing::said(&event), None).await;
+        let event = JobConvicted {
+            job: convicted,
+            device: Address::default(),
+            challenger: Address::default(),
+            sealed_slot: 0,
+            refund: 500_000_000,
+            reward: 0,
+            compensation: 200_000_000,
+            burned: 0,
+            fault: 0,
+            unit: 0,
+            op: 0,
+            index: 0,
+            expected: 0,
+            claimed: 0,
+            priority_ends: 0,
+        };
+        testing::happened(&fake, &context, &convicted, testing::said(&event), Some(-HOUR)).await;
+
+        let shown = async |job| show(&context, job).await.unwrap();
+        let (text, json) = (shown(settled).await.show(Format::Text), testing::json(&shown(settled).await));
+        let lines = [
+            "status  settled 2 h ago",
+            "paid    3 $IO, of which 2.9 $IO to the supplier and 0.1 $IO in fees",
+        ];
+        assert!(lines.iter().all(|line| text.lines().any(|said| said == *line)), "{text}");
+        assert_eq!((&json["status"], &json["ended_at"]), (&"settled".into(), &(-2 * HOUR).into()));
+        assert_eq!((&json["paid"], &json["refunded"]), (&300_000_000.into(), &serde_json::Value::Null));
+
+        let text = shown(expired).await.show(Format::Text);
+        let lines = ["status    timed out", "refunded  5 $IO"];
+        assert!(lines.iter().all(|line| text.lines().any(|said| said == *line)), "{text}");
+        let (text, json) = (shown(convicted).await.show(Format::Text), testing::json(&shown(convicted).await));
+        assert!(text.contains("refunded      5 $IO\ncompensation  2 $IO\n"), "{text}");
+        assert_eq!(json["refunded"], 500_000_000);
+
+        // Whatever needs a job in progress says the same.
+        let refused = async |job: Address| context.live(&job).await.err().unwrap().to_string();
+        let said = refused(settled).await;
+        assert!(said.contains("has ended: settled 2 h ago; `ionet job show"), "{said}");
+        let said = refused(expired).await;
+        assert!(said.contains("has ended: timed out; "), "{said}");
+        let said = refused(Address::new_unique()).await;
+        assert!(said.contains("no trace of job"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn without_a_wallet_the_list_says_what_to_give() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let own = || Arguments {
+            owner: None,
+            all: false,
+            mint: None,
+        };
+        let none = own().run(&context).await.unwrap().show(Format::Text);
+        assert!(none.contains("--all"), "{none}");
+        context.settings.keypair = folder.path().join("none.json");
+        let error = own().run(&context).await.unwrap_err().to_string();
+        assert!(error.contains("none.json") && error.contains("--all"), "{error}");
+    }
 
     #[tokio::test]
     async fn every_job_is_listed_in_its_own_token() {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (mut context, _) = testing::context(&fake, folder.path());
+        context.settings.models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+        let models = [
+            engine::Package::load(&context.settings.models.join("upscale")).unwrap().model,
+            [7; 32],
+        ];
+        let [known, unknown] = models.map(|hash| chain::market::job::model(&hash));
         let (io, other) = (Address::new_unique(), Address::new_unique());
         testing::set_up_market(&fake, &io);
-        let [own, foreign] = [(io, 8), (other, 6)].map(|(mint, decimals)| {
+        let [own, foreign] = [(io, 8, known), (other, 6, unknown)].map(|(mint, decimals, model)| {
             fake.set_account(mint, testing::mint(decimals));
             let (job, escrow) = (Address::new_unique(), Address::new_unique());
             let content = Job {
                 escrow,
+                model,
                 locked: 5_000_000.into(),
                 ..Job::zeroed()
             };
@@ -250,8 +418,9 @@ mod tests {
         let all = list(None).await;
         let text = all.show(Format::Text);
         let line = |job: &str| text.lines().skip_while(|line| !line.contains(job)).take(2).collect::<String>();
-        assert!(line(&own).contains("0.05 $IO"), "{text}");
+        assert!(line(&own).contains("0.05 $IO") && line(&own).contains(" upscale "), "{text}");
         assert!(line(&foreign).contains("5 ") && !line(&foreign).contains("$IO"), "{text}");
+        assert!(line(&foreign).contains(&format!(" {} ", short(&unknown.to_string()))), "{text}");
         let mints = |answer: &Answer| {
             let text = |job: &serde_json::Value, name: &str| job[name].as_str().unwrap().to_owned();
             let jobs = testing::json(answer).as_array().unwrap().clone();

@@ -27,7 +27,7 @@ struct Minimum {
     /// The next raise already decided, of the multiplier or the base stake: the minimum from then on, and when.
     raised: Option<u64>,
     raise_at: Option<i64>,
-    weekly: u64,
+    weekly: Option<u64>,
     weekly_hours: u64,
     #[serde(skip)]
     unit: Unit,

@@ -10,16 +10,14 @@ use crate::{
     effect::Watched,
     error::{Result, refuse},
     output::Answer,
-    send::Sent,
+    send::Done,
 };
 use chain::{market, market::stake};
 use clap::Subcommand;
 use minimum::minimum;
-use serde::Serialize;
 use show::{HELD, Shown};
 use solana_signer::Signer;
 use staking::{Device, GpuModel};
-use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -63,23 +61,6 @@ pub enum Command {
     },
 }
 
-#[derive(Serialize)]
-struct Done {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(flatten)]
-    shown: Option<Shown>,
-    amount: u64,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shown.iter().try_for_each(|shown| write!(f, "{shown}"))?;
-        write!(f, "{}", self.sent)
-    }
-}
-
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let which = match &self {
@@ -92,9 +73,7 @@ impl Command {
         };
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
-        let wallet = context.wallet()?;
-        let owner = wallet.pubkey();
-        let (address, device) = which.find(context, &owner).await?;
+        let (address, device) = which.find(context).await?;
         let gpu: GpuModel = context.chain.fetch(&stake::gpu_model(device.gpu_model.get())).await?;
         let show = async |device: &Device| {
             let now = context.now().await?.unix;
@@ -106,10 +85,14 @@ impl Command {
             }
         };
         let shown = show(&device).await?;
+        if matches!(self, Self::Show { .. }) {
+            return Ok(Answer::new(&shown));
+        }
+        let wallet = context.wallet()?;
+        let owner = wallet.pubkey();
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
         let ([what, at], amount, instructions) = match &self {
-            Self::Minimum { .. } | Self::Show { .. } => return Ok(Answer::new(&shown)),
             Self::Add { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
                 context.check_held(&owner, &token, amount, "stake").await?;
@@ -122,23 +105,31 @@ impl Command {
                 (["withdraw", "from"], amount, vec![receive, withdraw])
             }
             Self::Unstake { .. } => {
+                if shown.stake == 0 {
+                    return refuse(format!("device {address} has no stake of its owner's; there is nothing to unstake"));
+                }
                 let unstake = stake::unstake(&owner, &address);
                 (["start the cooldown of", "on"], shown.stake, vec![unstake])
             }
-            Self::Withdraw { .. } => {
+            Self::Withdraw { .. } | Self::Minimum { .. } | Self::Show { .. } => {
                 let withdraw = stake::withdraw(&owner, &address, &tokens);
                 (["withdraw", "from"], shown.cooled()?, vec![receive, withdraw])
             }
         };
         let [staked, cooling] = Watched::device(&address, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
-        let question = format!("{what} {} {at} device {address}", token.unit.show(amount));
+        let warning = match self {
+            Self::Unstake { .. } if device.co_stake.is_zero() => ", which cannot be undone",
+            Self::Unstake { .. } => ", which takes all co-stake along and cannot be undone",
+            _ => "",
+        };
+        let question = format!("{what} {} {at} device {address}{warning}", token.unit.show(amount));
         let sent = context.send(&question, &instructions, &wallet, &[], &watched).await?;
         // The transaction is confirmed: a node that fails from here on is no error.
         let shown = async { show(&context.chain.fetch(&address).await?).await };
         Ok(Answer::new(&Done {
             shown: shown.await.ok(),
-            amount,
+            amount: Some(amount),
             sent,
         }))
     }

@@ -82,6 +82,10 @@ impl Shown {
                 self.device,
                 span(left)
             )),
+            0 => refuse(format!(
+                "no stake of device {} cools down; `ionet stake unstake` starts that",
+                self.device
+            )),
             cooling => Ok(cooling),
         }
     }

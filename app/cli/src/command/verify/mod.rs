@@ -5,16 +5,16 @@ mod question;
 mod report;
 
 use crate::{
+    command::model::packages,
     context::Context,
     error::{Result, refuse},
     output::Answer,
     photo::{check_free, check_name},
-    send::confirm,
+    send::{check_terminal, confirm},
     story,
 };
 use chain::{Pending, market};
 use clap::Args;
-use engine::Package;
 use jobs::{Job, Status};
 use pictures::{makes_pictures, side_by_side};
 use question::Questioned;
@@ -60,6 +60,10 @@ pub struct Arguments {
 impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let address = self.job;
+        if self.convict && !context.settings.yes {
+            // Before the work, whose finding would be lost.
+            check_terminal("convict the job if its result is wrong")?;
+        }
         let job = revealed(context, &address).await?;
         let model = self.model(context, &job)?;
         self.check_pictures(&model)?;
@@ -100,7 +104,11 @@ impl Arguments {
                 None
             }
             Finding::Wrong(case) => {
-                report.wrong = Some(Wrong::new(package, &case.verdict, case.evidence.len()));
+                let wrong = Wrong::new(package, &case.verdict, case.evidence.len());
+                if self.convict && !agreed {
+                    context.note(&format!("the result is wrong. {wrong}"));
+                }
+                report.wrong = Some(wrong);
                 Some(case)
             }
         };
@@ -180,9 +188,8 @@ fn pending(context: &Context, wallet: &Keypair) -> Result<Pending> {
 
 /// Finds the package in `models` that is registered at `model`.
 fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
-    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
-    for folder in folders.filter(|folder| folder.join("model.json").is_file()) {
-        if market::job::model(&Package::load(&folder)?.model) == *model {
+    for (folder, package) in packages(models) {
+        if market::job::model(&package?.model) == *model {
             return Ok(folder);
         }
     }

@@ -52,8 +52,9 @@ pub async fn follow(
                     let (outputs, window) = (job.outputs, span(job.window_seconds.get().into()));
                     delivering = Some(Box::pin(async move {
                         let files = delivery.make_when_served(&outputs, progress).await?;
+                        wrote(progress, &files);
                         progress.say(&format!(
-                            "revealed: the result is written, and will be paid once its challenge window of {window} has passed"
+                            "revealed: the result will be paid once its challenge window of {window} has passed"
                         ));
                         progress.say(&format!("anyone may then settle it: ionet job settle {address}"));
                         Ok::<_, Error>(files)
@@ -68,6 +69,7 @@ pub async fn follow(
     match story.ending() {
         Some(Step::Settled { outputs, .. }) if files.is_empty() => {
             files = delivery.make(&blobs::parse_address(outputs)?).await?;
+            wrote(progress, &files);
         }
         Some(Step::Awarded { .. }) => {
             return refuse(format!(
@@ -120,7 +122,13 @@ pub async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Add
         return refuse("none of the replicas was paid, so there is no result, and the escrow has its money back; submit it again");
     };
     let files = prepared.delivery(context, job).make(&blobs::parse_address(outputs)?).await?;
+    wrote(&progress, &files);
     Ok((files, stories))
+}
+
+/// Names the files as soon as they are written: the job may yet be followed for long, or be interrupted.
+fn wrote(progress: &Progress<'_>, files: &[PathBuf]) {
+    files.iter().for_each(|file| progress.say(&format!("wrote {}", file.display())));
 }
 
 /// What to do about a wrong result of which `files` were already written.

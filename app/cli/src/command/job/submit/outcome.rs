@@ -78,23 +78,15 @@ impl Submitted {
 
     /// What the consumer paid, what suppliers got and the fees, of all replicas; `None` before any is paid.
     fn paid(&self) -> Option<[u64; 3]> {
-        let paid = self.all().filter_map(|(_, story)| match story.ending() {
-            Some(Step::Settled {
-                consumer_pays,
-                supplier_gets,
-                fees,
-                ..
-            }) => Some([*consumer_pays, *supplier_gets, *fees]),
-            _ => None,
-        });
+        let paid = self.all().filter_map(|(_, story)| story.paid());
         paid.reduce(|[a, b, c], [x, y, z]| [a.saturating_add(x), b.saturating_add(y), c.saturating_add(z)])
     }
 }
 
 impl fmt::Display for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.files.iter().try_for_each(|file| writeln!(f, "wrote {}", file.display()))?;
         let mut lines = vec![("job", self.job.clone()), ("units", self.units.to_string())];
+        lines.extend(self.files.iter().map(|file| ("file", file.display().to_string())));
         if !self.replicas.is_empty() {
             lines.extend(self.all().map(|(job, story)| {
                 let ending = story.ending().map(|step| format!(": {}", step.describe(self.unit)));
@@ -141,6 +133,7 @@ mod tests {
             step,
             signature: String::new(),
             slot: 0,
+            time: None,
             fee: 0,
             compute_units: 0,
         }])
@@ -207,6 +200,17 @@ mod tests {
             assert_eq!(said.is_some(), words.is_some(), "{said:?}");
             assert!(words.is_none_or(|words| said.as_ref().unwrap().contains(words)), "{said:?}");
         }
+    }
+
+    #[test]
+    fn the_answer_lists_the_files() {
+        let mut submitted = submitted(vec![settled("a")]);
+        submitted.files = vec!["a.png".into(), "b.png".into()];
+        let said = submitted.to_string();
+        let files: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("file ")).map(str::trim).collect();
+        assert_eq!(files, ["a.png", "b.png"], "{said}");
+        // That was said when it was done.
+        assert!(!said.contains("wrote"), "{said}");
     }
 
     #[test]
