@@ -309,12 +309,11 @@ fn program_id(text: &str) -> Result<Address> {
 /// Fails on a chain where governance does not hold the authorities.
 pub async fn check(context: &Context) -> Result<governance::Config> {
     let config = setting::config(context).await?;
-    let staking: staking::StakingConfig = context.chain.fetch(&stake::config()).await?;
-    if staking.authority != govern::authority() {
+    let holder = setting::holder(context).await?;
+    if holder != govern::authority() {
         return refuse(format!(
-            "governance does not govern here yet: {} still holds the authorities; the last migration hands them over, \
-             and `ionet localnet --governed` starts a local market that is governed",
-            staking.authority
+            "governance does not govern here yet: {holder} still holds the authorities; the last migration hands them over, \
+             and `ionet localnet --governed` starts a local market that is governed"
         ));
     }
     Ok(config)

@@ -138,6 +138,12 @@ pub async fn config(context: &Context) -> Result<governance::Config> {
     }
 }
 
+/// Who holds the market's authorities: governance, once they have been handed over.
+pub async fn holder(context: &Context) -> Result<Address> {
+    let staking: staking::StakingConfig = context.chain.fetch(&stake::config()).await?;
+    Ok(staking.authority)
+}
+
 /// A proposal by its number.
 pub async fn proposal(context: &Context, index: u64) -> Result<(Address, Proposal)> {
     /// Offset of a proposal's number: after the discriminator, the proposer, the title and the hash of the text.

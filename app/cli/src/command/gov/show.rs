@@ -226,6 +226,8 @@ struct Kind {
 
 #[derive(Serialize)]
 struct ShownRules {
+    /// Who holds the authorities instead of governance.
+    not_in_force: Option<String>,
     kinds: Vec<Kind>,
     voting: u32,
     expiry: u32,
@@ -246,6 +248,12 @@ impl fmt::Display for ShownRules {
         for kind in &self.kinds {
             let (quorum, approval) = (percent(kind.quorum_bps), percent(kind.approval_bps));
             table.row([kind.kind.to_owned(), quorum, approval, span(kind.timelock.into())]);
+        }
+        if let Some(holder) = &self.not_in_force {
+            writeln!(
+                f,
+                "not in force yet: {holder} still holds the authorities, so proposals are refused\n"
+            )?;
         }
         writeln!(f, "{table}")?;
         let term = self.guardian_until.saturating_sub(self.now);
@@ -270,6 +278,7 @@ impl fmt::Display for ShownRules {
 /// `gov rules`.
 pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer> {
     let config = setting::config(context).await?;
+    let holder = setting::holder(context).await?;
     let Rules {
         quorum_bps,
         approval_bps,
@@ -287,6 +296,7 @@ pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer>
         timelock,
     });
     Ok(Answer::new(&ShownRules {
+        not_in_force: (holder != govern::authority()).then(|| holder.to_string()),
         kinds: kinds.collect(),
         voting,
         expiry,
@@ -302,9 +312,40 @@ pub async fn rules(context: &Context, token: &Token, now: i64) -> Result<Answer>
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::amount::SOL;
+    use crate::{amount::SOL, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
+    use chain::{fake::Fake, market::stake};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn rules_that_are_not_in_force_yet_say_so() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, _) = testing::context(&fake, folder.path());
+        let token = Token {
+            mint: Address::new_unique(),
+            unit: SOL,
+        };
+        fake.set_account(governance::ID, testing::program());
+        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
+        let key = Address::new_unique();
+        for (holder, said) in [(key, Some(key.to_string())), (govern::authority(), None)] {
+            let config = staking::StakingConfig {
+                authority: holder,
+                ..staking::StakingConfig::zeroed()
+            };
+            fake.set_account(stake::config(), testing::account(&config));
+            let answer = rules(&context, &token, 0).await.unwrap();
+            let text = answer.show(Format::Text);
+            assert_eq!(
+                text.starts_with(&format!("not in force yet: {key} still holds")),
+                said.is_some(),
+                "{text}"
+            );
+            assert_eq!(testing::json(&answer)["not_in_force"], serde_json::json!(said));
+        }
+    }
 
     #[test]
     fn a_list_fits_a_terminal() {

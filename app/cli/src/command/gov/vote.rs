@@ -183,6 +183,11 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     }))
 }
 
+/// Whether somebody may hold a key for this address: it lies on the curve, and no account of a program is there.
+async fn is_wallet(context: &Context, address: &Address) -> Result<bool> {
+    Ok(address.is_on_curve() && !context.chain.exists(address).await?)
+}
+
 /// `gov delegate` and `gov undelegate`.
 pub async fn delegate(context: &Context, representative: Option<Address>) -> Result<Answer> {
     setting::config(context).await?;
@@ -194,10 +199,18 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
                 "a wallet needs no representative to vote itself; name another wallet".to_owned(),
             ));
         }
-        Some(representative) => (
-            format!("let {representative} vote for {owner}"),
-            govern::set_delegate(&owner, representative),
-        ),
+        Some(representative) => {
+            if !is_wallet(context, &representative).await? {
+                context.note(&format!(
+                    "warning: {representative} is not a wallet but an account of a program; unless that program votes, nobody votes for \
+                     this wallet"
+                ));
+            }
+            (
+                format!("let {representative} vote for {owner}"),
+                govern::set_delegate(&owner, representative),
+            )
+        }
         None => {
             if !context.chain.exists(&govern::delegation(&owner)).await? {
                 return refuse(format!("{owner} has no representative to remove"));
@@ -224,7 +237,21 @@ mod tests {
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, gift};
+    use solana_keypair::Keypair;
     use std::sync::Arc;
+
+    #[tokio::test]
+    async fn only_an_address_somebody_may_have_a_key_for_is_a_wallet() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet) = testing::context(&fake, folder.path());
+        let mint = Keypair::new().pubkey();
+        fake.set_account(mint, testing::mint(8));
+        fake.set_account(wallet.pubkey(), gift());
+        let new = Keypair::new().pubkey();
+        for (address, expected) in [(wallet.pubkey(), true), (new, true), (mint, false), (govern::authority(), false)] {
+            assert_eq!(is_wallet(&context, &address).await.unwrap(), expected, "{address}");
+        }
+    }
 
     #[tokio::test]
     async fn lamports_alone_do_not_make_a_representative() {
