@@ -4,11 +4,12 @@ use crate::{
     amount::SOL,
     context::Context,
     error::{Error, Result},
-    output::{Answer, Format},
+    output::{Answer, Format, count},
     send::confirm,
 };
 use clap::Subcommand;
 use serde::Serialize;
+use solana_address::Address;
 use solana_signer::Signer;
 use std::{
     cell::{Cell, RefCell},
@@ -53,7 +54,11 @@ impl fmt::Display for Done {
             fee,
             ..
         } = &self.0;
-        write!(f, "{deed} {account}: bounty {}, fee {}", SOL.show(*bounty), SOL.show(*fee))
+        write!(f, "{deed} {account}: ")?;
+        if *bounty > 0 {
+            write!(f, "bounty {}, ", SOL.show(*bounty))?;
+        }
+        write!(f, "fee {}", SOL.show(*fee))
     }
 }
 
@@ -88,12 +93,36 @@ impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.earned < 0 { "-" } else { "" };
         let earned = SOL.show(self.earned.unsigned_abs());
-        write!(f, "{} transactions, earned {sign}{earned} after fees", self.deeds.len())?;
+        let sent = count(self.deeds.len() as u64, "transaction");
+        write!(f, "{sent}, earned {sign}{earned} after fees")?;
         match self.failed.as_ref().map_or(0, Vec::len) {
             0 => Ok(()),
             failed => write!(f, "; {failed} failed"),
         }
     }
+}
+
+/// What is asked before the first duty.
+fn question(once: bool, sweep: bool) -> String {
+    let swept = if sweep {
+        ", sweep fees, burn forfeits and keep the hours of rewards going"
+    } else {
+        ""
+    };
+    let until = if once { "once" } else { "until Ctrl-C" };
+    format!("end overdue jobs{swept}, {until}")
+}
+
+/// What it costs the wallet and earns it.
+fn effect(wallet: &Address, sweep: bool, create_payouts: bool) -> String {
+    let mut effect = format!("wallet {wallet} pays the fees and earns the bounties of jobs");
+    if sweep {
+        effect.push_str("; the rest earns nothing, and locks the rent of hours for a week");
+    }
+    if create_payouts {
+        effect.push_str("; it also pays for token accounts of suppliers, which it does not get back");
+    }
+    effect
 }
 
 /// Prints one line of output; a reader that closed the pipe has read what it wanted.
@@ -126,9 +155,8 @@ impl Command {
         context.market().await?;
         let wallet = context.wallet()?;
         if !context.settings.yes {
-            let until = if once { "once" } else { "until Ctrl-C" };
-            let effect = format!("wallet {} pays the fees and earns the bounties", wallet.pubkey());
-            confirm(&format!("end overdue jobs {until}"), &effect)?;
+            let wallet = wallet.pubkey();
+            confirm(&question(once, sweep), &effect(&wallet, sweep, create_payouts))?;
         }
         let (deeds, failed, wasted) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()), Cell::new(0_u64));
         let on_event = |event| match event {
@@ -203,7 +231,6 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
     use jobs::Job;
-    use solana_address::Address;
     use std::{path::Path, sync::Arc};
 
     /// A crank with an expired job to end, whose escrow does not exist.
@@ -220,6 +247,39 @@ mod tests {
             create_payouts: false,
         };
         (context, job, crank)
+    }
+
+    #[test]
+    fn what_is_asked_names_everything_that_is_done() {
+        let wallet = Address::new_unique();
+        assert_eq!(question(true, false), "end overdue jobs, once");
+        assert!(question(false, true).contains("sweep fees") && question(false, true).ends_with("until Ctrl-C"));
+        let [plain, all] = [false, true].map(|all| effect(&wallet, all, all));
+        assert!(!plain.contains("rent") && !plain.contains("token accounts"), "{plain}");
+        assert!(all.contains("rent") && all.contains("token accounts"), "{all}");
+    }
+
+    #[test]
+    fn a_duty_without_a_bounty_mentions_none() {
+        let done = |bounty| {
+            let deed = Deed {
+                deed: "sweep",
+                account: "A".to_owned(),
+                signature: String::new(),
+                bounty,
+                fee: 5_000,
+                compute_units: 0,
+            };
+            Done(deed).to_string()
+        };
+        assert_eq!(done(0), "sweep A: fee 0.000005 SOL");
+        assert_eq!(done(10_000), "sweep A: bounty 0.00001 SOL, fee 0.000005 SOL");
+        let total = Total {
+            deeds: vec![],
+            failed: None,
+            earned: 0,
+        };
+        assert_eq!(total.to_string(), "0 transactions, earned 0 SOL after fees");
     }
 
     #[tokio::test]
