@@ -23,6 +23,7 @@ mod week;
 
 pub use command::Options;
 
+use clap::error::ErrorKind;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use output::Format;
 use solana_address::error::ParseAddressError;
@@ -92,7 +93,10 @@ pub fn misread(error: &clap::Error) -> Option<Outcome> {
         text = text.replace(&cause.to_string(), SAID);
     }
     // Usage and hints follow after an empty line.
-    let sentence = text.split("\n\n").next().unwrap_or_default();
+    let sentence = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was given; --help lists them",
+        _ => text.split("\n\n").next().unwrap_or_default(),
+    };
     let sentence: Vec<&str> = sentence.trim_start_matches("error: ").split_whitespace().collect();
     Some(Outcome {
         stderr: match format {

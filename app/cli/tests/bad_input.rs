@@ -214,6 +214,18 @@ fn nodes_that_do_not_answer() {
 }
 
 #[test]
+fn a_conviction_is_not_prepared_where_nobody_can_confirm_it() {
+    let user = User::new();
+    let job = "11111111111111111111111111111111";
+    // The node, which does not answer, is not asked.
+    user.refused(
+        &["verify", job, "--convict", "--url", "http://127.0.0.1:9"],
+        2,
+        &["terminal", "--yes"],
+    );
+}
+
+#[test]
 fn keys_that_cannot_be_used() {
     let user = User::new();
     user.refused(&["wallet", "address"], 1, &["id.json", "ionet wallet new"]);
@@ -324,6 +336,14 @@ fn wrong_usage_is_json_when_asked_for() {
         assert_eq!((output.status.code(), &error["code"]), (Some(2), &2.into()), "{arguments:?}");
         let sentence = error["error"].as_str().unwrap();
         assert!(!sentence.starts_with("error") && !sentence.contains('\n'), "{sentence}");
+    }
+    // Where a person gets the help.
+    user.write(".config/ionet/config.toml", "output = \"json\"\n");
+    for arguments in [&[][..], &["job"]] {
+        let output = user.run(arguments);
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &error["code"]), (Some(2), &2.into()), "{arguments:?}");
+        assert!(error["error"].as_str().unwrap().contains("no command"), "{error}");
     }
 }
 
