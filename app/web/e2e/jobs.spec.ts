@@ -1,5 +1,5 @@
 import type { Route } from "@playwright/test";
-import { COMPUTING, expect, market, test } from "./fixture";
+import { COMPUTING, expect, holdBack, market, test } from "./fixture";
 
 test("a photo is enlarged, shown, verified in the browser and paid", async ({ visitor, page }) => {
   const uploads: string[] = [];
@@ -18,7 +18,7 @@ test("a photo is enlarged, shown, verified in the browser and paid", async ({ vi
   await page.waitForURL(/\/jobs\/\w{32,}/);
   expect(uploads.length).toBe(1);
   await expect(page.getByRole("img", { name: "Your photo" })).toBeVisible();
-  const result = page.getByRole("img", { name: "result" });
+  const result = page.getByRole("img", { name: "Result" });
   await expect(result).toBeVisible(COMPUTING);
   const sizes = await Promise.all(
     [page.getByRole("img", { name: "Your photo" }), result].map((picture) => picture.evaluate((canvas: HTMLCanvasElement) => canvas.width)),
@@ -29,6 +29,16 @@ test("a photo is enlarged, shown, verified in the browser and paid", async ({ vi
   await expect(page.getByText(/^Paid; the result arrived/)).toBeVisible(COMPUTING);
   await expect(page.getByText("job settled")).toBeVisible();
   await visitor.inspect();
+
+  // Its pictures have their room before they arrive.
+  await visitor.watch();
+  const release = await holdBack(page, /\/[0-9a-f]{64}$/);
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Recompute in this browser" })).toBeVisible();
+  await expect(result).toHaveCount(0);
+  await release();
+  await expect(result).toBeVisible();
+  await visitor.stands();
 });
 
 test("a picture is painted from a prompt, and words the model does not know are named", async ({ visitor, page }) => {
@@ -149,7 +159,7 @@ test("somebody else's job is shown with its receipt, and its pictures on request
   await expect(page.getByRole("button", { name: "Recompute in this browser" })).toBeVisible();
   expect(fetched, "nothing from others is downloaded unasked").toEqual([]);
   await page.getByRole("button", { name: "Show the pictures" }).click();
-  await expect(page.getByRole("img", { name: /^result/ }).first()).toBeVisible();
+  await expect(page.getByRole("img", { name: /^Result/ }).first()).toBeVisible();
   expect(fetched.length).toBe(1);
   await visitor.inspect();
 });

@@ -24,7 +24,7 @@ test("job", async ({ visitor, page }) => {
   await page.getByRole("button", { name: "Open the job" }).click();
   await page.getByRole("button", { name: "Sign and send" }).click();
   await page.waitForURL(/\/jobs\/\w{32,}/);
-  await expect(page.getByRole("img", { name: "result" })).toBeVisible();
+  await expect(page.getByRole("img", { name: "Result" })).toBeVisible();
   await page.getByRole("button", { name: "Recompute in this browser" }).click();
   await expect(page.getByText("Everything the device committed to matches the recomputation.")).toBeVisible();
   await page.locator("section.card").filter({ hasText: "Verify it yourself" }).screenshot({ path: `${folder}job.png` });

@@ -1,5 +1,6 @@
+import { isAddress, type Address } from "@solana/kit";
 import { Component, lazy, Suspense, useEffect, useRef, type ComponentType, type ErrorInfo, type ReactNode } from "react";
-import { Link, Route, Switch, useLocation } from "wouter";
+import { Link, Route, Switch, useLocation, useParams } from "wouter";
 import { useConnection } from "./lib/live";
 import { useMarket } from "./lib/market";
 import { useBalances } from "./lib/send";
@@ -7,27 +8,49 @@ import { useWallet } from "./lib/wallet";
 import { Empty, Io, Loading, Problem } from "./ui";
 import { SendDialog, WalletMenu } from "./ui/dialogs";
 
+type Load<Name extends string, Page> = () => Promise<Record<Name, Page>>;
+
+/** Loads a page's code. */
+const code =
+  <Name extends string, Page>(load: Load<Name, Page>, name: Name) =>
+  (): Promise<{ default: Page }> =>
+    load().then(
+      (module) => ({ default: module[name] }),
+      (cause) => Promise.reject(new Error("this page cannot be loaded; the app may have been updated since, so try again", { cause })),
+    );
+
 /** A page whose code is loaded when it is opened. */
-const page = <Name extends string>(load: () => Promise<Record<Name, ComponentType>>, name: Name) =>
-  lazy(() => load().then((module) => ({ default: module[name] })));
+const page = <Name extends string>(load: Load<Name, ComponentType>, name: Name) => lazy(code<Name, ComponentType>(load, name));
+
+/** Such a page about the account whose address is in its path. */
+const pageAt = <Name extends string>(load: Load<Name, ComponentType<{ address: Address }>>, name: Name) => {
+  const Page = lazy(code<Name, ComponentType<{ address: Address }>>(load, name));
+  return function At() {
+    const { address = "" } = useParams<{ address: string }>();
+    return isAddress(address) ? <Page address={address} /> : <Problem error={new Error(`“${address}” is not a valid address`)} />;
+  };
+};
 
 /** Pages by path; those with a name are in the menu. */
 const PAGES: { path: string; name?: string; page: ComponentType }[] = [
   { path: "/", name: "Market", page: page(() => import("./pages/market"), "MarketPage") },
   { path: "/jobs", name: "Jobs", page: page(() => import("./pages/jobs"), "JobsPage") },
   { path: "/jobs/new", page: page(() => import("./pages/jobs/new"), "NewJobPage") },
-  { path: "/jobs/:address", page: page(() => import("./pages/jobs/job"), "JobPage") },
+  { path: "/jobs/:address", page: pageAt(() => import("./pages/jobs/job"), "JobPage") },
   { path: "/devices", name: "Devices", page: page(() => import("./pages/devices"), "DevicesPage") },
-  { path: "/devices/:address", page: page(() => import("./pages/devices/device"), "DevicePage") },
+  { path: "/devices/:address", page: pageAt(() => import("./pages/devices/device"), "DevicePage") },
   { path: "/co-staking", name: "Co-staking", page: page(() => import("./pages/costaking"), "OffersPage") },
-  { path: "/co-staking/:address", page: page(() => import("./pages/costaking/offer"), "OfferPage") },
+  { path: "/co-staking/:address", page: pageAt(() => import("./pages/costaking/offer"), "OfferPage") },
   { path: "/rewards", name: "Rewards", page: page(() => import("./pages/rewards"), "RewardsPage") },
   { path: "/governance", name: "Governance", page: page(() => import("./pages/governance"), "ProposalsPage") },
   { path: "/governance/new", page: page(() => import("./pages/governance/new"), "NewProposalPage") },
-  { path: "/governance/:address", page: page(() => import("./pages/governance/proposal"), "ProposalPage") },
+  { path: "/governance/:address", page: pageAt(() => import("./pages/governance/proposal"), "ProposalPage") },
   { path: "/disputes", name: "Disputes", page: page(() => import("./pages/disputes"), "DisputesPage") },
-  { path: "/disputes/:address", page: page(() => import("./pages/disputes/dispute"), "DisputePage") },
+  { path: "/disputes/:address", page: pageAt(() => import("./pages/disputes/dispute"), "DisputePage") },
 ];
+
+/** Whether a page of the menu is the current one, or the current one is below it. */
+const isIn = (menu: string, path: string) => (menu === "/" ? path === "/" : path.startsWith(menu));
 
 /** The app: menu, current page and transaction dialog. */
 export function App() {
@@ -37,11 +60,15 @@ export function App() {
   const connection = useConnection();
   const { data: balance, error } = useBalances();
   const main = useRef<HTMLElement>(null);
-  // The title tells screen reader users that the page has changed.
+  const shown = useRef(path);
   useEffect(() => {
-    const section = PAGES.find(({ name, path: start }) => name && (start === "/" ? path === "/" : path.startsWith(start)));
+    const section = PAGES.find((page) => page.name && isIn(page.path, path));
     document.title = section?.name ? `${section.name} · ionet` : "ionet";
+    if (shown.current === path) return;
+    shown.current = path;
     window.scrollTo(0, 0);
+    // As after loading a document: a screen reader goes on with the new page, and so does the Tab key.
+    main.current?.focus();
   }, [path]);
   return (
     <>
@@ -61,7 +88,7 @@ export function App() {
         </Link>
         <nav aria-label="Pages">
           {PAGES.filter(({ name }) => name).map(({ name, path: to }) => (
-            <Link key={to} href={to} aria-current={(to === "/" ? path === "/" : path.startsWith(to)) ? "page" : undefined}>
+            <Link key={to} href={to} aria-current={isIn(to, path) ? "page" : undefined}>
               {name}
             </Link>
           ))}

@@ -110,18 +110,25 @@ impl Model {
         .to_owned()
     }
 
-    /// Multiply-accumulates of one unit.
+    /// Width of the picture of one unit.
     #[wasm_bindgen(getter)]
-    pub fn macs(&self) -> u64 {
-        self.engine.package().facts.macs
+    pub fn width(&self) -> u16 {
+        self.engine.package().output_shape().w
     }
 
-    /// Number of units of a photo of this size, which gives its price before it is cut.
-    pub fn photo_units(&self, width: u32, height: u32, alpha: bool) -> Result<u32> {
-        let Task::Upscale(upscale) = &self.task else {
-            return Err(JsError::new("this model takes prompts, not photos"));
-        };
-        u32::try_from(upscale.units(&Layout { width, height, alpha })).map_err(|_| JsError::new("the photo is too large for one job"))
+    /// Height of the picture of one unit.
+    #[wasm_bindgen(getter)]
+    pub fn height(&self) -> u16 {
+        self.engine.package().output_shape().h
+    }
+
+    /// Factor by which each side of a photo grows; 1 if it takes prompts.
+    #[wasm_bindgen(getter)]
+    pub fn scale(&self) -> u32 {
+        match &self.task {
+            Task::Upscale(upscale) => upscale.scale,
+            Task::Imagine(_) => 1,
+        }
     }
 
     /// The inputs of a job that enlarges a photo, given with four bytes per pixel.
@@ -131,7 +138,7 @@ impl Model {
         };
         let photo = RgbaImage::from_raw(width, height, rgba).filter(|photo| !photo.is_empty());
         let photo = photo.ok_or_else(|| JsError::new("the photo has no pixels, or a different number than its size"))?;
-        let units = self.photo_units(width, height, Layout::of(&photo).alpha)?;
+        let units = u32::try_from(upscale.units(&Layout::of(&photo))).map_err(|_| JsError::new("the photo is too large for one job"))?;
         self.prepare(units, &upscale.cut(&photo))
     }
 

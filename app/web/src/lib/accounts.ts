@@ -1,5 +1,6 @@
 import {
   getAddressDecoder,
+  getAddressEncoder,
   getBase58Decoder,
   type Address,
   type Base58EncodedBytes,
@@ -7,6 +8,7 @@ import {
   type ReadonlyUint8Array,
 } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { unbase64 } from "./bytes";
 import { useMarket, type Market } from "./market";
 
 /** A decoded account. */
@@ -25,8 +27,10 @@ export interface Where {
   bytes: ReadonlyUint8Array;
 }
 
+/** The filter for accounts that have an address at an offset. */
+export const withAddress = (offset: number, address: Address): Where => ({ offset, bytes: getAddressEncoder().encode(address) });
+
 const base58 = (bytes: ReadonlyUint8Array) => getBase58Decoder().decode(bytes) as unknown as Base58EncodedBytes;
-const unpack = (base64: string) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 
 const filtersOf = (kind: Kind<unknown>, where: Where[]) =>
   [{ offset: 0, bytes: kind.discriminator }, ...where].map(({ offset, bytes }) => ({
@@ -36,7 +40,7 @@ const filtersOf = (kind: Kind<unknown>, where: Where[]) =>
 /** All accounts of a kind that match the filters. */
 export async function findAll<Data extends object>({ rpc }: Market, kind: Kind<Data>, ...where: Where[]): Promise<Found<Data>[]> {
   const found = await rpc.getProgramAccounts(kind.program, { encoding: "base64", filters: filtersOf(kind, where) }).send();
-  return found.map(({ pubkey, account }) => ({ ...kind.decoder.decode(unpack(account.data[0])), address: pubkey }));
+  return found.map(({ pubkey, account }) => ({ ...kind.decoder.decode(unbase64(account.data[0])), address: pubkey }));
 }
 
 /**
@@ -51,7 +55,7 @@ export async function findNaming<Data extends object>(
 ): Promise<Found<Data>[]> {
   const dataSlice = { offset, length: 32 };
   const slices = await market.rpc.getProgramAccounts(kind.program, { encoding: "base64", filters: filtersOf(kind, []), dataSlice }).send();
-  const names = ({ account }: (typeof slices)[number]) => named.has(getAddressDecoder().decode(unpack(account.data[0])));
+  const names = ({ account }: (typeof slices)[number]) => named.has(getAddressDecoder().decode(unbase64(account.data[0])));
   return findSome(market, kind, slices.filter(names).map(({ pubkey }) => pubkey));
 }
 
@@ -59,7 +63,7 @@ export async function findNaming<Data extends object>(
 export async function findOne<Data extends object>({ rpc }: Market, kind: Kind<Data>, address: Address): Promise<Found<Data> | null> {
   const { value } = await rpc.getAccountInfo(address, { encoding: "base64" }).send();
   if (!value || value.owner !== kind.program) return null;
-  const data = unpack(value.data[0]);
+  const data = unbase64(value.data[0]);
   const fits = kind.discriminator.every((byte, index) => data[index] === byte);
   return fits ? { ...kind.decoder.decode(data), address } : null;
 }
@@ -106,7 +110,7 @@ export async function findSome<Data extends object>({ rpc }: Market, kind: Kind<
     const { value } = await rpc.getMultipleAccounts(some, { encoding: "base64" }).send();
     some.forEach((address, index) => {
       const account = value[index];
-      if (account?.owner === kind.program) found.push({ ...kind.decoder.decode(unpack(account.data[0])), address });
+      if (account?.owner === kind.program) found.push({ ...kind.decoder.decode(unbase64(account.data[0])), address });
     });
   }
   return found;

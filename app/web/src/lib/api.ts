@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { infiniteQueryOptions, useInfiniteQuery, useQuery, type InfiniteData, type UseQueryResult } from "@tanstack/react-query";
 import { PATIENCE } from "./node";
 
 /** An error response of the indexer, or none in time (`status` 0). */
@@ -37,8 +37,8 @@ export async function ask<Answer>(path: string, parameters: Parameters = {}): Pr
 }
 
 /** One answer of the indexer, refreshed as events arrive. */
-export function useAnswer<Answer>(path: string, parameters: Parameters = {}, enabled = true): UseQueryResult<Answer> {
-  return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters), enabled });
+export function useAnswer<Answer>(path: string, parameters: Parameters = {}): UseQueryResult<Answer> {
+  return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters) });
 }
 
 /** The query for a list of the indexer, fetched page by page. */
@@ -50,10 +50,13 @@ export const listing = <Row>(path: string, parameters: Parameters = {}) =>
     getNextPageParam: (page) => page.next ?? undefined,
   });
 
-/** A list of the indexer, fetched page by page. While disabled it has no rows, even if the same query without a filter is cached. */
+/** A function of its own, so that the rows stay the same object until one changes. */
+const rowsIn = <Row>({ pages }: InfiniteData<Page<Row>>): Row[] => pages.flatMap(({ rows }) => rows);
+
+/** The rows of a list of the indexer. While disabled it has none, even if the same query without a filter is cached. */
 export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
-  const list = useInfiniteQuery({ ...listing<Row>(path, parameters), enabled });
-  return { ...list, rows: enabled ? list.data?.pages.flatMap((page) => page.rows) : undefined };
+  const list = useInfiniteQuery({ ...listing<Row>(path, parameters), select: rowsIn<Row>, enabled });
+  return { ...list, data: enabled ? list.data : undefined };
 }
 
 /** A program event, as the indexer reports it. */

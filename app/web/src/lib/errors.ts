@@ -1,8 +1,7 @@
 import { isSolanaError, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR } from "@solana/kit";
 import { ERRORS } from "../generated/errors";
+import { SYSTEM_PROGRAM, TOKEN_PROGRAM } from "./programs";
 
-const SYSTEM_PROGRAM = "11111111111111111111111111111111";
-const TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 const POOR = "the wallet does not have enough SOL; top it up";
 
 /** Common errors of Solana's own programs. */
@@ -62,7 +61,7 @@ export function explainRefusal(error: unknown): string {
 /** Any error as a sentence for people. */
 export function explain(error: unknown): string {
   if (isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)) return "the Solana node refused the request; try again in a moment";
-  if (error instanceof TypeError && /fetch/i.test(error.message)) return "the Solana node cannot be reached; try again in a moment";
+  if (error instanceof TypeError && /fetch|load failed/i.test(error.message)) return "the Solana node cannot be reached; try again in a moment";
   if (error instanceof DOMException && error.name === "TimeoutError") return "the Solana node does not respond; try again in a moment";
   if (error instanceof Error) {
     const { code } = error as { code?: unknown };

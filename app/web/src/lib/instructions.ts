@@ -1,14 +1,11 @@
-import { AccountRole, address, type Address, type Instruction, type TransactionSigner } from "@solana/kit";
+import { AccountRole, type Address, type Instruction, type TransactionSigner } from "@solana/kit";
+import { ASSOCIATED_TOKEN_PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM } from "./programs";
 import { tokenAccount } from "./send";
-
-const SYSTEM_PROGRAM = address("11111111111111111111111111111111");
-const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-const ASSOCIATED = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
 /** Creates a wallet's token account unless it exists. The wallet pays the rent. */
 export async function createTokenAccount(wallet: TransactionSigner, mint: Address): Promise<Instruction> {
   return {
-    programAddress: ASSOCIATED,
+    programAddress: ASSOCIATED_TOKEN_PROGRAM,
     accounts: [
       { address: wallet.address, role: AccountRole.WRITABLE_SIGNER, signer: wallet } as never,
       { address: await tokenAccount(wallet.address, mint), role: AccountRole.WRITABLE },

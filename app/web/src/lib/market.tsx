@@ -1,6 +1,7 @@
 import { type Address, type Rpc, type SolanaRpcApi } from "@solana/kit";
 import { useQuery } from "@tanstack/react-query";
 import { createContext, useContext, useMemo, type ReactNode } from "react";
+import { unbase64 } from "./bytes";
 import { loadConfig, type Config } from "./config";
 import { nodeAt } from "./node";
 
@@ -34,8 +35,7 @@ export function useNow(): number {
     queryFn: async () => {
       const { value } = await rpc.getAccountInfo(CLOCK, { encoding: "base64" }).send();
       if (!value) throw new Error("the node does not have the clock sysvar");
-      const bytes = Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0));
-      return Number(new DataView(bytes.buffer).getBigInt64(32, true));
+      return Number(new DataView(unbase64(value.data[0]).buffer).getBigInt64(32, true));
     },
     refetchInterval: 5_000,
   });

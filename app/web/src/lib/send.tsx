@@ -1,5 +1,4 @@
 import {
-  address,
   appendTransactionMessageInstructions,
   compileTransaction,
   createTransactionMessage,
@@ -18,16 +17,15 @@ import {
 } from "@solana/kit";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
+import { unbase64 } from "./bytes";
 import { chainOf, confirm, UnknownEnd, type End } from "./confirm";
 import { explain, explainLogs, explainRefusal, UNSIGNED } from "./errors";
 import { io } from "./format";
 import { oneAtATime } from "./gate";
 import { useMarket, type Market } from "./market";
+import { ASSOCIATED_TOKEN_PROGRAM, TOKEN_PROGRAM } from "./programs";
 import { changes } from "./refresh";
 import { useWallet } from "./wallet";
-
-const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-const ASSOCIATED = address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 
 /** A transaction for the wallet to sign. */
 export interface Action {
@@ -79,7 +77,7 @@ export function useSending(): Sending {
 /** The wallet's token account for a mint. */
 export async function tokenAccount(owner: Address, mint: Address): Promise<Address> {
   const seeds = [owner, TOKEN_PROGRAM, mint].map((seed) => getAddressEncoder().encode(seed));
-  return (await getProgramDerivedAddress({ programAddress: ASSOCIATED, seeds }))[0];
+  return (await getProgramDerivedAddress({ programAddress: ASSOCIATED_TOKEN_PROGRAM, seeds }))[0];
 }
 
 /** Base units in a token account's data; 0 if there is no account. */
@@ -87,14 +85,12 @@ export function tokensIn(data: Uint8Array | null): bigint {
   return data && data.length >= 72 ? new DataView(data.buffer, data.byteOffset).getBigUint64(64, true) : 0n;
 }
 
-const bytes = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-
 /** Balances of a wallet. */
 export async function balances({ rpc, config }: Market, owner: Address): Promise<{ lamports: bigint; io: bigint }> {
   const tokens = await tokenAccount(owner, config.mint);
   const { value } = await rpc.getMultipleAccounts([owner, tokens], { encoding: "base64" }).send();
   const [wallet, account] = value;
-  return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? bytes(account.data[0]) : null) };
+  return { lamports: wallet?.lamports ?? 0n, io: tokensIn(account ? unbase64(account.data[0]) : null) };
 }
 
 /**
@@ -106,6 +102,9 @@ export async function mustCover(market: Market, owner: Address, amount: bigint):
   if (held < amount) throw new Error(`this takes ${io(amount)} and your wallet holds ${io(held)}; add more $IO first`);
 }
 
+/** Milliseconds before a node that did not respond is asked again: no event announces that it is back. */
+const RETRY = 5_000;
+
 /** Balances of the connected wallet. */
 export function useBalances() {
   const market = useMarket();
@@ -114,6 +113,7 @@ export function useBalances() {
     queryKey: ["balances", address],
     queryFn: () => (address ? balances(market, address) : null),
     enabled: address !== null,
+    refetchInterval: ({ state: { status } }) => status === "error" && RETRY,
   });
 }
 
@@ -133,7 +133,7 @@ async function simulate(market: Market, owner: Address, transaction: Transaction
   const [wallet, account] = value.accounts ?? [];
   return {
     // Some nodes return nothing for an account that the transaction does not name.
-    io: account ? tokensIn(bytes(account.data[0])) - before.io : 0n,
+    io: account ? tokensIn(unbase64(account.data[0])) - before.io : 0n,
     lamports: (wallet?.lamports ?? before.lamports) - before.lamports,
     computeUnits: value.unitsConsumed ?? 0n,
   };

@@ -5,8 +5,8 @@ import { useSending, type Action } from "../lib/send";
 import { Button } from ".";
 
 /**
- * A form for one transaction: what it does, its fields and a button. `why` is the reason why it is not possible now; it is shown and the
- * button is disabled. `action` returns what to send; an error that it throws is shown.
+ * A form for one transaction, or a few in a row: what it does, its fields and a button. `why` is the reason why it is not possible now; it
+ * is shown and the button is disabled. `action` returns what to send; an error that it throws is shown.
  */
 export function Act({
   name,
@@ -26,7 +26,7 @@ export function Act({
   why: string | null;
   /** Shows the fields even with a `why`: filling them in is what resolves it. */
   always?: boolean;
-  action: () => Action | Promise<Action>;
+  action: () => Action | Promise<Action | Action[]>;
   done?: () => void;
   children?: ReactNode;
 }) {
@@ -39,9 +39,12 @@ export function Act({
     setError(null);
     setBusy(true);
     try {
-      const made = await action();
+      const actions = [await action()].flat();
+      const sent = async () => {
+        for (const one of actions) await send(one);
+      };
       // The dialog shows the outcome, unless it is showing another action.
-      await send(made).then(done, (failure) => {
+      await sent().then(done, (failure) => {
         if (failure instanceof Busy) throw failure;
       });
     } catch (failure) {

@@ -66,16 +66,19 @@ export function Figure({ name, children, note }: { name: string; children: React
 /** Figures side by side. */
 export const Figures = ({ children }: { children: ReactNode }) => <dl className="figures">{children}</dl>;
 
-/** A list of names and values. */
-export function Facts({ of }: { of: [name: ReactNode, value: ReactNode][] }) {
+/** A list of names and values, without those that are `false`. */
+export function Facts({ of }: { of: (readonly [name: ReactNode, value: ReactNode] | false)[] }) {
   return (
     <dl className="facts">
-      {of.map(([name, value], index) => (
-        <div key={index}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
+      {of.map(
+        (fact, index) =>
+          fact && (
+            <div key={index}>
+              <dt>{fact[0]}</dt>
+              <dd>{fact[1]}</dd>
+            </div>
+          ),
+      )}
     </dl>
   );
 }
@@ -110,7 +113,7 @@ export function Answer<Data>({
   empty,
   children,
 }: {
-  of: { data: Data | undefined; error: unknown; isPending: boolean; refetch?: () => unknown };
+  of: { data: Data | undefined; error: unknown; refetch?: () => unknown };
   empty?: ReactNode;
   children: (data: Data) => ReactNode;
 }) {
@@ -183,7 +186,7 @@ export function Table<Row>({
         </table>
       </div>
       {(more?.hasNextPage || rows.length > shown) && (
-        <Button className="more" disabled={more?.isFetchingNextPage} onClick={showMore}>
+        <Button className="more" busy={more?.isFetchingNextPage} onClick={showMore}>
           {more?.isFetchingNextPage ? "Loading…" : "Show more"}
         </Button>
       )}
@@ -198,10 +201,8 @@ const style = ({ number, wide }: { number?: boolean; wide?: boolean }) =>
 export function Key({ of, to }: { of: string | null | undefined; to?: string }) {
   const [copied, setCopied] = useState(false);
   if (!of) return <>–</>;
-  const copy = async () => {
-    await navigator.clipboard.writeText(of);
-    setCopied(true);
-  };
+  // Browsers have no clipboard without https, and may refuse to write to it.
+  const copy = () => navigator.clipboard?.writeText(of).then(() => setCopied(true), () => {});
   return (
     <span className="key">
       {to ? (
@@ -211,7 +212,7 @@ export function Key({ of, to }: { of: string | null | undefined; to?: string }) 
       ) : (
         <code title={of}>{short(of)}</code>
       )}
-      <button type="button" aria-label={`Copy ${of}`} onClick={() => void copy()} onBlur={() => setCopied(false)}>
+      <button type="button" aria-label={copied ? "Copied" : `Copy ${of}`} onClick={() => void copy()} onBlur={() => setCopied(false)}>
         <svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" strokeWidth="1.5" aria-hidden="true">
           {copied ? <path d="M3 8.5 6.5 12 13 4.5" /> : <path d="M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3" />}
         </svg>

@@ -1,16 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 
-/** Pixels, four bytes each. */
-export interface Image {
+/** A picture's size in pixels. */
+export interface Size {
   width: number;
   height: number;
+}
+
+/** Pixels, four bytes each. */
+export interface Image extends Size {
   rgba: Uint8ClampedArray;
 }
 
 /** What is needed to join a photo's tiles again. */
-export interface Layout {
-  width: number;
-  height: number;
+export interface Layout extends Size {
   alpha: boolean;
 }
 
@@ -27,9 +29,11 @@ export interface Shipped {
   name: string;
   /** MODEL: what a registered model commits to. */
   hash: string;
-  /** Multiply-accumulates of a unit. */
-  macs: bigint;
   takes: "photo" | "prompt";
+  /** Size of the picture of one unit. */
+  unit: Size;
+  /** Factor by which each side of a photo grows. */
+  scale: number;
 }
 
 /** Result of recomputing a job. */

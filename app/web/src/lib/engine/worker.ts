@@ -23,8 +23,8 @@ function model(name: string): Promise<Model> {
 }
 
 async function get(url: string): Promise<Uint8Array> {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} cannot be loaded (status ${answer.status})`);
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new Error(`${url} cannot be loaded (${answer?.status ?? "unreachable"}); try again in a moment`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
@@ -61,8 +61,8 @@ async function answer(question: Question, progress: (done: number, units: number
       const names = JSON.parse(new TextDecoder().decode(await get("/models/index.json"))) as string[];
       const found = await Promise.all(
         names.map(async (name) => {
-          const { hash, macs, takes } = await model(name);
-          return { name, hash: hex(hash), macs, takes: takes as Shipped["takes"] };
+          const { hash, takes, width, height, scale } = await model(name);
+          return { name, hash: hex(hash), takes: takes as Shipped["takes"], unit: { width, height }, scale };
         }),
       );
       return { models: found };

@@ -5,12 +5,11 @@ import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { roughly, span } from "../../lib/format";
 import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
-import { useGpuOf, useHoldings, useOutlook } from "./hooks";
+import { useGpuOf, useOutlook, type useHoldings } from "./hooks";
 import { backAt, claimable, earning, exitRewards, exitStake, stakeOf } from "./shares";
 
 /** A wallet's positions and exits, each with a link to its offer and the actions there. */
-export function HoldingsCard({ holder }: { holder: Address }) {
-  const holdings = useHoldings(holder);
+export function HoldingsCard({ holdings }: { holdings: ReturnType<typeof useHoldings> }) {
   const gpus = useGpuModels();
   const gpuOf = useGpuOf();
   const { outlook } = useOutlook();

@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import type { Address } from "@solana/kit";
 import type { Offer } from "../../generated/costaking";
 import { getDeviceDecoder, getDeviceSize, type Device, type GpuModel, type RewardBlock } from "../../generated/staking";
-import { findSome, useAll, type Found } from "../../lib/accounts";
+import { findSome, useAll, withAddress, type Found } from "../../lib/accounts";
 import { useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
-import { addressBytes, DEVICE, useEmission, useHours } from "../devices/accounts";
+import { DEVICE, useEmission, useHours } from "../devices/accounts";
 import { lastWeek, rated, weekly } from "../rewards/week";
 import { EXIT, HOLDER_AT, OFFER, POSITION } from "./accounts";
 import { part } from "./shares";
@@ -67,7 +67,7 @@ export function useGpuOf(): (device: Device) => Found<GpuModel> | undefined {
 /** A wallet's positions and exits, with their offers and devices. */
 export function useHoldings(holder: Address | null) {
   const market = useMarket();
-  const where = holder ? [{ offset: HOLDER_AT, bytes: addressBytes(holder) }] : [];
+  const where = holder ? [withAddress(HOLDER_AT, holder)] : [];
   const positions = useAll(["positions", holder], POSITION, where, holder !== null);
   const exits = useAll(["exits", holder], EXIT, where, holder !== null);
   const of = [...new Set([...(positions.data ?? []), ...(exits.data ?? [])].map(({ offer }) => offer))].sort();

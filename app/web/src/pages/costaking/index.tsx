@@ -12,7 +12,7 @@ import { useStaking } from "../devices/accounts";
 import { minimumOf } from "../devices/stake";
 import { OFFER, STATUS_AT, useCostaking } from "./accounts";
 import { HoldingsCard } from "./holdings";
-import { useDevices, useGpuOf, useOutlook } from "./hooks";
+import { useDevices, useGpuOf, useHoldings, useOutlook } from "./hooks";
 import { room } from "./rules";
 import { Status } from "./shares";
 
@@ -41,6 +41,7 @@ export function OffersPage() {
   const { address } = useWallet();
   const staking = useStaking();
   const costaking = useCostaking();
+  const holdings = useHoldings(address);
   const back = staking.data && costaking.data ? many((staking.data.cooldown + costaking.data.wait) / 86_400, "day") : "a notice period";
   return (
     <>
@@ -49,8 +50,9 @@ export function OffersPage() {
       >
         Co-staking
       </Title>
-      {address && <HoldingsCard holder={address} />}
-      <Marketplace />
+      {address && <HoldingsCard holdings={holdings} />}
+      {/* Not before the wallet's co-stake is loaded, which would move it down. */}
+      {(!address || holdings.known || holdings.error) && <Marketplace />}
     </>
   );
 }
@@ -110,7 +112,7 @@ function Marketplace() {
           ]}
         />
       </div>
-      <Answer of={{ data: ready ? fitting : undefined, error: failed?.error, isPending: !ready, refetch: failed?.refetch }}>
+      <Answer of={{ data: ready ? fitting : undefined, error: failed?.error, refetch: failed?.refetch }}>
         {(all) =>
           all.length === 0 ? (
             <Empty>{rows.length > 0 ? "No open offer matches; change a filter." : "No offer is open right now. Device owners make offers on their device's page."}</Empty>

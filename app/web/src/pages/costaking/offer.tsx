@@ -1,6 +1,5 @@
-import { isAddress, type Address } from "@solana/kit";
+import type { Address } from "@solana/kit";
 import type { ReactNode } from "react";
-import { useParams } from "wouter";
 import type { Config, Exit, Offer, Position } from "../../generated/costaking";
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { useOne, type Found } from "../../lib/accounts";
@@ -35,13 +34,7 @@ interface Standing {
 }
 
 /** An offer to co-stakers: its terms and current state, joining it, and the wallet's positions in it. */
-export function OfferPage() {
-  const { address } = useParams<{ address: string }>();
-  if (!address || !isAddress(address)) return <Empty>This is not a valid offer address.</Empty>;
-  return <Page address={address} />;
-}
-
-function Page({ address }: { address: Address }) {
+export function OfferPage({ address }: { address: Address }) {
   const offer = useOne(OFFER, address);
   const device = useOne(DEVICE, offer.data?.device ?? null);
   const gpus = useGpuModels();
@@ -92,7 +85,7 @@ function Page({ address }: { address: Address }) {
         }
       : undefined;
   return (
-    <Answer of={{ data: known, error: asked?.error, isPending: !known, refetch: asked?.refetch }}>
+    <Answer of={{ data: known, error: asked?.error, refetch: asked?.refetch }}>
       {(of) => (
         <>
           <Title
@@ -168,7 +161,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
               ["Value of 1,000,000 shares", offer.shares > 0n ? io(stakeOf(1_000_000n < offer.shares ? 1_000_000n : offer.shares, offer, device)) : "–"],
               ["Owner's stake", `${io(device.ownStake)} (minimum ${io(least)})`],
               ["Positions and exits", count(offer.holders)],
-              ["Held by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
+              ["Set aside by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
               ["Owner", <Key of={offer.owner} />],
             ]}
           />
@@ -265,7 +258,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
         of={[
           ["Position", <Key of={position.address} />],
           ["Stake", <Io of={stake} />],
-          ["Held by slashes", <Io of={worth(position.shares, offer.shares, device.coAside)} />],
+          ["Set aside by slashes", <Io of={worth(position.shares, offer.shares, device.coAside)} />],
           ["Claimable rewards", <Io of={claimable(position, offer)} />],
           ["Est. weekly rewards", outlook.hours > 0 ? roughly(brings) : "not known yet"],
           ["Earning since", <Moment at={position.fromHour * 3_600} />],
@@ -435,7 +428,7 @@ function SharesTable({ offer }: { offer: Address }) {
   const shares = useList<ShareRow>("shares", { offer, limit: 50 });
   return (
     <Card title="Distributed rewards">
-      <Answer of={{ ...shares, data: shares.rows }} empty="No rewards have been distributed yet.">
+      <Answer of={shares} empty="No rewards have been distributed yet.">
         {(rows) => (
           <Table
             caption="Distributed rewards"

@@ -4,10 +4,9 @@
 import type { Config, Exit, Offer } from "../../generated/costaking";
 import type { Device, StakingConfig } from "../../generated/staking";
 import { io, moment, span } from "../../lib/format";
+import { first } from "../devices/rules";
 import { coStakeLimit, pending, TERMINATED } from "../devices/stake";
 import { backAt, forcedEnd, Status } from "./shares";
-
-const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
 type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "aside" | "dues">;
 
@@ -17,7 +16,7 @@ const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
     offer.status !== Status.Open && "the offer is closed to new co-stakers",
     device.status === TERMINATED && "the device is retired",
     device.cooling > 0n && "the owner is unstaking",
-    device.aside > 0n && "a slash holds stake of the device; wait until it has ended",
+    device.aside > 0n && "a slash has set aside stake of the device; wait until it has ended",
     device.dues > 0 && "a slash is owed stake of the owner; wait until it has been collected",
   );
 
@@ -75,9 +74,9 @@ export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | 
 type Left = Pick<Offer, "status" | "forcedAt" | "forcedEndsAt">;
 type Slashed = Pick<Device, "aside" | "forcedAt" | "forcedCooldown">;
 
-/** No cooldown can start while a slash holds stake. After the owner's exit, all co-stake is cooling down already. */
+/** No cooldown can start while a slash has stake set aside. After the owner's exit, all co-stake is cooling down already. */
 const slashed = (offer: Left, device: Slashed): string | false =>
-  forcedEnd(offer, device) === null && device.aside > 0n && "a slash holds stake of the device; wait until it has ended";
+  forcedEnd(offer, device) === null && device.aside > 0n && "a slash has set aside stake of the device; wait until it has ended";
 
 export function whyNotWithdraw(exit: Pick<Exit, "cooling" | "endsAt">, offer: Left, device: Slashed, now: number): string | null {
   const back = backAt(exit, offer, device);

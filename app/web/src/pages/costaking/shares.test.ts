@@ -118,7 +118,7 @@ test("cooling stake no longer earns", () => {
   const left = { ...device, coStake: 0n, coCooling: 1_600n, coCoolingShares: 800n, forcedAt: 9n, forcedShares: 400n };
   expect(earning(50n, offer, left)).toBe(0n);
   expect(earning(50n, { shares: 0n }, { coStake: 7n, coAside: 0n })).toBe(0n);
-  // Stake held by a slash earns until the slash becomes final.
+  // Stake that a slash has set aside earns until the slash becomes final.
   expect(earning(50n, { shares: 100n }, { coStake: 1n, coAside: 199n })).toBe(100n);
 });
 

@@ -146,7 +146,7 @@ export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Paramet
   return exit.cooling || end === null ? exit.endsAt : smallest(exit.endsAt, end);
 }
 
-/** The part of a position that earns, in base units: active stake, and stake that slashes hold until they become final. */
+/** The part of a position that earns, in base units: active stake, and stake that slashes have set aside until they are final. */
 export const earning = (shares: bigint, offer: Pick<Offer, "shares">, device: Pick<Device, "coStake" | "coAside">): bigint =>
   worth(shares, offer.shares, device.coStake + device.coAside);
 

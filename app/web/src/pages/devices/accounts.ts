@@ -1,4 +1,3 @@
-import { getAddressEncoder, type Address, type ReadonlyUint8Array } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import {
   findConfigPda,
@@ -56,6 +55,3 @@ export function useHours(): UseQueryResult<Found<RewardBlock>[]> {
   const market = useMarket();
   return useQuery({ queryKey: ["clock", "hours"], queryFn: () => findAll(market, BLOCK), refetchInterval: HOURS_STAY, staleTime: HOURS_STAY });
 }
-
-/** An address in the bytes of an account. */
-export const addressBytes = (address: Address): ReadonlyUint8Array => getAddressEncoder().encode(address);

@@ -1,7 +1,7 @@
 import { isAddress, type TransactionSigner } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
-import { findAll, type Found } from "../../lib/accounts";
+import { findAll, withAddress, type Found } from "../../lib/accounts";
 import { io, many, moment, percent, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { mustCover, useBalances } from "../../lib/send";
@@ -12,7 +12,6 @@ import { AmountField, given, useAmount } from "../../ui/amount";
 import { DEVICE_AT, OFFER, useCostaking } from "../costaking/accounts";
 import * as costake from "../costaking/instructions";
 import { afterSharing } from "../costaking/shares";
-import { addressBytes } from "./accounts";
 import * as make from "./instructions";
 import { KeyFile, useKeyFile } from "./keyfile";
 import { workerFlags } from "./register";
@@ -272,7 +271,7 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
 }
 
 const offersOf = (market: Parameters<typeof findAll>[0], device: Found<Device>) =>
-  findAll(market, OFFER, { offset: DEVICE_AT, bytes: addressBytes(device.address) });
+  findAll(market, OFFER, withAddress(DEVICE_AT, device.address));
 
 /** Distributes pending hours through the device's offer; `owners` is the owner's part. */
 async function share(market: Parameters<typeof findAll>[0], device: Found<Device>, blocks: readonly RewardBlock[]) {
@@ -302,7 +301,7 @@ function OfferAct(standing: Own) {
     <Card title="Co-staking">
       <Act
         name="Make an offer to co-stakers"
-        note="Let others stake on your device, up to half of its minimum, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake."
+        note={`Let others stake up to ${io(most)} on your device, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake.`}
         label="Make offer"
         why={whyNotOffer(standing, rules)}
         action={async () => {

@@ -1,8 +1,7 @@
-import { isAddress, type Address } from "@solana/kit";
+import type { Address } from "@solana/kit";
 import { useMemo } from "react";
-import { useParams } from "wouter";
 import type { Device, RewardBlock } from "../../generated/staking";
-import { useAll, useOne, type Found } from "../../lib/accounts";
+import { useAll, useOne, withAddress, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
 import { count, io, many, moment, percent, roughly, short, span } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
@@ -10,7 +9,7 @@ import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
-import { addressBytes, useEmission, useHours, useStaking, DEVICE } from "./accounts";
+import { useEmission, useHours, useStaking, DEVICE } from "./accounts";
 import { OwnerActs } from "./acts";
 import { History } from "./history";
 import { hireableAt, whyNotHired, type Standing } from "./rules";
@@ -26,13 +25,7 @@ import { JobTable } from "../jobs/table";
 const UP: [string, string] = ["/devices", "All devices"];
 
 /** A device: its stake, work and rewards, and its owner's actions. */
-export function DevicePage() {
-  const { address } = useParams<{ address: string }>();
-  if (!address || !isAddress(address)) return <Empty>This is not a valid device address.</Empty>;
-  return <Page address={address} />;
-}
-
-function Page({ address }: { address: Address }) {
+export function DevicePage({ address }: { address: Address }) {
   const device = useOne(DEVICE, address);
   const gpus = useGpuModels();
   const staking = useStaking();
@@ -135,13 +128,13 @@ function Overview({ standing, blocks }: { standing: Standing & { device: Found<D
           <Facts
             of={[
               ["Minimum", `${io(least)} (multiplier ${requiredMultiplier(gpu, now) / 100})`],
-              ...(raise ? [["Minimum rises", `to ${io(raise.least)} on ${moment(raise.at)}`] as [string, string]] : []),
+              raise !== null && ["Minimum rises", `to ${io(raise.least)} on ${moment(raise.at)}`],
               ["Locked in bonds", `${io(device.lockedBond)} for ${many(device.openJobs, "open job")}`],
               ["Available for bonds", device.dues > 0 ? "nothing" : io(device.ownStake - device.lockedBond)],
               ["Excess, withdrawable now", io(overflow(device, least))],
               ["Cooling down", device.cooling > 0n ? `${io(device.cooling)}, ${until(Number(device.cooldownEnds), now)}` : "nothing"],
               ["Co-stake cooling down", device.coCooling > 0n ? io(device.coCooling) : "nothing"],
-              ["Held by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
+              ["Set aside by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
               ["Owed for convictions", device.owed > 0n ? io(device.owed) : "nothing"],
               ["Forfeited", device.forfeited > 0n ? io(device.forfeited) : "nothing"],
             ]}
@@ -190,33 +183,35 @@ function answered(device: Device, now: number, back: number): string {
 }
 
 function Offers({ device }: { device: Address }) {
-  const offers = useAll(["offers of", device], OFFER, [{ offset: DEVICE_AT, bytes: addressBytes(device) }]);
-  const rows = [...(offers.data ?? [])].sort((a, b) => b.index - a.index);
-  if (rows.length === 0) return null;
+  const offers = useAll(["offers of", device], OFFER, [withAddress(DEVICE_AT, device)]);
   return (
     <Card title="Offers to co-stakers">
-      <Table
-        caption="Offers to co-stakers"
-        rows={rows}
-        rowKey={({ address }) => address}
-        columns={[
-          { name: "Offer", cell: ({ address }) => <Key of={address} to={`/co-staking/${address}`} /> },
-          { name: "State", cell: ({ status }) => Status[status] ?? status },
-          { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
-          { name: "Capacity", number: true, cell: ({ capacity }) => <Io of={capacity} /> },
-          { name: "Earned by co-stakers", number: true, wide: true, cell: ({ received }) => <Io of={received} /> },
-        ]}
-      />
+      <Answer of={offers} empty="The owner has made no offer to co-stakers.">
+        {(rows) => (
+          <Table
+            caption="Offers to co-stakers"
+            rows={[...rows].sort((a, b) => b.index - a.index)}
+            rowKey={({ address }) => address}
+            columns={[
+              { name: "Offer", cell: ({ address }) => <Key of={address} to={`/co-staking/${address}`} /> },
+              { name: "State", cell: ({ status }) => Status[status] ?? status },
+              { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
+              { name: "Capacity", number: true, cell: ({ capacity }) => <Io of={capacity} /> },
+              { name: "Earned by co-stakers", number: true, wide: true, cell: ({ received }) => <Io of={received} /> },
+            ]}
+          />
+        )}
+      </Answer>
     </Card>
   );
 }
 
 function Rewards({ device }: { device: Found<Device> }) {
   const rewards = useList<RewardRow>("rewards", { device: device.address, limit: 200 });
-  const chart = useMemo(() => perHour(rewards.rows ?? []), [rewards.rows]);
+  const chart = useMemo(() => perHour(rewards.data ?? []), [rewards.data]);
   return (
     <Card title="Hourly rewards">
-      <Answer of={{ ...rewards, data: rewards.rows }} empty="No rewards have been collected yet.">
+      <Answer of={rewards} empty="No rewards have been collected yet.">
         {(rows) => (
           <>
             {chart.times.length > 1 && <Chart label="Hourly rewards, $IO" {...chart} format={amount} />}
@@ -245,7 +240,7 @@ function Jobs({ device }: { device: Address }) {
   const jobs = useList<JobRow>("jobs", { device, limit: 20 });
   return (
     <Card title="Jobs">
-      <Answer of={{ ...jobs, data: jobs.rows }} empty="This device has not claimed a job yet.">
+      <Answer of={jobs} empty="This device has not claimed a job yet.">
         {(rows) => <JobTable rows={rows} more={jobs} ofOne />}
       </Answer>
     </Card>

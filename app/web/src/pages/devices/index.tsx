@@ -64,8 +64,8 @@ function DeviceList() {
   const wanted = (device: DeviceRow) =>
     (model === "any" || device.gpu_model === Number(model)) &&
     (active === "any" || (active === "busy" ? device.open_jobs > 0 : device.active === (active === "active" ? 1 : 0)));
-  const others = (all.rows ?? []).filter(({ owner }) => owner !== address);
-  const rows = [...(own.rows ?? []), ...(mine ? [] : others)];
+  const others = (all.data ?? []).filter(({ owner }) => owner !== address);
+  const rows = [...(own.data ?? []), ...(mine ? [] : others)];
   const matching = rows.filter(wanted);
   const models = (gpus.data ?? []).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
   models.sort(([, a], [, b]) => a.localeCompare(b));
@@ -97,7 +97,8 @@ function DeviceList() {
       {mine && !address ? (
         <Empty>Connect a wallet to see your devices.</Empty>
       ) : (
-        <Answer of={{ ...shown, data: shown.rows && matching }}>
+        // Not before the wallet's own devices, which would move the others down.
+        <Answer of={{ ...shown, data: own.isLoading ? undefined : shown.data && matching }}>
           {() => (
             <>
               {matching.length > 0 ? (
@@ -112,7 +113,7 @@ function DeviceList() {
                         : "No devices have been registered yet."}
                   </Empty>
                   {rows.length > 0 && shown.hasNextPage && (
-                    <Button className="more" disabled={shown.isFetchingNextPage} onClick={() => void shown.fetchNextPage()}>
+                    <Button className="more" busy={shown.isFetchingNextPage} onClick={() => void shown.fetchNextPage()}>
                       Load more
                     </Button>
                   )}

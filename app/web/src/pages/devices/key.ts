@@ -1,4 +1,5 @@
 import { createKeyPairSignerFromPrivateKeyBytes, type KeyPairSigner } from "@solana/kit";
+import { save } from "../../lib/save";
 
 /** A device key made by this page, which forgets it when closed: only the file remains. */
 export interface DeviceKey {
@@ -17,10 +18,4 @@ export async function makeKey(seed: Uint8Array = crypto.getRandomValues(new Uint
 }
 
 /** Has the browser save the file. */
-export function saveKey({ name, file }: DeviceKey): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([file], { type: "application/json" }));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
+export const saveKey = ({ name, file }: DeviceKey): void => save(name, new Blob([file], { type: "application/json" }));

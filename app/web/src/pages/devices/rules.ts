@@ -3,7 +3,7 @@
 
 import type { Config } from "../../generated/costaking";
 import type { Device, GpuModel, Slash, StakingConfig } from "../../generated/staking";
-import { io, many, moment, span } from "../../lib/format";
+import { io, many, moment, percent, span } from "../../lib/format";
 import { coStakeLimit, Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
 
 /** A device at a moment of the chain's clock, with its minimum stake in base units. */
@@ -18,7 +18,9 @@ export interface Standing {
 type Terms = Pick<Config, "capacityBps" | "minShareBps" | "paused">;
 
 const hours = (of: number) => (of === 1 ? "1 hour is" : `${of} hours are`);
-const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
+
+/** The first of some reasons that applies. */
+export const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
 
 /** When its probation ends, unix seconds. */
 export const hireableAt = ({ device, config }: Pick<Standing, "device" | "config">): number => Number(device.registeredAt) + config.probation;
@@ -69,7 +71,7 @@ export const whyNotUnstake = (standing: Standing): string | null => {
     device.openJobs > 0 && `${many(device.openJobs, "job")} still in progress; stop the worker and wait until all are settled`,
     waits(standing),
     device.offering === Offering.Open && "its offer is open to co-stakers; retract it first",
-    device.coStake > 0n && device.aside > 0n && "co-stakers leave with you, and a slash holds stake of the device; wait until the slash has ended",
+    device.coStake > 0n && device.aside > 0n && "co-stakers leave with you, and a slash has set aside stake of the device; wait until the slash has ended",
   );
 };
 
@@ -136,7 +138,7 @@ export function termsError(terms: { capacity: bigint; ticket: bigint; shareBps: 
   const capacity = terms.capacity === 0n ? "enter how much co-stakers may stake in total" : terms.capacity > most ? `at most ${io(most)}` : null;
   const share =
     terms.shareBps < costaking.minShareBps
-      ? `at least ${costaking.minShareBps / 100} %`
+      ? `at least ${percent(costaking.minShareBps)}`
       : terms.shareBps > 10_000
         ? "at most 100 %"
         : null;

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Address } from "@solana/kit";
 import type { Slash } from "../../generated/staking";
-import { useAll, type Found } from "../../lib/accounts";
+import { useAll, withAddress, type Found } from "../../lib/accounts";
 import { sha256 } from "../../lib/bytes";
 import { hex, percent, short } from "../../lib/format";
 import { useNow } from "../../lib/market";
@@ -9,7 +9,7 @@ import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Field, Io, Key, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
 import { reasonName } from "../disputes/faults";
-import { addressBytes, SLASH, SLASHED_AT } from "./accounts";
+import { SLASH, SLASHED_AT } from "./accounts";
 import { appeal } from "./instructions";
 import { whyNotAppeal } from "./rules";
 import { SlashStatus } from "./stake";
@@ -17,7 +17,7 @@ import { SlashStatus } from "./stake";
 /** Pending slashes of a device, and its owner's appeals. */
 export function Slashes({ device, owner }: { device: Address; owner: Address }) {
   const { address } = useWallet();
-  const slashes = useAll(["slashes", device], SLASH, [{ offset: SLASHED_AT, bytes: addressBytes(device) }]);
+  const slashes = useAll(["slashes", device], SLASH, [withAddress(SLASHED_AT, device)]);
   return (
     <Card title="Slashes">
       <Answer of={slashes} empty="No slash is pending.">
@@ -32,7 +32,7 @@ export function Slashes({ device, owner }: { device: Address; owner: Address }) 
                 { name: "Status", cell: ({ status }) => <Badge tone="bad">{SlashStatus[status]?.toLowerCase() ?? status}</Badge> },
                 { name: "Reason", cell: ({ reason }) => reasonName(reason) },
                 { name: "Share", number: true, cell: ({ shareBps }) => percent(shareBps) },
-                { name: "Stake held", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
+                { name: "Set aside", number: true, cell: ({ parts }) => <Io of={parts.reduce((sum, part) => sum + part, 0n)} /> },
                 { name: "Appeal until", wide: true, cell: ({ endsAt }) => <Moment at={endsAt} /> },
                 { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={hex(evidence)} /> },
               ]}

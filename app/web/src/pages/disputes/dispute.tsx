@@ -1,27 +1,23 @@
-import { address as parse, isAddress } from "@solana/kit";
-import type { ReactNode } from "react";
+import { address as parse, type Address } from "@solana/kit";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "wouter";
-import { useAnswer, type DisputeRow, type Event, type JobRow, type Page } from "../../lib/api";
+import { Link } from "wouter";
+import { useAnswer, useList, type DisputeRow, type Event, type JobRow } from "../../lib/api";
 import { capital, count, io, many, moment } from "../../lib/format";
 import { useNow } from "../../lib/market";
-import { Answer, Badge, Card, Empty, Facts, Io, Key, Moment, Problem, Table, Title } from "../../ui";
-import { useModelName } from "../jobs/accounts";
+import { Answer, Badge, Card, Empty, Facts, Io, Key, Moment, Table, Title } from "../../ui";
+import { usePackage } from "../jobs/accounts";
 import { JobAmount } from "../jobs/table";
 import { moneyOf } from ".";
 import { explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, returnedBy, silentOn } from "./faults";
 
 /** The conviction of one job. */
-export function DisputePage() {
-  const { address = "" } = useParams<{ address: string }>();
-  const known = isAddress(address);
-  const disputes = useAnswer<Page<DisputeRow>>("disputes", { address }, known);
-  const job = useAnswer<JobRow>(`jobs/${address}`, {}, known);
-  if (!known) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
+export function DisputePage({ address }: { address: Address }) {
+  const disputes = useList<DisputeRow>("disputes", { address });
+  const job = useAnswer<JobRow>(`jobs/${address}`);
   return (
     <>
       <Title up={["/disputes", "All disputes"]} note={<>Job <Key of={address} to={`/jobs/${address}`} /></>}>Dispute</Title>
-      <Answer of={{ ...disputes, data: disputes.data?.rows }} empty={<>The result of this job has not been proven wrong. <Link href={`/jobs/${address}`}>See the job</Link></>}>
+      <Answer of={disputes} empty={<>The result of this job has not been proven wrong. <Link href={`/jobs/${address}`}>See the job</Link></>}>
         {([latest, ...earlier]) =>
           latest && (
             <>
@@ -38,7 +34,7 @@ export function DisputePage() {
 
 /** Name of an op of a shipped model. */
 function useOpName(model: string | undefined, op: number): string | undefined {
-  const { name } = useModelName(model === undefined ? null : parse(model));
+  const name = usePackage(model === undefined ? null : parse(model)).model?.name;
   const ops = useQuery({
     queryKey: ["config", "ops", name],
     queryFn: async () => {
@@ -74,19 +70,11 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
         <Facts
           of={[
             // For a silent device, the sentence already says what it was asked for.
-            ...(asked
-              ? []
-              : ([
-                  ["Unit (from 0)", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
-                  ...(fault === Fault.Output ? [] : [["Op", `${dispute.op}${opName ? ` (${opName})` : ""}`]]),
-                  [fault === Fault.Element ? "Element" : fault === Fault.Silence ? "Page or chunk" : "Chunk or node", count(dispute.element)],
-                ] as [string, string][])),
-            ...(fault === Fault.Element
-              ? ([
-                  ["Correct value", String(fromCode(dispute.expected))],
-                  ["Device's value", String(fromCode(dispute.claimed))],
-                ] as [string, string][])
-              : []),
+            !asked && ["Unit (from 0)", `${count(dispute.unit)}${job ? ` of ${count(job.units)}` : ""}`],
+            !asked && fault !== Fault.Output && ["Op", `${dispute.op}${opName ? ` (${opName})` : ""}`],
+            !asked && [fault === Fault.Element ? "Element" : fault === Fault.Silence ? "Page or chunk" : "Chunk or node", count(dispute.element)],
+            fault === Fault.Element && ["Correct value", fromCode(dispute.expected)],
+            fault === Fault.Element && ["Device's value", fromCode(dispute.claimed)],
             ["Device", <Key of={dispute.device} to={`/devices/${dispute.device}`} />],
             ["Challenger", <Key of={dispute.challenger} />],
             ["Convicted on", <Moment at={dispute.convicted_at} />],
@@ -102,13 +90,9 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
             ["Bond paid to the challenger", <Io of={money.reward} />],
             ["Bond burned", <Io of={money.burned} />],
             ["Total loss of the device", <b><Io of={loss(money)} /></b>],
-            ...(returned === null
-              ? []
-              : ([
-                  ["Returned to the device (permitted error)", <Io of={returned} />],
-                  ["Permit jackpot to the challenger", <Io of={money.jackpot} />],
-                ] as [string, ReactNode][])),
-            ...(consumer === null ? [] : [["Total for the consumer", <Io of={consumer} />] as [string, ReactNode]]),
+            returned !== null && ["Returned to the device (permitted error)", <Io of={returned} />],
+            returned !== null && ["Permit jackpot to the challenger", <Io of={money.jackpot} />],
+            consumer !== null && ["Total for the consumer", <Io of={consumer} />],
           ]}
         />
         <p className="small" role="status">

@@ -46,7 +46,7 @@ function Convictions() {
   const list = useList<DisputeRow>("disputes");
   return (
     <Card title="Convictions">
-      <Answer of={{ ...list, data: list.rows }} empty="No result has been proven wrong.">
+      <Answer of={list} empty="No result has been proven wrong.">
         {(rows) => (
           <Table
             caption="Convictions, latest first"
@@ -130,10 +130,10 @@ function Slashes() {
   return (
     <Card title="Manual slashes">
       <p className="muted small">
-        For offences that the chain cannot prove. A slash needs two keys: one proposes it, the other approves it. The stake is then held, its owner can appeal, and stakers
-        can vote to return it before it is burned.
+        For offences that the chain cannot prove. A slash needs two keys: one proposes it, the other approves it. The stake is then set aside, its owner can appeal, and
+        stakers can vote to return it before it is burned.
       </p>
-      <Answer of={{ ...list, data: list.rows }} empty="No device has been slashed.">
+      <Answer of={list} empty="No device has been slashed.">
         {(rows) => (
           <Table
             caption="Slashes, latest first"
@@ -145,7 +145,7 @@ function Slashes() {
               { name: "Status", cell: ({ status }) => <Badge tone={TONES[status] ?? "plain"}>{status}</Badge> },
               { name: "Reason", cell: ({ reason }) => reasonName(reason) },
               { name: "Share", number: true, cell: ({ share_bps }) => percent(share_bps) },
-              { name: "Stake held", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
+              { name: "Set aside", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
               { name: "Proposed", wide: true, cell: ({ proposed_at }) => <Moment at={proposed_at} /> },
               { name: "Appeal until", wide: true, cell: ({ ends_at }) => <Moment at={ends_at} /> },
               { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={evidence} /> },

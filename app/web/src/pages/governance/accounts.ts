@@ -42,15 +42,15 @@ const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorByt
 export const useGovernance = () => useSingle(CONFIG, findConfigPda);
 
 /** The current values of everything that a proposal can set; `null` if a program is not set up. */
-export function useInForce(): { data: State | null | undefined; error: unknown; isPending: boolean } {
+export function useInForce(): { data: State | null | undefined; error: unknown } {
   const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useSingle(JOBS_CONFIG, findJobsConfigPda) };
   const emission = useEmission();
   const gpus = useGpuModels();
   const all = [...Object.values(configs), emission, gpus];
   const error = all.find((answer) => answer.data === undefined && answer.error)?.error;
-  if (all.some(({ data }) => data === undefined)) return { data: undefined, error, isPending: !error };
+  if (all.some(({ data }) => data === undefined)) return { data: undefined, error };
   const { governance, staking, costaking, jobs } = configs;
-  if (!governance.data || !staking.data || !costaking.data || !jobs.data) return { data: null, error: null, isPending: false };
+  if (!governance.data || !staking.data || !costaking.data || !jobs.data) return { data: null, error: null };
   const data: State = {
     authority: governance.data.authority,
     governance: governance.data,
@@ -60,7 +60,7 @@ export function useInForce(): { data: State | null | undefined; error: unknown; 
     emission: emission.data ?? null,
     gpus: gpus.data ?? [],
   };
-  return { data, error: null, isPending: false };
+  return { data, error: null };
 }
 
 /** Whether governance holds the authorities: the last migration hands them over. */

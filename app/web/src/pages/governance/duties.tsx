@@ -1,13 +1,9 @@
-import { getAddressEncoder } from "@solana/kit";
-import { useState } from "react";
 import { getAdvanceProposalInstruction, type Proposal } from "../../generated/governance";
-import { findAll, findSome, type Found } from "../../lib/accounts";
-import { explain } from "../../lib/errors";
+import { findAll, findSome, withAddress, type Found } from "../../lib/accounts";
 import { io, span } from "../../lib/format";
 import { useMarket, useNow } from "../../lib/market";
-import { useSending, type Action } from "../../lib/send";
+import type { Action } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Button } from "../../ui";
 import { Act } from "../../ui/act";
 import { BALLOT, PROPOSAL_AT } from "./accounts";
 import { forget } from "./draft";
@@ -96,46 +92,23 @@ function Cancel({ proposal }: { proposal: Found<Proposal> }) {
 function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State }) {
   const market = useMarket();
   const { signer } = useWallet();
-  const { send } = useSending();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const burns = proposal.status === Status.Vetoed;
-  const run = async () => {
-    setError(null);
-    setBusy(true);
-    try {
-      if (!signer) throw new Error("connect a wallet first");
-      const ballots = await findAll(market, BALLOT, { offset: PROPOSAL_AT, bytes: getAddressEncoder().encode(proposal.address) });
-      const places = await Promise.all(Array.from({ length: MAX_INSTRUCTIONS }, (_, index) => payloadAddress(proposal.address, index)));
-      const payloads = (await findSome(market, PAYLOAD, places)).map(({ header }) => header.index);
-      const all = await clear(signer, proposal, ballots, payloads, state.governance);
-      for (const { instructions } of pack(signer, all.map((one) => ({ item: null, instructions: [one] })))) {
-        await send({ title: "Close the proposal", instructions });
-      }
-      forget(proposal.address);
-    } catch (failure) {
-      setError(explain(failure));
-    } finally {
-      setBusy(false);
-    }
-  };
+  const deposit = `Its deposit of ${io(proposal.deposit)} ${proposal.status === Status.Vetoed ? "is burned" : "returns to the proposer"}.`;
   return (
-    <div className="act">
-      <h3>Close the proposal</h3>
-      <p className="muted small">
-        {proposal.deposit === 0n ? "Its deposit has already been released." : burns ? `Its deposit of ${io(proposal.deposit)} is burned.` : `Its deposit of ${io(proposal.deposit)} returns to the proposer.`}{" "}
-        Rent returns to whoever paid it. Anybody can do this; afterwards only the proposal's history remains.
-      </p>
-      {error && (
-        <p className="wrong small" role="alert">
-          {error}
-        </p>
-      )}
-      <footer>
-        <Button disabled={!signer} busy={busy} onClick={() => void run()}>
-          {signer ? "Close the proposal" : "Connect a wallet first"}
-        </Button>
-      </footer>
-    </div>
+    <Act
+      name="Close the proposal"
+      note={`${proposal.deposit === 0n ? "Its deposit has already been released." : deposit} Rent returns to whoever paid it. Anybody can do this; afterwards only the proposal's history remains.`}
+      label="Close the proposal"
+      why={signer ? null : "connect a wallet first"}
+      action={async () => {
+        if (!signer) throw new Error("connect a wallet first");
+        const ballots = await findAll(market, BALLOT, withAddress(PROPOSAL_AT, proposal.address));
+        const places = await Promise.all(Array.from({ length: MAX_INSTRUCTIONS }, (_, index) => payloadAddress(proposal.address, index)));
+        const payloads = (await findSome(market, PAYLOAD, places)).map(({ header }) => header.index);
+        const all = await clear(signer, proposal, ballots, payloads, state.governance);
+        const packed = pack(signer, all.map((one) => ({ item: null, instructions: [one] })));
+        return packed.map(({ instructions }) => ({ title: "Close the proposal", instructions }));
+      }}
+      done={() => forget(proposal.address)}
+    />
   );
 }

@@ -3,6 +3,7 @@
 import { AccountRole, isAddress, type Address, type Instruction } from "@solana/kit";
 import { explain } from "../../lib/errors";
 import { IO, parseAmount } from "../../lib/format";
+import { TOKEN_PROGRAM } from "../../lib/programs";
 import { tokenAccount } from "../../lib/send";
 import { encode, MAX_BYTES } from "./payload";
 import { flatten, instruct, isRow, problem, SETTINGS, type Setting, type State, type Values } from "./settings";
@@ -10,7 +11,6 @@ import { parse, show, written } from "./units";
 
 /** Longest term of a guardian in seconds: a year. */
 const MAX_TERM = 366 * 86_400;
-const TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA" as Address;
 /** Decimal places of $IO. */
 const DECIMALS = 8;
 /** Kind of a proposal that pays out of the treasury. */

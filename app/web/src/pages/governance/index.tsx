@@ -4,7 +4,7 @@ import { useAll, type Found } from "../../lib/accounts";
 import { useList, type ProposalRow } from "../../lib/api";
 import { capital, span } from "../../lib/format";
 import { useNow } from "../../lib/market";
-import { Answer, Card, Problem, Table, Title } from "../../ui";
+import { Answer, Card, Key, Problem, Table, Title } from "../../ui";
 import { governs, PROPOSAL, useGovernance, useInForce } from "./accounts";
 import { Rules } from "./inforce";
 import { accountOf, kindName, Status } from "./rules";
@@ -30,8 +30,8 @@ export function ProposalsPage() {
       </Title>
       {state.data && !governs(state.data) && (
         <p className="banner" role="status">
-          Governance is not in control yet: <code>{state.data.staking.authority}</code> still holds the authorities. Proposals can be executed once the last migration
-          has handed them over.
+          Governance is not in control yet: <Key of={state.data.staking.authority} /> still holds the authorities. Proposals can be executed once the last migration has
+          handed them over.
         </p>
       )}
       <Proposals list={list} />
@@ -54,7 +54,7 @@ function Proposals({ list }: { list: ReturnType<typeof useList<ProposalRow>> }) 
   const live = (row: ProposalRow) => accountOf(row, accounts.data);
   return (
     <Card title="Proposals">
-      <Answer of={{ ...list, data: list.rows }} empty="There are no proposals yet.">
+      <Answer of={list} empty="There are no proposals yet.">
         {(rows) => (
           <Table
             caption="Proposals, latest first"

@@ -1,4 +1,3 @@
-import type { ReactNode } from "react";
 import type { Config } from "../../generated/governance";
 import type { Found } from "../../lib/accounts";
 import { capital, percent, span } from "../../lib/format";
@@ -37,7 +36,7 @@ export function Rules({ config }: { config: Found<Config> }) {
           ["Veto threshold", `${percent(config.vetoBps)} of all votes`],
           ["Deposit", <Io of={config.deposit} />],
           ["Guardian, who can pause", over ? "none: the last term has ended" : <Key of={config.guardian} />],
-          ...(over ? [] : ([["Guardian's term ends", <Moment at={config.guardianUntil} />]] as [string, ReactNode][])),
+          !over && ["Guardian's term ends", <Moment at={config.guardianUntil} />],
           ["Governance authority", <Key of={config.authority} />],
         ]}
       />

@@ -179,7 +179,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
           wrong && <p role="status">To continue, {wrong}.</p>
         )}
         <footer className="actions">
-          <Button kind="primary" type="submit" disabled={!signer || wrong !== null || busy}>
+          <Button kind="primary" type="submit" disabled={!signer || wrong !== null} busy={busy}>
             {signer ? "Continue to signing" : "Connect a wallet first"}
           </Button>
           <Link className="button" href="/governance">

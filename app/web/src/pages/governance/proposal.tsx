@@ -1,9 +1,8 @@
 import type { ReactNode } from "react";
-import { address as parseAddress, isAddress, type Address } from "@solana/kit";
-import { useParams } from "wouter";
+import type { Address } from "@solana/kit";
 import type { Proposal } from "../../generated/governance";
 import { useOne, type Found } from "../../lib/accounts";
-import { useAnswer, type Page, type ProposalRow } from "../../lib/api";
+import { useList, type ProposalRow } from "../../lib/api";
 import { capital, hex, io, percent } from "../../lib/format";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -20,17 +19,11 @@ import { StatusBadge, VoteList, VotesBar } from "./votes";
 import { Writing } from "./writing";
 
 /** One proposal. */
-export function ProposalPage() {
-  const { address = "" } = useParams<{ address: string }>();
-  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
-  return <Asked address={parseAddress(address)} />;
-}
-
-function Asked({ address }: { address: Address }) {
+export function ProposalPage({ address }: { address: Address }) {
   const account = useOne(PROPOSAL, address);
-  const row = useAnswer<Page<ProposalRow>>("proposals", { address });
+  const row = useList<ProposalRow>("proposals", { address });
   const state = useInForce();
-  const known = row.data?.rows[0];
+  const known = row.data?.[0];
   // Another proposal may be created at the same address; the key keeps a choice made for this one from applying to it.
   if (account.data) return <There key={String(account.data.index)} proposal={account.data} state={state} />;
   if (account.data === null && known) return <Gone row={known} />;

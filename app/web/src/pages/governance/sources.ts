@@ -1,11 +1,11 @@
 // What a wallet can vote with: the stake of its devices, its positions in offers, and those of wallets that it represents.
 
-import { getAddressEncoder, type Address } from "@solana/kit";
+import type { Address } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import type { Position } from "../../generated/costaking";
 import { findDelegationPda } from "../../generated/governance";
 import type { Device } from "../../generated/staking";
-import { findAll, findNaming, findOne, findSome, type Found } from "../../lib/accounts";
+import { findAll, findNaming, findOne, findSome, withAddress, type Found } from "../../lib/accounts";
 import { useMarket, type Market } from "../../lib/market";
 import { HOLDER_AT, OFFER, POSITION } from "../costaking/accounts";
 import { DEVICE, OWNER_AT } from "../devices/accounts";
@@ -37,8 +37,6 @@ const MOST_OF_OTHERS = 50;
 /** Milliseconds between searches for others' sources, which go through all accounts. */
 const OTHERS_STAY = 60_000;
 
-const bytes = (address: Address) => getAddressEncoder().encode(address);
-
 /** The sources that these devices and positions are. */
 async function sourcesIn(market: Market, devices: readonly Found<Device>[], positions: readonly Found<Position>[]): Promise<Source[]> {
   const offers = await findSome(market, OFFER, [...new Set(positions.map(({ offer }) => offer))]);
@@ -63,7 +61,7 @@ async function sourcesIn(market: Market, devices: readonly Found<Device>[], posi
  * without stake must not displace those with stake.
  */
 export async function ofOthers(market: Market, representative: Address): Promise<Others> {
-  const delegations = await findAll(market, DELEGATION, { offset: REPRESENTATIVE_AT, bytes: bytes(representative) });
+  const delegations = await findAll(market, DELEGATION, withAddress(REPRESENTATIVE_AT, representative));
   if (delegations.length === 0) return { sources: [], leftOut: 0 };
   const owners = new Set(delegations.map(({ owner }) => owner));
   const [devices, positions] = await Promise.all([
@@ -83,8 +81,8 @@ export async function ofSelf(market: Market, address: Address): Promise<Voter> {
   const [at] = await findDelegationPda({ owner: address });
   const [own, devices, positions] = await Promise.all([
     findOne(market, DELEGATION, at),
-    findAll(market, DEVICE, { offset: OWNER_AT, bytes: bytes(address) }),
-    findAll(market, POSITION, { offset: HOLDER_AT, bytes: bytes(address) }),
+    findAll(market, DEVICE, withAddress(OWNER_AT, address)),
+    findAll(market, POSITION, withAddress(HOLDER_AT, address)),
   ]);
   return { sources: await sourcesIn(market, devices, positions), representative: own?.representative ?? null };
 }

@@ -81,7 +81,7 @@ function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Sourc
         })
         .filter(({ weight }) => weight > 0n)
     : undefined;
-  return { data, error: of.error ?? ballots.error, isPending: !data };
+  return { data, error: of.error ?? ballots.error };
 }
 
 /** The form that casts and withdraws votes. */

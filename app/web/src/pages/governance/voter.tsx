@@ -1,6 +1,6 @@
 import { isAddress, type Address } from "@solana/kit";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import { findDelegationPda, getClearDelegateInstruction, getSetDelegateInstructionAsync } from "../../generated/governance";
 import { explain } from "../../lib/errors";
 import { io, many, short } from "../../lib/format";
@@ -64,7 +64,7 @@ function Part({ address, voter, others }: { address: Address; voter: Voter; othe
       <Facts
         of={[
           ["In a vote opened now", <b><Io of={sum(true)} /></b>],
-          ...(forOthers ? ([["For wallets that you represent", <Io of={sum(false)} />]] as [string, ReactNode][]) : []),
+          forOthers && ["For wallets that you represent", <Io of={sum(false)} />],
         ]}
       />
       {sources.length === 0 ? (

@@ -40,7 +40,7 @@ export function VoteList({ proposal, number }: { proposal: string; number: numbe
   const list = useList<VoteRow>("votes", { proposal, number });
   return (
     <Card title="Votes cast">
-      <Answer of={{ ...list, data: list.rows }} empty="Nobody has voted yet.">
+      <Answer of={list} empty="Nobody has voted yet.">
         {(rows) => (
           <Table
             caption="Votes, latest first; a changed vote is listed again"

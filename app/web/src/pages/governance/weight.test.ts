@@ -21,7 +21,7 @@ test("stake counts once it is a week old", () => {
   expect(deviceWeight(device(55n), 109 * day).weight).toBe(55n);
   expect(deviceWeight(device(80n), 107 * day).countsAt).toBe(109 * day + 1);
   expect(deviceWeight(device(80n), 109 * day + 1).countsAt).toBeNull();
-  // Stake held by a slash counts, unless it would return to a cooldown.
+  // Stake that a slash has set aside counts, unless it would return to a cooldown.
   const slashed = { ...device(10n), ownAside: 70n };
   expect(deviceWeight(slashed, 109 * day + 1).weight).toBe(80n);
   expect(deviceWeight({ ...slashed, ownStake: 0n, cooling: 10n }, 109 * day + 1).weight).toBe(0n);

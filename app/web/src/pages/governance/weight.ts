@@ -3,10 +3,10 @@
 import type { Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
 import { worth } from "../costaking/shares";
+import { HOUR } from "../rewards/emission";
 
 /** Age of stake in seconds, when a vote opens, from which it counts: a week. */
 export const MIN_AGE = 7 * 86_400;
-const HOUR = 3_600;
 
 /** Weight of stake in a vote. */
 export interface Weight {
@@ -20,7 +20,7 @@ export interface Weight {
 
 /**
  * Weight of a device's own stake in a vote opened at `openedAt`, unix seconds. Includes
- * stake held by slashes, but not bonds that a slash is owed.
+ * what slashes have set aside, but not bonds that a slash is owed.
  */
 export function deviceWeight(
   device: Pick<Device, "ownStake" | "lockedBond" | "dues" | "cooling" | "ownAside" | "raisedAt" | "aged">,

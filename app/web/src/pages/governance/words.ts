@@ -6,9 +6,10 @@ import * as governance from "../../generated/governance";
 import * as jobs from "../../generated/jobs";
 import * as referee from "../../generated/referee";
 import * as staking from "../../generated/staking";
-import { sha256 } from "../../lib/bytes";
+import { sha256, unbase64 } from "../../lib/bytes";
 import { hex, io, words } from "../../lib/format";
 import type { Market } from "../../lib/market";
+import { TOKEN_PROGRAM } from "../../lib/programs";
 import { tokenAccount } from "../../lib/send";
 import { rowAt } from "./accounts";
 import type { Whole } from "./payload";
@@ -46,7 +47,6 @@ export interface Words {
   isUnknown: boolean;
 }
 
-const TOKEN_PROGRAM = address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 /** The loader of upgradeable programs. */
 const LOADER = address("BPFLoaderUpgradeab1e11111111111111111111111");
 /** Layout of a buffer account with an authority: its first bytes, and the offsets of the authority and the code. */
@@ -200,7 +200,7 @@ const HEAD = { dataSlice: { offset: 0, length: 64 } };
 /** Fetches an account, or part of it. */
 async function accountAt({ rpc }: Market, at: Address, part: Partial<typeof HEAD> = {}): Promise<Account | null> {
   const { value } = await rpc.getAccountInfo(at, { encoding: "base64", ...part }).send();
-  return value && { owner: value.owner, data: Uint8Array.from(atob(value.data[0]), (char) => char.charCodeAt(0)) };
+  return value && { owner: value.owner, data: unbase64(value.data[0]) };
 }
 
 /** Whether there is a token account at an address, and not just lamports, which anybody can send to any address. */

@@ -15,7 +15,7 @@ import {
 } from "../../generated/jobs";
 import type { Address } from "@solana/kit";
 import { useOne, type Kind } from "../../lib/accounts";
-import { useShipped } from "../../lib/engine";
+import { useShipped, type Shipped } from "../../lib/engine";
 import { hex } from "../../lib/format";
 
 const program = JOBS_PROGRAM_ADDRESS;
@@ -48,10 +48,11 @@ export enum Audit {
   Proven,
 }
 
-/** Name of a registered model, if it is one that this server ships: the hash in its account tells. */
-export function useModelName(address: Address | null): { name: string | undefined; isPending: boolean } {
+/** The package of a registered model, if this server ships it: the hash in the model's account tells. */
+export function usePackage(address: Address | null): { model: Shipped | undefined; error: unknown; isPending: boolean } {
   const account = useOne(MODEL, address);
   const shipped = useShipped();
   const hash = account.data && hex(account.data.hash);
-  return { name: shipped.data?.find((model) => model.hash === hash)?.name, isPending: account.isLoading || shipped.isPending };
+  const model = shipped.data?.find((model) => model.hash === hash);
+  return { model, error: account.error ?? shipped.error, isPending: account.isLoading || shipped.isPending };
 }

@@ -6,7 +6,7 @@ import { useList, type JobRow } from "../../lib/api";
 import { capital } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Card, Choice, Title } from "../../ui";
+import { Answer, Card, Choice, Empty, Title } from "../../ui";
 import { EscrowCard } from "./escrow";
 import { JobTable } from "./table";
 
@@ -23,7 +23,7 @@ export function JobsPage() {
     queryFn: async () => (address ? (await findEscrowPda({ owner: address, mint: config.mint }))[0] : null),
     enabled: address !== null,
   });
-  const mine = whose === "mine" && address !== null;
+  const mine = whose === "mine";
   const jobs = useList<JobRow>("jobs", { status: status || undefined, escrow: mine ? (escrow ?? undefined) : undefined }, !mine || !!escrow);
   return (
     <>
@@ -44,13 +44,20 @@ export function JobsPage() {
             label="Show"
             value={whose}
             onChange={setWhose}
-            options={address ? [["all", "All jobs"], ["mine", "My jobs"]] : [["all", "All jobs"]]}
+            options={[
+              ["all", "All jobs"],
+              ["mine", "My jobs"],
+            ]}
           />
           <Choice label="Status" value={status} onChange={setStatus} options={[["", "Any"], ...STATUSES.map((name) => [name, capital(name)] as [typeof name, string])]} />
         </div>
-        <Answer of={{ ...jobs, data: jobs.rows }} empty={status || mine ? "No job matches these filters." : "No job has been opened yet."}>
-          {(rows) => <JobTable rows={rows} more={jobs} />}
-        </Answer>
+        {mine && !address ? (
+          <Empty>Connect a wallet to see your jobs.</Empty>
+        ) : (
+          <Answer of={jobs} empty={status || mine ? "No job matches these filters." : "No job has been opened yet."}>
+            {(rows) => <JobTable rows={rows} more={jobs} />}
+          </Answer>
+        )}
       </Card>
     </>
   );

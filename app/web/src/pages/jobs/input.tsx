@@ -5,23 +5,24 @@ import { Button, Field } from "../../ui";
 import { decode } from "./pictures";
 
 /** The picture that is ordered. */
-export type Wanted = { takes: "photo"; name: string; image: Image } | { takes: "prompt"; prompt: string; seed: bigint; pictures: number };
+export type Wanted = { takes: "photo"; image: Image } | { takes: "prompt"; prompt: string; seed: bigint; pictures: number };
 
 /** The choice of a photo to enlarge. */
 export function PhotoInput({ model, onChange }: { model: string; onChange: (what: Wanted | null) => void }) {
   const [error, setError] = useState<string | null>(null);
-  const take = async (file: Blob, name: string) => {
+  const take = async (file: Blob | Promise<Blob>) => {
     setError(null);
     try {
-      onChange({ takes: "photo", name, image: await decode(file) });
+      onChange({ takes: "photo", image: await decode(await file) });
     } catch (failure) {
       onChange(null);
       setError(explain(failure));
     }
   };
   const sample = async () => {
-    const answer = await fetch(`/models/${model}/sample.png`);
-    await take(await answer.blob(), "sample.png");
+    const answer = await fetch(`/models/${model}/sample.png`).catch(() => null);
+    if (!answer?.ok) throw new Error("the sample photo cannot be loaded; try again in a moment");
+    return answer.blob();
   };
   return (
     <>
@@ -33,11 +34,11 @@ export function PhotoInput({ model, onChange }: { model: string; onChange: (what
         hint="PNG or JPEG. The photo is uploaded only when you open the job and confirm its cost. A job's input is public."
         onChange={(event) => {
           const file = event.target.files?.[0];
-          if (file) void take(file, file.name);
+          if (file) void take(file);
         }}
       />
       <div>
-        <Button onClick={() => void sample()}>Use the sample photo</Button>
+        <Button onClick={() => void take(sample())}>Use the sample photo</Button>
       </div>
     </>
   );

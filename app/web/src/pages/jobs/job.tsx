@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
-import { Link, useParams } from "wouter";
-import { address as parse, isAddress, type Address } from "@solana/kit";
+import { useState } from "react";
+import { Link } from "wouter";
+import { address as parse, type Address } from "@solana/kit";
 import type { Job } from "../../generated/jobs";
 import { useOne, type Found as OnChain } from "../../lib/accounts";
 import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
-import { check, photoOf, pictures, type Finding } from "../../lib/engine";
+import { check, photoOf, pictures, type Finding, type Layout, type Shipped } from "../../lib/engine";
 import { explain } from "../../lib/errors";
 import { capital, count, sol, words } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
@@ -13,12 +13,12 @@ import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
 import { Act } from "../../ui/act";
-import { ESCROW, JOB, useModelName } from "./accounts";
+import { ESCROW, JOB, usePackage } from "./accounts";
 import { committed, missing, type Committed } from "./committed";
 import { cancelling, endOverdue } from "./instructions";
-import { Download, Pixels } from "./pictures";
+import { Download, Pixels, type Picture } from "./pictures";
 import { progress, type Ending } from "./progress";
-import { recall } from "./remembered";
+import { recall, type Content } from "./remembered";
 import { cancellable, explainCancelling, useReplicas } from "./replicas";
 import { JobAmount, JobStatus } from "./table";
 
@@ -28,9 +28,7 @@ const MOST_PICTURES = 24;
 const LOOK = 2_000;
 
 /** One job, from its opening to its end. */
-export function JobPage() {
-  const { address = "" } = useParams<{ address: string }>();
-  if (!isAddress(address)) return <Problem error={new Error(`“${address}” is not a valid address`)} />;
+export function JobPage({ address }: { address: Address }) {
   return (
     <>
       <Title up={["/jobs", "All jobs"]} note={<Key of={address} />}>
@@ -63,19 +61,30 @@ function Asked({ address }: { address: Address }) {
 type Account = ReturnType<typeof useOne<Job>>;
 
 function Found({ address, job, account }: { address: Address; job: JobRow; account: Account }) {
-  const model = useModelName(parse(account.data?.model ?? job.model));
+  const at = usePackage(parse(account.data?.model ?? job.model));
+  const escrow = useOne(ESCROW, account.data?.escrow ?? parse(job.escrow));
+  const { address: me } = useWallet();
+  const content = recall(address);
+  const isOwn = content !== null || (me !== null && escrow.data?.owner === me);
+  // What decides the size of the result, which would move the cards below it.
+  const isSized = !account.isPending && !escrow.isLoading && !(isOwn && at.isPending);
   return (
     <>
       <Steps job={job} account={account.data ?? null} />
-      <Answer of={account}>
-        {(found) => {
-          const result = committed(found, job);
-          const escrow = found?.escrow ?? parse(job.escrow);
-          return result && <Results job={address} escrow={escrow} result={result} model={model.name} waiting={model.isPending} />;
-        }}
-      </Answer>
-      {/* Not before the account is loaded: the result, which depends on it, would move them down. */}
-      {!account.isPending && <Details address={address} job={job} account={account.data} model={model.name} />}
+      {isSized ? (
+        <>
+          <Answer of={account}>
+            {(found) => {
+              const result = committed(found, job);
+              const isExpected = content !== null && isLive(job);
+              return (result || isExpected) && <Results address={address} job={job} result={result} content={content} isOwn={isOwn} at={at} />;
+            }}
+          </Answer>
+          <Details address={address} job={job} account={account.data} model={at.model?.name} />
+        </>
+      ) : (
+        <Loading />
+      )}
     </>
   );
 }
@@ -100,7 +109,7 @@ function Details({ address, job, account, model }: Detailed) {
             ["Model", model ?? <Key of={job.model} />],
             ["Units", count(job.units)],
             ["Replicas", job.replicas > 1 ? `this is ${job.replica + 1} of ${job.replicas}` : "1"],
-            ...others.map((at): [string, ReactNode] => [`Replica ${at.replica + 1}`, <Key of={at.address} to={`/jobs/${at.address}`} />]),
+            ...others.map((at) => [`Replica ${at.replica + 1}`, <Key of={at.address} to={`/jobs/${at.address}`} />] as const),
             ["Price per unit", job.price === null ? <>up to <JobAmount job={job} of={job.max_price} /></> : <JobAmount job={job} of={job.price} />],
             ["Device", job.device ? <Key of={job.device} to={`/devices/${job.device}`} /> : "none yet"],
             ["GPU", gpuName(gpus.data, job.gpu_model)],
@@ -190,52 +199,58 @@ function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
 }
 
 interface Shown {
-  job: Address;
-  escrow: Address;
-  result: Committed;
-  model: string | undefined;
-  /** Whether the model is still being looked up. */
-  waiting: boolean;
+  address: Address;
+  job: JobRow;
+  /** `null` before the reveal. */
+  result: Committed | null;
+  content: Content | null;
+  isOwn: boolean;
+  at: ReturnType<typeof usePackage>;
 }
 
 /** The pictures and their verification. Those of other people's jobs are fetched only on request. */
-function Results({ job, escrow, result, model, waiting }: Shown) {
+function Results({ address, job, result, content, isOwn, at: { model, error, isPending } }: Shown) {
   const { config } = useMarket();
-  const { address } = useWallet();
-  const owner = useOne(ESCROW, address && escrow).data?.owner;
   const [asked, setAsked] = useState(false);
-  const content = recall(job);
-  const shown = asked || content !== null || owner === address;
+  const shown = asked || isOwn;
   const layout = content?.kind === "photo" ? content.layout : null;
-  const { inputs, outputs, units } = result;
+  const { inputs, units } = result ?? job;
+  const outputs = result?.outputs;
   const output = useQuery({
-    queryKey: ["config", "pictures", outputs, model, units, layout],
-    queryFn: () => pictures({ model: model ?? "", store: config.blobs, outputs, units, layout, most: MOST_PICTURES }),
-    enabled: shown && !!model,
+    queryKey: ["config", "pictures", outputs, model?.name, units, layout],
+    queryFn: () => (model && outputs ? pictures({ model: model.name, store: config.blobs, outputs, units, layout, most: MOST_PICTURES }) : []),
+    enabled: shown && !!model && !!outputs,
     retry: 2,
   });
   const input = useQuery({
-    queryKey: ["config", "pictures", inputs, model, units, layout],
-    queryFn: () => (layout ? photoOf({ model: model ?? "", store: config.blobs, inputs, units, layout }) : []),
+    queryKey: ["config", "pictures", inputs, model?.name, units, layout],
+    queryFn: () => (model && layout ? photoOf({ model: model.name, store: config.blobs, inputs, units, layout }) : []),
     enabled: !!layout && !!model,
     retry: 2,
   });
-  const name = content?.kind === "prompt" ? content.prompt : "result";
+  const number = layout ? 1 : Math.min(units, MOST_PICTURES);
+  const name = content?.kind === "prompt" ? content.prompt : "Result";
+  const images = output.data ?? (model ? blank(model, layout, number) : []);
   return (
     <Card title="Result">
-      {result.isWrong && <p className="wrong">This result was proven wrong.</p>}
-      {!model && !waiting ? (
-        <Empty>This server does not ship the job's model, so the result cannot be shown or verified here.</Empty>
+      {result?.isWrong && <p className="wrong">This result was proven wrong.</p>}
+      {!model && !isPending ? (
+        error ? <Problem error={error} /> : <Empty>This server does not ship the job's model, so the result cannot be shown or verified here.</Empty>
       ) : (
         <>
+          {(output.isLoading || input.isLoading) && (
+            <p className="hidden" role="status">
+              Loading…
+            </p>
+          )}
           {shown ? (
             <div className="pictures">
-              {input.data?.map((image, index) => <Pixels key={index} of={image} name="Your photo" />)}
-              <Answer of={output}>
-                {(images) =>
-                  images.map((image, index) => <Pixels key={index} of={image} name={images.length > 1 ? `${name} ${index + 1}` : name} />)
-                }
-              </Answer>
+              {layout && !input.error && <Pixels of={input.data?.[0] ?? layout} name="Your photo" />}
+              {output.error && !output.data ? (
+                <Problem error={output.error} retry={() => void output.refetch()} />
+              ) : (
+                images.map((image, index) => <Pixels key={index} of={image} name={number > 1 ? `${name} ${index + 1}` : name} />)
+              )}
             </div>
           ) : (
             <>
@@ -243,26 +258,34 @@ function Results({ job, escrow, result, model, waiting }: Shown) {
               <Button onClick={() => setAsked(true)}>Show the pictures</Button>
             </>
           )}
-          {!layout && output.data && output.data.length > 1 && content?.kind !== "prompt" && (
+          {shown && number > 1 && !content && model?.takes === "photo" && (
             <p className="muted small">Only the browser that opened the job can join its tiles into one picture.</p>
           )}
-          {!layout && output.data && units > output.data.length && (
+          {shown && !layout && units > number && (
             <p className="muted small">
-              Showing the first {output.data.length} of {count(units)} units.
+              Showing the first {number} of {count(units)} units.
             </p>
           )}
-          <div className="actions">
-            {output.data?.length === 1 && output.data[0] && <Download of={output.data[0]} name={`${job.slice(0, 8)}.png`} />}
-          </div>
-          <Verify job={job} result={result} model={model} />
+          {shown && number === 1 && (
+            <div className="actions">
+              <Download of={output.data?.[0]} name={`${address.slice(0, 8)}.png`} />
+            </div>
+          )}
+          {result && <Verify address={address} result={result} model={model?.name} />}
         </>
       )}
     </Card>
   );
 }
 
+/** The room for pictures that are not loaded yet: a photo of this layout, or as many pictures as units. */
+function blank({ unit, scale }: Shipped, layout: Layout | null, number: number): Picture[] {
+  const size = layout ? { width: layout.width * scale, height: layout.height * scale } : unit;
+  return Array.from({ length: number }, () => size);
+}
+
 /** Recomputes the job in this browser. */
-function Verify({ job, result, model }: { job: Address; result: Committed; model: string | undefined }) {
+function Verify({ address, result, model }: { address: Address; result: Committed; model: string | undefined }) {
   const { config } = useMarket();
   const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
   const { inputs, traces, outputs, units } = result;
@@ -309,7 +332,7 @@ function Verify({ job, result, model }: { job: Address; result: Committed; model
                 : "The result does not match what the device committed to; its trace is not available, so the exact place is unknown."}{" "}
               {result.isOpen && (
                 <>
-                  Convict it and earn part of its bond with <code>ionet verify {job} --convict</code>.
+                  Convict it and earn part of its bond with <code>ionet verify {address} --convict</code>.
                 </>
               )}
             </>

@@ -1,18 +1,23 @@
 import { useEffect, useRef, useState } from "react";
-import type { Image } from "../../lib/engine";
+import type { Image, Size } from "../../lib/engine";
+import { save } from "../../lib/save";
+import { Button } from "../../ui";
+
+/** A picture, or the room for one that is not loaded yet. */
+export type Picture = Size & Partial<Image>;
 
 /** Pixels on a canvas, labelled for screen readers. */
-export function Pixels({ of, name }: { of: Image; name: string }) {
+export function Pixels({ of: { width, height, rgba }, name }: { of: Picture; name: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    const { width, height, rgba } = of;
-    canvas.current?.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
-  }, [of]);
+    if (rgba) canvas.current?.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
+  }, [width, height, rgba]);
   return (
     <figure>
-      <canvas ref={canvas} width={of.width} height={of.height} role="img" aria-label={name} />
+      <canvas ref={canvas} width={width} height={height} {...(rgba ? { role: "img", "aria-label": name } : { "aria-hidden": true })} />
+      {!rgba && <span className="spinner" aria-hidden="true" />}
       <figcaption className="muted small">
-        {name}, {of.width} × {of.height}
+        {name}, {width} × {height}
       </figcaption>
     </figure>
   );
@@ -34,23 +39,19 @@ export async function decode(file: Blob): Promise<Image> {
   return { width, height, rgba: context.getImageData(0, 0, width, height).data as Uint8ClampedArray };
 }
 
-/** A button that saves a picture as a PNG file. */
-export function Download({ of, name }: { of: Image; name: string }) {
+/** A button that saves a picture, once it is loaded, as a PNG file. */
+export function Download({ of, name }: { of: Image | undefined; name: string }) {
   const [busy, setBusy] = useState(false);
-  const save = async () => {
+  const download = async ({ width, height, rgba }: Image) => {
     setBusy(true);
-    const canvas = new OffscreenCanvas(of.width, of.height);
-    canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(of.rgba), of.width, of.height), 0, 0);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await canvas.convertToBlob({ type: "image/png" }));
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
+    save(name, await canvas.convertToBlob({ type: "image/png" }));
     setBusy(false);
   };
   return (
-    <button type="button" className="button" disabled={busy} onClick={() => void save()}>
+    <Button disabled={!of} busy={busy} onClick={() => void (of && download(of))}>
       Save as PNG
-    </button>
+    </Button>
   );
 }

@@ -1,6 +1,6 @@
 import { useState, type ChangeEvent } from "react";
 import { explain } from "../../lib/errors";
-import { count, IO, many, parseAmount } from "../../lib/format";
+import { count, IO, many, parseAmount, percent } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { Answer, Choice, Facts, Field, Io } from "../../ui";
 import { useCandidates } from "./candidates";
@@ -149,7 +149,7 @@ export function Costs({ order, parameters }: { order: Order; parameters: Paramet
       of={[
         ["Units", count(order.units)],
         ["Work, at most", <Io of={work} />],
-        [`Fees (${parameters.feeBps / 100} % of the work)`, <Io of={fees} />],
+        [`Fees (${percent(parameters.feeBps)} of the work)`, <Io of={fees} />],
         ["Locked in your escrow", <b><Io of={locked} /></b>],
         ["Bond of each device, at most", <Io of={bond} />],
       ]}

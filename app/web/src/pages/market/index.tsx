@@ -28,7 +28,7 @@ export function MarketPage() {
         <Throughput />
       </div>
       <Card title="Latest jobs" actions={<Link href="/jobs">All jobs</Link>}>
-        <Answer of={{ ...jobs, data: jobs.rows }} empty="No job has been opened yet.">
+        <Answer of={jobs} empty="No job has been opened yet.">
           {(rows) => <JobTable rows={rows} />}
         </Answer>
       </Card>

@@ -3,9 +3,9 @@ import { useQueries } from "@tanstack/react-query";
 import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Device, Emission } from "../../generated/staking";
-import { useAll, type Found } from "../../lib/accounts";
+import { useAll, withAddress, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
-import { count, day, many, percent } from "../../lib/format";
+import { count, many, percent } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -14,11 +14,11 @@ import { Chart } from "../../ui/chart";
 import { ClaimPosition } from "../costaking/offer";
 import { useHoldings } from "../costaking/hooks";
 import { claimable } from "../costaking/shares";
-import { addressBytes, DEVICE, OWNER_AT, useEmission, useHours, useStaking } from "../devices/accounts";
+import { DEVICE, OWNER_AT, useEmission, useHours, useStaking } from "../devices/accounts";
 import { ClaimDevice } from "../devices/acts";
 import { minimumOf } from "../devices/stake";
 import { DAY, gathered, incomeLines, io as amount, ofPositions } from "./chart";
-import { block, emission, HOUR, monthOf, monthStart, MONTHS } from "./emission";
+import { block, emission, HOUR, monthOf, MONTHS } from "./emission";
 
 /** Rows fetched for the income of a device or an offer: more than a week of hours. */
 const ROWS = 200;
@@ -42,7 +42,7 @@ export function RewardsPage() {
 
 /** The rewards of a wallet, above those of the market, which follow once they cannot be moved by what loads above them. */
 function Own({ owner, children }: { owner: Address; children: ReactNode }) {
-  const devices = useAll(["devices of", owner], DEVICE, [{ offset: OWNER_AT, bytes: addressBytes(owner) }]);
+  const devices = useAll(["devices of", owner], DEVICE, [withAddress(OWNER_AT, owner)]);
   const holdings = useHoldings(owner);
   const [gpus, staking] = [useGpuModels(), useStaking()];
   const sum = (devices.data ?? []).reduce((all, { rewards }) => all + rewards, 0n);
@@ -202,7 +202,7 @@ function History({ owner, devices }: { owner: Address; devices: Found<Device>[] 
   const own = new Set(devices.map(({ address }) => address as string));
   return (
     <Card title="Claim history">
-      <Answer of={{ ...claims, data: claims.rows }} empty="This wallet has not claimed any rewards yet.">
+      <Answer of={claims} empty="This wallet has not claimed any rewards yet.">
         {(rows) => (
           <Table
             caption="Claims"
@@ -255,8 +255,8 @@ function Month() {
             ["Month", value(() => (number >= 0 && number < MONTHS ? `${number + 1} of ${MONTHS}` : `outside the ${MONTHS} months`))],
             ["Minted this month", value(() => <Io of={emission(number)} rough />)],
             ["Minted this hour", value(({ genesisMonth }) => <Io of={block(genesisMonth, now)} rough />)],
-            [`Next month, from ${day(monthStart(month + 1))}`, value(() => <Io of={emission(number + 1)} rough />)],
-            ["Enterprise / community pool", value(({ enterpriseBps }) => `${percent(enterpriseBps)} / ${percent(10_000 - enterpriseBps)}`)],
+            ["Minted next month", value(() => <Io of={emission(number + 1)} rough />)],
+            ["Enterprise / community", value(({ enterpriseBps }) => `${percent(enterpriseBps)} / ${percent(10_000 - enterpriseBps)}`)],
             ["Next hour to settle", value(({ nextHour }) => <Moment at={nextHour} />)],
             ["Settled, not paid out yet", value(({ owed }) => <Io of={owed} rough />)],
             ["Uptime before rewards", value(({ minUptime }) => `more than ${minUptime / HOUR} h`)],
@@ -270,7 +270,7 @@ function Month() {
 function Hours() {
   const hours = useList<HourRow>("hours", { limit: 24 });
   const chart = useMemo(() => {
-    const rows = [...(hours.rows ?? [])].reverse();
+    const rows = [...(hours.data ?? [])].reverse();
     return {
       times: rows.map(({ hour }) => hour),
       lines: [
@@ -278,11 +278,10 @@ function Hours() {
         { name: "Community", values: rows.map(({ community }) => community) },
       ],
     };
-    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [hours.data]);
   return (
     <Card title="Hourly blocks" tall>
-      <Answer of={{ ...hours, data: hours.rows }} empty="No hour has been settled yet.">
+      <Answer of={hours} empty="No hour has been settled yet.">
         {(rows) => (
           <>
             {rows.length > 1 && <Chart label="Rewards distributed per hour, by pool, $IO" {...chart} format={amount} />}
