@@ -1,5 +1,6 @@
 import type { Page, Route } from "@playwright/test";
-import { expect, market, test } from "./fixture";
+import { findConfigPda } from "../src/generated/staking/pdas/config";
+import { expect, market, refuser, test } from "./fixture";
 
 /** How a request fails. */
 const refused = (route: Route) => route.fulfill({ status: 429 });
@@ -82,36 +83,79 @@ test("a busy indexer is asked again", async ({ visitor, page }) => {
   await expect(page.getByText(/The indexer is unreachable/)).toHaveCount(0);
 });
 
+test("an unreachable node is asked again", async ({ visitor, page }) => {
+  await visitor.arrive("/");
+  await visitor.connect();
+  await intercept(page, () => true, cut);
+  // No event tells that it is back.
+  await page.route("**/v1/stream", (route) => route.abort());
+  await page.reload();
+  const banner = page.getByText(/The Solana node is unreachable/);
+  await expect(banner).toBeVisible();
+  await intercept(page, () => false);
+  await expect(banner).toHaveCount(0);
+});
+
+test("a page that was removed from the server by an update is reported", async ({ visitor, page }) => {
+  await visitor.arrive("/");
+  await expect(page.getByText("GPUs registered")).toBeVisible();
+  await page.route("**/assets/*.js", cut);
+  await page.getByRole("link", { name: "Governance" }).click();
+  await expect(page.getByText(/this page cannot be loaded/)).toBeVisible();
+  await page.unroute("**/assets/*.js");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { name: "Governance" })).toBeVisible();
+});
+
+test("a dialog that the browser closes counts as answered, and the next one is shown", async ({ visitor, page }) => {
+  await visitor.arrive("/jobs");
+  await visitor.connect();
+  await page.getByLabel("Amount").fill("1");
+  const dialog = page.getByRole("dialog");
+  for (let times = 0; times < 2; times++) {
+    await page.getByRole("button", { name: "Deposit" }).click();
+    await expect(dialog.getByText("A simulation on the chain shows these changes")).toBeVisible();
+    // Pressing Escape twice without a click in between does this.
+    await dialog.evaluate((element: HTMLDialogElement) => element.close());
+    await expect(dialog.getByText("you did not sign, so nothing was sent")).toBeVisible();
+    await page.keyboard.press("Escape");
+    await expect(dialog).toHaveCount(0);
+  }
+});
+
 test("an unreachable indexer is reported", async ({ visitor, page }) => {
   await page.route("**/v1/stream", (route) => route.abort());
   await visitor.arrive("/");
   await expect(page.getByText(/The indexer is unreachable/)).toBeVisible();
 });
 
-/** Registers a wallet with an address on a chain, which rejects every signature. */
-const refuser = ({ chain, address }: { chain: string; address: string }) => {
-  const account = { address, publicKey: new Uint8Array(32), chains: [chain], features: ["solana:signTransaction"] };
-  const wallet = {
-    version: "1.0.0",
-    name: "Refuser",
-    icon: "data:image/svg+xml;base64,",
-    chains: [chain],
-    accounts: [],
-    features: {
-      "standard:connect": { version: "1.0.0", connect: async () => ({ accounts: [account] }) },
-      "solana:signTransaction": {
-        version: "1.0.0",
-        supportedTransactionVersions: ["legacy", 0],
-        signTransaction: async () => {
-          throw Object.assign(new Error("User rejected the request."), { code: 4001 });
-        },
-      },
+test("the rules of governance do not wait for an indexer that has stopped responding", async ({ visitor, page }) => {
+  // The first request fails; the next one is never answered.
+  let first = true;
+  await page.route("**/v1/proposals*", async (route) => {
+    if (first) await route.abort();
+    first = false;
+  });
+  await visitor.arrive("/governance");
+  await expect(page.getByRole("heading", { name: "Voting rules" })).toBeVisible();
+});
+
+test("where staking is not set up, the rewards page still loads", async ({ visitor, page }) => {
+  const [config] = await findConfigPda();
+  await page.route(
+    (url) => url.href.startsWith(market().rpc),
+    async (route) => {
+      const { method, params } = route.request().postDataJSON() as { method: string; params: unknown[] };
+      if (method !== "getAccountInfo" || params[0] !== config) return route.continue();
+      const answer = (await (await route.fetch()).json()) as { result: { value: unknown } };
+      answer.result.value = null;
+      return route.fulfill({ json: answer });
     },
-  };
-  const announce = ({ register }: { register: (wallet: unknown) => void }) => register(wallet);
-  window.addEventListener("wallet-standard:app-ready", (event) => announce((event as CustomEvent).detail));
-  window.dispatchEvent(new CustomEvent("wallet-standard:register-wallet", { detail: announce }));
-};
+  );
+  await visitor.arrive("/rewards");
+  await visitor.connect();
+  await expect(page.getByText("This wallet has no devices and no co-stake", { exact: false })).toBeVisible();
+});
 
 test("a wallet on another network is not offered, with the reason", async ({ visitor, page }) => {
   await page.addInitScript(refuser, { chain: "solana:mainnet", address: "11111111111111111111111111111112" });

@@ -35,6 +35,28 @@ export class Visitor {
     await this.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
   }
 
+  /** From the next page on, adds up how far its parts move while it loads. */
+  async watch(): Promise<void> {
+    await this.page.addInitScript(() => {
+      const shifts = { sum: 0 };
+      Object.assign(window, { shifts });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) shifts.sum += (entry as PerformanceEntry & { value: number }).value;
+      }).observe({ type: "layout-shift", buffered: true });
+    });
+  }
+
+  /** Fails if the page has moved, once it is loaded; see [`Visitor.watch`]. */
+  async stands(): Promise<void> {
+    await expect(this.page.getByText("Loading…")).toHaveCount(0);
+    const moved = await this.page.evaluate(async () => {
+      // Shifts are reported after the next frame.
+      for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+      return (window as unknown as { shifts: { sum: number } }).shifts.sum;
+    });
+    expect(moved, this.page.url()).toBeLessThan(0.05);
+  }
+
   /** Fails if axe finds a serious violation or the page scrolls sideways. */
   async inspect(): Promise<void> {
     const { violations } = await new AxeBuilder({ page: this.page }).analyze();
@@ -44,6 +66,44 @@ export class Visitor {
     expect(wide, "the page scrolls sideways").toBeLessThanOrEqual(seen ?? 0);
   }
 }
+
+/**
+ * In a page: registers a wallet with an address on a chain, which rejects every signature. A slow one connects only when the test calls
+ * `letConnect`.
+ */
+export const refuser = ({ chain, address, slow = false }: { chain: string; address: string; slow?: boolean }) => {
+  const allowed = slow ? new Promise((letConnect) => Object.assign(window, { letConnect })) : null;
+  const account = { address, publicKey: new Uint8Array(32), chains: [chain], features: ["solana:signTransaction"] };
+  const wallet = {
+    version: "1.0.0",
+    name: "Refuser",
+    icon: "data:image/svg+xml;base64,",
+    chains: [chain],
+    accounts: [],
+    features: {
+      "standard:connect": {
+        version: "1.0.0",
+        connect: async () => {
+          await allowed;
+          return { accounts: [account] };
+        },
+      },
+      "solana:signTransaction": {
+        version: "1.0.0",
+        supportedTransactionVersions: ["legacy", 0],
+        signTransaction: async () => {
+          throw Object.assign(new Error("User rejected the request."), { code: 4001 });
+        },
+      },
+    },
+  };
+  const announce = ({ register }: { register: (wallet: unknown) => void }) => register(wallet);
+  window.addEventListener("wallet-standard:app-ready", (event) => announce((event as CustomEvent).detail));
+  window.dispatchEvent(new CustomEvent("wallet-standard:register-wallet", { detail: announce }));
+};
+
+/** Lets a slow [`refuser`] connect. */
+export const letConnect = (page: Page) => page.evaluate(() => (window as unknown as { letConnect: () => void }).letConnect());
 
 /** Holds back the responses to some requests; returns a function that releases them. */
 export async function holdBack(page: Page, url: string | RegExp): Promise<() => Promise<void>> {

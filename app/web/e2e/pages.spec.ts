@@ -1,4 +1,4 @@
-import { expect, holdBack, market, test } from "./fixture";
+import { expect, holdBack, letConnect, market, refuser, test } from "./fixture";
 
 const pages = () => {
   const { devices, offers, convicted } = market();
@@ -22,26 +22,31 @@ test("every page passes axe in light and dark mode, and does not scroll sideways
 });
 
 test("a page does not move while it loads", async ({ visitor, page }) => {
-  await page.addInitScript(() => {
-    const shifts = { sum: 0 };
-    Object.assign(window, { shifts });
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) shifts.sum += (entry as PerformanceEntry & { value: number }).value;
-    }).observe({ type: "layout-shift", buffered: true });
-  });
+  await visitor.watch();
   for (const path of ["/", "/devices", "/rewards", "/governance", `/jobs/${market().jobs[0]}`]) {
     // The chain answers first, the indexer after it.
     const release = await holdBack(page, /\/v1\/(?!stream)/);
     await visitor.arrive(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await release();
-    await expect(page.getByText("Loading…")).toHaveCount(0);
-    const moved = await page.evaluate(async () => {
-      // Shifts are reported after the next frame.
-      for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
-      return (window as unknown as { shifts: { sum: number } }).shifts.sum;
-    });
-    expect(moved, path).toBeLessThan(0.05);
+    await visitor.stands();
+  }
+});
+
+test("a page does not move when its wallet reconnects", async ({ visitor, page }) => {
+  await page.addInitScript(refuser, { chain: "solana:localnet", address: market().keys["supplier"]?.address ?? "", slow: true });
+  await visitor.watch();
+  await visitor.arrive("/");
+  await page.getByRole("button", { name: "Connect wallet" }).click();
+  await page.getByRole("button", { name: "Refuser" }).click();
+  await letConnect(page);
+  await expect(page.locator(".balance")).toBeVisible();
+  for (const path of ["/", "/jobs", "/devices", `/devices/${market().devices[0]}`, "/co-staking", "/rewards", "/governance"]) {
+    await visitor.arrive(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await visitor.stands();
+    await letConnect(page);
+    await visitor.stands();
   }
 });
 
@@ -69,6 +74,12 @@ test("the keyboard reaches the menu, or skips to the content", async ({ visitor,
   await page.keyboard.press("Tab");
   await expect(page.getByText("Skip to content")).toBeFocused();
   await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+  // Another page is read from its beginning.
+  const link = page.getByRole("link", { name: "Disputes" });
+  await link.focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Disputes" })).toBeVisible();
   await expect(page.getByRole("main")).toBeFocused();
 });
 

@@ -2,6 +2,7 @@ import {
   address,
   getTransactionDecoder,
   getTransactionEncoder,
+  isAddress,
   type Address,
   type TransactionModifyingSigner,
 } from "@solana/kit";
@@ -33,7 +34,7 @@ export interface Wallets {
   foreign: readonly Wallet[];
   /** Signs for the connected account; `null` if none is connected. */
   signer: TransactionModifyingSigner | null;
-  /** Address of the connected account. */
+  /** Address of the connected account. After a reload it is that of the last one at once, while its wallet reconnects. */
   address: Address | null;
   /** Name of the connected wallet. */
   name: string | null;
@@ -44,8 +45,23 @@ export interface Wallets {
 }
 
 const Context = createContext<Wallets | null>(null);
-/** Storage key for the name of the wallet to reconnect after a reload. */
+/** Storage key for the wallet to reconnect after a reload. */
 const LAST = "ionet.wallet";
+/** Milliseconds in which the last wallet must have reconnected: it may have been removed from the browser. */
+const RECONNECTING = 5_000;
+
+/** An account and what signs for it; `null` until its wallet has reconnected. */
+interface Connected {
+  name: string;
+  address: Address;
+  by: { wallet: Wallet; account: WalletAccount } | null;
+}
+
+/** The account that was connected before the reload. */
+function lastConnected(): Connected | null {
+  const [at = "", ...name] = (kept(LAST) ?? "").split(" ");
+  return isAddress(at) ? { name: name.join(" "), address: at, by: null } : null;
+}
 
 /** The user's wallet. */
 export function useWallet(): Wallets {
@@ -72,7 +88,7 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   const { chain } = config;
   const network = networkOf(config);
   const wallets = useSyncExternalStore(watchRegistry, () => present);
-  const [connected, setConnected] = useState<{ wallet: Wallet; account: WalletAccount } | null>(null);
+  const [connected, setConnected] = useState(lastConnected);
 
   useEffect(() => {
     if (config.faucet) void offerBurner();
@@ -87,33 +103,38 @@ export function WalletProvider({ children }: { children: ReactNode }) {
       const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
       const account = accounts.find(({ chains }) => chains.includes(chain));
       if (!account) throw new Error(`${wallet.name} has no account on ${network}; switch its network and connect again`);
-      keep(LAST, wallet.name);
-      setConnected({ wallet, account });
+      setConnected(connectedTo(wallet, account));
     },
     [chain, network],
   );
 
   const disconnect = useCallback(() => {
-    keep(LAST, null);
     setConnected((now) => {
-      void (now?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
+      void (now?.by?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
       return null;
     });
   }, []);
 
+  useEffect(() => void keep(LAST, connected && `${connected.address} ${connected.name}`), [connected]);
+
   // Reconnect the wallet that was connected before the reload.
-  const last = usable.find(({ name }) => name === kept(LAST));
+  const last = connected?.by === null ? usable.find(({ name }) => name === connected.name) : undefined;
   useEffect(() => {
-    if (last && !connected) connect(last, true).catch(() => keep(LAST, null));
-  }, [last, connected, connect]);
+    if (last) connect(last, true).catch(() => setConnected(null));
+  }, [last, connect]);
+  useEffect(() => {
+    if (connected?.by !== null) return;
+    const timer = setTimeout(() => setConnected(null), RECONNECTING);
+    return () => clearTimeout(timer);
+  }, [connected]);
 
   // The user may switch accounts in the wallet itself.
   useEffect(() => {
-    if (!connected) return;
-    const { wallet } = connected;
+    if (!connected?.by) return;
+    const { wallet } = connected.by;
     return (wallet.features as Features)[StandardEvents]?.on("change", ({ accounts }) => {
       const account = accounts?.find(({ chains }) => chains.includes(chain));
-      if (accounts) setConnected(account ? { wallet, account } : null);
+      if (accounts) setConnected(account ? connectedTo(wallet, account) : null);
     });
   }, [connected, chain]);
 
@@ -121,25 +142,32 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     () => ({
       usable,
       foreign,
-      signer: connected && signerOf(connected.wallet, connected.account, chain),
-      address: connected && address(connected.account.address),
-      name: connected && connected.wallet.name,
+      signer: connected && signerOf(connected, chain),
+      address: connected && connected.address,
+      name: connected && connected.name,
       connect,
       disconnect,
     }),
     // The lists are new objects on each render, but depend only on these.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
     [wallets, chain, connected, connect, disconnect],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
+const connectedTo = (wallet: Wallet, account: WalletAccount): Connected => ({
+  name: wallet.name,
+  address: address(account.address),
+  by: { wallet, account },
+});
+
 /** Signs with a wallet. The wallet may change the transaction, for example add a priority fee, so the signed one is sent. */
-function signerOf(wallet: Wallet, account: WalletAccount, chain: Chain): TransactionModifyingSigner {
-  const { signTransaction } = (wallet.features as Features)[SolanaSignTransaction];
+function signerOf({ name, address, by }: Connected, chain: Chain): TransactionModifyingSigner {
   return {
-    address: address(account.address),
+    address,
     modifyAndSignTransactions: async (transactions) => {
+      if (!by) throw new Error(`${name} has not reconnected yet; try again in a moment`);
+      const { wallet, account } = by;
+      const { signTransaction } = (wallet.features as Features)[SolanaSignTransaction];
       const inputs = transactions.map((transaction) => ({
         account,
         chain: chain as never,

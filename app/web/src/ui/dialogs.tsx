@@ -1,7 +1,7 @@
 import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { networkOf } from "../lib/config";
 import { explain } from "../lib/errors";
-import { decimal, IO, sol, SOL } from "../lib/format";
+import { count, decimal, IO, short, sol, SOL } from "../lib/format";
 import { useSending, type Effect } from "../lib/send";
 import { useWallet } from "../lib/wallet";
 import { useMarket } from "../lib/market";
@@ -10,14 +10,17 @@ import { Button, Facts, Key, Loading } from ".";
 /** A dialog over the page. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  // Escape closes it whatever this page does, so a dialog that goes on with something else is shown again.
+  useLayoutEffect(() => {
+    if (!dialog.current?.open) dialog.current?.showModal();
+  });
   // Closing the dialog before it is removed returns the focus to the element that opened it.
   useLayoutEffect(() => {
     const element = dialog.current;
-    element?.showModal();
     return () => element?.close();
   }, []);
   return (
-    <dialog ref={dialog} aria-label={title} onCancel={(event) => (event.preventDefault(), onClose())}>
+    <dialog ref={dialog} aria-label={title} onClose={() => dialog.current?.open || onClose()}>
       <header>
         <h2>{title}</h2>
         <Button aria-label="Close" className="close" onClick={onClose}>
@@ -115,7 +118,7 @@ function EffectFacts({ effect }: { effect: Effect }) {
       of={[
         ["$IO balance", `${signed(effect.io, IO)} $IO`],
         ["SOL balance", `${signed(effect.lamports, SOL)} SOL, including fees and rent`],
-        ["Compute units", effect.computeUnits.toLocaleString("en")],
+        ["Compute units", count(effect.computeUnits)],
       ]}
     />
   );
@@ -127,20 +130,24 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
   const { config } = useMarket();
   const network = networkOf(config);
   const [open, setOpen] = useState(false);
+  const [chosen, setChosen] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
   const choose = async (wallet: (typeof usable)[number]) => {
     setError(null);
+    setChosen(wallet.name);
     try {
       await connect(wallet);
       setOpen(false);
     } catch (failure) {
       setError(explain(failure));
+    } finally {
+      setChosen(null);
     }
   };
   return (
     <>
       <Button kind={address ? "plain" : "primary"} onClick={() => setOpen(true)}>
-        {address ? `${address.slice(0, 4)}…${address.slice(-4)}` : "Connect wallet"}
+        {address ? short(address) : "Connect wallet"}
       </Button>
       {open && (
         <Dialog title={address ? (name ?? "Wallet") : "Connect a wallet"} onClose={() => setOpen(false)}>
@@ -176,6 +183,7 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   </li>
                 ))}
               </ul>
+              {chosen && <Loading what={`Waiting for ${chosen}`} />}
               {usable.length === 0 && <p>No wallet in this browser supports {network}. Install one, or switch its network.</p>}
               {foreign.length > 0 && (
                 <p className="muted small">

@@ -7,7 +7,7 @@ import { IO, io, many, parseAmount } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { mustCover, useSending, type Action } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card, Field, Figure, Figures, Io } from "../../ui";
+import { Button, Card, Field, Figure, Figures, Io, Problem } from "../../ui";
 import { ESCROW } from "./accounts";
 import { closing, depositing, withdrawing } from "./instructions";
 
@@ -26,7 +26,7 @@ export function useEscrow() {
   });
 }
 
-/** The wallet's escrow, with deposits and withdrawals. */
+/** The wallet's escrow, with deposits and withdrawals. Dots stand for amounts still loading, so that nothing moves when they arrive. */
 export function EscrowCard() {
   const market = useMarket();
   const { mint } = market.config;
@@ -61,51 +61,51 @@ export function EscrowCard() {
       setBusy(false);
     }
   };
+  const { data: found } = escrow;
+  const amount = (of: bigint) => (found === undefined ? "…" : <Io of={of} />);
   return (
     <Card title="Your escrow">
-      <Answer of={escrow}>
-        {(found) => (
-          <>
-            <Figures>
-              <Figure name="Available">
-                <Io of={found?.free ?? 0n} />
-              </Figure>
-              <Figure name="Locked for open jobs" note={many(found?.openJobs ?? 0, "open job")}>
-                <Io of={found?.locked ?? 0n} />
-              </Figure>
-            </Figures>
-            <form
-              onSubmit={(event) => {
-                event.preventDefault();
-                void act("deposit");
-              }}
-            >
-              <Field
-                label="Amount"
-                unit="$IO"
-                inputMode="decimal"
-                value={text}
-                error={error}
-                onChange={(event) => setText(event.target.value)}
-                hint="You can withdraw the available balance at any time."
-              />
-              <footer>
-                <Button kind="primary" type="submit" busy={busy}>
-                  Deposit
+      {escrow.error && found === undefined ? (
+        <Problem error={escrow.error} retry={() => void escrow.refetch()} />
+      ) : (
+        <>
+          <Figures>
+            <Figure name="Available">{amount(found?.free ?? 0n)}</Figure>
+            <Figure name="Locked for open jobs" note={many(found?.openJobs ?? 0, "open job")}>
+              {amount(found?.locked ?? 0n)}
+            </Figure>
+          </Figures>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              void act("deposit");
+            }}
+          >
+            <Field
+              label="Amount"
+              unit="$IO"
+              inputMode="decimal"
+              value={text}
+              error={error}
+              onChange={(event) => setText(event.target.value)}
+              hint="You can withdraw the available balance at any time."
+            />
+            <footer>
+              <Button kind="primary" type="submit" disabled={found === undefined} busy={busy}>
+                Deposit
+              </Button>
+              <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
+                Withdraw
+              </Button>
+              {found && found.free + found.locked + found.fees === 0n && (
+                <Button busy={busy} onClick={() => void act("close")}>
+                  Close escrow
                 </Button>
-                <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
-                  Withdraw
-                </Button>
-                {found && found.free + found.locked + found.fees === 0n && (
-                  <Button busy={busy} onClick={() => void act("close")}>
-                    Close escrow
-                  </Button>
-                )}
-              </footer>
-            </form>
-          </>
-        )}
-      </Answer>
+              )}
+            </footer>
+          </form>
+        </>
+      )}
     </Card>
   );
 }
