@@ -1,6 +1,6 @@
 import { defineConfig } from "@playwright/test";
 
-const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+const phone = { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true };
 
 export default defineConfig({
   testDir: "e2e",

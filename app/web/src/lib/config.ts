@@ -22,8 +22,8 @@ export interface Config {
 
 /** Fetches `/config.json`. */
 export async function loadConfig(): Promise<Config> {
-  const answer = await fetch("/config.json");
-  if (!answer.ok) throw new Error(`the server's config.json cannot be loaded (status ${answer.status}); reload the page in a moment`);
+  const answer = await fetch("/config.json").catch(() => null);
+  if (!answer?.ok) throw new Error(`the server's config.json cannot be loaded (${answer?.status ?? "unreachable"}); reload the page in a moment`);
   return readConfig((await answer.json()) as Record<string, unknown>);
 }
 

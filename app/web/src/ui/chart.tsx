@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { moment } from "../lib/format";
@@ -29,6 +29,12 @@ const HEIGHT = 220;
 const FEW = 4;
 /** Width of a digit on an axis, in pixels. */
 const DIGIT = 7.5;
+
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const watchDark = (changed: () => void) => {
+  DARK.addEventListener("change", changed);
+  return () => DARK.removeEventListener("change", changed);
+};
 
 /** A chart of values over time, starting at zero: lines, or bars if there are only a few. */
 export const Chart = (of: Over) => (of.times.length < FEW ? <Bars {...of} /> : <Lines {...of} />);
@@ -66,6 +72,8 @@ function Bars({ label, times, lines, format }: Over) {
 /** The values as stepped lines. The label for screen readers has the latest of each line. */
 function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
   const place = useRef<HTMLDivElement>(null);
+  // A canvas keeps the colours that it was drawn with.
+  const isDark = useSyncExternalStore(watchDark, () => DARK.matches);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
@@ -118,7 +126,7 @@ function Lines({ label, times, lines, format, steps = AMOUNTS }: Over) {
       resize.disconnect();
       plot.destroy();
     };
-  }, [times, lines, format, steps]);
+  }, [times, lines, format, steps, isDark]);
   const latest = lines.map(({ name, values }) => {
     const last = levelsOf(values).at(-1) ?? null;
     return `${name}: ${last === null ? "no value yet" : `latest ${format(last)}`}`;
