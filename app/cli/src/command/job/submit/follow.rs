@@ -27,7 +27,8 @@ pub async fn follow(
     let delivery = &prepared.delivery(context, address);
     let progress = &Progress::spinner(context);
     progress.say(&format!("job {address} is open"));
-    progress.say(&format!("if this command is interrupted: ionet job fetch {address}"));
+    let flags = &context.settings.flags;
+    progress.say(&format!("if this command is interrupted: ionet{flags} job fetch {address}"));
     let mut states = pin!(Follower::new(context, address).states());
     let (mut files, mut delivering) = (Vec::new(), None);
     let story = loop {
@@ -56,7 +57,7 @@ pub async fn follow(
                         progress.say(&format!(
                             "revealed: the result will be paid once its challenge window of {window} has passed"
                         ));
-                        progress.say(&format!("anyone may then settle it: ionet job settle {address}"));
+                        progress.say(&format!("anyone may then settle it: ionet{flags} job settle {address}"));
                         Ok::<_, Error>(files)
                     }));
                 }

@@ -125,6 +125,7 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
         files: Vec::new(),
         story: Story::default(),
         replicas: addresses.iter().skip(1).map(replica).collect(),
+        next: format!("ionet{} job fetch {address}", context.settings.flags),
         unit: token.unit,
     };
     if !order.detach {
@@ -218,9 +219,9 @@ fn choose_id(escrow: &Address) -> (u64, Address) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{error::code, testing};
+    use crate::{error::code, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
     use engine::Package;
@@ -257,6 +258,23 @@ mod tests {
             error.contains("--package") && error.contains("`ionet config set models FOLDER`"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn how_to_fetch_a_detached_job_can_be_pasted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, context, mut what) = consumer(folder.path());
+        if let What::Imagine { order, .. } = &mut what {
+            order.detach = true;
+        }
+        let answer = what.run(&context).await.unwrap();
+        let (wallet, job) = (
+            &context.settings.keypair,
+            testing::json(&answer)["job"].as_str().unwrap().to_owned(),
+        );
+        let next = format!("next    ionet --keypair {} job fetch {job}\n", wallet.display());
+        let said = answer.show(Format::Text);
+        assert!(said.contains(&next), "{said}");
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub struct Submitted {
     pub story: Story,
     /// The other replicas, and what became of them; empty for a job without replicas.
     pub replicas: Vec<Replica>,
+    /// The command that fetches the result later.
+    #[serde(skip)]
+    pub next: String,
     #[serde(skip)]
     pub unit: Unit,
 }
@@ -107,10 +110,7 @@ impl fmt::Display for Submitted {
                 ),
                 ("fees", self.unit.show(fees)),
             ]),
-            _ => lines.extend([
-                ("locked", self.unit.show(self.locked)),
-                ("next", format!("ionet job fetch {}", self.job)),
-            ]),
+            _ => lines.extend([("locked", self.unit.show(self.locked)), ("next", self.next.clone())]),
         }
         fields(f, &lines)?;
         // Of several replicas, tell the story of the one whose result was written.
@@ -179,6 +179,7 @@ mod tests {
                     story,
                 })
                 .collect(),
+            next: String::new(),
             unit: SOL,
         }
     }
