@@ -33,7 +33,7 @@ const MOST_SEARCHED: usize = 10_000;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what a device can claim, which hours are pending, and how long it has been present
+    /// Show what a device can claim, which hours are pending, and how long it has been present or why it has not
     Show {
         #[command(flatten)]
         which: Which,

@@ -48,7 +48,7 @@ pub enum Command {
     },
     /// List proposals, latest first
     List,
-    /// Show the quorums, majorities and periods of votes
+    /// Show the quorums, majorities and periods of votes, and whether they are in force
     Rules,
     /// Vote with all of the wallet's stake and co-stake, or change an earlier vote
     Vote {
