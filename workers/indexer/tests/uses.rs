@@ -4,16 +4,14 @@
 mod common;
 
 use ::jobs::JobTerms;
-use chain::idl::Event;
 use chain::market::{self, costake, govern, job};
 use common::{Node, random_events::RandomEvents, store, take_all, url};
 use costaking::OfferTerms;
 use governance::Status;
-use indexer::{Store, Taken, check};
+use indexer::{Store, check};
 use protocol::units::IO;
 use serde_json::{Value, json};
 use solana_address::Address;
-use solana_signature::Signature;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,20 +203,11 @@ async fn events_heard_before_the_cut_are_not_applied_twice() {
 
 /// Writes made-up events of the job program, in one transaction.
 async fn write(store: &Store, number: u8, events: Vec<(&'static str, Value)>) {
-    let event = |(name, values): (&'static str, Value)| Event {
-        program: "jobs",
-        name,
-        values: values.as_object().unwrap().clone(),
-    };
-    let taken = Taken {
-        signature: Signature::from([number; 64]),
-        slot: number.into(),
-        time: Some(1_800_000_000 + i64::from(number)),
-        fee: 5_000,
-        compute_units: 1,
-        events: events.into_iter().map(event).collect(),
-    };
-    store.write(&[taken], &[]).await.unwrap();
+    let events = events
+        .into_iter()
+        .map(|(name, values)| common::event("jobs", name, values))
+        .collect();
+    store.write(&[common::taken(number, events)], &[]).await.unwrap();
 }
 
 /// The node has forgotten the opening of a second job at an address: that job's events must not change the first one's row.

@@ -8,14 +8,12 @@ mod stream;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use chain::idl::Event;
 use chain::market;
 use common::{Node, store, story, take_all};
 use indexer::{Store, Taken, api};
 use jobs::JobTerms;
 use protocol::units::IO;
 use serde_json::{Value, json};
-use solana_signature::Signature;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tests::World;
@@ -204,23 +202,9 @@ async fn the_newest_of_many_events_are_shown() {
     let served = Served::new().await;
     let device = served.get("/v1/devices").await["rows"][0]["address"].as_str().unwrap().to_owned();
     let values = serde_json::json!({ "device": device, "locked_bond": 0, "open_jobs": 0 });
-    let taken = |number: u64| Taken {
-        signature: Signature::from([u8::try_from(number % 251).unwrap(); 64]),
-        slot: number,
-        time: None,
-        fee: 0,
-        compute_units: 0,
-        events: vec![
-            Event {
-                program: "staking",
-                name: "BondMoved",
-                values: values.as_object().unwrap().clone(),
-            };
-            5
-        ],
-    };
+    let moved = common::event("staking", "BondMoved", values);
     // 1,005 events.
-    let round: Vec<Taken> = (1..=201).map(taken).collect();
+    let round: Vec<Taken> = (1..=201).map(|number| common::taken(number, vec![moved.clone(); 5])).collect();
     served.store.write(&round, &[]).await.unwrap();
     let newest = *served.store.watch().borrow();
     let shown = served.get(&format!("/v1/devices/{device}")).await;
@@ -437,11 +421,7 @@ async fn votes_at_one_address_are_filtered_by_number() {
         solana_address::Address::new_unique().to_string(),
         "11111111111111111111111111111111",
     );
-    let event = |name, values: Value| Event {
-        program: "governance",
-        name,
-        values: values.as_object().unwrap().clone(),
-    };
+    let event = |name, values| common::event("governance", name, values);
     let events = [(8, 10), (9, 20)].map(|(number, weight)| {
         [
             event("ProposalCreated", json!({ "proposal": proposal, "index": number })),
@@ -452,14 +432,7 @@ async fn votes_at_one_address_are_filtered_by_number() {
             ),
         ]
     });
-    let taken = Taken {
-        signature: Signature::from([9; 64]),
-        slot: 1,
-        time: None,
-        fee: 0,
-        compute_units: 0,
-        events: events.into_iter().flatten().collect(),
-    };
+    let taken = common::taken(9, events.into_iter().flatten().collect());
     served.store.write(&[taken], &[]).await.unwrap();
     let weights = async |filter: &str| {
         let votes = served.get(&format!("/v1/votes?proposal={proposal}{filter}")).await["rows"].clone();

@@ -1,13 +1,14 @@
 //! The stream of new events.
 
-use super::{Served, common::store};
+use super::{
+    Served,
+    common::{self, store},
+};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use chain::idl::Event;
 use futures_util::StreamExt;
-use indexer::{Follower, Taken, api};
-use serde_json::Value;
-use solana_signature::Signature;
+use indexer::{Follower, api};
+use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -65,21 +66,8 @@ async fn a_lost_stream_is_resumed() {
     }
     // A client whose last event is beyond this history, which may have been indexed again, gets the events from now on.
     let mut stream = ask(&i64::MAX.to_string()).await.into_body().into_data_stream();
-    let values = serde_json::json!({ "job": "x" }).as_object().unwrap().clone();
-    let said = Event {
-        program: "jobs",
-        name: "JobExtended",
-        values,
-    };
-    let taken = Taken {
-        signature: Signature::from([251; 64]),
-        slot: 1,
-        time: None,
-        fee: 0,
-        compute_units: 0,
-        events: vec![said],
-    };
-    served.store.write(&[taken], &[]).await.unwrap();
+    let extended = common::event("jobs", "JobExtended", json!({ "job": "x" }));
+    served.store.write(&[common::taken(251, vec![extended])], &[]).await.unwrap();
     let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!(text.contains(&format!("id: {}", newest + 1)), "{text}");
 }

@@ -5,6 +5,7 @@
 pub mod random_events;
 
 use async_trait::async_trait;
+use chain::idl::Event;
 use chain::market::{self, costake, govern, job, reward, slash, stake};
 use chain::{Filter, Landed, Lifetime, Network, Result, Simulation};
 use futures_util::{
@@ -12,9 +13,10 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use indexer::{Follower, Store};
+use indexer::{Follower, Store, Taken};
 use jobs::JobTerms;
 use protocol::{tensor::Shape, units::IO};
+use serde_json::Value;
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -416,6 +418,27 @@ pub fn url(path: &Path) -> String {
 pub async fn take_all(node: &Arc<Node>, store: &Store) {
     let follower = Follower::new(node.clone(), store.clone());
     while follower.round().await.unwrap().taken > 0 {}
+}
+
+/// A made-up event.
+pub fn event(program: &'static str, name: &'static str, values: Value) -> Event {
+    Event {
+        program,
+        name,
+        values: values.as_object().unwrap().clone(),
+    }
+}
+
+/// A made-up transaction.
+pub fn taken(number: u8, events: Vec<Event>) -> Taken {
+    Taken {
+        signature: Signature::from([number; 64]),
+        slot: number.into(),
+        time: Some(1_800_000_000 + i64::from(number)),
+        fee: 5_000,
+        compute_units: 1,
+        events,
+    }
 }
 
 /// Empties the books, as a migration does that changes what they hold.
