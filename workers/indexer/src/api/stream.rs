@@ -9,19 +9,18 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
-use std::{convert::Infallible, sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::sleep};
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-
-/// Pause after a failed query, so that the events it missed do not wait for the next one.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Header with the `id` of the last event that a client received, which browsers send when they reconnect.
 pub const LAST: &str = "Last-Event-ID";
 
-/// Streams the events after the client's last one, or from now on, until `stop`. The stream holds one of `places` while it lasts.
+/// Streams the events after the client's last one, or from now on, until `stop` or an error of the database. The stream holds one of
+/// `places` while it lasts. Its first message has no events, only the number after which they follow: a client that loses the stream before
+/// the first event resumes there.
 pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, asked: &HeaderMap) -> Response {
     let watch = store.watch();
     let newest = *watch.borrow();
@@ -35,21 +34,25 @@ pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, ask
     };
     let events = stream::unfold((store, watch, last, stop, place), async |(store, mut watch, last, stop, place)| {
         loop {
-            let found = events_after(&store, last).await;
-            let failed = found.is_err();
-            let new = found.unwrap_or_default();
+            let new = match events_after(&store, last).await {
+                Ok(new) => new,
+                Err(error) => {
+                    tracing::warn!(%error, "a stream ends; its client may resume it");
+                    return None;
+                }
+            };
             if let Some(newest) = new.last().and_then(|row| row.get("id")).and_then(Value::as_i64) {
                 let event = Event::default().id(newest.to_string()).json_data(new).unwrap_or_default();
-                return Some((Ok::<_, Infallible>(event), (store, watch, newest, stop, place)));
+                return Some((Ok(event), (store, watch, newest, stop, place)));
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
                 changed = watch.changed() => changed.ok()?,
-                () = sleep(RETRY), if failed => {}
             }
         }
     });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    let begun = stream::iter([Ok::<_, Infallible>(Event::default().id(last.to_string()))]);
+    Sse::new(begun.chain(events)).keep_alive(KeepAlive::default()).into_response()
 }
 
 /// The client's last event, if it names one.

@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../worker/tests/common/log.rs"]
+mod log;
 mod site;
 mod stream;
 
@@ -14,6 +16,7 @@ use indexer::{Store, Taken, api};
 use jobs::JobTerms;
 use protocol::units::IO;
 use serde_json::{Value, json};
+use sqlx::{AnyPool, AssertSqlSafe};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tests::World;
@@ -24,7 +27,7 @@ use tower::ServiceExt;
 struct Served {
     node: Arc<Node>,
     store: Store,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Served {
@@ -37,7 +40,7 @@ impl Served {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&dir.path().join("history.db")).await;
         take_all(&node, &store).await;
-        Self { node, store, _dir: dir }
+        Self { node, store, dir }
     }
 
     async fn ask(&self, path: &str, tag: Option<&str>) -> (StatusCode, String, Value) {
@@ -286,6 +289,71 @@ async fn figures_by_hour_agree_with_the_jobs() {
     // The last hour alone.
     let last = served.get("/v1/throughput?hours=1").await["rows"].as_array().unwrap().clone();
     assert_eq!(last.as_slice(), &throughput[..1]);
+}
+
+/// Percentiles are nearest ranks: each is one of the values.
+#[tokio::test]
+async fn percentiles_are_among_the_values() {
+    let served = Served::new().await;
+    let newest = served.get("/v1/throughput").await["rows"][0]["hour"].as_i64().unwrap();
+    let database = AnyPool::connect(&common::url(&served.dir.path().join("history.db"))).await.unwrap();
+    for table in ["throughput", "latencies"] {
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
+            .execute(&database)
+            .await
+            .unwrap();
+    }
+    let cases = [
+        (vec![], [None; 3]),
+        (vec![(7, 1)], [Some(7); 3]),
+        ((1..=100).map(|seconds| (seconds, 1)).collect(), [Some(50), Some(95), Some(99)]),
+        // Of ten the fifth and the tenth, and of a hundred the fiftieth.
+        (vec![(1, 4), (2, 1), (3, 5)], [Some(2), Some(3), Some(3)]),
+        (vec![(1, 49), (2, 46), (3, 5)], [Some(2), Some(2), Some(3)]),
+    ];
+    for (age, (latencies, _)) in (0..).zip(&cases) {
+        let hour = newest - age * 3_600;
+        let count = "INSERT INTO throughput (hour, opened, settled, refunded, convicted, units) VALUES ($1, 0, 0, 0, 0, 0)";
+        sqlx::query(count).bind(hour).execute(&database).await.unwrap();
+        for (seconds, jobs) in latencies {
+            let insert = sqlx::query("INSERT INTO latencies (hour, seconds, jobs) VALUES ($1, $2, $3)");
+            insert.bind(hour).bind(*seconds).bind(*jobs).execute(&database).await.unwrap();
+        }
+    }
+    let rows = served.get("/v1/throughput").await["rows"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), cases.len());
+    for (row, (_, wanted)) in rows.iter().zip(&cases) {
+        assert_eq!(["p50", "p95", "p99"].map(|name| row[name].as_i64()), *wanted, "{row}");
+    }
+}
+
+/// Events that name an address, in pages, and narrowed by name.
+#[tokio::test]
+async fn events_of_an_address_are_those_that_name_it() {
+    let served = Served::new().await;
+    let pages = async |filters: &str| {
+        let (mut all, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = served.get(&format!("/v1/events?limit=7{filters}{next}")).await;
+            all.extend(page["rows"].as_array().unwrap().clone());
+            match page["next"].as_i64() {
+                Some(before) => next = format!("&before={before}"),
+                None => return all,
+            }
+        }
+    };
+    let whole = pages("").await;
+    let device = served.get("/v1/jobs?status=settled").await["rows"][0]["device"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let names = |event: &&Value| event["data"].as_object().unwrap().values().any(|value| *value == device.as_str());
+    let wanted: Vec<Value> = whole.iter().filter(names).cloned().collect();
+    assert!(wanted.len() > 50, "{}", wanted.len());
+    assert_eq!(pages(&format!("&address={device}")).await, wanted);
+    let claims: Vec<Value> = wanted.into_iter().filter(|event| event["name"] == "JobClaimed").collect();
+    assert!(claims.len() > 10, "{}", claims.len());
+    assert_eq!(pages(&format!("&name=JobClaimed&address={device}&program=jobs")).await, claims);
 }
 
 /// Somebody acts as both consumer and supplier, with a mint of their own and prices of their choice.

@@ -3,13 +3,15 @@
 use super::{
     Served,
     common::{self, store},
+    log,
 };
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use futures_util::StreamExt;
 use indexer::{Follower, api};
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
+use sqlx::{AnyPool, AssertSqlSafe};
+use std::{sync::atomic::Ordering, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -21,6 +23,7 @@ async fn new_events_are_sent_as_they_come() {
     let follower = Follower::new(served.node.clone(), store.clone());
     served.node.told.store(40, Ordering::Relaxed);
     follower.round().await.unwrap();
+    let begun = *store.watch().borrow();
     let stop = CancellationToken::new();
     let router = api::router(store, stop.clone());
     let response = router
@@ -28,6 +31,7 @@ async fn new_events_are_sent_as_they_come() {
         .await
         .unwrap();
     let mut stream = response.into_body().into_data_stream();
+    assert_eq!(stream.next().await.unwrap().unwrap(), format!("id: {}\n\n", begun));
     served.node.told.store(60, Ordering::Relaxed);
     follower.round().await.unwrap();
     let told = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
@@ -49,6 +53,7 @@ async fn a_lost_stream_is_resumed() {
     // More events than fit in one message.
     let begun = newest - 450;
     let mut stream = ask(&begun.to_string()).await.into_body().into_data_stream();
+    assert_eq!(stream.next().await.unwrap().unwrap(), format!("id: {begun}\n\n"));
     let mut told = Vec::new();
     while told.last() != Some(&newest) {
         let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
@@ -66,8 +71,44 @@ async fn a_lost_stream_is_resumed() {
     }
     // A client whose last event is beyond this history, which may have been indexed again, gets the events from now on.
     let mut stream = ask(&i64::MAX.to_string()).await.into_body().into_data_stream();
+    assert_eq!(stream.next().await.unwrap().unwrap(), format!("id: {newest}\n\n"));
     let extended = common::event("jobs", "JobExtended", json!({ "job": "x" }));
     served.store.write(&[common::taken(251, vec![extended])], &[]).await.unwrap();
     let text = String::from_utf8(stream.next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!(text.contains(&format!("id: {}", newest + 1)), "{text}");
+}
+
+/// A stream that cannot read the database ends, so that its client knows; having received a number at the start, it can resume there.
+#[tokio::test]
+async fn a_stream_ends_when_the_database_fails() {
+    let served = Served::new().await;
+    let newest = *served.store.watch().borrow();
+    let router = api::router_within(
+        served.store.clone(),
+        CancellationToken::new(),
+        api::Limits { answers: 1, streams: 1 },
+    );
+    let ask = async |last: i64| {
+        let request = Request::get("/v1/stream").header("last-event-id", last.to_string());
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.into_body().into_data_stream()
+    };
+    let database = AnyPool::connect(&common::url(&served.dir.path().join("history.db"))).await.unwrap();
+    let rename = async |from: &str, to: &str| {
+        let statement = AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
+        sqlx::query(statement).execute(&database).await.unwrap();
+    };
+    rename("events", "elsewhere").await;
+    let (mut errors, guard) = log::hear("error");
+    let mut stream = ask(newest - 1).await;
+    assert_eq!(stream.next().await.unwrap().unwrap(), format!("id: {}\n\n", newest - 1));
+    let end = tokio::time::timeout(Duration::from_secs(60), stream.next()).await;
+    assert!(end.expect("the stream ends").is_none());
+    drop((stream, guard));
+    let logged = errors.try_recv().unwrap();
+    assert!(logged.contains("no such table"), "{logged}");
+    rename("elsewhere", "events").await;
+    let resumed: Vec<_> = ask(newest - 1).await.take(2).collect().await;
+    let text = String::from_utf8(resumed[1].as_ref().unwrap().to_vec()).unwrap();
+    assert!(text.contains(&format!("id: {newest}")), "{text}");
 }
