@@ -1,7 +1,7 @@
 //! Subscriptions that tell when something has happened.
 
 use crate::PROGRAMS;
-use chain::{Network, Result};
+use chain::{Network, Result, Subscriptions};
 use daemon::Backoff;
 use futures_util::{
     StreamExt,
@@ -61,22 +61,19 @@ impl News {
 }
 
 async fn listen(network: &dyn Network, shared: &Shared) {
-    let mut retry = RETRY;
+    let (mut retry, mut subscriptions) = (RETRY, Subscriptions::to("the programs' accounts"));
     loop {
-        match subscribe(network).await {
-            Ok(mut changes) => {
-                retry.reset();
-                shared.stand.store(true, Ordering::Relaxed);
+        if let Some(mut changes) = subscriptions.taken(subscribe(network).await) {
+            retry.reset();
+            shared.stand.store(true, Ordering::Relaxed);
+            shared.come.notify_one();
+            // When one ends, all are renewed, and the follower looks for what came in between.
+            while changes.next().await == Some(true) {
                 shared.come.notify_one();
-                // When one ends, all are renewed, and the follower looks for what came in between.
-                while changes.next().await == Some(true) {
-                    shared.come.notify_one();
-                }
-                shared.stand.store(false, Ordering::Relaxed);
-                shared.come.notify_one();
-                tracing::debug!("a subscription has ended; subscribing again");
             }
-            Err(error) => tracing::debug!(%error, "the node takes no subscriptions; polling it instead"),
+            shared.stand.store(false, Ordering::Relaxed);
+            shared.come.notify_one();
+            subscriptions.ended();
         }
         retry.wait().await;
     }
