@@ -91,6 +91,12 @@ pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
     }
 }
 
+/// Every event of the market: the names of its program and of the event.
+pub fn events() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of = |idl: &'static Idl| idl.events.iter().map(|event| (idl.name(), event.name.as_str()));
+    all().iter().flat_map(of)
+}
+
 /// Decodes an instruction; `None` if no program of the market has it.
 pub fn decode(instruction: &Instruction) -> Option<Call> {
     let (idl, method) = method(instruction)?;

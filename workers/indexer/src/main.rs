@@ -5,7 +5,14 @@ use clap::{Parser, Subcommand};
 use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
 use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::TcpListener;
 
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
@@ -99,11 +106,15 @@ async fn act(cli: Cli) -> Result<()> {
     }
     follower.catch_up().await?;
     let differences = check::check(&*network, &store).await?;
+    let print = |line: String| {
+        // If standard output is closed, the exit code still tells the result.
+        let _ = writeln!(io::stdout(), "{line}");
+    };
     for difference in &differences {
-        println!("{difference}");
+        print(difference.to_string());
     }
     match differences.len() {
-        0 => println!("the books match the accounts"),
+        0 => print("the books match the accounts".to_owned()),
         count => return Err(Error::Differences { count }),
     }
     Ok(())
@@ -127,7 +138,7 @@ async fn serve(
     let served = tokio::spawn(api::serve(listener, router, stop.clone()));
     tracing::info!(address = %cli.listen, database = store.url(), "serving");
     for hook in hooks {
-        tokio::spawn(hook.deliver(store.clone(), webhooks::PAUSES, stop.clone()));
+        tokio::spawn(hook.deliver(store.clone(), webhooks::RETRY, stop.clone()));
     }
     follower.run(Duration::from_millis(cli.every), &stop).await;
     let _ = served.await;

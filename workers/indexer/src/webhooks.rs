@@ -4,17 +4,19 @@
 //! and the HMAC-SHA256 of the body under the webhook's secret. Any answer but 2xx is followed by a retry, with exponential backoff;
 //! redirects are not followed. The database has each webhook's newest event under its URL. A new webhook starts with the next event.
 
-use crate::{Error, Result, Store, api::events_after, books};
+use crate::{Error, Result, Store, api::events_after, books, follow::LOG_CUT};
+use chain::idl;
+use daemon::Backoff;
 use hmac::{Hmac, Mac};
 use reqwest::{Client, Url, redirect::Policy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Pauses before retries: the first and the longest.
-pub const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// Backoff between retries.
+pub const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
 /// Timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest secret, in bytes: 128 bits if it is random.
@@ -79,6 +81,25 @@ pub fn read(file: &Path) -> Result<Vec<Webhook>> {
     Ok(hooks)
 }
 
+/// Refuses filters by what does not exist: an event with a misspelt name would never come.
+fn exist(programs: &[String], names: &[String]) -> std::result::Result<(), String> {
+    let is_wanted = |program: &str| programs.is_empty() || programs.iter().any(|wanted| wanted == program);
+    let known = idl::events().map(|(program, _)| program).collect();
+    among("there is no program", programs, &known)?;
+    let known = idl::events().filter(|(program, _)| is_wanted(program)).map(|(_, name)| name);
+    among("the programs have no event", names, &known.chain([LOG_CUT]).collect())
+}
+
+fn among(lacking: &str, filter: &[String], known: &BTreeSet<&str>) -> std::result::Result<(), String> {
+    match filter.iter().find(|name| !known.contains(name.as_str())) {
+        Some(name) => Err(format!(
+            "{lacking} {name:?}; choose among {}",
+            Vec::from_iter(known.iter().copied()).join(", ")
+        )),
+        None => Ok(()),
+    }
+}
+
 impl Webhook {
     fn new(entry: Entry) -> std::result::Result<Self, String> {
         let url = Url::parse(&entry.url).ok();
@@ -90,6 +111,7 @@ impl Webhook {
         if let Some(wrong) = entry.addresses.iter().find(|text| text.parse::<solana_address::Address>().is_err()) {
             return Err(format!("{wrong:?} is not an address"));
         }
+        exist(&entry.programs, &entry.names)?;
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy().build();
         Ok(Self {
             url,
@@ -103,20 +125,20 @@ impl Webhook {
         })
     }
 
-    /// Posts events until `stop`, each until it is accepted, with pauses from the first to the longest of `pauses`.
-    pub async fn deliver(self, store: Store, pauses: (Duration, Duration), stop: CancellationToken) {
+    /// Posts events until `stop`, each until it is accepted, with the waits of `retry` in between.
+    pub async fn deliver(self, store: Store, retry: Backoff, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.deliver_all(&store, pauses) => {}
+            () = self.deliver_all(&store, retry) => {}
         }
     }
 
-    async fn deliver_all(&self, store: &Store, pauses: (Duration, Duration)) {
+    async fn deliver_all(&self, store: &Store, mut retry: Backoff) {
         let mut watch = store.watch();
         loop {
             watch.mark_unchanged();
-            match self.deliver_some(store, pauses).await {
-                Ok(true) => {}
+            match self.deliver_some(store, &mut retry).await {
+                Ok(true) => retry.reset(),
                 Ok(false) => {
                     if watch.changed().await.is_err() {
                         return;
@@ -124,20 +146,24 @@ impl Webhook {
                 }
                 Err(error) => {
                     tracing::warn!(webhook = %self.shown(), %error, "a webhook waits for the database");
-                    tokio::time::sleep(pauses.0).await;
+                    retry.wait().await;
                 }
             }
         }
     }
 
     /// Posts the wanted ones among the next events; returns whether there were any events.
-    async fn deliver_some(&self, store: &Store, pauses: (Duration, Duration)) -> Result<bool> {
+    async fn deliver_some(&self, store: &Store, retry: &mut Backoff) -> Result<bool> {
         let url = self.url.as_str();
         let last = store.webhook(url).await?;
         let events = events_after(store, last).await?;
         let number = |event: &Map<String, Value>| event.get("id").and_then(Value::as_i64).unwrap_or(last);
         for event in events.iter().filter(|event| self.wanted.has(event)) {
-            self.insist(number(event), event, pauses).await;
+            while let Err(reason) = self.post(number(event), event).await {
+                tracing::warn!(webhook = %self.shown(), number = number(event), reason, "a webhook did not accept an event; trying again");
+                retry.wait().await;
+            }
+            retry.reset();
             store.webhook_took(url, number(event)).await?;
         }
         let Some(newest) = events.last().map(number) else {
@@ -145,16 +171,6 @@ impl Webhook {
         };
         store.webhook_took(url, newest).await?;
         Ok(true)
-    }
-
-    /// Posts an event until it is accepted.
-    async fn insist(&self, number: i64, event: &Map<String, Value>, (first, longest): (Duration, Duration)) {
-        let mut pause = first;
-        while let Err(reason) = self.post(number, event).await {
-            tracing::warn!(webhook = %self.shown(), number, reason, ?pause, "a webhook did not accept an event; trying again");
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(longest);
-        }
     }
 
     async fn post(&self, number: i64, event: &Map<String, Value>) -> std::result::Result<(), String> {

@@ -12,6 +12,7 @@ use axum::{
     routing::post,
 };
 use common::{Node, store, story};
+use daemon::Backoff;
 use hmac::{Hmac, Mac};
 use indexer::{Follower, Store, webhooks};
 use serde_json::Value;
@@ -29,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "correct horse battery staple";
-const QUICK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
+const QUICK: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(20));
 
 /// A receiver that refuses so many requests, and accepts the rest.
 #[derive(Clone)]
@@ -287,6 +288,18 @@ fn invalid_webhooks_are_refused_without_showing_secrets() {
         (
             "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\naddresses = ['x']",
             "not an address",
+        ),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nprograms = ['jobs', 'job']",
+            "there is no program \"job\"; choose among costaking, governance, jobs, referee, staking",
+        ),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nnames = ['JobSetled']",
+            "no event \"JobSetled\"; choose among AuditClosed,",
+        ),
+        (
+            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nprograms = ['referee']\nnames = ['LogCut', 'JobSettled']",
+            "no event \"JobSettled\"; choose among EvidenceClosed, EvidenceCompleted, EvidenceSealed, LogCut",
         ),
         (
             "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\n\
