@@ -80,10 +80,11 @@ CREATE TABLE jobs (
     latency BIGINT,
     updated BIGINT NOT NULL
 );
-CREATE INDEX jobs_by_address ON jobs (address, opened);
-CREATE INDEX jobs_by_device ON jobs (device, opened);
-CREATE INDEX jobs_by_escrow ON jobs (escrow, opened);
+-- Of several indexes that fit a query, SQLite uses the last. Many jobs have a status in common.
 CREATE INDEX jobs_by_status ON jobs (status, opened);
+CREATE INDEX jobs_by_escrow ON jobs (escrow, opened);
+CREATE INDEX jobs_by_device ON jobs (device, opened);
+CREATE INDEX jobs_by_address ON jobs (address, opened);
 
 -- Owner and mint are unknown for an escrow opened before the history begins.
 CREATE TABLE escrows (
@@ -118,7 +119,8 @@ CREATE TABLE devices (
     updated BIGINT NOT NULL
 );
 CREATE INDEX devices_by_checked_in ON devices (checked_in);
-CREATE INDEX devices_by_owner ON devices (owner);
+CREATE INDEX devices_by_owner ON devices (owner, updated);
+CREATE INDEX devices_by_updated ON devices (updated);
 
 CREATE TABLE offers (
     address TEXT PRIMARY KEY,
@@ -134,6 +136,9 @@ CREATE TABLE offers (
     last_hour BIGINT,
     updated BIGINT NOT NULL
 );
+CREATE INDEX offers_by_owner ON offers (owner, updated);
+CREATE INDEX offers_by_device ON offers (device, updated);
+CREATE INDEX offers_by_updated ON offers (updated);
 
 CREATE TABLE hours (
     hour BIGINT PRIMARY KEY,
@@ -164,7 +169,7 @@ CREATE TABLE proposals (
     instructions BIGINT NOT NULL,
     updated BIGINT NOT NULL
 );
-CREATE INDEX proposals_by_address ON proposals (address);
+CREATE INDEX proposals_by_address ON proposals (address, number);
 
 -- In this and the following tables, `id` is the number of the event that created the row.
 CREATE TABLE models (
@@ -227,7 +232,7 @@ CREATE TABLE slashes (
     ended_at BIGINT,
     signature TEXT NOT NULL
 );
-CREATE INDEX slashes_by_device ON slashes (device, number);
+CREATE INDEX slashes_by_device ON slashes (device, id);
 
 CREATE TABLE rewards (
     id BIGINT PRIMARY KEY,

@@ -134,7 +134,7 @@ pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Differenc
     compare(&mut differences, &["units"], &jobs, &rows(store, "jobs", &["units"]).await?);
     let unfinished = "SELECT address FROM jobs WHERE opened IN (SELECT MAX(opened) FROM jobs GROUP BY address) \
                 AND status IN ('open', 'claimed', 'committed', 'revealed')";
-    let mut connection = store.connection().await?;
+    let mut connection = store.long_connection().await?;
     let unfinished = sqlx::query(unfinished)
         .fetch_all(&mut *connection)
         .await
@@ -172,18 +172,18 @@ async fn accounts<T: AccountDeserialize + Discriminator + anchor_lang::Owner>(
 ) -> Result<Columns> {
     let kind = Filter::Bytes(0, T::DISCRIMINATOR.to_vec());
     let found = network.program_accounts(&T::OWNER, &[kind]).await?;
-    let numbers = found.into_iter().filter_map(|(address, account)| {
-        let typed = T::try_deserialize(&mut account.data.as_slice()).ok()?;
-        Some((address, read(&typed).into_iter().map(crate::store::count).collect()))
+    let numbers = found.into_iter().map(|(address, account)| {
+        let typed = chain::decode(&address, &account)?;
+        Ok((address, read(&typed).into_iter().map(crate::store::count).collect()))
     });
-    Ok(numbers.collect())
+    numbers.collect()
 }
 
 /// The same numbers in the books; for jobs, of the latest job at each address.
 async fn rows(store: &Store, table: &str, columns: &[&str]) -> Result<Columns> {
     let order = if table == "jobs" { "opened" } else { "address" };
     let sql = format!("SELECT address, {} FROM {table} ORDER BY {order}", columns.join(", "));
-    let mut connection = store.connection().await?;
+    let mut connection = store.long_connection().await?;
     let found = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
     let numbers = found.map_err(|cause| store.refused(cause))?.into_iter().filter_map(|row| {
         let address = row.get::<String, _>(0).parse().ok()?;

@@ -13,6 +13,15 @@ use tokio::sync::{Mutex, watch};
 
 /// Connections for queries. Indexing has one of its own, as an abandoned query may hold its connection for long.
 const CONNECTIONS: u32 = 8;
+/// How a connection to SQLite begins.
+const SQLITE: &[&str] = &[
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA busy_timeout = 5000",
+];
+/// How a connection for queries to PostgreSQL begins. Nobody waits longer for an answer, but PostgreSQL would go on and keep the connection
+/// from others.
+const POSTGRES_QUERIES: &[&str] = &["SET statement_timeout = '10s'"];
 /// Events in one transaction while the books are rebuilt.
 const REBUILD_BATCH: u32 = 1_000;
 
@@ -45,23 +54,15 @@ impl Store {
             true => format!("{url}?mode=rwc"),
             false => url.to_owned(),
         };
-        let options = AnyPoolOptions::new().after_connect(move |connection, _| {
-            Box::pin(async move {
-                if is_sqlite {
-                    for pragma in ["journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000"] {
-                        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
-                            .execute(&mut *connection)
-                            .await?;
-                    }
-                }
-                Ok(())
-            })
-        });
-        let intake = options.clone().max_connections(1).connect(&with_options).await.map_err(failed)?;
+        let [for_intake, for_queries] = match is_sqlite {
+            true => [SQLITE; 2],
+            false => [&[][..], POSTGRES_QUERIES],
+        };
+        let intake = pool(for_intake, 1).connect(&with_options).await.map_err(failed)?;
         let migrated = MIGRATIONS.run(&intake).await;
         migrated.map_err(|cause| failed(sqlx::Error::Migrate(Box::new(cause))))?;
         while rebuild(&intake).await.map_err(failed)? {}
-        let pool = options.max_connections(CONNECTIONS).connect(&with_options).await.map_err(failed)?;
+        let pool = pool(for_queries, CONNECTIONS).connect(&with_options).await.map_err(failed)?;
         let store = Self {
             pool,
             intake,
@@ -243,6 +244,11 @@ impl Store {
         &self.figures
     }
 
+    /// The connection of what is indexed, for queries that may take long.
+    pub(crate) async fn long_connection(&self) -> Result<PoolConnection<Any>> {
+        self.intake.acquire().await.map_err(|cause| self.failed(cause))
+    }
+
     /// A connection for queries.
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>> {
         self.pool.acquire().await.map_err(|cause| self.failed(cause))
@@ -252,6 +258,19 @@ impl Store {
     pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
         self.failed(cause)
     }
+}
+
+/// A pool of connections that begin with these statements.
+fn pool(begin: &'static [&'static str], connections: u32) -> AnyPoolOptions {
+    let options = AnyPoolOptions::new().max_connections(connections);
+    options.after_connect(move |connection, _| {
+        Box::pin(async move {
+            for statement in begin {
+                sqlx::query(*statement).execute(&mut *connection).await?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// Version of the schema, and of what the books keep in it.

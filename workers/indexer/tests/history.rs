@@ -42,10 +42,15 @@ async fn the_books_match_the_accounts() {
         .unwrap();
     let offset = 8 + std::mem::offset_of!(staking::Device, own_stake);
     device.data[offset] ^= 1;
-    other.plant(address, device);
+    other.plant(address, device.clone());
     let differences = check::check(&Node::new(&other), &store).await.unwrap();
     assert_eq!(differences.len(), 1);
     assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
+    // An account that cannot be read is not passed over.
+    device.data.pop();
+    other.plant(address, device);
+    let refusal = check::check(&Node::new(&other), &store).await.unwrap_err().to_string();
+    assert!(refusal.contains(&address.to_string()), "{refusal}");
 }
 
 /// Anybody can name the programs in a transaction that calls none of them, whose log is empty.

@@ -211,3 +211,23 @@ async fn postgresql_has_the_same_rows_and_answers() {
         assert_eq!(ours, theirs);
     }
 }
+
+/// A query that nobody waits for any more does not keep its connection.
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_ended() {
+    let Some(postgres) = Postgres::start() else { return };
+    let url = postgres.database("busy").await;
+    let store = Store::open(&url).await.unwrap();
+    let database = sqlx::AnyPool::connect(&url).await.unwrap();
+    let router = api::router(store, CancellationToken::new());
+    let ask = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().status()
+    };
+    // More queries than connections wait for this lock.
+    let mut lock = database.begin().await.unwrap();
+    sqlx::query("LOCK TABLE events").execute(&mut *lock).await.unwrap();
+    let stuck = futures_util::future::join_all([(); 16].map(|()| ask("/v1/events"))).await;
+    assert_eq!(stuck, [StatusCode::SERVICE_UNAVAILABLE; 16]);
+    assert_eq!(ask("/v1/jobs").await, StatusCode::OK);
+}

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Column, Row, any::AnyRow};
 const PAGE: u16 = 50;
 const MOST: u16 = 200;
 /// Filters that take a word. Those that take neither a word nor a number take an address.
-const WORDS: [&str; 3] = ["status", "program", "name"];
+pub const WORDS: [&str; 3] = ["status", "program", "name"];
 /// Filters that take a number.
 pub const NUMBERS: [&str; 1] = ["number"];
 /// Longest word in bytes.
@@ -44,7 +44,7 @@ pub struct List {
 impl List {
     pub async fn answer(&self, store: &Store, asked: Asked) -> Answer {
         let (mut limit, mut before) = (PAGE, i64::MAX);
-        let (mut wheres, mut values) = (vec![format!("{} < $1", self.order)], Vec::new());
+        let (mut filters, mut values) = (Vec::new(), Vec::new());
         for (name, value) in understand(asked)? {
             match name.as_str() {
                 "limit" => {
@@ -58,22 +58,11 @@ impl List {
                 _ => {
                     let column = self.column(&name)?;
                     values.push(Wanted::parse(column, value)?);
-                    let place = values.len().saturating_add(1);
-                    wheres.push(match (self.table, column) {
-                        ("events", "address") => format!("id IN (SELECT event FROM mentions WHERE address = ${place})"),
-                        _ => format!("{column} = ${place}"),
-                    });
+                    filters.push(column);
                 }
             }
         }
-        // The names in it are this program's own; values from the query are bound.
-        let sql = format!(
-            "SELECT * FROM {} WHERE {} ORDER BY {} DESC LIMIT {}",
-            self.table,
-            wheres.join(" AND "),
-            self.order,
-            limit.saturating_add(1)
-        );
+        let sql = self.query(&filters, limit.saturating_add(1));
         let query = values
             .into_iter()
             .fold(sqlx::query(AssertSqlSafe(sql)).bind(before), |query, value| match value {
@@ -87,6 +76,26 @@ impl List {
         rows.truncate(limit.into());
         let next = rows.last().filter(|_| more).and_then(|row| row.get(self.order)).cloned();
         Ok(Json(json!({ "rows": rows, "next": next })))
+    }
+
+    /// The query for up to `limit` rows before $1 that have the values $2 and so on in these columns. The names in it are this program's own;
+    /// values from outside are bound.
+    pub(super) fn query(&self, filters: &[&str], limit: u16) -> String {
+        // Events that name an address are read off `mentions`, newest first, however many there are. SQLite joins in this order.
+        let (from, order) = match (self.table, filters.contains(&"address")) {
+            ("events", true) => ("mentions CROSS JOIN events", "mentions.event"),
+            _ => (self.table, self.order),
+        };
+        let mut wheres = vec![format!("{order} < $1")];
+        if from != self.table {
+            wheres.push("events.id = mentions.event".to_owned());
+        }
+        wheres.extend(filters.iter().zip(2..).map(|(column, place)| format!("{column} = ${place}")));
+        format!(
+            "SELECT {}.* FROM {from} WHERE {} ORDER BY {order} DESC LIMIT {limit}",
+            self.table,
+            wheres.join(" AND ")
+        )
     }
 
     /// The column that a filter names.
@@ -126,7 +135,7 @@ impl Wanted {
     }
 }
 
-/// The latest row of an address, with the newest thousand events that name it and their newest thousand transactions.
+/// The latest row of an address, with the newest thousand events that name it and their transactions.
 #[derive(Clone, Copy)]
 pub struct One {
     pub table: &'static str,
@@ -150,13 +159,18 @@ impl One {
         };
         let mut row = object(&row);
         let since = row.get("opened").and_then(Value::as_i64).unwrap_or(0);
-        let events =
-            "SELECT * FROM events WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) ORDER BY id DESC LIMIT 1000";
-        let transactions = "SELECT transactions.* FROM transactions JOIN (SELECT signature AS of, MIN(id) AS id FROM events \
-                            WHERE id >= $2 AND id IN (SELECT event FROM mentions WHERE address = $1) GROUP BY signature) AS first \
-                            ON transactions.signature = first.of ORDER BY first.id DESC LIMIT 1000";
-        for (name, sql) in [("events", events), ("transactions", transactions)] {
-            let found = sqlx::query(sql).bind(address).bind(since).fetch_all(&mut *connection).await;
+        let events = "SELECT events.* FROM mentions CROSS JOIN events WHERE mentions.address = $1 AND mentions.event >= $2 \
+                      AND events.id = mentions.event ORDER BY mentions.event DESC LIMIT 1000";
+        let transactions = format!(
+            "SELECT transactions.* FROM transactions JOIN (SELECT signature AS of, MIN(id) AS id FROM ({events}) AS newest \
+             GROUP BY signature) AS first ON transactions.signature = first.of ORDER BY first.id DESC"
+        );
+        for (name, sql) in [("events", events.to_owned()), ("transactions", transactions)] {
+            let found = sqlx::query(AssertSqlSafe(sql))
+                .bind(address)
+                .bind(since)
+                .fetch_all(&mut *connection)
+                .await;
             // Oldest first.
             let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().rev().map(object).collect();
             row.insert(name.to_owned(), json!(rows));

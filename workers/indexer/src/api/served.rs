@@ -227,3 +227,40 @@ pub fn openapi() -> Value {
         "paths": SERVED.iter().map(path).collect::<Map<String, Value>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::api::lists::WORDS;
+    use sqlx::{AnyPool, AssertSqlSafe, Row};
+
+    /// An index has the rows of each filter in the list's order, so no list is read as a whole or sorted, whatever is asked. Where there is a
+    /// choice, the rows are not those of a word, which may be millions.
+    #[tokio::test]
+    async fn every_filter_has_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/history.db", dir.path().display());
+        Store::open(&url).await.unwrap();
+        let database = AnyPool::connect(&url).await.unwrap();
+        for served in SERVED {
+            let Answer::List(list) = served.answer else { continue };
+            for chosen in 0..1 << list.by.len() {
+                let filters: Vec<&str> = (0..)
+                    .zip(list.by)
+                    .filter(|(place, _)| (chosen >> place) & 1 == 1)
+                    .map(|(_, by)| *by)
+                    .collect();
+                let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", list.query(&filters, 51)));
+                let plan = sqlx::query(explain).fetch_all(&database).await.unwrap();
+                let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+                let told = format!("{} by {filters:?}: {steps:?}", served.path);
+                assert!(steps.iter().all(|step| step.starts_with("SEARCH ")), "{told}");
+                if !filters.iter().all(|filter| WORDS.contains(filter)) {
+                    let by_word = |step: &String| WORDS.iter().any(|word| step.contains(&format!("({word}=? AND {}<", list.order)));
+                    assert!(!steps.iter().any(by_word), "{told}");
+                }
+            }
+        }
+    }
+}
