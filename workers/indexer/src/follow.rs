@@ -3,13 +3,16 @@
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
 use chain::{Network, idl, sysvar};
 use daemon::Backoff;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, TryFutureExt};
 use serde_json::Value;
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::Mutex;
@@ -23,6 +26,8 @@ const AT_ONCE: usize = 16;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), AUDIT);
 /// Time between rounds while subscriptions stand: a node may lose one without saying so.
 const AUDIT: Duration = Duration::from_secs(15);
+/// Rounds in a row that found something to take in and took nothing, after which that is logged: more than a minute's at [`BACKOFF`].
+const FRUITLESS: u32 = 10;
 /// Pause after an error.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -109,6 +114,8 @@ pub struct Follower {
     batch_size: usize,
     audit: Duration,
     begun: Mutex<Begun>,
+    /// Rounds in a row that found something to take in and took nothing.
+    fruitless: AtomicU32,
 }
 
 /// State that one round leaves to the next.
@@ -146,6 +153,7 @@ impl Follower {
             batch_size,
             audit: AUDIT,
             begun: Mutex::default(),
+            fruitless: AtomicU32::new(0),
         }
     }
 
@@ -228,7 +236,18 @@ impl Follower {
             }),
             round => round,
         });
-        round.boxed()
+        round.inspect_ok(|round| self.note(round)).boxed()
+    }
+
+    /// Logs when the node keeps the follower waiting for long, and when that is over.
+    fn note(&self, round: &Round) {
+        if round.taken == 0 && round.waiting {
+            if self.fruitless.fetch_add(1, Ordering::Relaxed).saturating_add(1) == FRUITLESS {
+                tracing::warn!("the node is behind, or lists transactions that it does not have; waiting for it");
+            }
+        } else if self.fruitless.swap(0, Ordering::Relaxed) >= FRUITLESS {
+            tracing::info!("the node has what it lists; going on");
+        }
     }
 
     async fn take_round(&self) -> Result<Round> {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "../../worker/tests/common/log.rs"]
+mod log;
 
 use common::{Node, dump, store, story, take_all, url};
 use indexer::{Follower, Store, check};
@@ -128,6 +130,34 @@ async fn a_check_waits_for_details_that_the_node_lacks() {
     })
     .await;
     assert_eq!(check::check(&*node, &store).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_long_wait_for_the_node_and_its_end_are_logged_once() {
+    let node = Arc::new(Node::new(&story()));
+    let (last, _) = node.entries.last().unwrap();
+    *node.unknown.lock().unwrap() = Some(*last);
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir.path().join("silent.db")).await;
+    take_all(&node, &store).await;
+    let (mut messages, _guard) = log::hear("message");
+    let follower = Follower::new(node.clone(), store);
+    for _ in 0..30 {
+        assert_eq!(follower.round().await.unwrap().taken, 0);
+    }
+    *node.unknown.lock().unwrap() = None;
+    assert!(follower.round().await.unwrap().taken > 0);
+    let mut heard = Vec::new();
+    while let Ok(message) = messages.try_recv() {
+        heard.extend(message.starts_with("the node").then_some(message));
+    }
+    assert_eq!(
+        heard,
+        [
+            "the node is behind, or lists transactions that it does not have; waiting for it",
+            "the node has what it lists; going on"
+        ]
+    );
 }
 
 /// The machine that lists the job program's transactions has not seen the opening of a job; others show that a device has claimed it.
