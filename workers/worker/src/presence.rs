@@ -24,9 +24,15 @@ use tokio::time::sleep;
 /// Longest interval between two looks for calls, which wait for a minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Seconds into the next hour for which a check-in waits for jobs in hand. After that it does its work in parallel with them; no beacon is
-/// due for some minutes then.
-const PATIENCE: i64 = 2_450;
+/// Seconds from one beacon to the next.
+const BEACON_SECONDS: i64 = BLOCK_SECONDS / BEACONS as i64;
+
+/// Seconds after a beacon in which its calls are usually answered.
+const ANSWERED: i64 = 50;
+
+/// Seconds into the next hour for which a check-in waits for jobs in hand: until the calls of its beacon 8 are answered. After that it does
+/// its work in parallel with them. No beacon is due for some minutes then, and a third of the hour is left to repeat a refused check-in.
+const PATIENCE: i64 = 8 * BEACON_SECONDS + ANSWERED;
 
 /// Seconds to pause after failed work, which would fail again.
 const FAILED: i64 = 300;
