@@ -4,7 +4,7 @@
 //! on disk; everything else can be computed again.
 
 use crate::admission::{Task, has_room};
-use crate::job::{Assignment, JobOutcome, LOOK};
+use crate::job::{Assignment, JobOutcome, LOOK, RETRY};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on};
 use crate::models::Model;
@@ -35,9 +35,6 @@ use tokio::time::sleep;
 /// auditor reveals, waits for a slot and posts a dozen transactions.
 const LEAST_WINDOW: Duration = Duration::from_secs(60);
 
-/// Delay before a failed step is retried.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// What this process has done for an audit so far.
 #[derive(Default)]
 struct AuditProgress {
@@ -56,14 +53,10 @@ struct AuditProgress {
 struct Recomputation {
     batch: Batch,
     custody: Vec<CustodyUnit>,
+    /// Root of each.
+    custody_units: Vec<Hash>,
     /// Roots of the result, and the nonce of the commitment to it.
     roots: Roots,
-}
-
-impl Recomputation {
-    fn custody_units(&self) -> Vec<Hash> {
-        self.custody.iter().map(CustodyUnit::root).collect()
-    }
 }
 
 /// The state of an audit: its job and its account, while they exist, and the clocks of that state.
@@ -162,7 +155,7 @@ impl Worker {
         let Assignment {
             address, hash, mut place, ..
         } = assignment;
-        let mut progress = AuditProgress::default();
+        let (mut progress, mut retry) = (AuditProgress::default(), RETRY);
         loop {
             let state = self.audit_state(&address, &hash, progress.slot).await;
             let step = match state {
@@ -171,7 +164,10 @@ impl Worker {
             };
             let pause = match step {
                 Ok(Break(outcome)) => return outcome,
-                Ok(Continue(pause)) => pause,
+                Ok(Continue(pause)) => {
+                    retry.reset();
+                    Some(pause)
+                }
                 // It would fail again.
                 Err(error @ (Error::Compute { .. } | Error::UnknownModel { .. })) => {
                     self.metrics.errors_total.add(1);
@@ -182,12 +178,12 @@ impl Worker {
                         %error,
                         "the audit is given up until the worker is started again; unless that happens in time, part of its bond is lost"
                     );
-                    LOOK
+                    Some(LOOK)
                 }
                 Err(error) => {
                     self.metrics.errors_total.add(1);
                     tracing::warn!(event = "retry", job = %address, %error, "a step of an audit failed; trying again");
-                    RETRY
+                    None
                 }
             };
             if progress.recomputed.is_some() || progress.given_up {
@@ -197,7 +193,10 @@ impl Worker {
             if self.stop.is_cancelled() && place.is_none() {
                 return JobOutcome::LetGo;
             }
-            sleep(pause.min(self.settings.scan)).await;
+            match pause {
+                Some(pause) => sleep(pause.min(self.settings.scan)).await,
+                None => retry.wait().await,
+            }
         }
     }
 
@@ -259,7 +258,7 @@ impl Worker {
                 return Ok(Continue(Duration::ZERO));
             };
             let (_, commitment) = self.seal(job, &recomputed.roots);
-            let custody = merkle::root(&recomputed.custody_units());
+            let custody = merkle::root(&recomputed.custody_units);
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
             let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
             progress.slot = receipt.slot;
@@ -386,11 +385,12 @@ impl Worker {
             };
             let (mut batch, _) = engine.run_seen(&bytes, go_on, see)?;
             batch.outputs = Vec::new();
-            let custody = custody.into_iter().map(|unit| unit.into_inner());
-            Ok::<_, engine::Error>((batch, custody.collect()))
+            let custody: Vec<CustodyUnit> = custody.into_iter().map(Mutex::into_inner).collect();
+            let custody_units = custody.iter().map(CustodyUnit::root).collect();
+            Ok::<_, engine::Error>((batch, custody, custody_units))
         });
         let computed = computing.await.map_err(|error| model.failed(error))?;
-        let (batch, custody) = computed.map_err(|error| model.failed(error))?;
+        let (batch, custody, custody_units) = computed.map_err(|error| model.failed(error))?;
         tracing::info!(event = "audit computed", job = %address, model = model.name, units);
         self.none_left(address);
         let roots = Roots {
@@ -399,7 +399,12 @@ impl Worker {
             nonce: Some(self.nonce(job)),
         };
         self.tolerate_disk_error(self.journal.record(address, job, Step::Computed(roots)));
-        Ok(Recomputation { batch, custody, roots })
+        Ok(Recomputation {
+            batch,
+            custody,
+            custody_units,
+            roots,
+        })
     }
 
     /// Takes the next step of the proof, which opens the chunks drawn by the slot after the reveal: seals it, writes it, has it checked and
@@ -478,7 +483,6 @@ fn open(
     let package = model.engine().package();
     let checkpoints = package.checkpoints();
     let units = unit_leaves(0, &recomputed.batch.traces);
-    let custody_units = recomputed.custody_units();
     let layout = |op: u32| package.ops.get(op as usize).map(|op| op.descriptor.output.layout());
     let n_chunks = |_: u32, op: u32| layout(op).and_then(|layout| layout.chunks()).unwrap_or(1);
     let places: Vec<Place> = (0..CHECKS)
@@ -501,7 +505,7 @@ fn open(
                 ops: &checkpoints.leaves(recomputed.batch.unit(unit)),
                 units: &units,
                 custody: recomputed.custody.get(unit as usize)?,
-                custody_units: &custody_units,
+                custody_units: &recomputed.custody_units,
             };
             opening.write(&mut proof)?;
         }
