@@ -12,8 +12,9 @@ use solana_address::Address;
 use solana_program_pack::Pack;
 use spl_token_interface::state::{Account as TokenAccount, Mint};
 use staking::{Device, DeviceKey, Emission, GpuModel, RewardBlock, Slash, Tally};
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// All accounts of our programs and the token program, decoded.
 #[derive(Default)]
@@ -61,10 +62,18 @@ fn in_progress(job: &Job) -> bool {
     job.status != Status::Convicted
 }
 
-/// Address of an hour's block. It is cached, since a week of blocks is checked after every transaction.
-fn block_address(hour: i64) -> Address {
-    thread_local!(static KNOWN: RefCell<BTreeMap<i64, Address>> = RefCell::default());
-    KNOWN.with_borrow_mut(|known| *known.entry(hour).or_insert_with(|| market::reward::block(hour)))
+/// `derive(&from)`, computed once per thread: an audit needs the same addresses after every transaction, and finding one takes longer than
+/// decoding an account. Results are kept by the type of `derive`, so it must be a function or a closure that captures nothing.
+fn derived<T: Copy + Ord + 'static, F: Fn(&T) -> Address + 'static>(from: T, derive: F) -> Address {
+    const { assert!(size_of::<F>() == 0, "closures that capture different values have the same type") };
+    thread_local!(static KNOWN: RefCell<HashMap<TypeId, Box<dyn Any>>> = RefCell::default());
+    KNOWN.with_borrow_mut(|known| {
+        let results = known
+            .entry(TypeId::of::<F>())
+            .or_insert_with(|| Box::new(BTreeMap::<T, Address>::new()));
+        let results: &mut BTreeMap<T, Address> = results.downcast_mut().expect("one type for each function");
+        *results.entry(from).or_insert_with(|| derive(&from))
+    })
 }
 
 impl Books {
@@ -115,20 +124,22 @@ impl Books {
         } else if let Some(model) = decode(data) {
             self.gpu_models.insert(address, model);
         } else if let Some(emission) = decode(data) {
-            assert_eq!(address, market::reward::emission());
+            assert_eq!(address, derived((), |()| market::reward::emission()));
             self.emission = Some(emission);
         } else if let Some(slash) = decode::<Slash>(data) {
             self.slashes.insert(address, slash);
         } else if let Some(block) = decode::<RewardBlock>(data) {
-            assert_eq!(address, block_address(block.hour.get()), "block at a wrong address");
+            let expected = derived(block.hour.get(), |hour| market::reward::block(*hour));
+            assert_eq!(address, expected, "block at a wrong address");
             self.blocks.insert(block.hour.get(), block);
         } else if let Some(tally) = decode::<Tally>(data) {
             let place = (tally.hour.get(), tally.shard);
-            assert_eq!(address, market::reward::tally(place.0, place.1), "tally at a wrong address");
+            let expected = derived(place, |(hour, shard)| market::reward::tally(*hour, *shard));
+            assert_eq!(address, expected, "tally at a wrong address");
             self.tallies.insert(place, tally);
         } else if let Some(config) = decode(data) {
             assert!(self.staking_config.replace(config).is_none(), "two staking configs");
-            assert_eq!(address, market::stake::config());
+            assert_eq!(address, derived((), |()| market::stake::config()));
         } else {
             panic!("{address} of the staking program is of no known kind");
         }
@@ -142,11 +153,11 @@ impl Books {
         } else if let Some(ballot) = decode(data) {
             self.ballots.insert(address, ballot);
         } else if let Some(delegation) = decode::<Delegation>(data) {
-            assert_eq!(address, market::govern::delegation(&delegation.owner));
+            assert_eq!(address, derived(delegation.owner, market::govern::delegation));
             assert_ne!(delegation.owner, delegation.representative);
             self.delegations.insert(address, delegation);
         } else if let Some(config) = decode::<governance::Config>(data) {
-            assert_eq!(address, market::govern::config());
+            assert_eq!(address, derived((), |()| market::govern::config()));
             assert!(config.invariant().is_ok(), "the governance config is out of bounds");
             self.governance_config = Some(config);
         } else {
@@ -162,7 +173,7 @@ impl Books {
         } else if let Some(exit) = decode(data) {
             self.exits.insert(address, exit);
         } else if let Some(config) = decode::<costaking::Config>(data) {
-            assert_eq!(address, market::costake::config());
+            assert_eq!(address, derived((), |()| market::costake::config()));
             assert!(config.invariant().is_ok(), "the costaking config is out of bounds");
             self.costaking_config = Some(config);
         } else {
@@ -189,7 +200,7 @@ impl Books {
             self.drafts.insert(address, draft);
         } else if let Some(config) = decode(data) {
             assert!(self.jobs_config.replace(config).is_none(), "two jobs configs");
-            assert_eq!(address, market::job::config());
+            assert_eq!(address, derived((), |()| market::job::config()));
         } else {
             panic!("{address} of the jobs program is of no known kind");
         }
@@ -202,8 +213,9 @@ impl Books {
             assert!(invariant.is_ok(), "{kind} {address} breaks its invariant: {invariant:?}");
         };
         for (address, device) in &self.devices {
-            sound("device", address, market::stake::device(&device.first_key), device.invariant());
-            let key = self.device_keys.get(&market::stake::device_key(&device.key));
+            let expected = derived(device.first_key, market::stake::device);
+            sound("device", address, expected, device.invariant());
+            let key = self.device_keys.get(&derived(device.key, market::stake::device_key));
             assert_eq!(
                 key.map(|key| key.device),
                 Some(*address),
@@ -211,41 +223,51 @@ impl Books {
             );
         }
         for (address, model) in &self.gpu_models {
-            sound("GPU model", address, market::stake::gpu_model(model.id.get()), model.invariant());
+            let expected = derived(model.id.get(), |id| market::stake::gpu_model(*id));
+            sound("GPU model", address, expected, model.invariant());
         }
         for (address, model) in &self.models {
-            sound("model", address, market::job::model(&model.hash), model.invariant());
+            sound("model", address, derived(model.hash, market::job::model), model.invariant());
         }
         for (address, draft) in &self.drafts {
-            let expected = market::job::draft(&draft.registrar, &draft.model_hash);
+            let expected = derived((draft.registrar, draft.model_hash), |(registrar, hash)| {
+                market::job::draft(registrar, hash)
+            });
             sound("draft", address, expected, draft.invariant());
         }
         for (address, escrow) in &self.escrows {
-            let expected = market::job::escrow(&escrow.owner, &escrow.mint);
+            let expected = derived((escrow.owner, escrow.mint), |(owner, mint)| market::job::escrow(owner, mint));
             sound("escrow", address, expected, escrow.invariant());
         }
         for (address, job) in &self.jobs {
-            sound("job", address, market::job::job(&job.escrow, job.id.get()), job.invariant());
+            let expected = derived((job.escrow, job.id.get()), |(escrow, id)| market::job::job(escrow, *id));
+            sound("job", address, expected, job.invariant());
         }
         for (address, conviction) in &self.convictions {
-            assert_eq!(*address, market::job::conviction(&conviction.job), "conviction at a wrong address");
+            let expected = derived(conviction.job, market::job::conviction);
+            assert_eq!(*address, expected, "conviction at a wrong address");
         }
         for (address, audit) in &self.audits {
-            sound("audit", address, market::audit::address(&audit.job), audit.invariant());
+            sound("audit", address, derived(audit.job, market::audit::address), audit.invariant());
         }
         for (address, permit) in &self.permits {
-            sound("permit", address, market::permit::address(&permit.device), permit.invariant());
+            let expected = derived(permit.device, market::permit::address);
+            sound("permit", address, expected, permit.invariant());
         }
         for (address, demand) in &self.demands {
             let item = demand.item().expect("a kind that exists");
-            sound("demand", address, market::demand::address(&demand.job, item), demand.invariant());
+            let expected = derived((demand.job, item), |(job, item)| market::demand::address(job, *item));
+            sound("demand", address, expected, demand.invariant());
         }
         for (address, slash) in &self.slashes {
-            let expected = market::slash::address(&slash.device, slash.number.get());
+            let expected = derived((slash.device, slash.number.get()), |(device, number)| {
+                market::slash::address(device, *number)
+            });
             sound("slash", address, expected, slash.invariant());
         }
         for (address, (evidence, bytes)) in &self.evidence {
-            let expected = market::referee::evidence(&evidence.challenger, &evidence.seal);
+            let from = (evidence.challenger, evidence.seal);
+            let expected = derived(from, |(challenger, seal)| market::referee::evidence(challenger, seal));
             sound("evidence", address, expected, evidence.invariant());
             let (challenger, subject) = (evidence.challenger.as_array(), evidence.subject.as_array());
             let whole = bytes.len() == evidence.length.get() as usize;
@@ -281,18 +303,16 @@ impl Books {
         let deposits: u64 = self.proposals.values().map(|proposal| proposal.deposit.get()).sum();
         assert_eq!(deposits, config.deposits.get(), "deposits");
         self.check_vault(
-            &market::govern::config(),
-            market::govern::deposits(),
+            &derived((), |()| market::govern::config()),
+            derived((), |()| market::govern::deposits()),
             config.mint,
             deposits,
             donations,
         );
         for (address, proposal) in &self.proposals {
-            assert_eq!(
-                *address,
-                market::govern::proposal(&proposal.proposer, proposal.id.get()),
-                "proposal at a wrong address"
-            );
+            let from = (proposal.proposer, proposal.id.get());
+            let expected = derived(from, |(proposer, id)| market::govern::proposal(proposer, *id));
+            assert_eq!(*address, expected, "proposal at a wrong address");
             assert!(proposal.invariant().is_ok(), "proposal {address} breaks its invariant");
             let own: Vec<_> = self.ballots.values().filter(|ballot| ballot.proposal == *address).collect();
             assert_eq!(own.len(), proposal.ballots.get() as usize, "ballots of {address}");
@@ -313,11 +333,9 @@ impl Books {
             assert_eq!(payloads.count(), usize::from(proposal.payloads), "instructions of {address}");
         }
         for (address, ballot) in &self.ballots {
-            assert_eq!(
-                *address,
-                market::govern::ballot(&ballot.proposal, &ballot.source),
-                "ballot at a wrong address"
-            );
+            let from = (ballot.proposal, ballot.source);
+            let expected = derived(from, |(proposal, source)| market::govern::ballot(proposal, source));
+            assert_eq!(*address, expected, "ballot at a wrong address");
             assert!(ballot.invariant().is_ok(), "ballot {address} breaks its invariant");
             assert!(self.proposals.contains_key(&ballot.proposal), "the proposal of {address} is gone");
         }
@@ -326,11 +344,13 @@ impl Books {
     /// Shares add up to those in staking's books, and co-stakers are owed no more rewards than their offers have received.
     fn check_offers(&self, donations: &BTreeMap<Address, u64>) {
         for (address, offer) in &self.offers {
-            let expected = market::costake::offer(&offer.device, offer.index.get());
+            let expected = derived((offer.device, offer.index.get()), |(device, index)| {
+                market::costake::offer(device, *index)
+            });
             assert_eq!(*address, expected, "offer at a wrong address");
             assert!(offer.invariant().is_ok(), "offer {address} breaks its invariant");
             let left = offer.received.get() - offer.paid.get();
-            self.check_vault(address, market::costake::vault(address), self.io(), left, donations);
+            self.check_vault(address, derived(*address, market::costake::vault), self.io(), left, donations);
             let positions: Vec<_> = self.positions.values().filter(|position| position.offer == *address).collect();
             let exits: Vec<_> = self.exits.values().filter(|exit| exit.offer == *address).collect();
             assert_eq!(positions.len() + exits.len(), offer.holders.get() as usize, "holders of {address}");
@@ -351,7 +371,8 @@ impl Books {
             assert!(claims <= left, "co-stakers of {address} are owed {claims}, but {left} is left");
         }
         for (address, position) in &self.positions {
-            let expected = market::costake::position(&position.offer, &position.holder, position.id.get());
+            let from = (position.offer, position.holder, position.id.get());
+            let expected = derived(from, |(offer, holder, id)| market::costake::position(offer, holder, *id));
             assert_eq!(*address, expected, "position at a wrong address");
             assert!(position.invariant().is_ok(), "position {address} breaks its invariant");
             assert!(self.offers.contains_key(&position.offer), "the offer of {address} is gone");
@@ -393,7 +414,10 @@ impl Books {
     /// Scores that devices have not collected are in the tallies, and rewards that devices can claim are in the vault.
     fn check_rewards(&self) {
         let Some(emission) = &self.emission else { return };
-        let (address, vault) = (market::reward::emission(), market::reward::vault());
+        let (address, vault) = (
+            derived((), |()| market::reward::emission()),
+            derived((), |()| market::reward::vault()),
+        );
         assert!(emission.invariant().is_ok(), "the emission breaks its invariant");
         let tokens = self.tokens.get(&vault).expect("the emission has a vault");
         assert_eq!((tokens.owner, tokens.mint), (address, self.io()), "the emission's vault");
@@ -461,7 +485,7 @@ impl Books {
         for (address, device) in &self.devices {
             self.check_vault(
                 address,
-                market::stake::vault(address),
+                derived(*address, market::stake::vault),
                 self.io(),
                 device.total().unwrap(),
                 donations,
@@ -470,7 +494,7 @@ impl Books {
             if self
                 .staking_config
                 .as_ref()
-                .is_some_and(|config| config.jobs_authority != market::job::authority())
+                .is_some_and(|config| config.jobs_authority != derived((), |()| market::job::authority()))
             {
                 // The test locks bonds itself, without jobs.
                 continue;
@@ -507,7 +531,8 @@ impl Books {
     /// Jackpots are in their vaults.
     fn check_permits(&self, donations: &BTreeMap<Address, u64>) {
         for (address, permit) in &self.permits {
-            self.check_vault(address, market::permit::vault(address), self.io(), permit.jackpot.get(), donations);
+            let vault = derived(*address, market::permit::vault);
+            self.check_vault(address, vault, self.io(), permit.jackpot.get(), donations);
         }
     }
 
@@ -516,7 +541,7 @@ impl Books {
         for (address, escrow) in &self.escrows {
             self.check_vault(
                 address,
-                market::job::vault(address),
+                derived(*address, market::job::vault),
                 escrow.mint,
                 escrow.total().unwrap(),
                 donations,
@@ -530,7 +555,7 @@ impl Books {
     /// A job's conviction, audit and demands exist when its own account says so, and so do the accounts that it needs.
     fn check_jobs(&self) {
         for (address, job) in &self.jobs {
-            let conviction = self.convictions.get(&market::job::conviction(address));
+            let conviction = self.convictions.get(&derived(*address, market::job::conviction));
             assert_eq!(
                 conviction.is_some(),
                 !in_progress(job),

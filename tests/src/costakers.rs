@@ -154,15 +154,15 @@ impl World {
     /// Settles the positions and exits that their offers' logs affect, as a watchtower does.
     pub fn note_rewards(&mut self) {
         let books = self.books();
-        for (address, mut position) in books.positions {
-            if position.settle(&books.offers[&position.offer]) {
-                self.send(costake::settle_position(&position.offer, &address), &[]);
+        for (address, position) in &books.positions {
+            if { *position }.settle(&books.offers[&position.offer]) {
+                self.send(costake::settle_position(&position.offer, address), &[]);
             }
         }
-        for (address, mut exit) in books.exits {
+        for (address, mut exit) in books.exits.iter().map(|(address, exit)| (address, *exit)) {
             let changed = exit.settle(&books.offers[&exit.offer]).expect("books that hold");
             if changed && exit.ended.get() {
-                self.send(costake::settle_exit(&exit.offer, &address), &[]);
+                self.send(costake::settle_exit(&exit.offer, address), &[]);
             }
         }
     }

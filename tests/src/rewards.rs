@@ -130,10 +130,10 @@ impl World {
     /// Closes the tallies of an hour whose rewards are all collected, if it has a block, and the block of a week before.
     pub fn close_hour(&mut self, hour: i64) {
         let payer = self.payer.pubkey();
-        let (blocks, old) = (self.books().blocks, hour - BLOCK_STAYS);
-        let shards = blocks.get(&hour).map_or(0, |block| block.shards);
+        let (books, old) = (self.books(), hour - BLOCK_STAYS);
+        let shards = books.blocks.get(&hour).map_or(0, |block| block.shards);
         let tallies = (0..shards).map(|shard| reward::close_tally(&payer, hour, shard));
-        let block = blocks.contains_key(&old).then(|| reward::close_block(&payer, old));
+        let block = books.blocks.contains_key(&old).then(|| reward::close_block(&payer, old));
         let all: Vec<_> = tallies.chain(block).collect();
         if !all.is_empty() {
             self.send_all(&all, &[]);

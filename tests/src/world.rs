@@ -26,7 +26,7 @@ use solana_transaction_error::TransactionError;
 use spl_token_interface::instruction::TokenInstruction;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// The cluster tag of this chain.
 pub const CLUSTER: [u8; 32] = [0xC1; 32];
@@ -98,6 +98,8 @@ pub struct Entry {
 pub struct World {
     svm: LiteSVM,
     audit: Audit,
+    /// What [`World::books`] has read since the accounts last changed.
+    books: OnceLock<Arc<Books>>,
     skipped: BTreeSet<u64>,
     /// Number of transactions so far, including failed ones.
     pub sent: u64,
@@ -140,6 +142,7 @@ impl World {
         let mut world = Self {
             svm: LiteSVM::new(),
             audit: Audit::default(),
+            books: OnceLock::new(),
             skipped: BTreeSet::new(),
             sent: 0,
             journal: None,
@@ -299,6 +302,7 @@ impl World {
         let keys = message.account_keys.clone();
         let transaction = Transaction::new(&all, message, self.svm.latest_blockhash());
         let before = self.total_lamports();
+        self.books.take();
         let (outcome, meta) = match self.svm.send_transaction(transaction) {
             Ok(meta) => (None, meta),
             Err(failed) => (Some(failed.err), failed.meta),
@@ -317,8 +321,8 @@ impl World {
             ..
         } = meta;
         let burned = burns(&keys, &inner_instructions);
-        self.audit
-            .check(&Books::read(&self.svm), if outcome.is_none() { burned } else { 0 });
+        let books = self.books();
+        self.audit.check(&books, if outcome.is_none() { burned } else { 0 });
         let slot = self.now().slot;
         if let Some(journal) = &mut self.journal {
             journal.push(Entry {
@@ -382,8 +386,8 @@ impl World {
     // --- reading ----------------------------------------------------------------------------------------------------------------------
 
     /// All accounts of the programs and the token program, decoded.
-    pub fn books(&self) -> Books {
-        Books::read(&self.svm)
+    pub fn books(&self) -> Arc<Books> {
+        self.books.get_or_init(|| Arc::new(Books::read(&self.svm))).clone()
     }
 
     /// A device's account.
@@ -483,6 +487,7 @@ impl World {
 
     /// Writes an account without any program: for forgeries and for SOL.
     pub fn plant(&mut self, address: Address, account: Account) {
+        self.books.take();
         self.svm.set_account(address, account).unwrap();
     }
 
