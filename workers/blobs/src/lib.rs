@@ -15,6 +15,9 @@ pub use store::{BlobStore, MAX_BLOB, local_folder};
 use protocol::{batch::BatchError, blob, hash::Hash};
 use sha2::{Digest, Sha256};
 
+/// Where a server on this machine listens by default, and with it that of a local network.
+pub const LOCAL_URL: &str = "http://127.0.0.1:8901/blobs";
+
 /// Longest text blob, in bytes: 64 KiB.
 pub const MAX_TEXT: usize = 64 << 10;
 

@@ -10,7 +10,8 @@ use worker::{Bench, Error, Models, Result, Worker, doctor};
 /// Claims jobs on the GPU market, computes them, commits, reveals and gets paid
 ///
 /// Every setting can be a flag, an environment variable or a line in the config file, in this order of precedence.
-/// Exit codes: 0 stopped cleanly, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong cluster.
+/// Exit codes: 0 stopped cleanly, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong cluster, 130 ended at once by a second
+/// signal.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -15,6 +15,9 @@ use std::{
     time::Duration,
 };
 
+/// The cluster, if none is given.
+const LOCALNET: &str = "localnet";
+
 /// All settings, as given. Each field defines its flag, its environment variable and its key in the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,7 +38,8 @@ pub struct Options {
     /// Address of the device [default: the one registered with the hot key]
     #[arg(long, global = true, env = "IONET_DEVICE", value_name = "ADDRESS")]
     pub device: Option<String>,
-    /// Blob stores: folders or URLs. Inputs are read from the first store that has them, outputs go to the first one
+    /// Blob stores: folders or URLs. Inputs are read from the first store that has them, outputs go to the first one [default, on localnet
+    /// only: http://127.0.0.1:8901/blobs]
     #[arg(
         long,
         global = true,
@@ -206,7 +210,12 @@ pub struct Settings {
 impl Options {
     /// The settings in force: from the flags and the environment, else from the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let options = self.over_file()?;
+        let mut options = self.over_file()?;
+        let url = options.cluster.as_deref().unwrap_or(LOCALNET);
+        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
+        if options.blobs.is_empty() && LOCALNET.parse().is_ok_and(|local: Cluster| local == cluster) {
+            options.blobs.push(blobs::LOCAL_URL.to_owned());
+        }
         let set = [
             ("keypair", options.keypair.is_some()),
             ("blobs", !options.blobs.is_empty()),
@@ -217,8 +226,6 @@ impl Options {
         };
         let Compute { models, threads, gpu } = options.to_compute()?;
 
-        let url = options.cluster.as_deref().unwrap_or("localnet");
-        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
         if let Some(ws) = options.ws {
             cluster.ws = ws;
         }
@@ -392,9 +399,19 @@ mod tests {
         let error = resolve("blobs = ['b']\n", &[]).unwrap_err();
         let wanted = "worker.toml lacks `keypair` (--keypair or IONET_KEYPAIR), `models` (--models or IONET_MODELS); set";
         assert!(error.to_string().contains(wanted), "{error}");
-        let none = Cli::try_parse_from(["worker"]).unwrap().options.resolve().unwrap_err().to_string();
+        let none = Cli::try_parse_from(["worker", "--cluster", "devnet"]).unwrap();
+        let none = none.options.resolve().unwrap_err().to_string();
         assert!(none.starts_with("the command line lacks"), "{none}");
         assert!(["`keypair`", "`blobs`", "`models`"].iter().all(|key| none.contains(key)), "{none}");
+    }
+
+    #[test]
+    fn a_local_network_has_a_blob_store() {
+        let file = "keypair = 'k'\nmodels = ['m']\n";
+        for local in [&[][..], &["--cluster", "http://127.0.0.1:8899", "--ws", "ws://127.0.0.1:1"]] {
+            assert_eq!(resolve(file, local).unwrap().blobs, [blobs::LOCAL_URL]);
+        }
+        assert_eq!(resolve(file, &["--blobs", "b"]).unwrap().blobs, ["b"]);
     }
 
     #[test]
@@ -427,7 +444,7 @@ mod tests {
             ("threads = 1\nthreads = 2\n", &["worker.toml line 2", "duplicate key"]),
             ("threads = 'many'\n", &["worker.toml line 1", "threads"]),
             ("blobs = ['x']\nmodels = ['m']\n", &["worker.toml", "`keypair`", "IONET_KEYPAIR"]),
-            ("keypair = 'k'\nmodels = ['m']\n", &["worker.toml", "`blobs`"]),
+            ("keypair = 'k'\nmodels = ['m']\ncluster = 'devnet'\n", &["worker.toml", "`blobs`"]),
             (
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\naccept = ['gold']\n",
                 &["`accept`", "gold"],
