@@ -312,51 +312,31 @@ impl Worker {
     /// The pieces of an answer.
     async fn pieces(&self, open: &Open) -> Result<Vec<Piece>> {
         let Open { job, facts, item, .. } = open;
-        let unit = item.unit;
         let model = self.models.get(&facts.model).ok_or(Error::UnknownModel { model: facts.model })?;
         let trace = self.trace(job, facts).await?;
-        let trace = TraceBlob::parse(&trace).map_err(|error| model.failed(error))?;
-        let traces = || -> Vec<Hash> { trace.traces().collect() };
+        let parsed = TraceBlob::parse(&trace).map_err(|error| model.failed(error))?;
         // Values, and hashes that a trace of checkpoints does not have, are only known by recomputing the unit.
-        let says_all = trace.checkpoints().are_all();
         let computed = match item.kind {
             Kind::Traces | Kind::Outputs => None,
-            Kind::Ops if says_all => None,
+            Kind::Ops if parsed.checkpoints().are_all() => None,
             Kind::Ops | Kind::Page | Kind::Chunk => Some(self.unit(open, model).await?),
         };
-        let tensors = match &computed {
-            Some(computed) if !says_all => &computed.tensors,
-            _ => trace.unit(unit).ok_or_else(|| model.failed("the trace has no such unit"))?,
-        };
-        match item.kind {
-            Kind::Traces => Ok(answer::units(&traces(), item.index)),
-            Kind::Outputs => {
-                let outputs: Vec<Hash> = trace.all().filter_map(|unit| unit.last().copied()).collect();
-                Ok(answer::units(&outputs, item.index))
-            }
-            Kind::Ops => Ok(answer::ops(&traces(), unit, tensors)),
-            Kind::Page | Kind::Chunk => {
-                let value = computed.as_ref().and_then(|computed| computed.values.get(item.op as usize));
-                let value = value.ok_or_else(|| model.failed("the model has no such op"))?;
-                let (value_id, shape) = model.op_output(item.op as usize);
-                let leaves = shape.layout().leaves(value_id, value);
-                match item.kind {
-                    Kind::Page => Ok(answer::page(tensors, item.op, shape, &leaves, item.index)),
-                    _ => answer::chunk(value_id, shape, value, &leaves, item.index)
-                        .ok_or_else(|| model.failed("the value has no such chunk")),
-                }
-            }
-        }
+        let (of, item) = (model.clone(), *item);
+        let cutting = tokio::task::spawn_blocking(move || pieces_of(&of, item, &trace, computed.as_deref()));
+        cutting.await.map_err(|error| model.failed(error))?
     }
 
     /// The trace of a revealed job: from disk, from the store, or recomputed from the input.
     async fn trace(&self, address: &Address, job: &Job) -> Result<Bytes> {
-        let is_right = |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == job.traces);
-        if let Some(blob) = self.journal.kept_trace(address).filter(is_right) {
+        let (at, root) = (*address, job.traces);
+        let is_right = move |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == root);
+        let kept = self.in_background(move |journal| Ok(journal.kept_trace(&at).filter(is_right)));
+        if let Some(blob) = kept.await? {
             return Ok(blob);
         }
-        if let Ok(blob) = self.output_store()?.get(&job.traces).await
-            && is_right(&blob)
+        // The store has checked it against its address.
+        if let Ok(blob) = self.output_store()?.get(&root).await
+            && TraceBlob::parse(&blob).is_ok()
         {
             return Ok(blob);
         }
@@ -413,21 +393,53 @@ impl Worker {
     }
 
     /// The input of a job, from disk or from the stores, which is then kept on disk if possible.
-    pub(crate) async fn input(&self, address: &Address, job: &Job, model: &Model) -> Result<Bytes> {
+    pub(crate) async fn input(&self, address: &Address, job: &Job, model: &Arc<Model>) -> Result<Bytes> {
         let (blob, kept) = self.find_input(address, job, model).await?;
         self.tolerate_disk_error(kept);
         Ok(blob)
     }
 
     /// Like [`input`](Self::input), and says whether the input could be kept.
-    pub(crate) async fn find_input(&self, address: &Address, job: &Job, model: &Model) -> Result<(Bytes, Result<()>)> {
+    pub(crate) async fn find_input(&self, address: &Address, job: &Job, model: &Arc<Model>) -> Result<(Bytes, Result<()>)> {
+        let (at, wanted, of) = (*address, *job, model.clone());
         // The file may be of an earlier job at this address.
-        if let Some(blob) = self.journal.kept_input(address).filter(|blob| model.is_input(blob, job)) {
+        let is_right = move |blob: &Bytes| of.is_input(blob, &wanted);
+        let kept = self.in_background(move |journal| Ok(journal.kept_input(&at).filter(is_right)));
+        if let Some(blob) = kept.await? {
             return Ok((blob, Ok(())));
         }
         let blob = model.fetch(&self.stores, job).await?;
-        let kept = self.journal.keep_input(address, &blob);
+        let fetched = blob.clone();
+        let kept = self.in_background(move |journal| journal.keep_input(&at, &fetched)).await;
         Ok((blob, kept))
+    }
+}
+
+/// The pieces of an answer, from the trace blob of the job and, where it takes values, from the recomputed unit.
+fn pieces_of(model: &Model, item: Item, trace: &[u8], computed: Option<&UnitOf>) -> Result<Vec<Piece>> {
+    let trace = TraceBlob::parse(trace).map_err(|error| model.failed(error))?;
+    let traces = || -> Vec<Hash> { trace.traces().collect() };
+    let tensors = match computed {
+        Some(computed) if !trace.checkpoints().are_all() => &computed.tensors,
+        _ => trace.unit(item.unit).ok_or_else(|| model.failed("the trace has no such unit"))?,
+    };
+    match item.kind {
+        Kind::Traces => Ok(answer::units(&traces(), item.index)),
+        Kind::Outputs => {
+            let outputs: Vec<Hash> = trace.all().filter_map(|unit| unit.last().copied()).collect();
+            Ok(answer::units(&outputs, item.index))
+        }
+        Kind::Ops => Ok(answer::ops(&traces(), item.unit, tensors)),
+        Kind::Page | Kind::Chunk => {
+            let value = computed.and_then(|computed| computed.values.get(item.op as usize));
+            let value = value.ok_or_else(|| model.failed("the model has no such op"))?;
+            let (value_id, shape) = model.op_output(item.op as usize);
+            let leaves = shape.layout().leaves(value_id, value);
+            match item.kind {
+                Kind::Page => Ok(answer::page(tensors, item.op, shape, &leaves, item.index)),
+                _ => answer::chunk(value_id, shape, value, &leaves, item.index).ok_or_else(|| model.failed("the value has no such chunk")),
+            }
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! A disk that is full or broken. Everything on it can be fetched or computed again, so jobs in hand continue without it, and only new work
-//! waits until the disk takes writes again.
+//! waits until the disk takes writes again. Large files are read and written on other threads.
 
-use crate::journal::disk;
+use crate::journal::{Journal, disk};
 use crate::{Error, Result, Worker};
+use solana_address::Address;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -27,6 +29,20 @@ impl Error {
 }
 
 impl Worker {
+    /// Reads, hashes or writes large files on another thread, so that no answer or deadline waits for it. Goes on to its end even if this
+    /// future is dropped.
+    pub(crate) async fn in_background<T: Send + 'static>(&self, act: impl FnOnce(&Journal) -> Result<T> + Send + 'static) -> Result<T> {
+        let journal = self.journal.clone();
+        let acting = tokio::task::spawn_blocking(move || act(&journal)).await;
+        acting.unwrap_or_else(|error| Err(disk(self.journal.folder(), io::Error::other(error))))
+    }
+
+    /// Deletes the files of a job that has ended.
+    pub(crate) async fn forget(&self, address: &Address) -> Result<()> {
+        let at = *address;
+        self.in_background(move |journal| journal.forget(&at)).await
+    }
+
     /// Whether the disk has failed and has not worked since.
     pub(crate) fn disk_fails(&self) -> bool {
         self.disk_fails.load(Ordering::Relaxed)
@@ -48,8 +64,8 @@ impl Worker {
     }
 
     /// Checks whether a failed disk works again.
-    pub(crate) fn recheck_disk(&self) {
-        if self.disk_fails() && self.journal.probe().is_ok() {
+    pub(crate) async fn recheck_disk(&self) {
+        if self.disk_fails() && self.in_background(Journal::probe).await.is_ok() {
             self.metrics.disk_fails.set(0);
             self.disk_fails.store(false, Ordering::Relaxed);
             tracing::info!(event = "disk", "the disk takes writes again");

@@ -128,8 +128,5 @@ impl Worker {
             JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
             JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::LetGo => {}
         }
-        if outcome != JobOutcome::LetGo {
-            self.tolerate_disk_error(self.journal.forget(address));
-        }
     }
 }

@@ -10,6 +10,7 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use daemon::{DRAFT, sync_folder, write_whole};
 use jobs::Job;
+use parking_lot::Mutex;
 use protocol::hash::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use solana_address::Address;
@@ -77,13 +78,23 @@ const PROBE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
+    /// Held while a job's large files are written or deleted: all drafts of a job share one name.
+    drafting: Mutex<()>,
 }
 
 impl Journal {
     /// Opens the journal, creating its folder if missing.
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|source| disk(folder, source))?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            drafting: Mutex::new(()),
+        })
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Records a step of the job at `address`. Once this returns, a crash does not lose it.
@@ -147,6 +158,7 @@ impl Journal {
 
     fn keep(&self, address: &Address, kind: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path(address).with_extension(kind);
+        let _drafting = self.drafting.lock();
         write_whole(&path, bytes).map_err(|source| disk(&path, source))
     }
 
@@ -184,6 +196,7 @@ impl Journal {
     /// Deletes the files of a job that has ended.
     pub fn forget(&self, address: &Address) -> Result<()> {
         let path = self.path(address);
+        let _drafting = self.drafting.lock();
         for kind in [DRAFT, INPUT, OUTPUT, TRACE, STEPS] {
             let path = path.with_extension(kind);
             match std::fs::remove_file(&path) {
@@ -309,6 +322,24 @@ mod tests {
         journal.forget(&address).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_of_a_job_may_be_written_at_the_same_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let address = Address::new_unique();
+        let write = |one: &(dyn Fn() -> Result<()> + Sync)| (0..50).for_each(|_| one().unwrap());
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(&|| journal.keep_input(&address, &[1; 5_000])));
+            scope.spawn(|| write(&|| journal.keep_result(&address, &[2; 5_000], &[3; 5_000])));
+        });
+        let kept = [
+            journal.kept_input(&address),
+            journal.kept_output(&address),
+            journal.kept_trace(&address),
+        ];
+        assert_eq!(kept.map(Option::unwrap), [1, 2, 3].map(|byte| Bytes::from(vec![byte; 5_000])));
     }
 
     #[test]

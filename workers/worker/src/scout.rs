@@ -4,8 +4,8 @@ use crate::admission::{Limits, Offer, Task, Verdict, assess};
 use crate::job::{Assignment, ClaimPlan};
 use crate::market::{News, jobs_on, subscribe, taken_by};
 use crate::{Reason, Result, Worker};
-use chain::{Subscriptions, market};
 use chain::sysvar::{Seed, SlotHashes};
+use chain::{Subscriptions, market};
 use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
 use futures_util::stream::StreamExt;
 use jobs::{Escrow, Job, Status};
@@ -67,7 +67,7 @@ impl Worker {
                     Ok(())
                 }
                 _ = scan.tick() => {
-                    self.recheck_disk();
+                    self.recheck_disk().await;
                     if news.is_none() {
                         if subscribing.is_terminated() {
                             subscribing.set(subscribe(&self.chain, &self.models, Status::Open).fuse());
@@ -143,7 +143,7 @@ impl Worker {
             // For a job without a recorded step, nothing was sent.
             if chain::made(account.as_ref()).is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
                 self.sweep(&market::audit::address(address)).await?;
-                self.journal.forget(address)?;
+                self.forget(address).await?;
             }
         }
         Ok(())

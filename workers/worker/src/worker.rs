@@ -50,7 +50,7 @@ pub struct Worker {
     pub(crate) models: Models,
     pub(crate) gpus: Vec<Arc<dyn engine::cuda::Device>>,
     pub(crate) stores: Vec<BlobStore>,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) pending: Pending,
     pub(crate) options: SendOptions,
     pub(crate) places: Arc<Semaphore>,
@@ -91,7 +91,7 @@ impl Worker {
         let lock = lock.ok_or_else(|| Error::Busy { folder: folder.clone() })?;
         let secret = settings.permit.as_deref().map(chain::load_keypair).transpose()?;
         let secret = secret.map(|pair| *pair.secret_bytes());
-        let journal = Journal::open(&folder.join("jobs"))?;
+        let journal = Arc::new(Journal::open(&folder.join("jobs"))?);
         let pending = Pending::open(&folder.join("pending.jsonl"))?;
         let stores = settings
             .blobs
@@ -205,6 +205,9 @@ impl Worker {
                 JobOutcome::Refused | JobOutcome::Lost if begun => JobOutcome::LetGo,
                 outcome => outcome,
             };
+            if outcome != JobOutcome::LetGo {
+                self.tolerate_disk_error(self.forget(&address).await);
+            }
             (address, outcome)
         };
         loop {

@@ -18,6 +18,7 @@ use protocol::demand::{Item, PAGE};
 use protocol::trace::Checkpoints;
 use solana_address::Address;
 use solana_signer::Signer;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tests::PARAMETERS;
@@ -292,6 +293,49 @@ async fn an_answer_continues_while_a_search_hangs() {
         market.answered(&[first, second]).await;
     })
     .await;
+}
+
+/// Nor does the disk. Here it is so slow that another demand is answered before it has given the file.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_answer_does_not_wait_for_a_large_file() {
+    for (file, item) in [("trace", Item::traces(0)), ("input", Item::ops(0))] {
+        // Its ops between checkpoints take the input.
+        let market = Market::of_checkpoints();
+        let worker = market.started().await;
+        let (slow, quick) = (market.order(1).await, market.order(2).await);
+        beside(&worker, async {
+            for address in [&slow, &quick] {
+                market.reaches(address, Status::Revealed).await;
+            }
+        })
+        .await;
+        // A named pipe: the worker waits until its other end is opened, filled and closed.
+        let path = market.journal_file("data", &slow, file);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (reads, is_read) = tokio::sync::oneshot::channel();
+        let (fill, filled) = std::sync::mpsc::channel();
+        let disk = std::thread::spawn(move || {
+            let mut pipe = std::fs::File::options().write(true).open(&path).unwrap();
+            reads.send(()).unwrap();
+            let in_time = filled.recv_timeout(Duration::from_secs(60)).is_ok();
+            pipe.write_all(&bytes).unwrap();
+            in_time
+        });
+        beside(&worker, async {
+            let first = market.ask(&slow, item);
+            is_read.await.unwrap();
+            let second = market.ask(&quick, Item::traces(0));
+            market.answered(&[second]).await;
+            // Fails if it is too late.
+            let _ = fill.send(());
+            market.answered(&[first]).await;
+        })
+        .await;
+        assert!(disk.join().unwrap(), "the answer waits for the {file}");
+    }
 }
 
 /// A node without subscriptions does not delay answers either. Refused subscriptions are logged once for jobs and once for demands.

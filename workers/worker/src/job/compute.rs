@@ -140,19 +140,24 @@ impl Worker {
     }
 
     /// Keeps a result on disk, if possible: neither a demand nor a failed upload should make the worker compute it again.
-    async fn record_result(&self, address: &Address, job: &Job, model: &Model, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
+    async fn record_result(&self, address: &Address, job: &Job, model: &Arc<Model>, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
             nonce,
         };
-        let trace = TraceBlob::new(model.engine().package().checkpoints(), &batch.tensors);
-        let trace = trace.map_err(|error| model.failed(error))?.encode();
-        let kept = self.journal.keep_result(address, &batch.outputs, &trace);
+        let (at, of) = (*address, model.clone());
+        let keeping = self.in_background(move |journal| {
+            let trace = TraceBlob::new(of.engine().package().checkpoints(), &batch.tensors);
+            let trace = trace.map_err(|error| of.failed(error))?.encode();
+            let kept = journal.keep_result(&at, &batch.outputs, &trace);
+            Ok((batch.outputs, trace, kept))
+        });
+        let (output, trace, kept) = keeping.await?;
         let kept = kept.and_then(|()| self.journal.record(address, job, Step::Computed(roots)));
         let computed = Computed {
             roots,
-            output: batch.outputs.into(),
+            output: output.into(),
             trace: trace.into(),
             kept: kept.is_ok(),
         };

@@ -48,7 +48,9 @@ impl Worker {
         ];
         for (what, root, kept, part) in parts {
             if !store.contains(root).await? {
-                if at_hand.is_none() && !put(store, kept(&self.journal, address), root).await? {
+                let at = *address;
+                let read = self.in_background(move |journal| Ok(kept(journal, &at)));
+                if at_hand.is_none() && !put(store, read.await?, root).await? {
                     let _place = self.places.acquire().await;
                     let computed = self.compute(address, &result.job, &mut None).await?;
                     if computed.roots.traces != result.roots.traces {
