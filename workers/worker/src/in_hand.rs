@@ -110,7 +110,7 @@ impl Worker {
             in_hand.errs.retain(|job, errs| *errs || job != address);
             self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
             match outcome {
-                JobOutcome::Missed | JobOutcome::Convicted => drop(in_hand.dropped.insert(*address)),
+                JobOutcome::Missed | JobOutcome::Convicted | JobOutcome::Foreign => drop(in_hand.dropped.insert(*address)),
                 // A refused job is found again by the next search: its input may have been uploaded by then.
                 JobOutcome::Paid
                 | JobOutcome::Confessed
@@ -125,6 +125,7 @@ impl Worker {
             JobOutcome::Refused => self.metrics.jobs_refused_total.add(1),
             JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
             JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
+            JobOutcome::Foreign => self.metrics.jobs_foreign_total.add(1),
             JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
             JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::LetGo => {}
         }

@@ -12,6 +12,7 @@ daemon::metrics! {
     jobs_refused_total: "counter", "Jobs found and not taken.";
     jobs_missed_total: "counter", "Jobs whose deadline passed while this worker had them.";
     jobs_convicted_total: "counter", "Jobs whose result was proved wrong: a fault of this machine.";
+    jobs_foreign_total: "counter", "Jobs that other software has committed to with this device's key.";
     demands_open: "gauge", "Demands that wait for an answer from this worker.";
     demands_answered_total: "counter", "Demands answered.";
     answer_milliseconds_total: "counter", "Time from seeing a demand to the last transaction of its answer.";

@@ -105,6 +105,8 @@ pub(crate) enum JobOutcome {
     Missed,
     /// Its result was proved wrong.
     Convicted,
+    /// Other software has committed to another result with this device's key.
+    Foreign,
     /// It was wrong by permit, nobody found the error, and the consumer is refunded.
     Confessed,
     /// It has ended, and the node does not say how.
@@ -191,8 +193,8 @@ impl Worker {
                     }
                 }
                 Err(error @ Error::ForeignCommitment { .. }) => {
-                    tracing::error!(event = "missed", job = %address, %error);
-                    return JobOutcome::Missed;
+                    tracing::error!(event = "foreign", job = %address, %error);
+                    return JobOutcome::Foreign;
                 }
                 Err(error) => {
                     self.metrics.errors_total.add(1);

@@ -13,6 +13,28 @@ use std::time::Duration;
 use worker::settings::TraceMode;
 use worker::{Fault, Settings};
 
+/// Other software with the device's key has committed to a result that this worker does not compute.
+#[tokio::test]
+async fn a_foreign_commitment_has_its_own_word() {
+    let market = Market::start();
+    let address = market.order(1).await;
+    market.node.with(|world| {
+        world.claim(&market.supplier, &address);
+        world.commit(&market.supplier, &address);
+    });
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    beside(&worker, async {
+        loop {
+            match events.recv().await.unwrap().as_str() {
+                "foreign" => break,
+                event => assert_ne!(event, "missed"),
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_job_is_found_done_and_paid() {
     let market = Market::start();
