@@ -90,8 +90,19 @@ pub enum Error {
         /// Slot that the node should have reached.
         slot: u64,
     },
-    /// The device is not registered.
-    #[error("there is no device {device} on {cluster}; register it with `ionet device register`, or set `device` if its key was rotated")]
+    /// No device is registered with the key.
+    #[error(
+        "no device is registered with the key {key} on {cluster}; register one with `ionet device register --gpu MODEL --device-key FILE`, \
+        FILE being this `keypair`, or set `device` if the key was rotated in"
+    )]
+    Unregistered {
+        /// The key.
+        key: Address,
+        /// The cluster asked.
+        cluster: String,
+    },
+    /// The device in the settings is not registered.
+    #[error("there is no device {device} on {cluster}; check `device` and `cluster`")]
     NoDevice {
         /// Its address.
         device: Address,

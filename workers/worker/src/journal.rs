@@ -222,6 +222,14 @@ impl Journal {
         Ok(jobs)
     }
 
+    /// Number of jobs with a file, and of those among them whose result is computed.
+    pub fn counts(&self) -> Result<(usize, usize)> {
+        let jobs = self.jobs()?;
+        let is_computed = |line: &Line| matches!(line.step, Step::Computed(_));
+        let computed = jobs.iter().filter(|address| self.lines(address).iter().any(is_computed));
+        Ok((jobs.len(), computed.count()))
+    }
+
     fn path(&self, address: &Address) -> PathBuf {
         self.folder.join(format!("{address}.{STEPS}"))
     }

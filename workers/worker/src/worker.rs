@@ -146,6 +146,17 @@ impl Worker {
             served.map_err(|source| Error::Metrics { address, source })?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
+        let (jobs, results) = worker.journal.counts()?;
+        let transactions = worker.pending.unsettled().len();
+        if jobs > 0 || transactions > 0 {
+            tracing::info!(
+                event = "recovered",
+                jobs,
+                results,
+                transactions,
+                "an earlier run left these on disk; whatever is not over yet continues"
+            );
+        }
         Ok(worker)
     }
 
@@ -319,8 +330,14 @@ impl Worker {
 
 /// Reads the device. Fails unless it is registered and `key` is its hot key.
 pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) -> Result<Device> {
-    let cluster = chain.network().url().to_owned();
-    let account: Device = chain.try_fetch(device).await?.ok_or(Error::NoDevice { device: *device, cluster })?;
+    let absent = || {
+        let (device, key, cluster) = (*device, key.pubkey(), chain.network().url().to_owned());
+        match device == market::stake::device(&key) {
+            true => Error::Unregistered { key, cluster },
+            false => Error::NoDevice { device, cluster },
+        }
+    };
+    let account: Device = chain.try_fetch(device).await?.ok_or_else(absent)?;
     if account.key != key.pubkey() {
         return Err(Error::WrongKey {
             key: key.pubkey(),

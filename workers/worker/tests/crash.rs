@@ -436,6 +436,31 @@ fn a_worker_that_has_stopped_computes_no_further() {
     assert!(units.try_recv().is_err());
 }
 
+/// An operator who restarts a worker sees what it found.
+#[test]
+fn a_worker_says_what_an_earlier_run_left() {
+    for (point, field, left) in [
+        ("claim_recorded", "jobs", "1"),
+        ("claim_recorded", "results", "0"),
+        ("claim_recorded", "transactions", "1"),
+        ("output_recorded", "results", "1"),
+        ("output_recorded", "transactions", "0"),
+    ] {
+        with_steps(|mut steps| async move {
+            let market = Market::start();
+            market.order(1).await;
+            let (mut said, log) = hear(field);
+            drop(market.started().await);
+            assert!(said.try_recv().is_err(), "{field} of a first run");
+            drop(log);
+            kill_at(&market, "data", point, &mut steps).await;
+            let (mut said, _log) = hear(field);
+            drop(market.started().await);
+            assert_eq!(said.try_recv().unwrap(), left, "{field} at {point}");
+        });
+    }
+}
+
 /// Two machines share one key: each step takes effect once, and both see the job end.
 #[test]
 fn two_workers_with_one_key_do_it_once() {

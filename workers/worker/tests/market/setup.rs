@@ -66,7 +66,17 @@ async fn a_wrong_setup_is_one_sentence() {
         ..settings()
     };
     let cases = [
-        (stranger(), "register it"),
+        (
+            stranger(),
+            "`ionet device register --gpu MODEL --device-key FILE`, FILE being this `keypair`",
+        ),
+        (
+            worker::Settings {
+                device: Some(solana_address::Address::new_unique()),
+                ..settings()
+            },
+            "check `device`",
+        ),
         (
             worker::Settings {
                 device: Some(market.supplier.device),
