@@ -99,7 +99,11 @@ async fn terminated() {
 
 /// Logs to standard error from now on; RUST_LOG overrides `filter`.
 pub fn log_to_stderr(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    let (filter, refused) = match env::var(EnvFilter::DEFAULT_ENV).map(EnvFilter::try_new) {
+        Ok(Ok(asked)) => (asked, None),
+        Ok(Err(error)) => (EnvFilter::new(filter), Some(error)),
+        Err(_) => (EnvFilter::new(filter), None),
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // On a terminal NO_COLOR decides.
     let log = if std::io::stderr().is_terminal() {
@@ -110,6 +114,9 @@ pub fn log_to_stderr(format: LogFormat, filter: &str) {
     match format {
         LogFormat::Human => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
+    if let Some(error) = refused {
+        tracing::warn!(%error, "RUST_LOG is no filter of log lines, so the default is used");
     }
 }
 
