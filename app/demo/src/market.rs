@@ -148,7 +148,7 @@ impl Market {
         if let Some(keys) = self.net.pointer_mut("/keys").and_then(Value::as_object_mut) {
             keys.insert(name.to_owned(), json!({ "address": wallet, "path": path }));
         }
-        self.ionet(name, &["wallet", "airdrop", "--io", "10000"])?;
+        self.ionet(name, &["wallet", "airdrop"])?;
         Ok(wallet.parse()?)
     }
 

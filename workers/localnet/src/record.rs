@@ -55,9 +55,7 @@ impl Record {
     /// Writes the record atomically: readers see the old one or the new one.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let path = Self::path(folder);
-        let draft = path.with_extension("json.new");
-        std::fs::write(&draft, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| std::fs::rename(&draft, &path))
+        daemon::write_whole(&path, &serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))
     }
 

@@ -249,12 +249,9 @@ fn lock(folder: &Path) -> Result<File> {
 
 fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name).with_extension("so");
-    let bytes = fs::read(&path).with_context(|| format!("program {} is not built; run `cargo xtask build`", path.display()))?;
-    ensure!(
-        bytes.starts_with(b"\x7fELF"),
-        "{} is not a program; run `cargo xtask build`",
-        path.display()
-    );
+    let next = "run `cargo xtask build`, or name the folder of the built programs with --programs";
+    let bytes = fs::read(&path).with_context(|| format!("the program {} cannot be read; {next}", path.display()))?;
+    ensure!(bytes.starts_with(b"\x7fELF"), "{} is not a program; {next}", path.display());
     Ok(bytes)
 }
 

@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long, default_value = "10")]
         sol: Quantity,
         /// Amount of $IO
-        #[arg(long, default_value = "1000")]
+        #[arg(long, default_value = "10000")]
         io: Quantity,
     },
 }
