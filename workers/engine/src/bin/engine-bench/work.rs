@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn operations_of_every_layer_count() -> Result<(), Box<dyn std::error::Error>> {
-        let report = measure(size("8,8,0")?, None)?;
+        let report = measure(size("8,8,2")?, None)?;
         let operations = report.tera_ops_per_second * report.seconds * 1e12;
-        assert_eq!(operations.round(), f64::from(2 * 256 * 256));
+        assert_eq!(operations.round(), f64::from(4 * 2 * 256 * 256));
         Ok(())
     }
 }
