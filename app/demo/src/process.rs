@@ -6,7 +6,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Longest wait for a line in a log: much more than any step takes, so that a demo that is stuck ends with an error.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Environment variables that are about the machine, not about a market.
 const OF_THE_MACHINE: [&str; 3] = ["IONET_CACHE", "IONET_GPU", "IONET_NVRTC"];
@@ -149,20 +154,22 @@ fn sentence(said: &str) -> String {
 }
 
 impl Service {
-    /// Waits until the process logs a line that `wanted` accepts.
+    /// Waits until the process logs a line that `wanted` accepts, but at most five minutes.
     pub fn wait_for(&self, mut wanted: impl FnMut(&str) -> bool) -> Result<()> {
         let messages = self
             .messages
             .lock()
             .map_err(|_| anyhow!("another thread failed while reading the messages"))?;
-        let found = messages.iter().any(|line| wanted(&line));
-        ensure!(
-            found,
-            "{} ended before it logged the line that was waited for; its log is {}",
-            self.name,
-            self.log.display()
-        );
-        Ok(())
+        let deadline = Instant::now() + PATIENCE;
+        let what = loop {
+            match messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if wanted(&line) => return Ok(()),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => break "has not logged the line that was waited for in five minutes",
+                Err(RecvTimeoutError::Disconnected) => break "ended before it logged the line that was waited for",
+            }
+        };
+        bail!("{} {what}; its log is {}", self.name, self.log.display())
     }
 
     /// Ends the process with SIGKILL, so that it cannot clean up.
