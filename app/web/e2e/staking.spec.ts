@@ -153,3 +153,25 @@ test("the income chart moves on when its list is full", async ({ visitor, page }
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
   await expect(chart(newest)).toBeVisible();
 });
+
+test("a chart is drawn again when the theme changes, but not because the page is refreshed", async ({ visitor, page }) => {
+  await page.clock.install();
+  const device = market().devices[0] ?? "";
+  await page.route("**/v1/rewards?*", (route) => {
+    const rows = Array.from({ length: 10 }, (_, back) => ({ id: back, device, hour: (500_000 - back) * 3_600, reward: 1_000, time: null }));
+    return route.fulfill({ json: { rows, next: null } });
+  });
+  await visitor.arrive(`/devices/${device}`);
+  await page.locator(".chart canvas").evaluate((canvas) => canvas.setAttribute("data-first", ""));
+  // After the second answer, the page has shown the first.
+  for (let times = 0; times < 2; times++) {
+    const answered = page.waitForResponse((response) => response.request().postData()?.includes(device) ?? false);
+    await page.clock.fastForward(10_000);
+    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
+    await answered;
+  }
+  const first = page.locator(".chart canvas[data-first]");
+  await expect(first).toHaveCount(1);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expect(first).toHaveCount(0);
+});

@@ -98,8 +98,15 @@ function Marketplace() {
         <AmountField label="Amount to stake" typed={stake} />
         <Choice label="GPU model" value={model} onChange={setModel} options={[["any", "Any"], ...models]} />
         <AmountField label="Min. capacity left" typed={least} />
-        <Field label="Min. share" unit="%" inputMode="decimal" value={share} onChange={(event) => setShare(event.target.value)} />
-        <AmountField label="Min. stake, at most" typed={ticket} />
+        <Field
+          label="Min. share"
+          unit="%"
+          inputMode="decimal"
+          value={share}
+          error={Number.isNaN(Number(share)) ? "enter a number" : null}
+          onChange={(event) => setShare(event.target.value)}
+        />
+        <AmountField label="Min. stake up to" typed={ticket} />
         <Choice
           label="Sort by"
           value={sort}
