@@ -70,6 +70,11 @@ impl Driver {
         unsafe { self.library.get::<unsafe extern "C" fn(i32)>(b"driver_loses\0").unwrap()(code) };
     }
 
+    /// Makes the driver refuse modules with this code.
+    fn refuses(&self, code: i32) {
+        unsafe { self.library.get::<unsafe extern "C" fn(i32)>(b"driver_refuses\0").unwrap()(code) };
+    }
+
     /// Calls a function without arguments and result.
     fn call(&self, name: &CStr) {
         unsafe { self.library.get::<unsafe extern "C" fn()>(name.to_bytes_with_nul()).unwrap()() };
@@ -206,6 +211,24 @@ fn a_gpu_that_falls_off_the_bus_leaves_its_units_to_the_cpu() {
     }
 }
 
+/// Calls that no GPU accepts: a wrong argument, a handle of something else, too many registers, a copy during a capture.
+#[test]
+fn a_call_that_is_wrong_is_reported_as_a_bug() {
+    let Some(driver) = Driver::take() else { return };
+    for code in [1, 400, 701, 900] {
+        let (engine, blob, expected) = on_ampere(&driver);
+        driver.loses(code);
+        assert!(engine.run_batch(&blob, || true).unwrap() == expected);
+        let losses = engine.losses();
+        let [loss] = losses.as_slice() else { panic!("{losses:?}") };
+        let said = loss.error.to_string();
+        assert!(
+            matches!(loss.error, DeviceError::Bug(_)) && said.contains("please report it"),
+            "{said}"
+        );
+    }
+}
+
 /// If others have taken the memory that a graph needs, the GPU is only left out of this batch.
 #[test]
 fn a_gpu_without_memory_for_a_graph_computes_the_next_batch() {
@@ -246,12 +269,21 @@ fn a_missing_gpu_an_old_gpu_and_an_old_driver_have_their_own_errors() {
     assert!(matches!(Cuda::new(0), Err(DeviceError::TooOld { arch: 53, .. })));
     assert!(matches!(Cuda::new(1), Err(DeviceError::NoDevice { ordinal: 1, found: 1 })));
     driver.is(80, PLENTY);
-    driver.call(c"driver_is_old");
-    let error = Cuda::new(0).err().unwrap();
-    assert!(
-        matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update the driver"),
-        "{error}"
-    );
+    let refused = |code| {
+        driver.refuses(code);
+        Cuda::new(0).err().unwrap()
+    };
+    for code in [200, 209, 222, 300] {
+        let error = refused(code);
+        assert!(
+            matches!(&error, DeviceError::OldDriver { .. }) && error.to_string().contains("update the driver"),
+            "{error}"
+        );
+    }
+    // Whatever else goes wrong while the kernels are loaded has nothing to do with the driver's age.
+    assert!(matches!(refused(2), DeviceError::NoMemoryForDriver));
+    assert!(matches!(refused(719), DeviceError::Lost(_)));
+    assert!(matches!(refused(1), DeviceError::Bug(_)));
     for (major, driver) in [(12, 525), (13, 580)] {
         let (name, version, reason) = (String::new(), (major, 0), String::new());
         let error = DeviceError::OldDriver { name, version, reason };

@@ -1,7 +1,11 @@
 //! The interface to a GPU.
 
+use bytemuck::{Pod, bytes_of};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Most blocks of a grid along x and y.
+const MOST_BLOCKS: [u64; 2] = [(1 << 31) - 1, (1 << 16) - 1];
 
 /// How the kernels multiply matrices of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,8 @@ pub enum DeviceError {
     Wrong { name: String },
     #[error("the GPU failed: {0}; compute on the CPU and check the system log")]
     Lost(String),
+    #[error("internal error of the engine on the GPU ({0}); compute on the CPU, and please report it with the model and the GPU")]
+    Bug(String),
 }
 
 impl DeviceError {
@@ -110,6 +116,23 @@ pub struct Launch {
     /// Whether the launch runs on the side: later launches do not wait for it, but the next group of side launches and the end of the
     /// recording do.
     pub aside: bool,
+}
+
+impl Launch {
+    /// A launch with this many blocks along x and y, without dynamic shared memory, and not on the side.
+    pub(crate) fn new<P: Pod>(kernel: &'static str, grid: [u64; 2], threads: u32, params: &P) -> Result<Self, DeviceError> {
+        if grid.iter().zip(MOST_BLOCKS).any(|(blocks, most)| !(1..=most).contains(blocks)) {
+            return Err(DeviceError::Bug(format!("{kernel} needs a grid of {grid:?} blocks")));
+        }
+        Ok(Self {
+            kernel,
+            grid: grid.map(|blocks| blocks as u32),
+            threads,
+            shared: 0,
+            params: bytes_of(params).to_vec(),
+            aside: false,
+        })
+    }
 }
 
 /// A piece of device memory.

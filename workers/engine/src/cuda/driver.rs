@@ -124,14 +124,17 @@ impl Cuda {
 /// Loads the kernels of an image.
 fn load(context: &Arc<CudaContext>, image: Image, traits: &Traits) -> Result<HashMap<&'static str, CudaFunction>, DeviceError> {
     let module = context.load_module(Ptx::from_binary(image.code));
-    let module = module.map_err(|error| match failed(&error) {
-        // The compiler made the image for this GPU, and it is intact, so the driver must be too old for it.
-        DeviceError::Lost(reason) => DeviceError::OldDriver {
+    let module = module.map_err(|error| match error.0 {
+        // The compiler made the image for this GPU, and it is intact, so a driver that does not understand it must be too old.
+        CUresult::CUDA_ERROR_INVALID_IMAGE
+        | CUresult::CUDA_ERROR_INVALID_SOURCE
+        | CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU
+        | CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => DeviceError::OldDriver {
             name: traits.name.clone(),
             version: image.compiler,
-            reason,
+            reason: described(&error),
         },
-        error => error,
+        _ => failed(&error),
     })?;
     let kernels = kernels_of(traits.cores).into_iter().map(|name| {
         let kernel = module.load_function(name)?;
@@ -178,11 +181,30 @@ fn bind(context: &CudaContext) -> Result<(), DriverError> {
 fn failed(error: &DriverError) -> DeviceError {
     match error.0 {
         CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,
-        code => {
-            let text = error.error_string().map_or("unknown".into(), CStr::to_string_lossy);
-            DeviceError::Lost(format!("{text} (CUDA error {})", code as u32))
-        }
+        // The call itself is wrong. (Faults inside a kernel may also come from broken hardware.)
+        CUresult::CUDA_ERROR_INVALID_VALUE
+        | CUresult::CUDA_ERROR_INVALID_CONTEXT
+        | CUresult::CUDA_ERROR_INVALID_HANDLE
+        | CUresult::CUDA_ERROR_ILLEGAL_STATE
+        | CUresult::CUDA_ERROR_NOT_FOUND
+        | CUresult::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_MERGE
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNJOINED
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_IMPLICIT
+        | CUresult::CUDA_ERROR_CAPTURED_EVENT
+        | CUresult::CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD => DeviceError::Bug(described(error)),
+        _ => DeviceError::Lost(described(error)),
     }
+}
+
+/// The driver's words for an error, and its code.
+fn described(error: &DriverError) -> String {
+    let text = error.error_string().map_or("unknown".into(), CStr::to_string_lossy);
+    format!("{text} (CUDA error {})", error.0 as u32)
 }
 
 /// The newest major version of CUDA that the driver supports.
@@ -293,7 +315,7 @@ impl Cuda {
 
     fn launch(&self, launch: &Launch, stream: &CudaStream) -> Result<(), DeviceError> {
         let kernel = self.gpu.kernels.get(launch.kernel);
-        let kernel = kernel.ok_or_else(|| DeviceError::Lost(format!("there is no kernel {}", launch.kernel)))?;
+        let kernel = kernel.ok_or_else(|| DeviceError::Bug(format!("there is no kernel {}", launch.kernel)))?;
         let mut params = Params([0; PARAMS]);
         params.0.iter_mut().zip(&launch.params).for_each(|(to, from)| *to = *from);
         let [x, y] = launch.grid;
@@ -360,7 +382,7 @@ impl Drop for Allocation {
 
 impl Allocation {
     fn out_of_bounds() -> DeviceError {
-        DeviceError::Lost("a copy is out of bounds".to_owned())
+        DeviceError::Bug("a copy is out of bounds".to_owned())
     }
 }
 
@@ -413,7 +435,7 @@ impl Executable {
     /// Instantiates the result of a capture, and destroys it.
     fn new(context: &Arc<CudaContext>, captured: sys::CUgraph) -> Result<Self, DeviceError> {
         if captured.is_null() {
-            return Err(DeviceError::Lost("the driver recorded nothing".to_owned()));
+            return Err(DeviceError::Bug("the driver recorded nothing".to_owned()));
         }
         // SAFETY: the graph exists, and nobody else has it.
         let graph = unsafe {

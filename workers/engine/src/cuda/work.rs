@@ -311,13 +311,5 @@ fn digests(memory: &dyn Memory, count: u64) -> Result<Vec<Hash>, DeviceError> {
 }
 
 fn launch<P: Pod>(kernel: &'static str, blocks: u64, params: &P) -> Result<Launch, DeviceError> {
-    let blocks = u32::try_from(blocks).map_err(|_| DeviceError::Lost("a launch is larger than a GPU's grid".to_owned()))?;
-    Ok(Launch {
-        kernel,
-        grid: [blocks, 1],
-        threads: THREADS,
-        shared: 0,
-        params: bytemuck::bytes_of(params).to_vec(),
-        aside: false,
-    })
+    Launch::new(kernel, [blocks, 1], THREADS, params)
 }

@@ -19,7 +19,7 @@
 
 namespace {
 
-enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, UNSUPPORTED = 222, CONTAINED = 226, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
+enum Result { SUCCESS, INVALID_VALUE, OUT_OF_MEMORY, NO_DEVICE = 100, INVALID_CONTEXT = 201, CONTAINED = 226, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, UNJOINED = 904 };
 enum Attribute { PROCESSORS = 16, MAJOR = 75, MINOR = 76, MEMORY_POOLS = 115 };
 
 const int MOST_DYNAMIC_ATTRIBUTE = 8, CARVEOUT_ATTRIBUTE = 9, RELAXED_CAPTURE = 2;
@@ -69,9 +69,9 @@ struct Event {
 std::recursive_mutex lock;
 int arch, devices;
 size_t memory, used, graphs;
-// The result of every call from now on, unless it is 0.
-int lost;
-bool old, full;
+// The result of every call from now on, unless it is 0; and that of loading a module.
+int lost, refused;
+bool full;
 uint64_t turns;
 const void *(*find)(const char *);
 uint8_t *(*fenced)(size_t);
@@ -133,7 +133,7 @@ void run(const Graph &graph) {
 // Replaces the GPU, whose kernels `find` returns. With architecture 0, there is none.
 extern "C" __attribute__((visibility("default"))) void driver_is(int new_arch, size_t new_memory, const void *(*new_find)(const char *)) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    arch = new_arch, memory = new_memory, find = new_find, lost = 0, old = full = false, devices = arch > 0;
+    arch = new_arch, memory = new_memory, find = new_find, lost = refused = 0, full = false, devices = arch > 0;
     if (!devices) return;
     emulate = (decltype(emulate))find("emulate");
     fenced = (decltype(fenced))find("fenced"), unfenced = (decltype(unfenced))find("unfenced");
@@ -145,10 +145,10 @@ extern "C" __attribute__((visibility("default"))) void driver_loses(int code) {
     lost = code;
 }
 
-// Makes the driver older than the compiler.
-extern "C" __attribute__((visibility("default"))) void driver_is_old() {
+// Makes the driver refuse modules with this code.
+extern "C" __attribute__((visibility("default"))) void driver_refuses(int code) {
     std::lock_guard<std::recursive_mutex> guard(lock);
-    old = true;
+    refused = code;
 }
 
 // Makes the driver run out of memory when the next graph is uploaded.
@@ -318,7 +318,7 @@ API cuGraphLaunch(Graph *exec, Stream *stream) {
     return SUCCESS;
 }
 
-API cuModuleLoadData(void **module, const void *) { return *module = &context, old ? UNSUPPORTED : SUCCESS; }
+API cuModuleLoadData(void **module, const void *) { return *module = &context, refused; }
 API cuModuleUnload(void *) { return SUCCESS; }
 
 API cuModuleGetFunction(Function **function, void *, const char *name) {

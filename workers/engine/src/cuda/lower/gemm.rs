@@ -110,7 +110,7 @@ impl Lowering<'_> {
         let ([rows, columns], channels) = ([site.a.w, shape.w], site.channels);
         let [za, zb] = zeros.map(|zero| u32::from(to_code(zero)));
         let scratch = self.plan.sums.get(&site.step);
-        let scratch = scratch.ok_or(DeviceError::Lost("a product without its sums".to_owned()))?;
+        let scratch = scratch.ok_or(DeviceError::Bug("a product without its sums".to_owned()))?;
         let [of_a, of_b] = [scratch.first, scratch.second].map(|region| self.region(region));
         let units = u64::from(self.plan.units);
         let mut sums = |input, in_unit, out, rows: u16, factor: u32, constant| {

@@ -11,7 +11,7 @@ use super::constants::{Constants, Places};
 use super::device::{DeviceError, Launch, Traits};
 use super::params::Hashed;
 use crate::package::{Op, Package};
-use bytemuck::{Pod, bytes_of};
+use bytemuck::Pod;
 use gemm::{pixels, run_of_rows};
 use plan::Plan;
 use protocol::ops::OpKind;
@@ -134,18 +134,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn launch<T: Pod>(&mut self, kernel: &'static str, grid: [u64; 2], threads: u32, params: &T) -> Result<(), DeviceError> {
-        // 2^24 elements of 64 units need fewer than 2^31 blocks, and y counts units or groups: fewer than 2^16.
-        let [x, y] = grid.map(u32::try_from);
-        let (Ok(x), Ok(y)) = (x, y) else {
-            return Err(DeviceError::Lost(format!("{kernel} needs more blocks than a grid may have")));
-        };
         self.launches.push(Launch {
-            kernel,
-            grid: [x, y],
-            threads,
-            shared: 0,
-            params: bytes_of(params).to_vec(),
             aside: kernel.starts_with("hash_"),
+            ..Launch::new(kernel, grid, threads, params)?
         });
         Ok(())
     }
@@ -269,5 +260,68 @@ impl<'a> Lowering<'a> {
     /// Launches a kernel with `threads` threads per unit.
     fn each<T: Pod>(&mut self, kernel: &'static str, threads: u64, params: &T) -> Result<(), DeviceError> {
         self.launch(kernel, [threads.div_ceil(256), self.plan.units.into()], 256, params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda::device::Cores;
+    use safetensors::tensor::{Dtype, TensorView};
+    use serde_json::{Value, json};
+
+    /// A convolution of single pixels of an input of `dims`, in `groups`, which keeps the number of channels; then `ops`.
+    fn package(dims: [u16; 3], groups: u16, ops: &[Value]) -> Result<Package, Box<dyn std::error::Error>> {
+        let [_, _, channels] = dims;
+        let (count, depth) = (usize::from(channels), usize::from(channels / groups));
+        let conv = json!({"op": "conv2d", "name": "conv", "inputs": ["in"], "weights": "w", "bias": "b", "multiplier": "m",
+            "stride": [1, 1], "padding": [0, 0, 0, 0], "dilation": [1, 1], "groups": groups, "pad_value": 0,
+            "shift": 1, "zero_point": 0, "clamp": [-128, 127]});
+        let ops = [&[conv], ops].concat();
+        let manifest = json!({
+            "format": 1, "name": "large", "version": "1.0.0", "license": "Apache-2.0", "description": "made up",
+            "task": {"kind": "test"}, "inputs": [{"name": "in", "dims": dims}],
+            "ops": ops,
+        });
+        let (weights, words) = (vec![1; count * depth], vec![0; 4 * count]);
+        let tensors = [
+            ("w", TensorView::new(Dtype::I8, vec![count, 1, 1, depth], &weights)?),
+            ("b", TensorView::new(Dtype::I32, vec![count], &words)?),
+            ("m", TensorView::new(Dtype::I32, vec![count], &words)?),
+        ];
+        Ok(Package::from_bytes(
+            &serde_json::to_vec(&manifest)?,
+            &safetensors::serialize(tensors, None)?,
+        )?)
+    }
+
+    /// Values of 2^24 elements in one channel, and the most groups that are not depthwise.
+    #[test]
+    fn the_largest_values_in_the_largest_pass_fit_a_grid() -> Result<(), Box<dyn std::error::Error>> {
+        let add = json!({"op": "add", "name": "sum", "inputs": ["in", "conv"], "a_zero_point": 0, "b_zero_point": 0,
+            "a_multiplier": 1, "b_multiplier": 1, "shift": 1, "zero_point": 0, "clamp": [-128, 127]});
+        let pool =
+            json!({"op": "max_pool", "name": "pool", "inputs": ["sum"], "kernel": [1, 1], "stride": [1, 1], "padding": [0, 0, 0, 0]});
+        for package in [
+            package([4096, 4096, 1], 1, &[add.clone(), pool.clone()])?,
+            package([1, 256, 65_534], 32_767, &[add, pool])?,
+        ] {
+            for (arch, cores) in [(61, Cores::None), (80, Cores::Warp), (90, Cores::Group)] {
+                let traits = Traits {
+                    ordinal: 0,
+                    name: String::new(),
+                    memory: 0,
+                    arch,
+                    cores,
+                    processors: 100,
+                };
+                let pass = pass(&package, &Constants::new(&package), &traits, Bases::default(), 64, true)?;
+                let largest = pass.launches.iter().map(|launch| launch.grid).max();
+                assert!(largest.is_some_and(|[x, _]| x > 1 << 14), "{largest:?}");
+                // At least the input and the output.
+                assert!(pass.bytes > 2 * 64 * 16_000_000, "{}", pass.bytes);
+            }
+        }
+        Ok(())
     }
 }
