@@ -113,7 +113,7 @@ pub struct PassTimes {
 impl Runner {
     /// Copies the package's constants to the device and allocates memory for as many units as there is room for, up to `most`.
     pub(crate) fn new(package: Arc<Package>, device: Arc<dyn Device>, most: Option<u32>) -> Result<Self, DeviceError> {
-        let packed = Constants::new(&package);
+        let mut packed = Constants::new(&package);
         let needed = |units| -> Result<u64, DeviceError> {
             let pass = |traced| lower::pass(&package, &packed, device.traits(), Bases::default(), units, traced);
             Ok(pass(true)?.bytes.max(pass(false)?.bytes))
@@ -141,6 +141,8 @@ impl Runner {
         }
         let constants = device.allocate(constant_bytes as usize)?;
         constants.write(0, &packed.bytes)?;
+        // From now on only the offsets are needed.
+        packed.bytes = Vec::new();
         let values = package.input_shapes().into_iter().chain([package.output_shape()]).map(stride);
         let hashes = size_of::<Hash>() as u64 * u64::from(package.checkpoints().count());
         let widest = values.chain([hashes]).max().unwrap_or(0);
@@ -306,7 +308,7 @@ impl Runner {
         };
         let pass = lower::pass(&self.package, &self.packed, self.device.traits(), bases, units, traced)?;
         if pass.bytes > lane.arena.bytes() as u64 {
-            return Err(DeviceError::Lost("a pass is larger than the memory allocated for it".to_owned()));
+            return Err(DeviceError::Bug("a pass is larger than the memory allocated for it".to_owned()));
         }
         if let Some(table) = &table {
             table.write(0, bytemuck::cast_slice(&pass.table))?;
@@ -326,12 +328,12 @@ impl Runner {
 }
 
 fn unprepared() -> DeviceError {
-    DeviceError::Lost("a pass was not prepared".to_owned())
+    DeviceError::Bug("a pass was not prepared".to_owned())
 }
 
 /// The first `bytes` bytes of a staging buffer.
 fn front(buffer: &mut [u8], bytes: usize) -> Result<&mut [u8], DeviceError> {
-    let too_short = || DeviceError::Lost("a value is larger than its staging buffer".to_owned());
+    let too_short = || DeviceError::Bug("a value is larger than its staging buffer".to_owned());
     buffer.get_mut(..bytes).ok_or_else(too_short)
 }
 
@@ -429,6 +431,7 @@ mod tests {
         };
         let runner = Runner::new(Arc::new(in_and_out()?), Arc::new(Idle(traits)), None)?;
         assert_eq!((runner.capacity(), runner.lanes()), (2, 2));
+        assert!(runner.packed.bytes.is_empty(), "the host keeps no copy of the constants");
         let lane = runner.lane()?;
         let recorded =
             |units| [false, true].map(|traced| runner.record(&lane, units, traced).map(|_| ()).map_err(|error| error.to_string()));
