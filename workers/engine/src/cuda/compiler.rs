@@ -106,6 +106,9 @@ pub fn kernels_of(cores: Cores) -> Vec<&'static str> {
 /// File names of NVRTC in the system's library folders.
 const SYSTEM: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
 
+/// Options of the compiler, besides the architecture.
+const OPTIONS: [&str; 2] = ["--std=c++17", "--ptxas-options=-v"];
+
 /// NVRTC's error code for an invalid option. Only the architecture can be invalid: the other options are the same for every GPU.
 const INVALID_OPTION: c_int = 5;
 
@@ -204,9 +207,9 @@ fn kernels() -> Option<PathBuf> {
     Some(cache()?.join("kernels"))
 }
 
-/// The digest of the kernels' source, which is part of the names of cached files.
+/// The digest of the compiler's options and the kernels' source, which is part of the names of cached files.
 fn digest() -> String {
-    let digest = Sha256::digest(Compiler::source());
+    let digest = Sha256::digest(OPTIONS.join(" ") + "\n" + &Compiler::source());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -316,16 +319,12 @@ impl Compiler {
     pub fn compile(&self, source: &str, arch: u32) -> Result<(Vec<u8>, String), DeviceError> {
         let failed = |log: String| DeviceError::Compile { arch, log };
         let source = CString::new(source).map_err(|error| failed(error.to_string()))?;
-        let options = [
-            // The suffix "a" enables the instructions that only this architecture has.
-            format!(
-                "--gpu-architecture=sm_{arch}{}",
-                if self.cores(arch) == Cores::Group { "a" } else { "" }
-            ),
-            "--std=c++17".into(),
-            "--ptxas-options=-v".into(),
-        ];
-        let options: Vec<CString> = options.into_iter().filter_map(|option| CString::new(option).ok()).collect();
+        // The suffix "a" enables the instructions that only this architecture has.
+        let suffix = if self.cores(arch) == Cores::Group { "a" } else { "" };
+        let options = [format!("--gpu-architecture=sm_{arch}{suffix}")]
+            .into_iter()
+            .chain(OPTIONS.map(str::to_owned));
+        let options: Vec<CString> = options.filter_map(|option| CString::new(option).ok()).collect();
         let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = null_mut();
         // SAFETY: source and name are valid strings until the call returns, and there are no headers.
