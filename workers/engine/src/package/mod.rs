@@ -162,7 +162,7 @@ impl Package {
             ops.push(op);
         }
         if let Some(extra) = tensors.unused() {
-            return Err(Error::ExtraTensor(extra.to_owned()));
+            return Err(Error::ExtraTensor(extra));
         }
         facts.n_ops = leaves.count();
         facts.graph_root = leaves.root();

@@ -1,14 +1,17 @@
 //! The tensors of a package, from `tensors.safetensors`.
 
+use super::MAX_MANIFEST_BYTES;
 use crate::error::Error;
 use protocol::requantise::{Channel, MAX_BIAS};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, TensorView};
 use std::collections::HashSet;
 
 /// The tensors of a package, and which of them have been used. No tensor may be used twice, so the constants together are no larger than
 /// the file.
 pub(super) struct Tensors<'a> {
-    file: SafeTensors<'a>,
+    header: Metadata,
+    data: &'a [u8],
     used: HashSet<String>,
 }
 
@@ -20,25 +23,40 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Tensors<'a> {
+    /// Parses the file: the length of its header, the header, and the tensors' bytes without gaps. (`SafeTensors::deserialize` panics if the
+    /// tensors of a header end shortly before 2^64.)
     pub fn read(file: &'a [u8]) -> Result<Self, Error> {
+        let (length, rest) = file.split_first_chunk().ok_or(SafeTensorError::HeaderTooSmall)?;
+        let length = u64::from_le_bytes(*length);
+        // It names the same tensors as the manifest, so it is about as long.
+        if length > MAX_MANIFEST_BYTES {
+            return Err(SafeTensorError::HeaderTooLarge.into());
+        }
+        let (header, data) = rest.split_at_checked(length as usize).ok_or(SafeTensorError::InvalidHeaderLength)?;
+        let header: Metadata = serde_json::from_slice(header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+        if header.data_len() != data.len() {
+            return Err(SafeTensorError::MetadataIncompleteBuffer.into());
+        }
         Ok(Self {
-            file: SafeTensors::deserialize(file)?,
+            header,
+            data,
             used: HashSet::new(),
         })
     }
 
-    /// Some tensor that no op has used.
-    pub fn unused(&self) -> Option<&str> {
-        self.file.names().into_iter().find(|name| !self.used.contains(*name))
+    /// The first tensor that no op has used.
+    pub fn unused(&self) -> Option<String> {
+        self.header.offset_keys().into_iter().find(|name| !self.used.contains(name))
     }
 
     pub fn get(&mut self, field: Field<'_>, dtype: Dtype, rank: usize) -> Result<TensorView<'a>, Error> {
         let Field { op, tensor } = field;
-        let missing = |_| Error::MissingTensor {
+        let info = self.header.info(tensor).ok_or_else(|| Error::MissingTensor {
             op: op.to_owned(),
             tensor: tensor.to_owned(),
-        };
-        let view = self.file.tensor(tensor).map_err(missing)?;
+        })?;
+        let (start, end) = info.data_offsets;
+        let view = TensorView::new(info.dtype, info.shape.clone(), self.data.get(start..end).unwrap_or(&[]))?;
         if !self.used.insert(tensor.to_owned()) {
             return Err(Error::SharedTensor {
                 op: op.to_owned(),
