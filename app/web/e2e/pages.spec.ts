@@ -81,6 +81,7 @@ test("the keyboard reaches the menu, or skips to the content", async ({ visitor,
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Disputes" })).toBeVisible();
   await expect(page.getByRole("main")).toBeFocused();
+  expect(await page.evaluate(() => scrollY), "the menu stays in sight").toBe(0);
 });
 
 test("the first load takes at most 250 KB of compressed script", async ({ visitor, page }) => {

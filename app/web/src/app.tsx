@@ -68,7 +68,7 @@ export function App() {
     shown.current = path;
     window.scrollTo(0, 0);
     // As after loading a document: a screen reader goes on with the new page, and so does the Tab key.
-    main.current?.focus();
+    main.current?.focus({ preventScroll: true });
   }, [path]);
   return (
     <>
