@@ -41,7 +41,7 @@ pub struct Store {
     /// Whether all that had happened before this run has been indexed.
     caught_up: watch::Sender<bool>,
     /// Figures of the whole market as they were last computed.
-    figures: Arc<Mutex<Vec<(&'static str, i64)>>>,
+    figures: Arc<Mutex<Vec<(String, i64)>>>,
 }
 
 impl Store {
@@ -240,7 +240,7 @@ impl Store {
     }
 
     /// Figures as they were last computed.
-    pub(crate) fn figures(&self) -> &Mutex<Vec<(&'static str, i64)>> {
+    pub(crate) fn figures(&self) -> &Mutex<Vec<(String, i64)>> {
         &self.figures
     }
 

@@ -8,44 +8,23 @@ use crate::{Result, Store};
 use axum::{Json, extract::State};
 use protocol::emission::{self, BLOCK_SECONDS};
 use serde_json::{Map, Value, json};
-use sqlx::{Any, Row};
+use sqlx::{AssertSqlSafe, Column, Row};
 use std::collections::BTreeMap;
 
 /// Hours of a series: by default a week, at most a quarter.
 const HOURS: i64 = 168;
 const MOST: i64 = 2_160;
 
-/// Figures of the whole market and the queries that compute them. Sums are cast, as PostgreSQL's are wider.
-const FIGURES: [(&str, &str); 9] = [
-    ("devices", "SELECT COUNT(*) FROM devices WHERE active = 1"),
-    (
-        "gpus",
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices WHERE active = 1",
-    ),
-    ("gpus_registered", "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices"),
-    (
-        "gpus_verified",
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices \
-         WHERE active = 1 AND checked_in >= (SELECT MAX(checked_in) FROM devices) - 3600",
-    ),
-    (
-        "gpus_staked",
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices WHERE active = 1 AND own_stake > 0",
-    ),
-    (
-        "gpus_busy",
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM devices WHERE open_jobs > 0",
-    ),
-    (
-        "staked",
-        "SELECT CAST(COALESCE(SUM(own_stake + co_stake), 0) AS BIGINT) FROM devices",
-    ),
-    (
-        "last_slot",
-        "SELECT COALESCE((SELECT slot FROM events ORDER BY id DESC LIMIT 1), 0)",
-    ),
-    ("last_time", NEWEST),
-];
+/// Figures of the whole market, as columns of one pass over the devices. Sums are cast, as PostgreSQL's are wider.
+const FIGURES: &str = "COUNT(CASE WHEN active = 1 THEN 1 END) AS devices, \
+    CAST(COALESCE(SUM(CASE WHEN active = 1 THEN quantity END), 0) AS BIGINT) AS gpus, \
+    CAST(COALESCE(SUM(quantity), 0) AS BIGINT) AS gpus_registered, \
+    CAST(COALESCE(SUM(CASE WHEN active = 1 AND checked_in >= (SELECT MAX(checked_in) FROM devices) - 3600 THEN quantity END), 0) \
+    AS BIGINT) AS gpus_verified, \
+    CAST(COALESCE(SUM(CASE WHEN active = 1 AND own_stake > 0 THEN quantity END), 0) AS BIGINT) AS gpus_staked, \
+    CAST(COALESCE(SUM(CASE WHEN open_jobs > 0 THEN quantity END), 0) AS BIGINT) AS gpus_busy, \
+    CAST(COALESCE(SUM(own_stake + co_stake), 0) AS BIGINT) AS staked, \
+    COALESCE((SELECT slot FROM events ORDER BY id DESC LIMIT 1), 0) AS last_slot";
 /// When the newest event happened, unix seconds; 0 before the first.
 const NEWEST: &str = "SELECT COALESCE((SELECT time FROM events WHERE time IS NOT NULL ORDER BY id DESC LIMIT 1), 0)";
 /// Figures that the books count as events come.
@@ -60,39 +39,39 @@ const COUNTERS: [&str; 8] = [
     "log_cuts",
 ];
 
-/// The number that a query without parameters returns.
-async fn number(store: &Store, question: &'static str) -> Result<i64> {
+/// When the newest event happened.
+async fn newest(store: &Store) -> Result<i64> {
     let mut connection = store.connection().await?;
-    let row = sqlx::query::<Any>(question).fetch_one(&mut *connection).await;
-    row.and_then(|row| row.try_get(0)).map_err(|cause| store.refused(cause))
+    let time = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await;
+    time.map_err(|cause| store.refused(cause))
 }
 
 /// The figures, computed again if events have come since the last time. Requests that came meanwhile share them.
-async fn figures(store: &Store) -> Result<Vec<(&'static str, i64)>> {
+async fn figures(store: &Store) -> Result<Vec<(String, i64)>> {
     let newest = *store.watch().borrow();
     let mut known = store.figures().lock().await;
     if known.first().is_some_and(|(_, events)| *events >= newest) {
         return Ok(known.clone());
     }
-    let mut all = vec![("events", newest)];
-    for (name, question) in FIGURES {
-        all.push((name, number(store, question).await?));
-    }
     let mut connection = store.connection().await?;
+    let failed = |cause| store.refused(cause);
+    let question = AssertSqlSafe(format!("SELECT {FIGURES}, ({NEWEST}) AS last_time FROM devices"));
+    let row = sqlx::query(question).fetch_one(&mut *connection).await.map_err(failed)?;
+    let mut all = vec![("events".to_owned(), newest)];
+    for column in row.columns() {
+        all.push((column.name().to_owned(), row.try_get(column.ordinal()).map_err(failed)?));
+    }
     let counted = sqlx::query("SELECT name, value FROM counters").fetch_all(&mut *connection).await;
-    let counted: BTreeMap<String, i64> = counted
-        .map_err(|cause| store.refused(cause))?
-        .iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect();
-    all.extend(COUNTERS.map(|name| (name, counted.get(name).copied().unwrap_or(0))));
+    let counted = counted.map_err(failed)?;
+    let counted: BTreeMap<String, i64> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
+    all.extend(COUNTERS.map(|name| (name.to_owned(), counted.get(name).copied().unwrap_or(0))));
     known.clone_from(&all);
     Ok(all)
 }
 
 pub async fn network(State(store): State<Store>) -> Answer {
     let figures = figures(&store).await?;
-    let figures: Map<String, Value> = figures.into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+    let figures: Map<String, Value> = figures.into_iter().map(|(name, number)| (name, number.into())).collect();
     Ok(Json(Value::Object(figures)))
 }
 
@@ -121,8 +100,7 @@ impl Series {
             let within = value.parse().ok().filter(|hours| (1..=MOST).contains(hours));
             hours = within.ok_or_else(|| Refusal::bad(format!("hours is 1 to {MOST}, not {value:?}")))?;
         }
-        let newest = number(store, NEWEST).await?;
-        let since = emission::start_of(newest).saturating_sub(hours.saturating_sub(1).saturating_mul(BLOCK_SECONDS));
+        let since = emission::start_of(newest(store).await?).saturating_sub(hours.saturating_sub(1).saturating_mul(BLOCK_SECONDS));
         let rows = match self {
             Self::Prices => prices(store, since).await?,
             Self::Throughput => throughput(store, since).await?,
