@@ -8,7 +8,7 @@ use serde::Serialize;
 use solana_address::Address;
 
 /// The parts of a device's vault.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct DeviceVault {
     pub of: Name,
@@ -39,7 +39,7 @@ impl DeviceVault {
 }
 
 /// An offer's vault.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct OfferVault {
     /// The supplier.
     pub of: Name,
@@ -54,7 +54,7 @@ pub struct OfferVault {
 }
 
 /// The emission's vault.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EmissionVault {
     /// What it was funded with.
     pub funded: u64,
@@ -71,7 +71,7 @@ pub struct EmissionVault {
 }
 
 /// A wallet.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct WalletRow {
     /// Its owner.
     pub of: Name,
@@ -99,7 +99,7 @@ pub struct Check {
 }
 
 /// All books.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Books {
     pub devices: Vec<DeviceVault>,
