@@ -64,8 +64,8 @@ impl Worker {
         let guard = stop.clone().drop_guard();
         let go_on = move || {
             metrics.units_total.add(1);
-            // A unit under way when the computation is given up finds none left.
-            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            // The last unit is left until the result is complete. One under way when the computation is given up finds none left.
+            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1).filter(|left| *left > 0));
             unit_computed();
             !stop.is_cancelled()
         };
