@@ -16,7 +16,7 @@ const LOCALNET: &str = ".ionet/localnet/localnet.json";
 const DEFAULT_URL: &str = "localnet";
 
 /// Where a blob server listens by default.
-const DEFAULT_BLOBS: &str = "http://127.0.0.1:8901/blobs";
+const DEFAULT_BLOBS: &str = blobs::LOCAL_URL;
 
 /// The record that a running local network keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
