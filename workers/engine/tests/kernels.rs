@@ -51,6 +51,27 @@ fn registers(log: &str) -> HashMap<&str, u32> {
     found
 }
 
+/// The compiled kernels and the compiler's log. They are kept between runs, as compiling takes ten seconds for each architecture.
+fn compiled(compiler: &Compiler, arch: u32) -> (Vec<u8>, String) {
+    let (cores, (major, minor)) = (compiler.cores(arch), compiler.version());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let name = format!("{}-sm_{arch}-{cores:?}-{major}.{minor}", Compiler::digest());
+    let [image, log] = ["cubin", "log"].map(|kind| folder.join(format!("{name}.{kind}")));
+    if let (Ok(image), Ok(log)) = (std::fs::read(&image), std::fs::read_to_string(&log)) {
+        return (image, log);
+    }
+    let made = compiler
+        .compile(&Compiler::source(), arch)
+        .unwrap_or_else(|error| panic!("{error}"));
+    for (path, bytes) in [(image, made.0.as_slice()), (log, made.1.as_bytes())] {
+        // Another test may be reading the file, so rename it only when it is complete.
+        let unfinished = tempfile::NamedTempFile::new_in(folder).unwrap();
+        std::fs::write(unfinished.path(), bytes).unwrap();
+        unfinished.persist(path).unwrap();
+    }
+    made
+}
+
 #[test]
 fn every_kernel_compiles_for_every_architecture() {
     let Some(compiler) = compiler() else { return };
@@ -61,9 +82,7 @@ fn every_kernel_compiles_for_every_architecture() {
 }
 
 fn every_kernel_compiles(compiler: &Compiler, arch: u32) {
-    let (image, log) = compiler
-        .compile(&Compiler::source(), arch)
-        .unwrap_or_else(|error| panic!("{error}"));
+    let (image, log) = compiled(compiler, arch);
     let image = String::from_utf8_lossy(&image);
     for kernel in kernels_of(compiler.cores(arch)) {
         assert!(image.contains(&format!(".text.{kernel}\0")), "sm_{arch} has no {kernel}");
@@ -185,7 +204,7 @@ fn a_compiler_that_does_not_know_the_gpu_says_what_to_install() {
 #[test]
 fn compiled_kernels_are_cached() {
     let Some(compiler) = compiler() else { return };
-    let (image, _) = compiler.compile(&Compiler::source(), 86).unwrap();
+    let (image, _) = compiled(&compiler, 86);
     for _ in 0..2 {
         assert!(
             compiler.kernels(86).unwrap() == image,

@@ -182,7 +182,7 @@ impl Image {
 
     /// The cached kernels from the newest compiler that the driver supports.
     fn kept(folder: &Path, arch: u32, newest: i32) -> Option<Self> {
-        let start = format!("{}-sm_{arch}-", digest());
+        let start = format!("{}-sm_{arch}-", Compiler::digest());
         let version = |path: &Path| {
             let name = path.file_name()?.to_str()?;
             let (major, minor) = name.strip_prefix(&start)?.strip_suffix(".cubin")?.split_once('.')?;
@@ -205,12 +205,6 @@ impl Image {
 /// The cache folder for compiled kernels.
 fn kernels() -> Option<PathBuf> {
     Some(cache()?.join("kernels"))
-}
-
-/// The digest of the compiler's options and the kernels' source, which is part of the names of cached files.
-fn digest() -> String {
-    let digest = Sha256::digest(OPTIONS.join(" ") + "\n" + &Compiler::source());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The tensor cores that a compiler can use on an architecture. CUDA 12.4 added products of unsigned by signed bytes on Hopper's tensor
@@ -293,7 +287,7 @@ impl Compiler {
     /// [`Compiler::kernels`] with a given cache folder.
     fn image(&self, arch: u32, folder: Option<&Path>) -> Result<Image, DeviceError> {
         let (major, minor) = self.version;
-        let path = folder.map(|folder| folder.join(format!("{}-sm_{arch}-{major}.{minor}.cubin", digest())));
+        let path = folder.map(|folder| folder.join(format!("{}-sm_{arch}-{major}.{minor}.cubin", Compiler::digest())));
         let image = |code| Image {
             code,
             cores: self.cores(arch),
@@ -313,6 +307,12 @@ impl Compiler {
     /// All kernels as one translation unit.
     pub fn source() -> String {
         SOURCES.map(|(name, text)| format!("#line 1 \"{name}\"\n{text}")).concat()
+    }
+
+    /// The digest of the compiler's options and the kernels' source, which is part of the names of cached files.
+    pub fn digest() -> String {
+        let digest = Sha256::digest(OPTIONS.join(" ") + "\n" + &Self::source());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Compiles one translation unit for `arch`. Returns the image and the compiler's log.
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn without_a_compiler_the_newest_cached_kernels_that_the_driver_supports_are_used() -> std::io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let source = digest();
+        let source = Compiler::digest();
         for name in [
             format!("{source}-sm_90-12.3.cubin"),
             format!("{source}-sm_90-12.10.cubin"),
@@ -452,7 +452,7 @@ mod tests {
             Ok::<_, DeviceError>((image.code, image.cores))
         };
         let (old, new) = (old?, new?);
-        let path = |arch: u32, version: &str| folder.path().join(format!("{}-sm_{arch}-{version}.cubin", digest()));
+        let path = |arch: u32, version: &str| folder.path().join(format!("{}-sm_{arch}-{version}.cubin", Compiler::digest()));
         let keep = |arch, version| keep(&path(arch, version), version.as_bytes());
         keep(80, "12.9")?;
         keep(90, "13.0")?;
