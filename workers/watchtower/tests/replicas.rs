@@ -169,7 +169,9 @@ async fn of_two_that_differ_the_liar_is_convicted_and_the_honest_one_paid() {
         two.market.reaches(truth, Status::Revealed).await;
         // The honest replica is paid after its own window, the reward after the time for earlier seals. The clock moves past both at once, as
         // either job may be gone soon after.
-        two.market.node.with(|world| jobs.iter().for_each(|job| world.wait_for_deadline(job)));
+        two.market
+            .node
+            .with(|world| jobs.iter().for_each(|job| world.wait_for_deadline(job)));
         for job in &jobs {
             two.market.closes(job).await;
         }
