@@ -1,10 +1,13 @@
 //! Runs all tests and adds up the results.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::host::EVERYTHING;
 use crate::step;
@@ -14,6 +17,8 @@ use crate::workspace::{HOST, Workspace};
 const THREADS: &str = "RUST_TEST_THREADS";
 /// More than one, as the longest tests mostly wait for a chain.
 const TESTS_PER_CORE: usize = 2;
+/// Executables that run at the same time: while the last tests of one wait, the other has work for the cores.
+const AT_ONCE: usize = 2;
 
 #[derive(Default)]
 struct Tally {
@@ -24,36 +29,57 @@ struct Tally {
     skipped: u64,
 }
 
-/// Runs the tests of the workspace; tests and programs must have been built. `postgres` is the folder of PostgreSQL's programs, if they are
-/// not to be taken from the PATH.
-pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
-    let mut test = workspace.cargo("test");
-    test.args(EVERYTHING).arg("--no-fail-fast");
-    if let Some(programs) = postgres {
-        test.env("IONET_POSTGRES", programs);
-    }
-    if env::var_os(THREADS).is_none() {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        test.env(THREADS, (TESTS_PER_CORE * cores).to_string());
-    }
-    // With the profile and target directory of the running xtask, so that its dependencies are not compiled again.
-    let mut test_xtask = workspace.cargo("test");
-    test_xtask
-        .env_remove("CARGO_TARGET_DIR")
-        .args(["--profile", "xtask", "--package", "xtask"]);
+/// A command that runs tests.
+struct Suite {
+    name: String,
+    command: Command,
+}
 
+/// What a suite printed, and how it ended.
+struct Outcome {
+    name: String,
+    lines: Vec<String>,
+    /// Path of the log, if a test failed.
+    failed: Option<PathBuf>,
+}
+
+/// Runs the tests of the workspace, of which none is a doc test; tests and programs must have been built. `postgres` is the folder of
+/// PostgreSQL's programs, if they are not to be taken from the PATH.
+pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let _target = workspace.take(HOST)?;
-    let mut tally = Tally::default();
-    let mut failed = Vec::new();
-    for (name, command) in [("test", test), ("test-xtask", test_xtask)] {
-        let (status, log) = step::stream(&workspace.root, name, command, |line| {
-            println!("{line}");
-            tally.read(line);
-        })?;
-        if !status.success() {
-            failed.push(log.display().to_string());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Built by cargo, but not run by it: cargo runs one executable after the other.
+    let mut suites = executables(workspace)?;
+    suites.push(own(workspace));
+    for Suite { command, .. } in &mut suites {
+        if let Some(programs) = postgres {
+            command.env("IONET_POSTGRES", programs);
+        }
+        if env::var_os(THREADS).is_none() {
+            command.env(THREADS, (TESTS_PER_CORE * cores).to_string());
         }
     }
+    let (mut tally, mut failed) = (Tally::default(), Vec::new());
+    let suites = Mutex::new(suites.into_iter());
+    let next = || suites.lock().ok()?.next();
+    let (sender, outcomes) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            let sender = sender.clone();
+            scope.spawn(move || while next().is_some_and(|suite| sender.send(suite.run(workspace)).is_ok()) {});
+        }
+        drop(sender);
+        for outcome in outcomes {
+            let outcome = outcome?;
+            println!("\n{}:", outcome.name);
+            for line in &outcome.lines {
+                println!("{line}");
+                tally.read(line);
+            }
+            failed.extend(outcome.failed);
+        }
+        anyhow::Ok(())
+    })?;
     let few = [
         (tally.ignored, "ignored"),
         (tally.skipped, "skipped in part: see above for what this machine lacks"),
@@ -61,12 +87,67 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let few = few.iter().filter(|(count, _)| *count > 0);
     let few: String = few.map(|(count, what)| format!(", {count} {what}")).collect();
     println!("{} passed, {} failed{few}", tally.passed, tally.failed);
-    ensure!(
-        failed.is_empty(),
-        "not all tests passed; the whole log is in {}",
-        failed.join(" and ")
-    );
+    let logs: Vec<String> = failed.iter().map(|log| log.display().to_string()).collect();
+    ensure!(logs.is_empty(), "not all tests passed; the logs are {}", logs.join(", "));
     Ok(())
+}
+
+/// The test executables of the workspace, which are built if they are not up to date.
+fn executables(workspace: &Workspace) -> Result<Vec<Suite>> {
+    let mut build = workspace.cargo("test");
+    build
+        .args(EVERYTHING)
+        .args(["--no-run", "--message-format", "json-render-diagnostics"]);
+    let mut suites = Vec::new();
+    let (status, log) = step::stream(&workspace.root, "build-tests", build, |line| suites.extend(Suite::built(line)))?;
+    ensure!(
+        status.success() && !suites.is_empty(),
+        "the tests cannot be built; the log is {}",
+        log.display()
+    );
+    Ok(suites)
+}
+
+/// The tests of xtask, with the profile and target directory of the running one, so that its dependencies are not compiled again.
+fn own(workspace: &Workspace) -> Suite {
+    let mut command = workspace.cargo("test");
+    command
+        .env_remove("CARGO_TARGET_DIR")
+        .args(["--profile", "xtask", "--package", "xtask"]);
+    Suite {
+        name: "xtask".to_owned(),
+        command,
+    }
+}
+
+impl Suite {
+    /// The test executable that this line of cargo's JSON announces, if it does. Like cargo, runs it in the folder of its package.
+    fn built(line: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message.pointer("/profile/test")?.as_bool().filter(|is_test| *is_test)?;
+        let mut command = Command::new(message.get("executable")?.as_str()?);
+        let folder = Path::new(message.get("manifest_path")?.as_str()?).parent()?;
+        command.current_dir(folder);
+        let [kind, target] = ["/target/kind/0", "/target/name"].map(|pointer| message.pointer(pointer).and_then(Value::as_str));
+        let package = folder.file_name()?.to_string_lossy();
+        Some(Self {
+            name: format!("{package} {} {}", kind?, target?),
+            command,
+        })
+    }
+
+    fn run(self, workspace: &Workspace) -> Result<Outcome> {
+        eprintln!("… testing {}", self.name);
+        let mut lines = Vec::new();
+        let log = format!("test-{}", self.name.replace(' ', "-"));
+        let (status, log) = step::stream(&workspace.root, &log, self.command, |line| lines.push(line.to_owned()))
+            .with_context(|| format!("cannot run the tests of {}", self.name))?;
+        Ok(Outcome {
+            name: self.name,
+            lines,
+            failed: (!status.success()).then_some(log),
+        })
+    }
 }
 
 impl Tally {
@@ -94,7 +175,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Suite, Tally};
 
     #[test]
     fn adds_up_the_suites() {
@@ -108,5 +189,19 @@ mod tests {
             tally.read(line);
         }
         assert_eq!((tally.passed, tally.failed, tally.ignored, tally.skipped), (15, 2, 1, 1));
+    }
+
+    #[test]
+    fn a_suite_is_read_from_cargos_json() {
+        let line = |test: bool, kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{{"kind":["{kind}"],"name":"cu"}},
+                    "profile":{{"test":{test}}},"executable":"/t/cu-0"}}"#
+            )
+        };
+        let suite = Suite::built(&line(true, "test"));
+        assert!(suite.is_some_and(|suite| suite.name == "tests test cu" && suite.command.get_program() == "/t/cu-0"));
+        assert!(Suite::built(&line(false, "bin")).is_none(), "a binary that tests start");
+        assert!(Suite::built("   Compiling tests").is_none());
     }
 }
