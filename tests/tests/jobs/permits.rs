@@ -278,7 +278,18 @@ fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
         },
         &run,
     );
-    for mut forced in [plain, undrawn, valuable] {
+    // A job with so short a window that the consumer might pay before the device confesses.
+    let mut hasty = Forced::without_job();
+    hasty.issue(10_000);
+    hasty.err(
+        1,
+        JobTerms {
+            window_seconds: permit::LEAST_WINDOW - 1,
+            ..terms()
+        },
+        &run,
+    );
+    for mut forced in [plain, undrawn, valuable, hasty] {
         let confession = forced.confessing(&forced.challenger.pubkey());
         forced.world.wait(150);
         forced.world.refuse(confession, &[&forced.challenger], JobsError::NotByPermit);

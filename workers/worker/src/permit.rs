@@ -55,7 +55,7 @@ impl Worker {
             return Ok(false);
         };
         let rate = Bps::saturating(permit.rate_bps.get());
-        let draws = |job: &Job| job.replicas == 1 && job.value_at_risk.is_zero() && permit::is_drawn(secret, &job.job_hash, rate);
+        let draws = |job: &Job| job.may_be_excused() && permit::is_drawn(secret, &job.job_hash, rate);
         if permit::seal(self.device.as_array(), secret) != permit.seal || !draws(job) {
             return Ok(false);
         }

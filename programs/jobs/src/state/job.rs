@@ -3,7 +3,7 @@ use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::fees::{self, Quote};
 use protocol::hash::Hash;
-use protocol::permit::OPENING_SECONDS;
+use protocol::permit::{LEAST_WINDOW, OPENING_SECONDS};
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
 use protocol::{audit, bond, demand, price, sortition};
@@ -586,6 +586,11 @@ impl Job {
         let awaited = permit.is_some_and(|permit| permit.may_excuse(self));
         require!(over || !awaited, JobsError::PermitSealed);
         Ok(())
+    }
+
+    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk, or one with a short window.
+    pub fn may_be_excused(&self) -> bool {
+        self.replicas == 1 && self.value_at_risk.is_zero() && self.window_seconds.get() >= LEAST_WINDOW
     }
 
     /// Seconds until an error by permit may be confessed, by whichever clock has longer to go; `None` while open demands block a

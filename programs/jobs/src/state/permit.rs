@@ -62,8 +62,6 @@ impl Permit {
 
     /// Opens the permit with its secret; fails unless the job's result was committed to as an error that the permit allows. An opened
     /// permit excuses no other error.
-    ///
-    /// A permit excuses no errors in replicas, nor in jobs with a value at risk.
     pub fn open(&mut self, job: &Job, secret: &Hash) -> Result<()> {
         require!(self.device == job.device, JobsError::AccountMismatch);
         let party = self.device.as_array();
@@ -78,7 +76,7 @@ impl Permit {
 
     /// Whether the permit may excuse an error in this job, as far as anybody can tell without the secret.
     pub fn may_excuse(&self, job: &Job) -> bool {
-        self.seal != [0; 32] && self.device == job.device && job.replicas == 1 && job.value_at_risk.is_zero()
+        self.seal != [0; 32] && self.device == job.device && job.may_be_excused()
     }
 
     /// Sets the jackpot to zero and returns it.
