@@ -65,7 +65,9 @@ impl Worker {
         let go_on = move || {
             metrics.units_total.add(1);
             // The last unit is left until the result is complete. One under way when the computation is given up finds none left.
-            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1).filter(|left| *left > 0));
+            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1).filter(|left| *left > 0)
+            });
             unit_computed();
             !stop.is_cancelled()
         };
