@@ -170,9 +170,11 @@ function uncollected(device: Device): string {
 function presence(device: Device, now: number, minUptime: number): string {
   if (device.lastHour === 0) return "none yet";
   const behind = now - device.lastHour * HOUR;
-  const hours = device.lastHour - device.streakHour;
   if (behind >= 3 * HOUR) return `interrupted; last seen ${span(behind)} ago`;
-  return hours * HOUR <= minUptime ? `${hours} h (rewards start after ${minUptime / HOUR} h)` : `${hours} h`;
+  const hours = device.lastHour - device.streakHour + 1;
+  // An hour is paid if more than the required uptime came before it.
+  const unpaid = Math.floor(minUptime / HOUR) + 1;
+  return hours <= unpaid ? `${hours} h of the first ${unpaid} h, which go unpaid` : `${hours} h`;
 }
 
 /** Calls answered in the hour that is `back` hours ago. The account holds two hours. */
