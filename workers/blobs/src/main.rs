@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 /// Serves a content-addressed blob store over HTTP
 ///
-/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings.
+/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 130 ended by a second signal.
 #[derive(Parser)]
 #[command(name = "ionet-blobs", version)]
 struct Options {

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 /// Keeps the market's history in a database, from the programs' events alone, and serves it over HTTP
 ///
 /// Every setting is a flag or an environment variable. Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 wrong chain, or
-/// chain unreachable at the start.
+/// chain unreachable at the start, 130 ended by a second signal.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

@@ -10,7 +10,7 @@ use watchtower::{Error, Result, Watchtower};
 /// Recomputes revealed jobs of the GPU market, convicts wrong results by a single element, and turns every crank
 ///
 /// Every setting is a flag, an environment variable or a line of the config file, in this order of precedence.
-/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong one.
+/// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong one, 130 ended by a second signal.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

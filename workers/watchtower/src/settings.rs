@@ -29,7 +29,7 @@ pub struct Options {
     /// Key of the challenger: pays fees and the rent of evidence, earns rewards and bounties
     #[arg(long, env = "IONET_KEYPAIR", value_name = "FILE")]
     pub keypair: Option<PathBuf>,
-    /// Blob stores: folders or URLs, tried in this order
+    /// Blob stores: folders or URLs, tried in this order [default, on localnet only: http://127.0.0.1:8901/blobs]
     #[arg(long, env = "IONET_BLOBS", value_name = "STORE", value_delimiter = ',', hide_env_values = true)]
     pub blobs: Vec<String>,
     /// Model packages, or folders that contain them: jobs on these models are checked
@@ -127,7 +127,10 @@ pub struct Settings {
 impl Options {
     /// Resolves the settings: flags and environment variables, else the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let options = self.over_file()?;
+        let mut options = self.over_file()?;
+        let url = options.cluster.as_deref().unwrap_or("localnet");
+        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
+        options.blobs = worker::settings::stores(options.blobs, &cluster);
         let set = [
             ("keypair", options.keypair.is_some()),
             ("blobs", !options.blobs.is_empty()),
@@ -136,8 +139,6 @@ impl Options {
         let (Some(keypair), [.., (_, true), (_, true)]) = (options.keypair, set) else {
             return Err(SettingsError::lacking(options.config.as_deref(), &set).into());
         };
-        let url = options.cluster.as_deref().unwrap_or("localnet");
-        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
         if let Some(ws) = options.ws {
             cluster.ws = ws;
         }
@@ -284,6 +285,11 @@ mod tests {
     }
 
     #[test]
+    fn a_local_network_has_a_blob_store() {
+        assert_eq!(resolve("keypair = 'k'\nmodels = ['m']\n", &[]).unwrap().blobs, [blobs::LOCAL_URL]);
+    }
+
+    #[test]
     fn mistakes_are_one_sentence_that_names_key_and_place() {
         let cases: [(&str, &[&str]); 5] = [
             ("treads = 3\n", &["watchtower.toml line 1", "`treads`"]),
@@ -291,8 +297,11 @@ mod tests {
                 "blobs = ['x']\nmodels = ['m']\n",
                 &["watchtower.toml", "`keypair`", "IONET_KEYPAIR"],
             ),
-            ("keypair = 'k'\nmodels = ['m']\n", &["watchtower.toml", "`blobs`"]),
-            ("", &["watchtower.toml", "`keypair`", "`blobs`", "`models`"]),
+            (
+                "keypair = 'k'\nmodels = ['m']\ncluster = 'devnet'\n",
+                &["watchtower.toml", "`blobs`"],
+            ),
+            ("cluster = 'devnet'", &["watchtower.toml", "`keypair`", "`blobs`", "`models`"]),
             (
                 "keypair = 'k'\nblobs = ['b']\nmodels = ['m']\ncluster = 'mars'\n",
                 &["`cluster`", "mars"],

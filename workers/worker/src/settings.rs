@@ -207,15 +207,21 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
 }
 
+/// The blob stores given; if there are none, a local network's own, and none of any other cluster.
+pub fn stores(given: Vec<String>, cluster: &Cluster) -> Vec<String> {
+    match given.is_empty() && LOCALNET.parse().is_ok_and(|local: Cluster| local == *cluster) {
+        true => vec![blobs::LOCAL_URL.to_owned()],
+        false => given,
+    }
+}
+
 impl Options {
     /// The settings in force: from the flags and the environment, else from the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
         let mut options = self.over_file()?;
         let url = options.cluster.as_deref().unwrap_or(LOCALNET);
         let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
-        if options.blobs.is_empty() && LOCALNET.parse().is_ok_and(|local: Cluster| local == cluster) {
-            options.blobs.push(blobs::LOCAL_URL.to_owned());
-        }
+        options.blobs = stores(options.blobs, &cluster);
         let set = [
             ("keypair", options.keypair.is_some()),
             ("blobs", !options.blobs.is_empty()),

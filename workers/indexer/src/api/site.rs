@@ -23,7 +23,7 @@ const GUARDS: [(HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; \
-         connect-src 'self' http: https: ws: wss:; frame-ancestors 'none'; base-uri 'none'",
+         connect-src 'self' http: https: ws: wss:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
