@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 use std::{
-    env,
+    env::{self, VarError},
     io::{self, IsTerminal, Write},
     process::{Command, ExitCode, Stdio},
     thread,
@@ -101,8 +101,9 @@ async fn terminated() {
 pub fn log_to_stderr(format: LogFormat, filter: &str) {
     let (filter, refused) = match env::var(EnvFilter::DEFAULT_ENV).map(EnvFilter::try_new) {
         Ok(Ok(asked)) => (asked, None),
-        Ok(Err(error)) => (EnvFilter::new(filter), Some(error)),
-        Err(_) => (EnvFilter::new(filter), None),
+        Ok(Err(error)) => (EnvFilter::new(filter), Some(error.to_string())),
+        Err(VarError::NotPresent) => (EnvFilter::new(filter), None),
+        Err(error) => (EnvFilter::new(filter), Some(error.to_string())),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // On a terminal NO_COLOR decides.
@@ -116,7 +117,7 @@ pub fn log_to_stderr(format: LogFormat, filter: &str) {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
     }
     if let Some(error) = refused {
-        tracing::warn!(%error, "RUST_LOG is no filter of log lines, so the default is used");
+        tracing::warn!(error, "RUST_LOG is not a valid log filter; using the default");
     }
 }
 

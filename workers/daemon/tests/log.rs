@@ -4,6 +4,8 @@
 use daemon::{LogFormat, log_to_stderr};
 use std::{
     env,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
     process::{Command, Stdio},
 };
 
@@ -23,10 +25,15 @@ fn a_filter_that_cannot_be_read_is_reported_and_replaced() {
         .args(["logs", "--exact", "--nocapture"])
         .env("LOGS", "1")
         .stdout(Stdio::null());
-    let logged = |filter: &str| String::from_utf8(process.env("RUST_LOG", filter).output().unwrap().stderr).unwrap();
-    let [malformed, silent] = ["daemon=loud", "off"].map(logged);
-    for line in ["RUST_LOG is no filter", "the default shows this"] {
-        assert!(malformed.contains(line), "{malformed}");
+    let mut logged = |filter: &[u8]| {
+        let process = process.env("RUST_LOG", OsStr::from_bytes(filter));
+        String::from_utf8(process.output().unwrap().stderr).unwrap()
+    };
+    for malformed in [&b"daemon=loud"[..], b"\xff"] {
+        let logged = logged(malformed);
+        for line in ["RUST_LOG is not a valid log filter", "the default shows this"] {
+            assert!(logged.contains(line), "{logged}");
+        }
     }
-    assert_eq!(silent, "");
+    assert_eq!(logged(b"off"), "");
 }
