@@ -15,7 +15,10 @@ pub use store::{BlobStore, MAX_BLOB, local_folder};
 use protocol::{batch::BatchError, blob, hash::Hash};
 use sha2::{Digest, Sha256};
 
-/// Where a server on this machine listens by default, and with it that of a local network.
+/// Port of a server by default, which a local network uses too.
+pub const LOCAL_PORT: u16 = 8901;
+
+/// URL of a server on this machine at its default address.
 pub const LOCAL_URL: &str = "http://127.0.0.1:8901/blobs";
 
 /// Longest text blob, in bytes: 64 KiB.

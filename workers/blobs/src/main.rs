@@ -4,7 +4,10 @@ use anyhow::anyhow;
 use blobs::{BlobStore, server};
 use clap::Parser;
 use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
-use std::{net::SocketAddr, process::ExitCode};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
 use tokio::net::TcpListener;
 
 /// Serves a content-addressed blob store over HTTP
@@ -17,7 +20,7 @@ struct Options {
     #[arg(long, env = "IONET_BLOBS_STORE", default_value = ".ionet/blobs", value_parser = not_a_server)]
     store: String,
     /// Address to listen on
-    #[arg(long, env = "IONET_BLOBS_LISTEN", default_value = "127.0.0.1:8901")]
+    #[arg(long, env = "IONET_BLOBS_LISTEN", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, blobs::LOCAL_PORT)))]
     listen: SocketAddr,
     /// Largest upload, in bytes
     #[arg(long, default_value_t = blobs::MAX_BLOB)]
@@ -62,7 +65,7 @@ async fn act(options: Options) -> anyhow::Result<()> {
             options.listen
         )
     })?;
-    tracing::info!(address = %listener.local_addr()?, %store, "serving");
+    tracing::info!(url = format!("http://{}/blobs", listener.local_addr()?), %store, "serving");
     let limits = server::Limits {
         blob: options.max_blob,
         requests: options.requests,
@@ -80,6 +83,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn clients_find_a_server_at_its_default_address() {
+        let options = Options::try_parse_from(["ionet-blobs"]).unwrap();
+        assert_eq!(format!("http://{}/blobs", options.listen), blobs::LOCAL_URL);
+    }
 
     #[test]
     fn a_server_does_not_serve_a_server() {

@@ -123,13 +123,14 @@ pub async fn serve(listener: TcpListener, store: BlobStore, limits: Limits, stop
 
 /// Admits a request if there is a free slot, and holds the slot until the response is sent or the client reads too slowly.
 async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Some(place) = shared.requests.take(peer(&request)) else {
-        return overloaded();
-    };
     let (method, path, peer) = (request.method().clone(), request.uri().path().to_owned(), peer(&request));
-    let response = next.run(request).await;
+    let place = shared.requests.take(peer);
+    let response = match place {
+        Some(_) => next.run(request).await,
+        None => overloaded(),
+    };
     tracing::debug!(?peer, %method, path, status = response.status().as_u16(), "request");
-    if method == Method::HEAD {
+    if place.is_none() || method == Method::HEAD {
         return response;
     }
     response.map(|body| {

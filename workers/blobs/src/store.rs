@@ -60,14 +60,17 @@ impl BlobStore {
     ///
     /// Credentials for cloud stores are read from the environment variables that the providers' own tools use.
     pub fn open(location: &str) -> Result<Self> {
-        let refuse = |reason: String| Error::Location {
+        let refused = |location: &str, reason: String| Error::Location {
             location: location.to_owned(),
             reason,
         };
         let Some((scheme, _)) = location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
-            return Self::folder(Path::new(location)).map_err(|error| refuse(error.to_string()));
+            return Self::folder(Path::new(location)).map_err(|error| refused(location, error.to_string()));
         };
-        let url = url(location).map_err(&refuse)?;
+        // A password with a `/` makes the URL invalid, so of such a text only what follows the last `@` is shown.
+        let url = url(location).map_err(|reason| refused(location.rsplit('@').next().unwrap_or_default(), reason))?;
+        let place = shown(url.clone());
+        let refuse = |reason: String| refused(&place, reason.replace(url.as_str(), &place));
         match scheme {
             "file" => {
                 let path = url.to_file_path().map_err(|()| refuse("it names no local path".to_owned()))?;
@@ -80,7 +83,7 @@ impl BlobStore {
                 Ok(Self {
                     store: store.into(),
                     prefix,
-                    place: shown(url),
+                    place,
                     limit: MAX_BLOB,
                 })
             }

@@ -541,11 +541,13 @@ async fn readers_of_one_peer_leave_places_to_others() {
         peer_requests: 2,
         ..Limits::default()
     };
+    let (mut logged, _guard) = log::hear("status");
     let (_folder, host, path) = in_parts(limits).await;
     let mut held = Vec::new();
-    for expected in ["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 503"] {
+    for expected in ["200", "200", "503"] {
         let (stuck, status) = stuck_answer(&host, "127.0.0.2", &path).await;
-        assert_eq!(status, expected);
+        assert_eq!(status, format!("HTTP/1.1 {expected}"));
+        assert_eq!(logged.try_recv().unwrap(), expected);
         held.push(stuck);
     }
     let (_stuck, status) = stuck_answer(&host, "127.0.0.1", &path).await;
@@ -593,5 +595,14 @@ fn credentials_in_a_url_stay_out_of_messages() {
         ("s3://key:secret@bucket/blobs", "s3://bucket/blobs"),
     ] {
         assert_eq!(BlobStore::open(location).unwrap().to_string(), shown);
+    }
+    for location in [
+        "ftp://user:secret@host/blobs",
+        "http://user:sec/ret@host/blobs",
+        "file://user:secret@host/blobs",
+    ] {
+        let refusal = BlobStore::open(location).unwrap_err().to_string();
+        assert!(refusal.contains("host/blobs"), "{refusal}");
+        assert!(!refusal.contains("sec"), "{refusal}");
     }
 }

@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long)]
     ws_port: Option<u16>,
     /// Port of the blob server; 0 picks a free one
-    #[arg(long, default_value_t = 8901)]
+    #[arg(long, default_value_t = blobs::LOCAL_PORT)]
     blob_port: u16,
     /// Milliseconds between blocks
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..=60_000))]

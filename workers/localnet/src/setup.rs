@@ -71,7 +71,7 @@ impl Default for Options {
                 ws_port: 8900,
                 slot: Duration::from_millis(400),
             },
-            blob_port: 8901,
+            blob_port: blobs::LOCAL_PORT,
             // The published parameters, except that a new device need not wait half a day for its first job.
             staking: staking::Parameters {
                 probation: 0,
