@@ -80,7 +80,8 @@ CREATE TABLE jobs (
     latency BIGINT,
     updated BIGINT NOT NULL
 );
--- Of several indexes that fit a query, SQLite uses the last. Many jobs have a status in common.
+-- Among equally good indexes, SQLite happens to use the one created last (see `every_filter_has_an_index`). Many jobs have a status in
+-- common, so that index comes first.
 CREATE INDEX jobs_by_status ON jobs (status, opened);
 CREATE INDEX jobs_by_escrow ON jobs (escrow, opened);
 CREATE INDEX jobs_by_device ON jobs (device, opened);

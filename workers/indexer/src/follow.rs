@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), AUDIT);
 /// Time between rounds while subscriptions stand: a node may lose one without saying so.
 const AUDIT: Duration = Duration::from_secs(15);
-/// Rounds in a row that found something to take in and took nothing, after which that is logged: more than a minute's at [`BACKOFF`].
+/// Rounds in a row that found something to take in and took nothing, after which that is logged: about a minute's at [`BACKOFF`].
 const FRUITLESS: u32 = 10;
 /// Pause after an error.
 const RETRY: Duration = Duration::from_secs(2);

@@ -244,7 +244,7 @@ impl Store {
         &self.figures
     }
 
-    /// The connection of what is indexed, for queries that may take long.
+    /// The intake's connection, which has no time limit: for long queries while nothing is being indexed.
     pub(crate) async fn long_connection(&self) -> Result<PoolConnection<Any>> {
         self.intake.acquire().await.map_err(|cause| self.failed(cause))
     }

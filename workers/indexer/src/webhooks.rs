@@ -15,8 +15,10 @@ use sha2::Sha256;
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Backoff between retries.
+/// Backoff between retries of a post.
 pub const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+/// Backoff while the database fails. It is ours, and posts are due as soon as it is back.
+const DATABASE: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 /// Timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Shortest secret, in bytes: 128 bits if it is random.
@@ -125,7 +127,7 @@ impl Webhook {
         })
     }
 
-    /// Posts events until `stop`, each until it is accepted, with the waits of `retry` in between.
+    /// Posts events until `stop`, each until it is accepted, with the waits of `retry` between its posts.
     pub async fn deliver(self, store: Store, retry: Backoff, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -134,19 +136,19 @@ impl Webhook {
     }
 
     async fn deliver_all(&self, store: &Store, mut retry: Backoff) {
-        let mut watch = store.watch();
+        let (mut watch, mut database) = (store.watch(), DATABASE);
         loop {
             watch.mark_unchanged();
             match self.deliver_some(store, &mut retry).await {
-                Ok(true) => retry.reset(),
-                Ok(false) => {
-                    if watch.changed().await.is_err() {
+                Ok(were_any) => {
+                    database.reset();
+                    if !were_any && watch.changed().await.is_err() {
                         return;
                     }
                 }
                 Err(error) => {
                     tracing::warn!(webhook = %self.shown(), %error, "a webhook waits for the database");
-                    retry.wait().await;
+                    database.wait().await;
                 }
             }
         }

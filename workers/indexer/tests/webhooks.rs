@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "../../worker/tests/common/log.rs"]
+mod log;
 
 use axum::{
     Router,
@@ -163,6 +165,45 @@ async fn every_event_arrives_in_order_whatever_the_receiver_does() {
     assert_eq!(numbers, (first..=later).collect::<Vec<_>>());
     // The receiver that refuses everything has not delayed the other.
     assert!(never.try_recv().is_err());
+    stop.cancel();
+}
+
+/// The waits for a receiver are not those for the database.
+#[tokio::test]
+async fn events_are_posted_once_the_database_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, path) = (Arc::new(Node::new(&story())), dir.path().join("history.db"));
+    let store = store(&path).await;
+    let follower = Follower::new(node.clone(), store.clone());
+    tell(&node, &follower, 40).await;
+    let (receiver, mut taken) = Receiver::new(0);
+    let (address, _) = receiver.listen(None, CancellationToken::new()).await;
+    let file = write(
+        dir.path(),
+        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
+    );
+    let (hour, stop) = (Duration::from_secs(3_600), CancellationToken::new());
+    let hook = webhooks::read(&file).unwrap().remove(0);
+    tokio::spawn(hook.deliver(store.clone(), Backoff::new(hour, hour), stop.clone()));
+    while hooks_known(&path).await == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let database = sqlx::AnyPool::connect(&common::url(&path)).await.unwrap();
+    let (mut errors, _guard) = log::hear("error");
+    sqlx::query("ALTER TABLE webhooks RENAME TO elsewhere")
+        .execute(&database)
+        .await
+        .unwrap();
+    tell(&node, &follower, 80).await;
+    let logged = errors.recv().await.unwrap();
+    assert!(logged.contains("no such table"), "{logged}");
+    sqlx::query("ALTER TABLE elsewhere RENAME TO webhooks")
+        .execute(&database)
+        .await
+        .unwrap();
+    let came = tokio::time::timeout(Duration::from_secs(60), taken.recv()).await;
+    came.expect("the events arrive").unwrap();
     stop.cancel();
 }
 

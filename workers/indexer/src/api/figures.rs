@@ -48,8 +48,8 @@ async fn newest(store: &Store) -> Result<i64> {
 
 /// The figures, computed again if events have come since the last time. Requests that came meanwhile share them.
 async fn figures(store: &Store) -> Result<Vec<(String, i64)>> {
-    let newest = *store.watch().borrow();
     let mut known = store.figures().lock().await;
+    let newest = *store.watch().borrow();
     if known.first().is_some_and(|(_, events)| *events >= newest) {
         return Ok(known.clone());
     }
