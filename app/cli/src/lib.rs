@@ -82,7 +82,7 @@ fn failure(sentence: &str, code: u8, error: Option<&error::Error>) -> String {
 /// The outcome of a command line that cannot be parsed; `None` where clap's own output is best: help, and most errors in text.
 pub fn misread(error: &clap::Error) -> Option<Outcome> {
     let cause = error.source().filter(|cause| cause.is::<ParseAddressError>());
-    let format = Format::typed(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
+    let format = typed_format();
     if !error.use_stderr() || (cause.is_none() && format == Format::Text) {
         return None;
     }
@@ -106,6 +106,20 @@ pub fn misread(error: &clap::Error) -> Option<Outcome> {
         code: error::code::USAGE,
         ..Outcome::default()
     })
+}
+
+/// What to print on standard error when the answer could not be written.
+pub fn unwritten(error: &std::io::Error) -> String {
+    let sentence = format!("the answer could not be written: {error}");
+    match typed_format() {
+        Format::Text => format!("error: {sentence}"),
+        Format::Json => failure(&sentence, error::code::REFUSED, None),
+    }
+}
+
+/// The format asked for by the command line, the environment or the config file.
+fn typed_format() -> Format {
+    Format::typed(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()))
 }
 
 /// Writes text and a line break; nothing for no text.

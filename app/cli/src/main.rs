@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
     {
-        let _ = cli::write(std::io::stderr(), &format!("error: the answer could not be written: {error}"));
+        let _ = cli::write(std::io::stderr(), &cli::unwritten(&error));
         code = code.max(1);
     }
     ExitCode::from(code)

@@ -26,7 +26,7 @@ impl Format {
         Self::of(&Config::load(&crate::config::default_path()).ok()?)
     }
 
-    /// The format asked for by a command line that could not be parsed.
+    /// The format asked for by a command line, which need not be one that can be parsed.
     pub fn typed(arguments: impl Iterator<Item = String>) -> Self {
         let words: Vec<String> = arguments.collect();
         let flag = words

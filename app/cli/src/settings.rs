@@ -65,7 +65,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The running local network that `cluster` points at, if any.
     pub localnet: Option<Localnet>,
-    /// Flags for `ionet` in a command that is suggested: they choose the same cluster and wallet again.
+    /// Flags for `ionet` in a command that is suggested: they choose the same cluster, wallet and blob store again. A URL that may hold a key
+    /// is a placeholder in them, or missing if the environment gives it.
     pub flags: String,
 }
 
@@ -79,9 +80,23 @@ fn flag(name: &str, value: impl fmt::Display) -> String {
     }
 }
 
+/// A flag that chooses the same URL again, given like this one or by this variable.
+fn flag_again(name: &str, url: &str, is_shown: bool, variable: &str) -> String {
+    match is_shown {
+        true => flag(name, url),
+        false if std::env::var(variable).as_deref() == Ok(url) => String::new(),
+        false => flag(name, "URL"),
+    }
+}
+
 /// Whether the URL of a cluster can be shown: a path or a query may hold a key.
 fn can_be_shown(cluster: &Cluster) -> bool {
     cluster.rpc.trim_end_matches('/') == cluster.shown()
+}
+
+/// Whether the URL of a store can be shown: the user or the query may be a secret.
+fn store_can_be_shown(url: &str) -> bool {
+    !url.contains(['@', '?'])
 }
 
 impl Settings {
@@ -93,8 +108,11 @@ impl Settings {
         let url = given(&global.url).or(config.url).unwrap_or_else(|| DEFAULT_URL.to_owned());
         let named: Cluster = url.parse()?;
         let wallet = global.keypair.clone().filter(|path| !path.as_os_str().is_empty());
-        let url = given(&global.url).filter(|_| can_be_shown(&named)).map(|url| flag("--url", url));
-        let path = wallet.as_ref().map(|path| flag("--keypair", path.display()));
+        let flags = [
+            given(&global.url).map(|url| flag_again("--url", &url, can_be_shown(&named), "IONET_URL")),
+            wallet.as_ref().map(|path| flag("--keypair", path.display())),
+            given(&global.blobs).map(|url| flag_again("--blobs", &url, store_can_be_shown(&url), "IONET_BLOBS")),
+        ];
         let local: Cluster = DEFAULT_URL.parse()?;
         // A local network may be named by its own URL too.
         let localnet = Localnet::find(folder).filter(|record| named == local || named.rpc == record.rpc);
@@ -118,7 +136,7 @@ impl Settings {
             models: config.models.map_or_else(|| "models".into(), Into::into),
             data: std::env::home_dir().unwrap_or_default().join(".local/share/ionet"),
             localnet,
-            flags: [url, path].into_iter().flatten().collect(),
+            flags: flags.into_iter().flatten().collect(),
         })
     }
 
@@ -126,8 +144,7 @@ impl Settings {
     pub fn worker(&self, key: &Path) -> String {
         let is_default = DEFAULT_URL.parse::<Cluster>().is_ok_and(|local| local.rpc == self.cluster.rpc);
         let cluster = (!is_default && can_be_shown(&self.cluster)).then(|| flag("--cluster", &self.cluster.rpc));
-        // The user or the query in the URL of a store may be a secret.
-        let blobs = (!self.blobs.contains(['@', '?'])).then(|| flag("--blobs", &self.blobs));
+        let blobs = store_can_be_shown(&self.blobs).then(|| flag("--blobs", &self.blobs));
         let [key, models] = [("--keypair", key), ("--models", self.models.as_path())].map(|(name, path)| flag(name, path.display()));
         let flags = [cluster, Some(key), blobs, Some(models)];
         format!("ionet-worker{}", flags.into_iter().flatten().collect::<String>())
@@ -136,7 +153,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn record(folder: &Path) {
@@ -205,12 +222,12 @@ mod tests {
         let worker = r"--keypair 'a device'\''s.json' --blobs store --models models";
         assert_eq!(
             suggested(None, None, "store"),
-            ["ionet".to_owned(), format!("ionet-worker {worker}")]
+            ["ionet --blobs store".to_owned(), format!("ionet-worker {worker}")]
         );
         assert_eq!(
             suggested(Some("devnet"), Some("my key.json"), "store"),
             [
-                "ionet --url devnet --keypair 'my key.json'".to_owned(),
+                "ionet --url devnet --keypair 'my key.json' --blobs store".to_owned(),
                 format!("ionet-worker --cluster https://api.devnet.solana.com {worker}")
             ]
         );
@@ -218,8 +235,9 @@ mod tests {
             ("https://rpc.example/?api-key=SECRET", "https://blobs.example/?token=SECRET"),
             ("https://rpc.example/SECRET", "https://SECRET@blobs.example"),
         ] {
-            let said = suggested(Some(url), None, blobs).concat();
-            assert!(!said.contains("SECRET"), "{said}");
+            let said = suggested(Some(url), None, blobs);
+            assert_eq!(said[0], "ionet --url URL --blobs URL");
+            assert!(!said[1].contains("SECRET"), "{}", said[1]);
         }
     }
 }

@@ -367,9 +367,15 @@ fn wrong_usage_has_a_code_of_its_own() {
 #[test]
 fn an_answer_that_cannot_be_written_fails() {
     let user = User::new();
-    let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let output = user.command(&["config", "get"]).stdout(full).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("the answer could not be written"), "{said}");
+    let refused = |arguments: &[&str]| {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = user.command(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("the answer could not be written"), "{said}");
+        said
+    };
+    refused(&["config", "get"]);
+    let error: serde_json::Value = serde_json::from_str(&refused(&["--output", "json", "config", "get"])).unwrap();
+    assert_eq!(error["code"], 1);
 }

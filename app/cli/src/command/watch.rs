@@ -85,8 +85,10 @@ struct Total {
     /// With `--once` only: a crank that goes on tries again, and is not told when somebody else has done the duty meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Vec<Failure>>,
-    /// Lamports: bounties less fees, also those of transactions that came too late.
+    /// Lamports: bounties less fees, also those of transactions that failed.
     earned: i64,
+    /// Lamports: fees of transactions that failed, usually because somebody else was first.
+    wasted: u64,
 }
 
 impl fmt::Display for Total {
@@ -217,9 +219,15 @@ impl Command {
         let each = deeds
             .iter()
             .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee));
-        let earned = each.sum::<i64>().saturating_sub_unsigned(wasted.get());
+        let wasted = wasted.get();
+        let earned = each.sum::<i64>().saturating_sub_unsigned(wasted);
         let failed = once.then(|| failed.into_inner().into_values().collect());
-        Ok(Total { deeds, failed, earned })
+        Ok(Total {
+            deeds,
+            failed,
+            earned,
+            wasted,
+        })
     }
 }
 
@@ -278,6 +286,7 @@ mod tests {
             deeds: vec![],
             failed: None,
             earned: 0,
+            wasted: 0,
         };
         assert_eq!(total.to_string(), "0 transactions, earned 0 SOL after fees");
     }
@@ -291,7 +300,7 @@ mod tests {
         let failure = shown.pointer("/failed/0").unwrap();
         assert_eq!((&failure["deed"], &failure["account"]), (&"expire".into(), &job.to_string().into()));
         assert!(failure["error"].as_str().unwrap().contains("has no account"), "{failure}");
-        assert_eq!(answer.code(), code::REFUSED);
+        assert_eq!((&shown["wasted"], answer.code()), (&0.into(), code::REFUSED));
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use serde::Serialize;
 use show::{List, Shown};
 use solana_address::Address;
 use solana_signer::Signer;
-use staking::Device;
+use staking::{Device, state::Offering};
 use std::fmt;
 
 #[derive(Debug, Subcommand)]
@@ -206,14 +206,38 @@ impl Command {
     }
 }
 
-/// What is left to do until a retired device can be closed.
+/// What is left for its owner to do until a retired device can be closed. Co-stakers may have to withdraw besides, and slashes to end.
 fn to_close(context: &Context, address: &Address, device: &Device) -> Vec<(&'static str, String)> {
-    let command = |what: &str| format!("ionet{} {what} --device {address}", context.settings.flags);
-    let unstake = (!device.own_stake.is_zero()).then(|| ("next", command("stake unstake")));
-    let is_staked = unstake.is_some() || !device.cooling.is_zero();
-    let withdraw = is_staked.then(|| ("once it has cooled down", command("stake withdraw")));
-    let close = (if is_staked { "then" } else { "next" }, command("device close"));
-    unstake.into_iter().chain(withdraw).chain([close]).collect()
+    let is_staked = !device.own_stake.is_zero();
+    let is_pending = device.pending().next().is_some();
+    let steps = [
+        (device.offering == Offering::Open, None, "costake retract"),
+        // Takes all co-stake along, so that the offer can end.
+        (is_staked, None, "stake unstake"),
+        (
+            device.offering != Offering::Nothing,
+            is_pending.then_some("once pending rewards are collected"),
+            "costake end",
+        ),
+        (
+            is_pending || !device.rewards.is_zero(),
+            is_pending.then_some("once pending rewards are collected"),
+            "reward claim",
+        ),
+        (
+            is_staked || !device.cooling.is_zero(),
+            Some("once it has cooled down"),
+            "stake withdraw",
+        ),
+        (true, None, "device close"),
+    ];
+    let left = steps.into_iter().filter(|(is_left, ..)| *is_left);
+    left.enumerate()
+        .map(|(number, (_, when, what))| {
+            let when = when.unwrap_or(if number == 0 { "next" } else { "then" });
+            (when, format!("ionet{} {what} --device {address}", context.settings.flags))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -247,13 +271,14 @@ mod tests {
         let register: Command = testing::typed(&["register", "--gpu", "9", "--quantity", "2", "--device-key", file]);
         let said = register.run(&context).await.unwrap().show(Format::Text);
         // Both lines can be pasted into a shell.
-        let (wallet, device) = (
-            &context.settings.keypair,
-            stake::device(&chain::load_keypair(&path).unwrap().pubkey()),
-        );
+        let (wallet, blobs) = (&context.settings.keypair, &context.settings.blobs);
+        let device = stake::device(&chain::load_keypair(&path).unwrap().pubkey());
         let [stake, worker] = [
-            format!("ionet --keypair {} stake add 500 --device {device}", wallet.display()),
-            format!("ionet-worker --keypair {file} --blobs {} --models models", context.settings.blobs),
+            format!(
+                "ionet --keypair {} --blobs {blobs} stake add 500 --device {device}",
+                wallet.display()
+            ),
+            format!("ionet-worker --keypair {file} --blobs {blobs} --models models"),
         ];
         assert!(said.contains(&format!("next    {stake}\nthen    {worker}\n")), "{said}");
     }
@@ -263,13 +288,8 @@ mod tests {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
         let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
         let (address, owner) = (Address::new_unique(), wallet.pubkey());
-        let told = async |own: u64, cooling: u64| {
-            let device = Device {
-                owner,
-                own_stake: own.into(),
-                cooling: cooling.into(),
-                ..Device::zeroed()
-            };
+        let told = async |device: Device| {
+            let device = Device { owner, ..device };
             fake.set_account(address, testing::account(&device));
             let retire: Command = testing::typed(&["terminate"]);
             let said = retire.run(&context).await.unwrap().show(Format::Text);
@@ -283,8 +303,30 @@ mod tests {
             });
             commands.collect::<Vec<_>>()
         };
-        assert_eq!(told(5, 0).await, [" stake unstake", " stake withdraw", " device close"]);
-        assert_eq!(told(0, 5).await, [" stake withdraw", " device close"]);
-        assert_eq!(told(0, 0).await, [" device close"]);
+        let empty = Device::zeroed();
+        let staked = Device {
+            own_stake: 5.into(),
+            ..empty
+        };
+        assert_eq!(told(staked).await, [" stake unstake", " stake withdraw", " device close"]);
+        let cooling = Device {
+            cooling: 5.into(),
+            ..empty
+        };
+        assert_eq!(told(cooling).await, [" stake withdraw", " device close"]);
+        assert_eq!(told(empty).await, [" device close"]);
+        let shared = Device {
+            offering: Offering::Open as u8,
+            rewards: 5.into(),
+            ..staked
+        };
+        let (before, after) = ([" costake retract", " stake unstake"], [" stake withdraw", " device close"]);
+        let rewarded = [" costake end", " reward claim"];
+        assert_eq!(told(shared).await, [before, rewarded, after].concat());
+        let pending = Device {
+            pending_scores: [1.into(), 0.into(), 0.into(), 0.into()],
+            ..empty
+        };
+        assert_eq!(told(pending).await, [" reward claim", " device close"]);
     }
 }

@@ -105,6 +105,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
     Ok(Answer::new(&Done {
         proposal: index,
         status: format!("voting: stakers vote with `ionet gov vote {number}"),
+        warning: None,
         sent,
     }))
 }
@@ -298,6 +299,7 @@ async fn after(context: &Context, index: u64, address: &Address, sent: crate::se
     Ok(Answer::new(&Done {
         proposal: Some(index),
         status,
+        warning: None,
         sent,
     }))
 }
@@ -337,6 +339,7 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
     Ok(Answer::new(&Done {
         proposal: None,
         status: format!("the {name} is paused until a proposal resumes it"),
+        warning: None,
         sent,
     }))
 }

@@ -141,6 +141,9 @@ struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]
     proposal: Option<u64>,
     status: String,
+    /// What the wallet's owner may not have meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
     #[serde(flatten)]
     sent: Sent,
 }

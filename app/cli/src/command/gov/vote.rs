@@ -120,6 +120,7 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     Ok(Answer::new(&Done {
         proposal: Some(index),
         status: format!("{} voted {}", io.show(weight), Choice::of(choice as u8)),
+        warning: None,
         sent,
     }))
 }
@@ -179,6 +180,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     Ok(Answer::new(&Done {
         proposal: Some(index),
         status: "withdrawn".to_owned(),
+        warning: None,
         sent,
     }))
 }
@@ -193,6 +195,7 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
     setting::config(context).await?;
     let wallet = context.wallet()?;
     let owner = wallet.pubkey();
+    let mut warning = None;
     let (question, instruction) = match representative {
         Some(representative) if representative == owner => {
             return Err(Error::Usage(
@@ -201,10 +204,11 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
         }
         Some(representative) => {
             if !is_wallet(context, &representative).await? {
-                context.note(&format!(
-                    "warning: {representative} is not a wallet but an account of a program; unless that program votes, nobody votes for \
-                     this wallet"
-                ));
+                let said = format!(
+                    "{representative} is not a wallet but an account of a program; unless that program votes, nobody votes for this wallet"
+                );
+                context.note(&format!("warning: {said}"));
+                warning = Some(said);
             }
             (
                 format!("let {representative} vote for {owner}"),
@@ -226,6 +230,7 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
     Ok(Answer::new(&Done {
         proposal: None,
         status,
+        warning,
         sent,
     }))
 }
@@ -251,6 +256,21 @@ mod tests {
         for (address, expected) in [(wallet.pubkey(), true), (new, true), (mint, false), (govern::authority(), false)] {
             assert_eq!(is_wallet(&context, &address).await.unwrap(), expected, "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_representative_that_may_never_vote_is_warned_about_in_the_answer() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        fake.set_account(governance::ID, testing::program());
+        fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
+        let warning = async |representative| {
+            let answer = delegate(&context, Some(representative)).await.unwrap();
+            testing::json(&answer).get("warning").cloned()
+        };
+        assert_eq!(warning(Keypair::new().pubkey()).await, None);
+        let said = warning(govern::authority()).await.unwrap();
+        assert!(said.as_str().unwrap().contains("is not a wallet"), "{said}");
     }
 
     #[tokio::test]

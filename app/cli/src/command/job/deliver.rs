@@ -182,8 +182,9 @@ impl Delivery<'_> {
     fn write(&self, file: &Path, picture: &RgbaImage, alpha: bool) -> Result<()> {
         match write_png(file, picture, alpha, self.force) {
             Err(photo::Error::Exists { path }) => refuse(format!(
-                "{} was created meanwhile and has been left alone; `ionet job fetch {} -o FILE` writes the result elsewhere",
+                "{} was created meanwhile and has been left alone; `ionet{} job fetch {} -o FILE` writes the result elsewhere",
                 path.display(),
+                self.context.settings.flags,
                 self.job
             )),
             written => Ok(written?),

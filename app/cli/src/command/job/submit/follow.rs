@@ -96,7 +96,10 @@ pub async fn follow_all(context: &Context, prepared: &Prepared, addresses: &[Add
     for (number, address) in (1..).zip(addresses) {
         progress.say(&format!("replica {number} is job {address}"));
     }
-    progress.say("if this command is interrupted, `ionet job fetch` with any of these jobs gets the result");
+    let flags = &context.settings.flags;
+    progress.say(&format!(
+        "if this command is interrupted, with any of these jobs: ionet{flags} job fetch JOB"
+    ));
     let following = (1..).zip(addresses).map(|(number, address)| {
         let progress = &progress;
         async move {
@@ -266,7 +269,10 @@ mod tests {
 
         // A file that appeared in its place meanwhile is left alone, and the error says what to do.
         let clash = prepared.delivery(&context, address).make(&outputs).await.unwrap_err().to_string();
-        assert!(clash.contains(&format!("`ionet job fetch {address} -o FILE`")), "{clash}");
+        assert!(
+            clash.contains(&format!("`ionet{} job fetch {address} -o FILE`", context.settings.flags)),
+            "{clash}"
+        );
     }
 
     #[tokio::test]

@@ -221,7 +221,7 @@ fn choose_id(escrow: &Address) -> (u64, Address) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{error::code, output::Format, testing};
+    use crate::{error::code, output::Format, settings::Settings, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
     use engine::Package;
@@ -268,11 +268,9 @@ mod tests {
             order.detach = true;
         }
         let answer = what.run(&context).await.unwrap();
-        let (wallet, job) = (
-            &context.settings.keypair,
-            testing::json(&answer)["job"].as_str().unwrap().to_owned(),
-        );
-        let next = format!("next    ionet --keypair {} job fetch {job}\n", wallet.display());
+        let Settings { keypair, blobs, .. } = &context.settings;
+        let job = testing::json(&answer)["job"].as_str().unwrap().to_owned();
+        let next = format!("next    ionet --keypair {} --blobs {blobs} job fetch {job}\n", keypair.display());
         let said = answer.show(Format::Text);
         assert!(said.contains(&next), "{said}");
     }
