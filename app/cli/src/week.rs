@@ -67,7 +67,7 @@ impl Week {
     /// What a device would have earned, present in every hour and never hired, scaled to a whole week; unknown before an hour is settled.
     pub fn reward(&self, rated: &Rated) -> Option<u64> {
         if rated.multiplier_x100 == 0 {
-            return Some(0);
+            return (self.hours() > 0).then_some(0);
         }
         let hourly = self.0.iter().map(|block| {
             let at = usize::from(rated.pool);
@@ -81,5 +81,22 @@ impl Week {
         });
         let all = hourly.fold(0u64, u64::saturating_add);
         protocol::math::mul_div_floor(all, (WEEK / BLOCK_SECONDS) as u64, self.hours())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_estimated_from_no_hours() {
+        let unranked = Rated {
+            pool: 0,
+            multiplier_x100: 0,
+            quantity: 1,
+            tier: 1,
+            counted_after: i64::MAX,
+        };
+        assert_eq!(Week(Vec::new()).reward(&unranked), None);
     }
 }

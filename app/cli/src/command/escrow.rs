@@ -148,10 +148,11 @@ impl Command {
                 let free = escrow.free.get();
                 let amount = amount.as_ref().map_or(Ok(free), |amount| amount.base_units(token.unit))?;
                 if free == 0 {
-                    let locked = token.unit.show(escrow.locked.get());
-                    return refuse(format!(
-                        "the escrow has nothing free to withdraw; {locked} are locked until jobs end"
-                    ));
+                    let locked = match escrow.locked.get() {
+                        0 => String::new(),
+                        locked => format!("; {} are locked until jobs end", token.unit.show(locked)),
+                    };
+                    return refuse(format!("the escrow has nothing free to withdraw{locked}"));
                 }
                 if amount == 0 || amount > free {
                     return refuse(format!("the escrow has {} free; withdraw at most that", token.unit.show(free)));
@@ -198,6 +199,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
+    use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{self, Fake, gift};
     use std::sync::Arc;
 
@@ -222,6 +224,24 @@ mod tests {
                 .count()
         };
         assert_eq!(fake.sent().first().map(opened), Some(2), "it is opened first");
+    }
+
+    #[tokio::test]
+    async fn nothing_free_to_withdraw_says_what_is_locked_if_anything_is() {
+        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 0);
+        let refused = async |locked: u64| {
+            let escrow = Escrow {
+                locked: locked.into(),
+                ..Escrow::zeroed()
+            };
+            fake.set_account(job::escrow(&wallet.pubkey(), &mint), testing::account(&escrow));
+            let withdraw = testing::typed::<Command>(&["withdraw"]);
+            withdraw.run(&context).await.unwrap_err().to_string()
+        };
+        assert_eq!(refused(0).await, "the escrow has nothing free to withdraw");
+        let said = refused(100_000_000).await;
+        assert!(said.ends_with("; 1 $IO are locked until jobs end"), "{said}");
     }
 
     #[tokio::test]

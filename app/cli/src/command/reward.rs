@@ -141,23 +141,27 @@ async fn absent(context: &Context, emission: &Emission, minimum: u64, unit: Unit
     let staked = device.own_stake.get().saturating_add(device.co_stake.get());
     let missing = minimum.saturating_sub(staked);
     // The first hour that began with the device registered and the minimum staked.
-    let staked_at = match staked.saturating_sub(device.fresh.get()) >= minimum {
-        true => 0,
-        false => i64::from(device.fresh_hour.get()).saturating_mul(BLOCK_SECONDS).saturating_add(1),
+    let before_hour = staked.saturating_sub(device.fresh.get());
+    let staked_hour = match before_hour.saturating_sub(device.fresh_before.get()) >= minimum {
+        true => None,
+        false if before_hour >= minimum => device.fresh_hour.get().checked_sub(1),
+        false => Some(device.fresh_hour.get()),
     };
+    let staked_at = staked_hour.map_or(0, |hour| i64::from(hour).saturating_mul(BLOCK_SECONDS).saturating_add(1));
     let last = emission::start_of(device.registered_at.get().max(staked_at).saturating_sub(1));
     let first = last.saturating_add(BLOCK_SECONDS).max(emission.next_hour.get());
     let over = first.saturating_add(BLOCK_SECONDS);
     let before = emission::start_of(now).saturating_sub(BLOCK_SECONDS);
     Ok(Some(match missing {
         _ if device.status != STATUS_ACTIVE => "the device is retired".to_owned(),
+        1.. if !device.cooling.is_zero() => "its stake is cooling down".to_owned(),
         1.. => format!("its stake is {} below the minimum; `ionet stake add` raises it", unit.show(missing)),
         0 if now < over => format!(
-            "the first hour that it can be there for ends in {}, and its worker checks in after that",
+            "the first hour that can count ends in {}; its worker checks in after that",
             span(over.saturating_sub(now))
         ),
         0 if !context.chain.exists(&reward::block(before)).await? => {
-            "nobody opened the last hour, so there was nothing to be there for; `ionet watch crank --sweep` keeps hours going".to_owned()
+            "nobody opened the last hour, so no device could be present in it; `ionet watch crank --sweep` keeps hours going".to_owned()
         }
         0 => "its worker has to answer every call of an hour and check in after it; the worker's log says what went wrong".to_owned(),
     }))
@@ -403,12 +407,18 @@ mod tests {
                 .await
                 .starts_with("none yet: its stake is 0.00000005 $IO below the minimum")
         );
+        let leaving = Device {
+            own_stake: 0.into(),
+            cooling: 10.into(),
+            ..ready
+        };
+        assert_eq!(presence(leaving).await, "none yet: its stake is cooling down");
         // Registered ten minutes ago: the first whole hour is the next one.
         let new = Device {
             registered_at: (100 * HOUR + HOUR / 3).into(),
             ..ready
         };
-        let said = "none yet: the first hour that it can be there for ends in 1 h 30 min, and its worker checks in after that";
+        let said = "none yet: the first hour that can count ends in 1 h 30 min; its worker checks in after that";
         assert_eq!(presence(new).await, said);
         let staked = Device {
             fresh: 1.into(),
@@ -421,6 +431,16 @@ mod tests {
             ..staked
         };
         assert!(presence(topped_up).await.contains("nobody opened the last hour"));
+        let topped_up_at_once = Device {
+            own_stake: 11.into(),
+            fresh_before: 10.into(),
+            ..staked
+        };
+        assert_eq!(
+            presence(topped_up_at_once).await,
+            "none yet: the first hour that can count ends in 30 min; its worker checks in after that",
+            "what was staked in the last hour counts from this one on"
+        );
         fake.set_account(
             reward::emission(),
             testing::account(&Emission {

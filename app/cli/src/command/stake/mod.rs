@@ -106,12 +106,15 @@ impl Command {
             }
             Self::Unstake { .. } => {
                 if shown.stake == 0 {
-                    return refuse(format!("device {address} has no stake of its owner's; there is nothing to unstake"));
+                    return refuse(format!(
+                        "its owner has no active stake on device {address}; there is nothing to unstake"
+                    ));
                 }
                 let unstake = stake::unstake(&owner, &address);
                 (["start the cooldown of", "on"], shown.stake, vec![unstake])
             }
-            Self::Withdraw { .. } | Self::Minimum { .. } | Self::Show { .. } => {
+            Self::Minimum { .. } | Self::Show { .. } => return Ok(Answer::new(&shown)),
+            Self::Withdraw { .. } => {
                 let withdraw = stake::withdraw(&owner, &address, &tokens);
                 (["withdraw", "from"], shown.cooled()?, vec![receive, withdraw])
             }

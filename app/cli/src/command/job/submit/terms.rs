@@ -38,7 +38,7 @@ pub struct Terms {
     /// Time the worker has to compute the result
     #[arg(long, default_value = "10m", value_parser = seconds)]
     run_time: u32,
-    /// Challenge window: time in which the result can be proved wrong before it is paid
+    /// Challenge window: time in which the result can be proved wrong before it is paid; under a minute it also excludes deliberate errors
     #[arg(long, default_value = "2m", value_parser = seconds)]
     window: u32,
     /// Suppliers that compute the same job without seeing each other's results; the result is final as soon as they agree, and each is paid
