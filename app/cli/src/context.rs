@@ -21,6 +21,9 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::path::Path;
 
+/// Most transactions to search for how a job ended, just to refuse it: the address may be that of a busy wallet.
+const MOST_SEARCHED: usize = 1_000;
+
 /// The chain, the settings and how to send.
 pub struct Context {
     /// Resolved settings.
@@ -150,7 +153,7 @@ impl Context {
         if let Some(job) = self.chain.try_fetch(address).await? {
             return Ok(job);
         }
-        let story = Story::read(self, address).await?;
+        let story = Story::read_latest(self, address, MOST_SEARCHED).await?;
         match story.ended(self.now().await?.unix) {
             Some(how) => refuse(format!(
                 "job {address} has ended: {how}; `ionet job show {address}` tells its story"

@@ -7,7 +7,7 @@ use crate::{
     output::count,
 };
 use chain::{AccountWatch, News, Snapshot, decode_event, logged, past_landed};
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use jobs::{
     Job, Status,
     events::{
@@ -279,10 +279,15 @@ pub struct Story(pub Vec<Chapter>);
 impl Story {
     /// The story of `job`, as far back as the node's history goes.
     pub async fn read(context: &Context, job: &Address) -> Result<Self> {
+        Self::read_latest(context, job, usize::MAX).await
+    }
+
+    /// The story of `job`, from the latest transactions that name it, at most this many.
+    pub async fn read_latest(context: &Context, job: &Address, most: usize) -> Result<Self> {
         let network = &**context.chain.network();
         // Newest first, back to the job's opening, and no further: anybody can name the address in useless transactions.
         let mut chapters: Vec<Chapter> = Vec::new();
-        let mut past = past_landed(network, job);
+        let mut past = past_landed(network, job).take(most);
         while let Some((signature, landed)) = past.try_next().await? {
             let logged = logged(&landed.logs.unwrap_or_default());
             let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
@@ -317,7 +322,8 @@ impl Story {
                 "it is unknown how job {job} ended, because the log of a transaction was truncated; `ionet job show {job}` lists its \
                  transactions, and `ionet escrow show` shows what is free"
             )),
-            false => context.unknown_job(job),
+            false if self.0.is_empty() => context.unknown_job(job),
+            false => Error::Refused(format!("job {job} has ended; the node does not tell yet how, so try again later")),
         }
     }
 

@@ -22,6 +22,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
+use tokio::task::spawn_blocking;
 
 /// Bytes of op descriptors, each with its length, that one transaction carries.
 ///
@@ -45,15 +46,28 @@ pub enum Command {
     },
 }
 
+/// Largest `tensors.safetensors` that is hashed just to print a name.
+const MAX_NAMED_BYTES: u64 = 256 << 20;
+
 /// Names of the models whose packages are in the models folder, by the accounts they are registered at. A model's hash covers what it
-/// computes, so a name stands for that and nothing else.
+/// computes, but not its name, so several models may have the same one.
+#[derive(Default)]
 pub struct Names(Vec<(Address, String)>);
 
 impl Names {
-    /// The names in a folder of packages. Packages that cannot be used have none.
-    pub fn load(models: &Path) -> Self {
-        let sound = packages(models).filter_map(|(_, package)| package.ok());
-        Self(sound.map(|package| (job::model(&package.model), package.name)).collect())
+    /// The names in a folder of packages. Packages that cannot be used, or are too large to be hashed for this, have none.
+    pub async fn load(models: &Path) -> Self {
+        let models = models.to_owned();
+        let loading = spawn_blocking(move || {
+            let is_small = |folder: &PathBuf| {
+                let tensors = folder.join("tensors.safetensors").metadata();
+                tensors.is_ok_and(|tensors| tensors.len() <= MAX_NAMED_BYTES)
+            };
+            let sound = folders(&models).filter(is_small).filter_map(|folder| Package::load(&folder).ok());
+            sound.map(|package| (job::model(&package.model), package.name)).collect()
+        });
+        // A name is a convenience: without one, addresses and hashes are shown.
+        Self(loading.await.unwrap_or_default())
     }
 
     /// Name of the model that is registered at this address.
@@ -61,16 +75,28 @@ impl Names {
         self.0.iter().find(|(address, _)| address == model).map(|(_, name)| name.clone())
     }
 
-    /// Address of the model with this name.
-    fn named(&self, name: &str) -> Option<Address> {
-        self.0.iter().find(|(_, other)| other == name).map(|(address, _)| *address)
+    /// Address of the model with this name; fails if there are several.
+    fn named(&self, name: &str) -> Result<Option<Address>> {
+        let mut named = self.0.iter().filter(|(_, other)| other == name).map(|(address, _)| *address);
+        let first = named.next();
+        match named.all(|other| Some(other) == first) {
+            true => Ok(first),
+            false => refuse(format!(
+                "several packages are named {name}; give the hash of the model, or the folder of its package"
+            )),
+        }
     }
+}
+
+/// The folders of the packages in a folder.
+fn folders(models: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter(|folder| folder.join("model.json").is_file())
 }
 
 /// The packages in a folder, each with its own folder.
 pub fn packages(models: &Path) -> impl Iterator<Item = (PathBuf, std::result::Result<Package, engine::Error>)> {
-    let folders = std::fs::read_dir(models).into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.filter(|folder| folder.join("model.json").is_file()).map(|folder| {
+    folders(models).map(|folder| {
         let package = Package::load(&folder);
         (folder, package)
     })
@@ -208,12 +234,15 @@ impl Command {
             Self::List => {
                 let mut models: Vec<(Address, Model)> = context.chain.find(&[]).await?;
                 models.sort_by_key(|(_, model)| model.hash);
-                let names = Names::load(&context.settings.models);
+                let names = match models.is_empty() {
+                    true => Names::default(),
+                    false => Names::load(&context.settings.models).await,
+                };
                 let named = models.iter().map(|(address, model)| Named::new(address, model, &names));
                 Ok(Answer::new(&List(named.collect())))
             }
             Self::Show { model } => {
-                let names = Names::load(&context.settings.models);
+                let names = Names::load(&context.settings.models).await;
                 let (address, model) = find(context, &names, &model).await?;
                 Ok(Answer::new(&Named::new(&address, &model, &names)))
             }
@@ -226,7 +255,10 @@ async fn find(context: &Context, names: &Names, text: &str) -> Result<(Address, 
     let mut hash = Hash::default();
     let address = match hex::decode_to_slice(text, &mut hash) {
         Ok(()) => Some(job::model(&hash)),
-        Err(_) => text.parse().ok().or_else(|| names.named(text)),
+        Err(_) => match text.parse() {
+            Ok(address) => Some(address),
+            Err(_) => names.named(text)?,
+        },
     };
     let Some(address) = address else {
         return registered(context, &Package::load(text.as_ref())?).await;
@@ -399,6 +431,16 @@ mod tests {
             assert_eq!(testing::json(&shown)["hash"], hex::encode(hash), "{known}");
             assert!(shown.show(Format::Text).starts_with("upscale\n"), "{known}");
         }
+    }
+
+    #[test]
+    fn a_name_of_several_models_is_refused() {
+        let [one, other] = [(); 2].map(|()| Address::new_unique());
+        let names = |all: &[Address]| Names(all.iter().map(|address| (*address, "upscale".to_owned())).collect());
+        assert_eq!(names(&[]).named("upscale").unwrap(), None);
+        assert_eq!(names(&[one, one]).named("upscale").unwrap(), Some(one));
+        let error = names(&[one, other]).named("upscale").unwrap_err().to_string();
+        assert!(error.contains("several packages are named upscale"), "{error}");
     }
 
     #[test]

@@ -156,7 +156,10 @@ impl Arguments {
         escrows.dedup();
         let (_, accounts) = context.chain.network().accounts(&escrows).await?;
         let escrows: HashMap<_, _> = escrows.iter().zip(accounts).collect();
-        let names = Names::load(&context.settings.models);
+        let names = match found.is_empty() {
+            true => Names::default(),
+            false => Names::load(&context.settings.models).await,
+        };
         let (mut tokens, mut jobs) = (HashMap::new(), Vec::new());
         for (address, job) in &found {
             // A job without an escrow has ended since it was found.
@@ -261,7 +264,10 @@ pub async fn show(context: &Context, address: Address) -> Result<Answer> {
     let token = context.token(&market, mint).await?;
     let io = context.token(&market, None).await?.unit;
     let now = context.now().await?.unix;
-    let names = Names::load(&context.settings.models);
+    let names = match job {
+        Some(_) => Names::load(&context.settings.models).await,
+        None => Names::default(),
+    };
     let ended = story.ending().and_then(Step::outcome).unwrap_or("unknown");
     Ok(Answer::new(&Shown {
         job: address.to_string(),
@@ -284,7 +290,7 @@ mod tests {
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, gift};
-    use jobs::events::{Ending, JobConvicted, JobRefunded, JobSettled};
+    use jobs::events::{Ending, JobCommitted, JobConvicted, JobRefunded, JobSettled};
     use std::{path::Path, sync::Arc};
 
     const HOUR: i64 = 3_600;
@@ -356,6 +362,15 @@ mod tests {
         assert!(said.contains("has ended: timed out; "), "{said}");
         let said = refused(Address::new_unique()).await;
         assert!(said.contains("no trace of job"), "{said}");
+        // The node knows the job, but not its end.
+        let committed = Address::new_unique();
+        let event = JobCommitted {
+            job: committed,
+            commitment: [1; 32],
+        };
+        testing::happened(&fake, &context, &committed, testing::said(&event), None).await;
+        let said = refused(committed).await;
+        assert!(said.contains("has ended; the node does not tell yet how"), "{said}");
     }
 
     #[tokio::test]
