@@ -16,8 +16,8 @@ use crate::units::{Amount, Bps};
 /// permit have to wait.
 pub const OPENING_SECONDS: u32 = 3_600;
 
-/// Shortest challenge window, in seconds, of a job in which a permit excuses an error. One half is for challengers and the other for the
-/// confession. In a shorter window the consumer could pay for the wrong result before the device has confessed.
+/// Shortest challenge window, in seconds, of a job in which a permit excuses an error, and shortest time for a question. One half is for
+/// challengers and the other for the confession. In less time the consumer could pay for the wrong result before the device has confessed.
 pub const LEAST_WINDOW: u32 = 60;
 
 /// The purpose that a secret is hashed for; the first byte after the tag.

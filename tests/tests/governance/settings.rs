@@ -147,7 +147,7 @@ fn each_value_is_set_alone() {
                     priority_seconds: 10,
                     demand_fee: 1_000_011,
                     answer_seconds: 31,
-                    question_seconds: 12,
+                    question_seconds: 62,
                     audit_jobs: 13,
                     audit_floor_bps: 14,
                     audit_share_bps: 15,

@@ -2,7 +2,8 @@
 
 use super::convict::{LIE, delivered};
 use ::jobs::error::JobsError;
-use ::jobs::{JobTerms, Status};
+use ::jobs::state::MIN_QUESTION;
+use ::jobs::{JobTerms, Parameters, Status};
 use chain::market;
 use protocol::demand::Item;
 use protocol::hash::Hash;
@@ -16,7 +17,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 use spl_token_interface::error::TokenError;
 use std::sync::Arc;
-use tests::{Consumer, Failure, Work, Worker, World, ending, key, revealing, substituted, terms, tiny_run};
+use tests::{Consumer, Failure, PARAMETERS, Work, Worker, World, ending, key, revealing, substituted, terms, tiny_run};
 
 const SECRET: Hash = [0x5E; 32];
 const JACKPOT: u64 = 70 * IO;
@@ -410,6 +411,28 @@ fn after_a_demand_all_but_the_last_minute_belongs_to_challengers() {
     forced.world.ask(&who, &job, Item::ops(0));
     forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
     forced.check_confessable_from(revealed.after(240));
+}
+
+#[test]
+fn the_shortest_times_leave_half_a_minute_to_confess() {
+    let (mut forced, run) = (Forced::without_job(), tiny_run(1, Some(LIE)));
+    forced.issue(10_000);
+    let admin = forced.world.admin.clone();
+    let hasty = Parameters {
+        question_seconds: MIN_QUESTION,
+        ..PARAMETERS
+    };
+    forced.world.send(market::job::set_parameters(&admin.pubkey(), hasty), &[&admin]);
+    let window_seconds = permit::LEAST_WINDOW;
+    forced.err(1, JobTerms { window_seconds, ..terms() }, &run);
+    let (who, job, revealed) = (forced.challenger.clone(), forced.job, forced.world.now());
+    forced.check_confessable_from(revealed.after(30));
+    forced.world.ask(&who, &job, Item::ops(0));
+    forced.world.wait(20);
+    forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
+    let answered = forced.world.now();
+    assert_eq!(forced.world.deadline(&job), answered.after(60));
+    forced.check_confessable_from(answered.after(30));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use ::jobs::error::JobsError;
 use ::jobs::events::ParametersChanged;
 use ::jobs::state::{
     MAX_ANSWER, MAX_AUDIT, MAX_AUDIT_JOBS, MAX_BOUNTY, MAX_DEMAND_FEE, MAX_FEE_BPS, MAX_MIN_BOND, MAX_PENALTY_BPS, MAX_PRIORITY,
-    MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_BURN_BPS, MIN_DEMAND_FEE,
+    MAX_REVEAL, MAX_SORTITION_SLOTS, MAX_SURCHARGE_BPS, MIN_BURN_BPS, MIN_DEMAND_FEE, MIN_QUESTION,
 };
 use chain::market;
 use protocol::units::IO;
@@ -23,7 +23,7 @@ const OTHER: Parameters = Parameters {
     priority_seconds: 29,
     demand_fee: 1_000_031,
     answer_seconds: 37,
-    question_seconds: 41,
+    question_seconds: 61,
     audit_jobs: 43,
     audit_floor_bps: 47,
     audit_share_bps: 53,
@@ -75,7 +75,7 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             priority_seconds: 1,
             demand_fee: MIN_DEMAND_FEE,
             answer_seconds: 30,
-            question_seconds: 1,
+            question_seconds: MIN_QUESTION,
             audit_jobs: 0,
             audit_floor_bps: 0,
             audit_share_bps: 0,
@@ -173,7 +173,7 @@ fn fails_when_a_parameter_lies_outside_its_bounds() {
             ..OTHER
         },
         Parameters {
-            question_seconds: 0,
+            question_seconds: MIN_QUESTION - 1,
             ..OTHER
         },
         Parameters {

@@ -6,9 +6,9 @@ mod common;
 mod log;
 
 use common::node::Wrong;
-use common::{Market, beside};
+use common::{Market, UNITS, beside};
 use jobs::instruction::{Confess, SettleJob};
-use jobs::{Job, Status};
+use jobs::{Job, JobTerms, Status};
 use log::hear;
 use protocol::demand::Item;
 use protocol::permit;
@@ -209,4 +209,23 @@ async fn one_error_at_a_time_and_none_without_a_permit() {
     });
     let alone = revealed(&market, &worker, 3).await;
     assert!(!is_forced(&market.job(&alone).unwrap()));
+}
+
+#[tokio::test]
+async fn no_error_in_a_window_too_short_to_confess_it() {
+    let market = Market::start();
+    let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
+    let mut forced = Vec::new();
+    for (id, window_seconds) in [(1, permit::LEAST_WINDOW - 1), (2, permit::LEAST_WINDOW)] {
+        let terms = JobTerms {
+            inputs: market.upload(UNITS, 0).await,
+            units: UNITS,
+            window_seconds,
+            ..tests::terms()
+        };
+        let address = market.open(id, terms);
+        beside(&worker, market.reaches(&address, Status::Revealed)).await;
+        forced.push(is_forced(&market.job(&address).unwrap()));
+    }
+    assert_eq!(forced, [false, true]);
 }

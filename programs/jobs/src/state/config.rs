@@ -2,6 +2,7 @@ use crate::error::JobsError;
 use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
 use protocol::demand;
+use protocol::permit::LEAST_WINDOW;
 use protocol::units::{Bps, IO};
 
 /// Highest fee per side that governance may set: 10 %.
@@ -33,6 +34,8 @@ pub const MAX_AUDIT_JOBS: u16 = 1_000;
 pub const MAX_AUDIT: u32 = 3_600;
 /// Longest time for an answer, and for the next question after it: an hour. A worker never has less than [`demand::PROMPT_SECONDS`].
 pub const MAX_ANSWER: u32 = 3_600;
+/// Shortest time for the next question, so that half of it is enough to confess an error by permit.
+pub const MIN_QUESTION: u32 = LEAST_WINDOW;
 
 protocol::settings! {
     /// What governance may change.
@@ -110,7 +113,7 @@ impl Parameters {
             && (1..=MAX_PRIORITY).contains(&self.priority_seconds)
             && (MIN_DEMAND_FEE..=MAX_DEMAND_FEE).contains(&self.demand_fee)
             && (demand::PROMPT_SECONDS..=MAX_ANSWER).contains(&self.answer_seconds)
-            && (1..=MAX_ANSWER).contains(&self.question_seconds)
+            && (MIN_QUESTION..=MAX_ANSWER).contains(&self.question_seconds)
             && self.audit_jobs <= MAX_AUDIT_JOBS
             && u64::from(self.audit_floor_bps) <= Bps::WHOLE
             && u64::from(self.audit_share_bps) <= Bps::WHOLE
