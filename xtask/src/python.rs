@@ -24,7 +24,12 @@ pub fn environment(workspace: &Workspace, folder: &Path, requirements: &Path, ti
     }
     let _lock = workspace.lock(LOCK)?;
     if !complete() {
-        step::run(&workspace.root, "pip", title, install(&ready(workspace, folder)?, requirements))?;
+        let install = install(&ready(workspace, folder)?, requirements);
+        // Removed first, so that what a killed pip leaves counts as incomplete.
+        if installed.exists() {
+            fs::remove_file(&installed).with_context(|| format!("cannot remove {}", installed.display()))?;
+        }
+        step::run(&workspace.root, "pip", title, install)?;
         fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
     }
     Ok(python)
@@ -123,12 +128,14 @@ mod tests {
             environment(&workspace, &folder, &requirements, "installing nothing")
         };
         fs::create_dir_all(&cache)?;
-        // Nothing but comments, so that the test needs no network.
+        // Only comments, and a line that pip cannot parse, so that the test needs no network.
         assert!(has_pip(&install("# first\n")?));
         assert_eq!(fs::read_to_string(&mark)?, "# first\n");
         install("# second\n")?;
         assert_eq!(fs::read_to_string(&mark)?, "# second\n");
-        assert!(install("no-hash==1.0\n").is_err());
+        assert!(install("not a requirement\n").is_err());
+        assert!(!mark.exists(), "pip may have changed some packages");
+        install("# second\n")?;
         assert_eq!(fs::read_to_string(&mark)?, "# second\n");
         fs::remove_dir_all(cache)?;
         Ok(())
