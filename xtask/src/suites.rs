@@ -43,8 +43,8 @@ struct Outcome {
     failed: Option<PathBuf>,
 }
 
-/// Runs the tests of the workspace, of which none is a doc test; tests and programs must have been built. `postgres` is the folder of
-/// PostgreSQL's programs, if they are not to be taken from the PATH.
+/// Runs the tests of the workspace, where every library has `doctest = false`; tests and programs must have been built. `postgres` is the
+/// folder of PostgreSQL's programs, if they are not to be taken from the PATH.
 pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let _target = workspace.take(HOST)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -129,7 +129,7 @@ impl Suite {
         let folder = Path::new(message.get("manifest_path")?.as_str()?).parent()?;
         command.current_dir(folder);
         let [kind, target] = ["/target/kind/0", "/target/name"].map(|pointer| message.pointer(pointer).and_then(Value::as_str));
-        let package = folder.file_name()?.to_string_lossy();
+        let package = package(message.get("package_id")?.as_str()?)?;
         Some(Self {
             name: format!("{package} {} {}", kind?, target?),
             command,
@@ -147,6 +147,16 @@ impl Suite {
             lines,
             failed: (!status.success()).then_some(log),
         })
+    }
+}
+
+/// The name in a package's id, such as `path+file:///w/tests#0.1.0`, or `path+file:///w/app/web/engine#web-engine@0.1.0` if it is not that
+/// of the folder.
+fn package(id: &str) -> Option<&str> {
+    let (folder, version) = id.rsplit_once('#')?;
+    match version.split_once('@') {
+        Some((name, _)) => Some(name),
+        None => folder.rsplit('/').next(),
     }
 }
 
@@ -193,15 +203,20 @@ mod tests {
 
     #[test]
     fn a_suite_is_read_from_cargos_json() {
-        let line = |test: bool, kind: &str| {
+        let line = |id: &str, test: bool, kind: &str| {
             format!(
-                r#"{{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{{"kind":["{kind}"],"name":"cu"}},
-                    "profile":{{"test":{test}}},"executable":"/t/cu-0"}}"#
+                r#"{{"reason":"compiler-artifact","package_id":"path+file:///w/{id}","manifest_path":"/w/tests/Cargo.toml",
+                    "target":{{"kind":["{kind}"],"name":"cu"}},"profile":{{"test":{test}}},"executable":"/t/cu-0"}}"#
             )
         };
-        let suite = Suite::built(&line(true, "test"));
+        let suite = Suite::built(&line("tests#0.1.0", true, "test"));
         assert!(suite.is_some_and(|suite| suite.name == "tests test cu" && suite.command.get_program() == "/t/cu-0"));
-        assert!(Suite::built(&line(false, "bin")).is_none(), "a binary that tests start");
+        let named = Suite::built(&line("web/engine#web-engine@0.1.0", true, "test"));
+        assert!(named.is_some_and(|suite| suite.name == "web-engine test cu"));
+        assert!(
+            Suite::built(&line("tests#0.1.0", false, "bin")).is_none(),
+            "a binary that tests start"
+        );
         assert!(Suite::built("   Compiling tests").is_none());
     }
 }
