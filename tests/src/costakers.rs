@@ -155,7 +155,8 @@ impl World {
     pub fn note_rewards(&mut self) {
         let books = self.books();
         for (address, position) in &books.positions {
-            if { *position }.settle(&books.offers[&position.offer]) {
+            let mut position = *position;
+            if position.settle(&books.offers[&position.offer]) {
                 self.send(costake::settle_position(&position.offer, address), &[]);
             }
         }

@@ -16,8 +16,6 @@ pub struct Failure(pub InstructionError);
 impl Failure {
     /// Anchor: an account that must be writable is not.
     pub const NOT_WRITABLE: Self = Self(InstructionError::Custom(2000));
-    /// Anchor: an account is not the one that another account names.
-    pub const WRONG_ADDRESS: Self = Self(InstructionError::Custom(2012));
     /// Anchor: the same account is passed twice, and one of the two is writable.
     pub const DUPLICATE: Self = Self(InstructionError::Custom(2040));
     /// Anchor: a writable account does not exist, or no longer exists.
