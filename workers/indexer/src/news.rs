@@ -64,7 +64,6 @@ async fn listen(network: &dyn Network, shared: &Shared) {
     let (mut retry, mut subscriptions) = (RETRY, Subscriptions::to("the programs' accounts"));
     loop {
         if let Some(mut changes) = subscriptions.taken(subscribe(network).await) {
-            retry.reset();
             shared.stand.store(true, Ordering::Relaxed);
             shared.come.notify_one();
             // When one ends, all are renewed, and the follower looks for what came in between.
@@ -73,7 +72,10 @@ async fn listen(network: &dyn Network, shared: &Shared) {
             }
             shared.stand.store(false, Ordering::Relaxed);
             shared.come.notify_one();
-            subscriptions.ended();
+            // A node that takes subscriptions only to drop them is asked as seldom as one that refuses them.
+            if subscriptions.ended() {
+                retry.reset();
+            }
         }
         retry.wait().await;
     }
