@@ -265,7 +265,7 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused("supplier", "stake add 0", "ZeroAmount");
     refused("supplier", "stake add 99999999", "holds");
     refused("supplier", "stake withdraw-overflow 101", "above its minimum");
-    refused("supplier", "stake withdraw", "Nothing is cooling down");
+    refused("supplier", "stake withdraw", "cools down");
     refused("supplier", "stake unstake", "OfferOpen");
     refused("supplier", "costake offer 125 --share 40", "has an offer already");
     refused("supplier", &format!("costake join {offer} 20"), "cannot co-stake it");
@@ -414,7 +414,7 @@ async fn a_person_verifies_and_convicts() {
     assert!(refusal.contains("is not public"), "{refusal}");
     market.ionet("consumer", &["job", "cancel", &waiting]).unwrap();
     let refusal = verify(&waiting, &[]).unwrap_err().to_string();
-    assert!(refusal.contains("has ended or never existed"), "{refusal}");
+    assert!(refusal.contains("has ended: cancelled"), "{refusal}");
 
     let liar = market.faulty_worker("2:8:4000:7").unwrap();
     let lie = market.order(&photo).unwrap().to_string();
