@@ -127,28 +127,23 @@ pub struct Settings {
 impl Options {
     /// Resolves the settings: flags and environment variables, else the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
-        let mut options = self.over_file()?;
-        let url = options.cluster.as_deref().unwrap_or("localnet");
-        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
-        options.blobs = worker::settings::stores(options.blobs, &cluster);
+        let options = self.over_file()?;
+        let (cluster, blobs) = worker::settings::network(options.cluster.as_deref(), options.ws, options.blobs)?;
         let set = [
             ("keypair", options.keypair.is_some()),
-            ("blobs", !options.blobs.is_empty()),
+            ("blobs", !blobs.is_empty()),
             ("models", !options.models.is_empty()),
         ];
         let (Some(keypair), [.., (_, true), (_, true)]) = (options.keypair, set) else {
             return Err(SettingsError::lacking(options.config.as_deref(), &set).into());
         };
-        if let Some(ws) = options.ws {
-            cluster.ws = ws;
-        }
         let crank = options.crank.unwrap_or(true);
         let every = options.crank_seconds.unwrap_or(5).max(1);
         let home = std::env::home_dir().unwrap_or_default();
         Ok(Settings {
             cluster,
             keypair,
-            blobs: options.blobs,
+            blobs,
             models: options.models,
             data: options.data.unwrap_or_else(|| home.join(".local/share/ionet-watchtower")),
             threads: options.threads.unwrap_or(0),

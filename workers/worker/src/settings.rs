@@ -9,14 +9,12 @@ use daemon::settings::{SettingsError, count_from_folder, either, read_toml};
 use serde::Deserialize;
 use solana_address::Address;
 use std::{
+    mem::take,
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
-
-/// The cluster, if none is given.
-const LOCALNET: &str = "localnet";
 
 /// All settings, as given. Each field defines its flag, its environment variable and its key in the file.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -207,24 +205,33 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
 }
 
-/// The blob stores given; if there are none, a local network's own, and none of any other cluster.
-pub fn stores(given: Vec<String>, cluster: &Cluster) -> Vec<String> {
-    match given.is_empty() && LOCALNET.parse().is_ok_and(|local: Cluster| local == *cluster) {
-        true => vec![blobs::LOCAL_URL.to_owned()],
-        false => given,
+/// The cluster and the blob stores in force. The cluster defaults to a local network, and the stores to that network's own; other clusters
+/// have no default store.
+pub fn network(
+    cluster: Option<&str>,
+    ws: Option<String>,
+    mut stores: Vec<String>,
+) -> std::result::Result<(Cluster, Vec<String>), SettingsError> {
+    let parse = |text: &str| text.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error));
+    let local = parse("localnet")?;
+    let mut cluster = cluster.map_or_else(|| Ok(local.clone()), parse)?;
+    if stores.is_empty() && cluster == local {
+        stores.push(blobs::LOCAL_URL.to_owned());
     }
+    if let Some(ws) = ws {
+        cluster.ws = ws;
+    }
+    Ok((cluster, stores))
 }
 
 impl Options {
     /// The settings in force: from the flags and the environment, else from the file, else the defaults.
     pub fn resolve(self) -> Result<Settings> {
         let mut options = self.over_file()?;
-        let url = options.cluster.as_deref().unwrap_or(LOCALNET);
-        let mut cluster = url.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error))?;
-        options.blobs = stores(options.blobs, &cluster);
+        let (cluster, blobs) = network(options.cluster.as_deref(), options.ws.take(), take(&mut options.blobs))?;
         let set = [
             ("keypair", options.keypair.is_some()),
-            ("blobs", !options.blobs.is_empty()),
+            ("blobs", !blobs.is_empty()),
             ("models", !options.models.is_empty()),
         ];
         let (Some(keypair), [.., (_, true), (_, true)]) = (options.keypair.clone(), set) else {
@@ -232,9 +239,6 @@ impl Options {
         };
         let Compute { models, threads, gpu } = options.to_compute()?;
 
-        if let Some(ws) = options.ws {
-            cluster.ws = ws;
-        }
         let device = options.device.map(|text| {
             let refuse = |_| SettingsError::wrong("device", format!("'{text}' is not an address"));
             text.parse().map_err(refuse)
@@ -257,7 +261,7 @@ impl Options {
             cluster,
             keypair,
             device: device.transpose()?,
-            blobs: options.blobs,
+            blobs,
             models,
             accept: accept.collect::<std::result::Result<_, _>>()?,
             data: options.data.unwrap_or_else(|| home.join(".local/share/ionet-worker")),
