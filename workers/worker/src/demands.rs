@@ -32,6 +32,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
 
 /// Longest interval between searches while the node does not push new demands.
 const UNPUSHED: Duration = Duration::from_secs(2);
@@ -409,8 +410,10 @@ impl Worker {
             return Ok((blob, Ok(())));
         }
         let blob = model.fetch(&self.stores, job).await?;
-        let fetched = blob.clone();
-        let kept = self.in_background(move |journal| journal.keep_input(&at, &fetched)).await;
+        let (fetched, given_up) = (blob.clone(), CancellationToken::new());
+        let _guard = given_up.clone().drop_guard();
+        let keeping = self.in_background(move |journal| journal.keep_input(&at, &fetched, &given_up));
+        let kept = keeping.await;
         Ok((blob, kept))
     }
 }

@@ -5,6 +5,7 @@ use crate::journal::{Journal, disk};
 use crate::{Error, Result, Worker};
 use solana_address::Address;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -30,11 +31,15 @@ impl Error {
 
 impl Worker {
     /// Reads, hashes or writes large files on another thread, so that no answer or deadline waits for it. Goes on to its end even if this
-    /// future is dropped.
+    /// future is dropped, unless the process ends, which is as safe as a crash.
     pub(crate) async fn in_background<T: Send + 'static>(&self, act: impl FnOnce(&Journal) -> Result<T> + Send + 'static) -> Result<T> {
         let journal = self.journal.clone();
         let acting = tokio::task::spawn_blocking(move || act(&journal)).await;
-        acting.unwrap_or_else(|error| Err(disk(self.journal.folder(), io::Error::other(error))))
+        acting.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(error) => Err(disk(self.journal.folder(), io::Error::other(error))),
+        })
     }
 
     /// Deletes the files of a job that has ended.

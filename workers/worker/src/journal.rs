@@ -20,6 +20,7 @@ use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
+use tokio_util::sync::CancellationToken;
 
 /// A computed result, in the form that is committed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,21 +146,27 @@ impl Journal {
         self.steps(address, hash).into_iter().rev().filter_map(computed).collect()
     }
 
-    /// Keeps the input of a job. Once this returns, a crash does not lose it.
-    pub fn keep_input(&self, address: &Address, input: &[u8]) -> Result<()> {
-        self.keep(address, INPUT, input)
+    /// Keeps the input of a job, unless that has been given up. Once this returns, a crash does not lose it.
+    pub fn keep_input(&self, address: &Address, input: &[u8], given_up: &CancellationToken) -> Result<()> {
+        self.keep(address, &[(INPUT, input)], given_up)
     }
 
-    /// Keeps the output and the trace of a job. Once this returns, a crash does not lose them.
-    pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8]) -> Result<()> {
-        self.keep(address, OUTPUT, output)?;
-        self.keep(address, TRACE, trace)
+    /// Keeps the output and the trace of a job, unless that has been given up. Once this returns, a crash does not lose them.
+    pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8], given_up: &CancellationToken) -> Result<()> {
+        self.keep(address, &[(OUTPUT, output), (TRACE, trace)], given_up)
     }
 
-    fn keep(&self, address: &Address, kind: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path(address).with_extension(kind);
+    fn keep(&self, address: &Address, files: &[(&str, &[u8])], given_up: &CancellationToken) -> Result<()> {
         let _drafting = self.drafting.lock();
-        write_whole(&path, bytes).map_err(|source| disk(&path, source))
+        // The job may have ended meanwhile, and its files may already be deleted.
+        if given_up.is_cancelled() {
+            return Ok(());
+        }
+        for (kind, bytes) in files {
+            let path = self.path(address).with_extension(kind);
+            write_whole(&path, bytes).map_err(|source| disk(&path, source))?;
+        }
+        Ok(())
     }
 
     /// The input kept for a job at this address, possibly for an earlier one.
@@ -320,8 +327,9 @@ mod tests {
         assert_eq!(journal.opened(&address), Some(7));
         assert_eq!(journal.results(&address, &[2; 32]), []);
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
-        journal.keep_input(&address, b"in").unwrap();
-        journal.keep_result(&address, b"out", b"trace").unwrap();
+        let token = CancellationToken::new();
+        journal.keep_input(&address, b"in", &token).unwrap();
+        journal.keep_result(&address, b"out", b"trace", &token).unwrap();
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
         assert_eq!(journal.kept_input(&address).as_deref(), Some(&b"in"[..]));
         assert_eq!(journal.kept_output(&address).as_deref(), Some(&b"out"[..]));
@@ -333,14 +341,25 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_was_given_up_leaves_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let (address, token) = (Address::new_unique(), CancellationToken::new());
+        token.cancel();
+        journal.keep_input(&address, b"in", &token).unwrap();
+        journal.keep_result(&address, b"out", b"trace", &token).unwrap();
+        assert!(journal.jobs().unwrap().is_empty());
+    }
+
+    #[test]
     fn files_of_a_job_may_be_written_at_the_same_time() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
-        let address = Address::new_unique();
+        let (address, token) = (Address::new_unique(), CancellationToken::new());
         let write = |one: &(dyn Fn() -> Result<()> + Sync)| (0..50).for_each(|_| one().unwrap());
         std::thread::scope(|scope| {
-            scope.spawn(|| write(&|| journal.keep_input(&address, &[1; 5_000])));
-            scope.spawn(|| write(&|| journal.keep_result(&address, &[2; 5_000], &[3; 5_000])));
+            scope.spawn(|| write(&|| journal.keep_input(&address, &[1; 5_000], &token)));
+            scope.spawn(|| write(&|| journal.keep_result(&address, &[2; 5_000], &[3; 5_000], &token)));
         });
         let kept = [
             journal.kept_input(&address),

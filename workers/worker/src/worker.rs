@@ -146,7 +146,8 @@ impl Worker {
             served.map_err(|source| Error::Metrics { address, source })?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
-        let (jobs, results) = worker.journal.counts()?;
+        let counts = worker.journal.counts().inspect_err(|error| worker.disk_failed(error));
+        let (jobs, results) = counts.unwrap_or_default();
         let transactions = worker.pending.unsettled().len();
         if jobs > 0 || transactions > 0 {
             tracing::info!(
