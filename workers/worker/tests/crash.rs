@@ -439,24 +439,20 @@ fn a_worker_that_has_stopped_computes_no_further() {
 /// An operator who restarts a worker sees what it found.
 #[test]
 fn a_worker_says_what_an_earlier_run_left() {
-    for (point, field, left) in [
-        ("claim_recorded", "jobs", "1"),
-        ("claim_recorded", "results", "0"),
-        ("claim_recorded", "transactions", "1"),
-        ("output_recorded", "results", "1"),
-        ("output_recorded", "transactions", "0"),
-    ] {
+    const FIELDS: &str = "jobs results transactions";
+    for (point, left) in [("claim_recorded", ["1", "0", "1"]), ("output_recorded", ["1", "1", "0"])] {
         with_steps(|mut steps| async move {
             let market = Market::start();
             market.order(1).await;
-            let (mut said, log) = hear(field);
+            let (mut said, log) = hear(FIELDS);
             drop(market.started().await);
-            assert!(said.try_recv().is_err(), "{field} of a first run");
+            assert!(said.try_recv().is_err(), "a first run");
             drop(log);
             kill_at(&market, "data", point, &mut steps).await;
-            let (mut said, _log) = hear(field);
+            let (mut said, _log) = hear(FIELDS);
             drop(market.started().await);
-            assert_eq!(said.try_recv().unwrap(), left, "{field} at {point}");
+            let said: Vec<_> = std::iter::from_fn(|| said.try_recv().ok()).collect();
+            assert_eq!(said, left, "{FIELDS} at {point}");
         });
     }
 }

@@ -6,12 +6,12 @@ use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
-/// Receives the values of one field from all events of this thread, until the guard is dropped.
-pub fn hear(field: &'static str) -> (mpsc::UnboundedReceiver<String>, DefaultGuard) {
+/// Receives the values of a field, or of several separated by spaces, from all events of this thread, until the guard is dropped.
+pub fn hear(fields: &'static str) -> (mpsc::UnboundedReceiver<String>, DefaultGuard) {
     // Without a global subscriber, an event first reached by a thread without one may stay disabled. Fails in all tests but the first.
     let _ = set_global_default(registry());
     let (sender, heard) = mpsc::unbounded_channel();
-    (heard, set_default(registry().with(Hears(field, sender))))
+    (heard, set_default(registry().with(Hears(fields, sender))))
 }
 
 struct Hears(&'static str, mpsc::UnboundedSender<String>);
@@ -26,7 +26,7 @@ struct Values<'a>(&'a Hears);
 
 impl Visit for Values<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == self.0.0 {
+        if self.0.0.split(' ').any(|name| name == field.name()) {
             let _ = self.0.1.send(value.to_owned());
         }
     }
