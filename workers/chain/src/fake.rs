@@ -49,6 +49,7 @@ struct State {
     without_history: bool,
     forgetful: bool,
     unreachable: bool,
+    refusing: bool,
     behind: Option<Behind>,
 }
 
@@ -86,10 +87,17 @@ impl Fake {
 
     fn reach(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.state();
-        match state.unreachable {
-            true => Err(unreachable("switched off")),
-            false => Ok(state),
+        if state.unreachable {
+            return Err(unreachable("switched off"));
         }
+        if state.refusing {
+            return Err(Error::Refused {
+                url: "fake".to_owned(),
+                action: "answer",
+                reason: "too many requests".to_owned(),
+            });
+        }
+        Ok(state)
     }
 
     fn announce(&self, event: Event) {
@@ -197,6 +205,11 @@ impl Fake {
     /// Fails every call.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.state().unreachable = unreachable;
+    }
+
+    /// Answers every call with an error.
+    pub fn set_refusing(&self, refusing: bool) {
+        self.state().refusing = refusing;
     }
 
     /// Every transaction received, including repeats.

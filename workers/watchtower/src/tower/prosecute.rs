@@ -8,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
 
-/// Consecutive failures after which a case no longer blocks the payment of its job.
+/// Consecutive failed transactions after which a case no longer blocks the payment of its job.
 const STUCK: u32 = 6;
 
 impl Watchtower {
@@ -54,8 +54,9 @@ impl Watchtower {
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
                     self.retry(&error, "a step of a dispute failed");
-                    // While the node does not answer, the cranks cannot pay for the job either, but they may be the first to once it does.
-                    failures += u32::from(!matches!(error, Error::Chain(chain::Error::Unreachable { .. })));
+                    // What else goes wrong is the node's fault and says nothing about the case or the key, while the cranks may be the first
+                    // to pay for the job once the node recovers.
+                    failures += u32::from(matches!(&error, Error::Chain(error) if error.is_failure()));
                     if failures == STUCK {
                         // Otherwise the job's payment would wait until, say, somebody funds this key.
                         self.accused.remove(&case.hash);
@@ -105,11 +106,17 @@ mod tests {
             evidence: vec![2; 100],
         };
         tower.accused.add(case.hash);
-        for outage in [true, false] {
-            node.set_unreachable(outage);
+        let blocks = async || {
             let trial = timeout(Duration::from_secs(600), tower.prosecute_one(case.clone())).await;
             assert!(trial.is_err(), "{trial:?}");
-            assert_eq!(tower.accused.has(&job), outage);
-        }
+            tower.accused.has(&job)
+        };
+        node.set_unreachable(true);
+        assert!(blocks().await, "the node does not answer");
+        node.set_unreachable(false);
+        node.set_refusing(true);
+        assert!(blocks().await, "the node answers with errors");
+        node.set_refusing(false);
+        assert!(!blocks().await, "the key has no SOL");
     }
 }
