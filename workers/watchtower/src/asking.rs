@@ -6,6 +6,7 @@ use jobs::Job;
 use protocol::hash::Hash;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The jobs that are being asked about, and those that wait for it.
 #[derive(Debug)]
@@ -13,8 +14,8 @@ pub(crate) struct Asking {
     /// Most bytes that the jobs may hold together.
     room: u64,
     jobs: HashMap<Hash, Held>,
-    /// Jobs that wait for room, with what has been spent on each.
-    waiting: HashMap<Hash, Arc<Spent>>,
+    /// Jobs that wait for room, since when, and what has been spent on each.
+    waiting: HashMap<Hash, (Instant, Arc<Spent>)>,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Asking {
     /// own questions are aborted if it is evicted, and what has been spent on it; `None` if the job has to wait.
     pub(crate) fn begin(&mut self, job: &Job, bytes: u64) -> Option<(AbortRegistration, Arc<Spent>)> {
         if !self.fits(job, bytes) {
-            self.waiting.entry(job.job_hash).or_default();
+            self.waiting.entry(job.job_hash).or_insert_with(|| (Instant::now(), Arc::default()));
             return None;
         }
         while self.held(0).saturating_add(bytes) > self.room {
@@ -57,10 +58,10 @@ impl Asking {
             let least = *least;
             if let Some(held) = self.jobs.remove(&least) {
                 held.stop.abort();
-                self.waiting.insert(least, held.spent);
+                self.waiting.insert(least, (Instant::now(), held.spent));
             }
         }
-        let spent = self.waiting.remove(&job.job_hash).unwrap_or_default();
+        let spent = self.waiting.remove(&job.job_hash).map(|(_, spent)| spent).unwrap_or_default();
         let (stop, registration) = AbortHandle::new_pair();
         let held = Held {
             bond: job.bond.get(),
@@ -75,6 +76,11 @@ impl Asking {
     /// The questions about a job are over.
     pub(crate) fn end(&mut self, job: &Job) {
         self.jobs.remove(&job.job_hash);
+    }
+
+    /// Forgets the waiting jobs that have ended, given whether a job that has waited since then is still alive.
+    pub(crate) fn forget_unless(&mut self, lives: impl Fn(&Hash, &Instant) -> bool) {
+        self.waiting.retain(|hash, (since, _)| lives(hash, since));
     }
 
     /// Whether a job of so many bytes waits and still does not fit, so that checking it now would be useless.
@@ -124,5 +130,8 @@ mod tests {
 
         assert!(asking.begin(&large, 101).is_none(), "it can never fit");
         assert_eq!(asking.held(0), 100, "so none makes way for it");
+
+        asking.forget_unless(|hash, _| *hash == other.job_hash);
+        assert!(asking.waits(&other, 41) && !asking.waits(&large, 101));
     }
 }

@@ -50,6 +50,8 @@ struct Patrol<'a> {
     cases: &'a mpsc::UnboundedSender<OpenCase>,
     /// Revealed jobs to check.
     queue: Queue,
+    /// Jobs pushed since the last search began, which it may not have seen.
+    heard: Queue,
     /// Jobs that need no check, or no further one, and since when.
     checked: HashMap<Hash, Instant>,
     asking: Asking,
@@ -59,8 +61,8 @@ struct Patrol<'a> {
     scan: Interval,
     /// When the models' speed was last measured.
     measured_at: Instant,
-    /// Whether a job was skipped because a check would take too long.
-    slow: bool,
+    /// Jobs skipped since then because a check would take too long, and when.
+    slow: HashMap<Hash, Instant>,
 }
 
 impl Watchtower {
@@ -82,13 +84,14 @@ impl<'a> Patrol<'a> {
             tower,
             cases,
             queue: Queue::new(),
+            heard: Queue::new(),
             checked: tower.cases.all()?.into_iter().map(|case| (case.hash, Instant::now())).collect(),
             asking: Asking::new(room_for_questions(&tower.models, tower.settings.max_blob)),
             news: None,
             subscriptions: Subscriptions::to("jobs"),
             scan,
             measured_at: Instant::now(),
-            slow: false,
+            slow: HashMap::new(),
         })
     }
 
@@ -106,8 +109,7 @@ impl<'a> Patrol<'a> {
                     questioning.extend(self.act_on_check(address, job, outcome)?);
                 }
                 Some(asked) = questioning.next(), if !questioning.is_empty() => self.act_on_answers(asked)?,
-                // After a search, which may not have seen what is pushed meanwhile.
-                Some(change) = next, if searching.is_terminated() => self.hear(change.flatten()),
+                Some(change) = next => self.hear(change.flatten()),
                 subscribed = &mut subscribing => {
                     self.news = self.subscriptions.taken(subscribed);
                     if self.news.is_some() {
@@ -126,6 +128,7 @@ impl<'a> Patrol<'a> {
                     if self.news.is_none() && subscribing.is_terminated() {
                         subscribing.set(subscribe(&tower.chain, &tower.models, Status::Revealed).fuse());
                     }
+                    self.heard.clear();
                     searching.set(tower.revealed().fuse());
                 }
             }
@@ -152,6 +155,7 @@ impl<'a> Patrol<'a> {
                     self.tower.hurry.notify_one();
                 }
                 self.queue.insert(address, job);
+                self.heard.insert(address, job);
             }
             None => {
                 self.news = None;
@@ -161,17 +165,21 @@ impl<'a> Patrol<'a> {
         }
     }
 
-    /// Replaces the queue by all revealed jobs, which a search has found, and forgets those that have ended.
+    /// Replaces the queue by all revealed jobs, which a search has found or the node has pushed meanwhile, and forgets those that have
+    /// ended.
     fn take_in(&mut self, found: Result<Queue>) {
-        if self.news.is_none() {
+        if self.news.is_none() || found.is_err() {
             self.scan.reset_after(UNPUSHED.min(self.tower.settings.scan));
         }
         match found {
             Ok(found) => {
                 let revealed: HashSet<&Hash> = found.values().map(|job| &job.job_hash).collect();
-                self.checked
-                    .retain(|hash, since| since.elapsed() < REMEMBERED || revealed.contains(hash));
+                let lives = |hash: &Hash, since: &Instant| since.elapsed() < REMEMBERED || revealed.contains(hash);
+                self.checked.retain(|hash, since| lives(hash, since));
+                self.slow.retain(|hash, since| lives(hash, since));
+                self.asking.forget_unless(lives);
                 self.queue = found;
+                self.queue.extend(self.heard.drain());
             }
             Err(error) => self.tower.retry(&error, "jobs cannot be searched for"),
         }
@@ -185,12 +193,15 @@ impl<'a> Patrol<'a> {
             let model = tower.models.get(&job.model);
             let skip = model.and_then(|model| reason_to_skip(model, job, now, min_value, max_blob));
             if let Some(reason) = skip {
-                match reason {
-                    Skip::Small | Skip::Large => _ = self.checked.insert(job.job_hash, Instant::now()),
-                    // It may be fast enough after the next measurement.
-                    Skip::Slow => self.slow = true,
+                let skipped = match reason {
+                    Skip::Small | Skip::Large => &mut self.checked,
+                    // The machine may be fast enough after the next measurement.
+                    Skip::Slow => &mut self.slow,
+                };
+                // Every search finds it again.
+                if skipped.insert(job.job_hash, Instant::now()).is_none() {
+                    tracing::info!(event = "skipped", job = %address, "{reason}");
                 }
-                tracing::info!(event = "skipped", job = %address, "{reason}");
             }
             skip.is_none()
         });
@@ -200,7 +211,7 @@ impl<'a> Patrol<'a> {
 
     /// Measures the models again when their measured speed keeps an idle machine from checks: something else may have slowed it down then.
     async fn measure_again(&mut self) -> Result<()> {
-        if self.measured_at.elapsed() >= MEASURED_FOR && std::mem::take(&mut self.slow) {
+        if self.measured_at.elapsed() >= MEASURED_FOR && !std::mem::take(&mut self.slow).is_empty() {
             self.tower.models.measure().await?;
             self.measured_at = Instant::now();
         }
@@ -312,15 +323,28 @@ impl Watchtower {
 
     /// The chain's time, and how many jobs each of these devices has done.
     async fn survey(&self, devices: HashSet<Address>) -> (Moment, HashMap<Address, u32>) {
+        (self.now().await, self.jobs_done(&devices).await)
+    }
+
+    /// The chain's time, without which nobody knows which checks finish in time.
+    async fn now(&self) -> Moment {
         let mut retry = RETRY;
         loop {
-            let survey = async { Ok((self.chain.now().await?, jobs_done(&self.chain, &devices).await?)) };
-            match survey.await {
-                Ok(survey) => return survey,
-                Err(error) => self.retry(&error, "the clock and devices cannot be read"),
+            match self.chain.now().await {
+                Ok(now) => return now,
+                Err(error) => self.retry(&error.into(), "the clock cannot be read"),
             }
             retry.wait().await;
         }
+    }
+
+    /// How many jobs each of these devices has done. Only the order of checks depends on it, so none is known if they cannot be read.
+    async fn jobs_done(&self, devices: &HashSet<Address>) -> HashMap<Address, u32> {
+        jobs_done(&self.chain, devices).await.unwrap_or_else(|error| {
+            self.metrics.errors_total.add(1);
+            tracing::warn!(event = "unread", %error, "devices count as new");
+            HashMap::new()
+        })
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {
@@ -450,6 +474,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_job_pushed_during_a_search_is_in_the_queue_before_and_after_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let tower = tower(&node(), folder.path()).await;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let mut patrol = Patrol::new(&tower, &cases).unwrap();
+        patrol.hear(Some((JOB, Job::zeroed())));
+        assert!(patrol.queue.contains_key(&JOB));
+        patrol.take_in(Ok(Queue::new()));
+        assert!(patrol.queue.contains_key(&JOB));
+        patrol.take_in(Ok(Queue::new()));
+        assert!(patrol.queue.is_empty(), "the next search would have found it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_that_fails_is_soon_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let tower = tower(&node(), folder.path()).await;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let mut patrol = Patrol::new(&tower, &cases).unwrap();
+        patrol.news = Some(News::new());
+        patrol.scan.tick().await;
+        let fails = Err(Error::NoPayout { job: JOB });
+        for (found, pause) in [(Ok(Queue::new()), tower.settings.scan), (fails, UNPUSHED)] {
+            let before = tokio::time::Instant::now();
+            patrol.take_in(found);
+            patrol.scan.tick().await;
+            assert_eq!(before.elapsed(), pause);
+        }
+    }
+
+    #[tokio::test]
+    async fn checks_go_on_while_devices_cannot_be_read() {
+        let (node, folder) = (node(), tempfile::tempdir().unwrap());
+        let tower = tower(&node, folder.path()).await;
+        node.set_refusing(true);
+        assert!(tower.jobs_done(&HashSet::from([JOB])).await.is_empty());
+    }
+
+    #[tokio::test]
     async fn a_checked_job_is_forgotten_once_it_has_ended() {
         let folder = tempfile::tempdir().unwrap();
         let tower = tower(&node(), folder.path()).await;
@@ -458,14 +521,17 @@ mod tests {
         let (now, long_ago) = (Instant::now(), Instant::now().checked_sub(REMEMBERED).unwrap());
         let [open, ended, recent] = [1, 2, 3].map(|hash| [hash; 32]);
         patrol.checked = HashMap::from([(open, long_ago), (ended, long_ago), (recent, now)]);
+        patrol.slow = patrol.checked.clone();
         let job = Job {
             job_hash: open,
             ..Job::zeroed()
         };
         patrol.take_in(Ok(Queue::from([(JOB, job)])));
-        let mut left: Vec<Hash> = patrol.checked.into_keys().collect();
-        left.sort_unstable();
-        assert_eq!(left, [open, recent]);
+        for left in [patrol.checked, patrol.slow] {
+            let mut left: Vec<Hash> = left.into_keys().collect();
+            left.sort_unstable();
+            assert_eq!(left, [open, recent]);
+        }
     }
 
     #[tokio::test]
