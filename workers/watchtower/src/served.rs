@@ -24,12 +24,21 @@ pub struct Served<'a> {
 
 impl Served<'_> {
     async fn get(&self, hash: &Hash) -> Option<Bytes> {
+        let mut failed = None;
         for store in self.stores {
             match store.get(hash).await {
                 Ok(blob) => return Some(blob),
-                Err(error @ blobs::Error::Missing { .. }) => tracing::debug!(%error, "not here"),
-                Err(error) => tracing::warn!(event = "unread", %error, "a blob counts as not shown"),
+                Err(error) => {
+                    tracing::debug!(%error, "not read");
+                    // Those that have no such blob, or one that is larger than what is fetched, work as they should.
+                    if !matches!(error, blobs::Error::Missing { .. } | blobs::Error::TooLarge { .. }) {
+                        failed = Some(error);
+                    }
+                }
             }
+        }
+        if let Some(error) = failed {
+            tracing::warn!(event = "unread", %error, "a blob counts as not shown");
         }
         None
     }
