@@ -362,11 +362,19 @@ fn in_groups(jobs: &[(Address, Job)]) -> Vec<(Address, Job)> {
 /// Programs whose refusals mean that a duty is already done, or not due yet.
 const PROGRAMS: [&str; 4] = ["jobs", "staking", "costaking", "referee"];
 
-/// Whether a transaction failed because of the state of the chain, as opposed to, say, a wallet without SOL.
+/// The first error code of the programs' own. Those below are of the framework they are written with, for accounts that do not fit.
+const OWN_CODES: u32 = 6_000;
+
+/// Whether a transaction failed because somebody else was faster or it came too early, as opposed to, say, a wallet without SOL or a lack of
+/// compute units.
 fn is_race(failure: &Failure) -> bool {
     let refusal = &failure.explanation;
-    // Somebody else has created the account.
-    refusal.program.as_deref().is_some_and(|program| PROGRAMS.contains(&program)) || refusal.name == "AccountAlreadyInUse"
+    let is_of_market = refusal.program.as_deref().is_some_and(|program| PROGRAMS.contains(&program));
+    let is_refused = refusal.code.is_some_and(|code| code >= OWN_CODES);
+    // Somebody else has closed an account that the transaction writes, or only reads.
+    let is_gone = ["AccountDataTooSmall", "UninitializedAccount"].contains(&refusal.name.as_str());
+    // Or has created one.
+    is_of_market && (is_refused || is_gone) || refusal.name == "AccountAlreadyInUse"
 }
 
 #[cfg(test)]
@@ -381,6 +389,7 @@ mod tests {
     use jobs::Escrow;
     use jobs::error::JobsError;
     use solana_account::Account;
+    use solana_instruction::error::InstructionError;
     use solana_transaction_error::TransactionError;
     use staking::Device;
     use staking::error::StakingError;
@@ -558,6 +567,7 @@ mod tests {
             (jobs::ID, JobsError::WrongStatus.into()),
             (staking::ID, StakingError::NothingForfeited.into()),
             (costaking::ID, Failure::GONE),
+            (jobs::ID, InstructionError::UninitializedAccount.into()),
             (Address::default(), Failure::ALREADY_IN_USE),
         ];
         for (program, Failure(error)) in refusals {
@@ -601,8 +611,14 @@ mod tests {
             accused: &Accused::default(),
             on_event: &on_event,
         };
-        for (program, reports) in [(jobs::ID, &wasted), (spl_token_interface::ID, &failed)] {
-            let Failure(error) = JobsError::WrongStatus.into();
+        let refusals = [
+            (jobs::ID, JobsError::WrongStatus.into(), &wasted),
+            (spl_token_interface::ID, JobsError::WrongStatus.into(), &failed),
+            (jobs::ID, Failure::NOT_WRITABLE, &failed),
+            (jobs::ID, InstructionError::ComputationalBudgetExceeded.into(), &failed),
+        ];
+        for (program, Failure(error), reports) in refusals {
+            let named = format!("{program}: {error}");
             fake.on_send(move |_| {
                 Some(Landed {
                     slot: 1,
@@ -616,7 +632,7 @@ mod tests {
             cranker.pass().await.unwrap();
             let mut all = reports.take();
             all.sort();
-            assert_eq!(all, due, "{program}");
+            assert_eq!(all, due, "{named}");
             assert!(wasted.take().is_empty() && failed.take().is_empty());
         }
     }

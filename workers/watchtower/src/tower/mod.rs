@@ -41,6 +41,7 @@ daemon::metrics! {
     convictions_total: "counter", "Jobs convicted by this watchtower's evidence.";
     deeds_total: "counter", "Duties done by the cranks.";
     lamports_earned_total: "counter", "Bounties of cranks, before fees.";
+    lamports_wasted_total: "counter", "Fees of cranks that came too late or too early.";
     errors_total: "counter", "Steps and duties that failed.";
 }
 
@@ -218,16 +219,17 @@ impl Watchtower {
                 tracing::warn!(event = "crank", deed, %account, %error, "failed");
             }
             CrankEvent::Wasted { deed, account, failure } => {
-                self.metrics.errors_total.add(1);
                 let receipt = failure.receipt.as_ref();
+                let fee = receipt.map_or(0, |receipt| receipt.fee);
+                self.metrics.lamports_wasted_total.add(fee);
                 let signature = receipt.map(|receipt| display(receipt.signature));
-                tracing::warn!(
+                tracing::info!(
                     event = "crank",
                     deed,
                     %account,
                     error = %failure.explanation,
                     signature,
-                    fee = receipt.map(|receipt| receipt.fee),
+                    fee,
                     "somebody else was faster, or it was too early; the fee is spent"
                 );
             }
@@ -251,13 +253,16 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::cases::OpenCase;
+    use ::tests::Failure;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, account};
-    use chain::{PriorityFee, market};
+    use chain::{Landed, PriorityFee, market};
     use daemon::metrics::Page;
-    use jobs::Job;
+    use jobs::error::JobsError;
+    use jobs::{Audit, Job};
     use solana_account::Account;
     use solana_address::Address;
+    use solana_transaction_error::TransactionError;
     use std::path::Path;
     use tokio::time::timeout;
 
@@ -320,15 +325,49 @@ mod tests {
             ..Job::zeroed()
         };
         node.set_account(JOB, account(&job));
-        let counted = async {
-            while !tower.metrics.render().contains("\nionet_watchtower_errors_total 1\n") {
+        turn_cranks_until(&tower, "errors_total 1").await;
+    }
+
+    #[tokio::test]
+    async fn a_wasted_fee_is_counted_apart_from_errors() {
+        let (node, folder) = (node(), tempfile::tempdir().unwrap());
+        let mut tower = tower(&node, folder.path()).await;
+        tower.settings.crank = Some(Duration::from_secs(60));
+        // Its job is over, and somebody else is faster to close it.
+        let audit = Audit {
+            job: JOB,
+            ..Audit::zeroed()
+        };
+        node.set_account(market::audit::address(&JOB), account(&audit));
+        node.on_send(|_| {
+            let Failure(error) = JobsError::WrongStatus.into();
+            Some(Landed {
+                slot: 1,
+                time: None,
+                logs: Some(vec![format!("Program {} failed: {error}", jobs::ID)]),
+                error: Some(TransactionError::InstructionError(0, error)),
+                compute_units: 0,
+                fee: 5_000,
+            })
+        });
+        turn_cranks_until(&tower, "lamports_wasted_total 5000").await;
+        assert!(shows(&tower, "errors_total 0"));
+    }
+
+    async fn turn_cranks_until(tower: &Watchtower, metric: &str) {
+        let shown = async {
+            while !shows(tower, metric) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
             never = tower.turn_cranks() => match never {},
-            counted = timeout(Duration::from_secs(60), counted) => counted.unwrap(),
+            shown = timeout(Duration::from_secs(60), shown) => shown.unwrap(),
         }
+    }
+
+    fn shows(tower: &Watchtower, metric: &str) -> bool {
+        tower.metrics.render().contains(&format!("\nionet_watchtower_{metric}\n"))
     }
 
     /// Models cannot be measured while all blocking threads are busy.
