@@ -65,7 +65,7 @@ async fn act(options: Options) -> anyhow::Result<()> {
             options.listen
         )
     })?;
-    tracing::info!(url = format!("http://{}/blobs", listener.local_addr()?), %store, "serving");
+    tracing::info!(url = %format_args!("http://{}/blobs", listener.local_addr()?), %store, "serving");
     let limits = server::Limits {
         blob: options.max_blob,
         requests: options.requests,
