@@ -1,6 +1,6 @@
 import type { Page, Route } from "@playwright/test";
 import { findConfigPda } from "../src/generated/staking/pdas/config";
-import { expect, market, refuser, test } from "./fixture";
+import { ADDRESS, expect, holdBack, letConnect, market, refuser, test, twoFrames } from "./fixture";
 
 /** How a request fails. */
 const refused = (route: Route) => route.fulfill({ status: 429 });
@@ -92,7 +92,16 @@ test("an unreachable node is asked again", async ({ visitor, page }) => {
   await page.reload();
   const banner = page.getByText(/The Solana node is unreachable/);
   await expect(banner).toBeVisible();
+  // It stays during the next attempt.
+  const owner = await page.evaluate(() => localStorage.getItem("ionet.wallet")?.split(" ")[0] ?? "");
+  const attempt = page.waitForRequest((request) => request.postData()?.includes(owner) ?? false);
+  const release = await holdBack(page, (url) => url.href.startsWith(market().rpc));
+  await attempt;
+  await twoFrames(page);
+  await expect(banner).toBeVisible();
   await intercept(page, () => false);
+  await release();
+  await expect(page.locator(".balance")).toBeVisible();
   await expect(banner).toHaveCount(0);
 });
 
@@ -187,6 +196,51 @@ test("a rejected signature changes nothing", async ({ visitor, page }) => {
   expect(asked).not.toContain("sendTransaction");
   await page.reload();
   await expect(balance).toHaveText(before ?? "");
+});
+
+test("a wallet that reconnects late does not undo what the user did meanwhile", async ({ visitor, page }) => {
+  await page.addInitScript(refuser, { chain: "solana:localnet", address: market().keys["supplier"]?.address ?? "", slow: true });
+  await visitor.arrive("/");
+  await visitor.connectSlow();
+  await page.reload();
+  await page.getByRole("button", { name: ADDRESS }).click();
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await letConnect(page);
+  await twoFrames(page);
+  await expect(page.getByRole("button", { name: "Connect wallet" })).toBeVisible();
+  // The same with another wallet instead.
+  await visitor.connectSlow();
+  await page.reload();
+  await page.getByRole("button", { name: ADDRESS }).click();
+  await page.getByRole("button", { name: "Disconnect" }).click();
+  await visitor.connect();
+  const burner = await page.getByRole("button", { name: ADDRESS }).textContent();
+  await letConnect(page);
+  await twoFrames(page);
+  await expect(page.getByRole("button", { name: ADDRESS })).toHaveText(burner ?? "");
+});
+
+test("nothing is sent before the wallet has reconnected, however long it takes", async ({ visitor, page }) => {
+  await page.addInitScript(refuser, { chain: "solana:localnet", address: market().keys["consumer"]?.address ?? "", slow: true });
+  await page.clock.install();
+  await visitor.arrive("/jobs");
+  await visitor.connectSlow();
+  await page.reload();
+  await page.getByLabel("Amount").fill("1");
+  const deposit = page.getByRole("button", { name: "Deposit" });
+  await deposit.click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText("Refuser has not reconnected yet; try again in a moment")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(dialog).toHaveCount(0);
+  await page.clock.fastForward(60_000);
+  await expect(page.getByRole("button", { name: "Connect wallet" })).toBeVisible();
+  await letConnect(page);
+  await expect(page.getByRole("button", { name: ADDRESS })).toBeVisible();
+  await page.getByLabel("Amount").fill("1");
+  await deposit.click();
+  await dialog.getByRole("button", { name: "Sign and send" }).click();
+  await expect(dialog.getByText("you did not sign, so nothing was sent")).toBeVisible();
 });
 
 test("without storage every page works, except for what needs it", async ({ visitor, page }) => {

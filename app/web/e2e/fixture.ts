@@ -4,6 +4,8 @@ import { market, seedOf } from "./market";
 
 /** Timeout for what a worker or the page computes. */
 export const COMPUTING = { timeout: 60_000 };
+/** Name of the button that shows the connected account. */
+export const ADDRESS = /^\w{4}…\w{4}$/;
 
 /** A visitor with a wallet. */
 export class Visitor {
@@ -19,7 +21,15 @@ export class Visitor {
   async connect(): Promise<void> {
     await this.page.getByRole("button", { name: "Connect wallet" }).click();
     await this.page.getByRole("button", { name: "Local burner" }).click();
-    await expect(this.page.getByRole("button", { name: /^\w{4}…\w{4}$/ })).toBeVisible();
+    await expect(this.page.getByRole("button", { name: ADDRESS })).toBeVisible();
+  }
+
+  /** Connects a slow [`refuser`]. */
+  async connectSlow(): Promise<void> {
+    await this.page.getByRole("button", { name: "Connect wallet" }).click();
+    await this.page.getByRole("button", { name: "Refuser" }).click();
+    await letConnect(this.page);
+    await expect(this.page.getByRole("button", { name: ADDRESS })).toBeVisible();
   }
 
   /** Signs what the dialog shows and waits for the confirmation. If there is nothing to sign, fails with the page's error. */
@@ -49,11 +59,9 @@ export class Visitor {
   /** Fails if the page has moved, once it is loaded; see [`Visitor.watch`]. */
   async stands(): Promise<void> {
     await expect(this.page.getByText("Loading…")).toHaveCount(0);
-    const moved = await this.page.evaluate(async () => {
-      // Shifts are reported after the next frame.
-      for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
-      return (window as unknown as { shifts: { sum: number } }).shifts.sum;
-    });
+    // Shifts are reported after the next frame.
+    await twoFrames(this.page);
+    const moved = await this.page.evaluate(() => (window as unknown as { shifts: { sum: number } }).shifts.sum);
     expect(moved, this.page.url()).toBeLessThan(0.05);
   }
 
@@ -105,8 +113,14 @@ export const refuser = ({ chain, address, slow = false }: { chain: string; addre
 /** Lets a slow [`refuser`] connect. */
 export const letConnect = (page: Page) => page.evaluate(() => (window as unknown as { letConnect: () => void }).letConnect());
 
+/** Waits until the page shows what it already knows. */
+export const twoFrames = (page: Page) =>
+  page.evaluate(async () => {
+    for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+  });
+
 /** Holds back the responses to some requests; returns a function that releases them. */
-export async function holdBack(page: Page, url: string | RegExp): Promise<() => Promise<void>> {
+export async function holdBack(page: Page, url: Parameters<Page["route"]>[0]): Promise<() => Promise<void>> {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   await page.route(url, async (route) => {

@@ -122,8 +122,12 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   // Either page cancels both.
   await page.getByText("Replica 2", { exact: true }).locator("xpath=following-sibling::dd").getByRole("link").click();
   await expect(page.getByText("this is 2 of 2")).toBeVisible();
+  // Without waiting for the engine.
+  const release = await holdBack(page, /\/models\//);
+  await page.reload();
   await page.getByRole("button", { name: "Cancel the replicas" }).click();
   await visitor.sign();
+  await release();
   await expect(page.getByText("The job ended without a result (cancelled)", { exact: false })).toBeVisible();
 
   await page.goto(`${market().web}/jobs`);

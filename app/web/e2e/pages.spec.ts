@@ -37,9 +37,7 @@ test("a page does not move when its wallet reconnects", async ({ visitor, page }
   await page.addInitScript(refuser, { chain: "solana:localnet", address: market().keys["supplier"]?.address ?? "", slow: true });
   await visitor.watch();
   await visitor.arrive("/");
-  await page.getByRole("button", { name: "Connect wallet" }).click();
-  await page.getByRole("button", { name: "Refuser" }).click();
-  await letConnect(page);
+  await visitor.connectSlow();
   await expect(page.locator(".balance")).toBeVisible();
   for (const path of ["/", "/jobs", "/devices", `/devices/${market().devices[0]}`, "/co-staking", "/rewards", "/governance"]) {
     await visitor.arrive(path);

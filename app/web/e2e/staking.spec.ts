@@ -118,6 +118,16 @@ test("a supplier claims its device's rewards", async ({ visitor, page, isMobile 
   await visitor.inspect();
 });
 
+test("connecting a wallet keeps the filters of the offers", async ({ visitor, page }) => {
+  await visitor.arrive("/co-staking");
+  const sort = page.getByLabel("Sort by");
+  await sort.selectOption({ label: "Best record" });
+  await visitor.connect();
+  await expect(page.getByRole("heading", { name: "Your co-stake" })).toBeVisible();
+  await expect(page.getByText("You have no co-stake yet", { exact: false })).toBeVisible();
+  await expect(sort.locator("option:checked")).toHaveText("Best record");
+});
+
 test("a dialog fits a small phone and returns the focus", async ({ visitor, page }) => {
   await page.setViewportSize({ width: 360, height: 640 });
   await visitor.arrive(`/devices/${market().devices[0]}`, "supplier");

@@ -58,7 +58,9 @@ export function App() {
   const market = useMarket();
   const { address } = useWallet();
   const connection = useConnection();
-  const { data: balance, error } = useBalances();
+  const { data: balance, error, errorUpdateCount } = useBalances();
+  // Without data, every new attempt clears the error.
+  const isNodeLost = balance ? error !== null : errorUpdateCount > 0;
   const main = useRef<HTMLElement>(null);
   const shown = useRef(path);
   useEffect(() => {
@@ -107,7 +109,7 @@ export function App() {
           The indexer is unreachable, so this page may be out of date. Reconnecting…
         </p>
       )}
-      {address && error && (
+      {address && isNodeLost && (
         <p className="banner" role="status">
           The Solana node is unreachable; you cannot send transactions until it responds. Retrying…
         </p>

@@ -169,6 +169,7 @@ export function SendingProvider({ children }: { children: ReactNode }) {
       const { signature, end } = await gate(async () => {
         if (!signer) throw new Error("connect a wallet first");
         try {
+          signer.mustBeReady();
           const message = pipe(
             createTransactionMessage({ version: 0 }),
             (empty) => setTransactionMessageFeePayerSigner(signer, empty),

@@ -17,14 +17,21 @@ import {
   type StandardDisconnectFeature,
   type StandardEventsFeature,
 } from "@wallet-standard/features";
-import { createContext, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { offerBurner } from "./burner";
 import { networkOf } from "./config";
+import { short } from "./format";
 import { useMarket } from "./market";
 import { keep, kept } from "./store";
 
 type Features = StandardConnectFeature & SolanaSignTransactionFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>;
 type Chain = `solana:${string}`;
+
+/** Signs for an account. */
+export interface Signer extends TransactionModifyingSigner {
+  /** Fails with a sentence while it cannot sign. */
+  mustBeReady: () => void;
+}
 
 /** The connected wallet, and the wallets that can be connected. */
 export interface Wallets {
@@ -32,14 +39,14 @@ export interface Wallets {
   usable: readonly Wallet[];
   /** Wallets that support only other chains. */
   foreign: readonly Wallet[];
-  /** Signs for the connected account; `null` if none is connected. */
-  signer: TransactionModifyingSigner | null;
+  /** Signs for the account at `address`, once its wallet has reconnected; `null` if there is no such account. */
+  signer: Signer | null;
   /** Address of the connected account. After a reload it is that of the last one at once, while its wallet reconnects. */
   address: Address | null;
   /** Name of the connected wallet. */
   name: string | null;
   /** Connects a wallet; throws if the user rejects it. */
-  connect: (wallet: Wallet, silent?: boolean) => Promise<void>;
+  connect: (wallet: Wallet) => Promise<void>;
   /** Disconnects the wallet. */
   disconnect: () => void;
 }
@@ -47,8 +54,8 @@ export interface Wallets {
 const Context = createContext<Wallets | null>(null);
 /** Storage key for the wallet to reconnect after a reload. */
 const LAST = "ionet.wallet";
-/** Milliseconds in which the last wallet must have reconnected: it may have been removed from the browser. */
-const RECONNECTING = 5_000;
+/** Milliseconds for which the last account is shown without its wallet, which may have been removed from the browser. */
+const RECONNECTING = 30_000;
 
 /** An account and what signs for it; `null` until its wallet has reconnected. */
 interface Connected {
@@ -98,15 +105,19 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   const usable = able.filter(({ chains }) => chains.includes(chain));
   const foreign = able.filter(({ chains }) => !chains.includes(chain));
 
-  const connect = useCallback(
-    async (wallet: Wallet, silent = false) => {
-      const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent });
-      const account = accounts.find(({ chains }) => chains.includes(chain));
+  /** Asks a wallet for its account, without a dialog if it is the `remembered` one. */
+  const accountOf = useCallback(
+    async (wallet: Wallet, remembered?: Address) => {
+      const { accounts } = await (wallet.features as Features)[StandardConnect].connect({ silent: remembered !== undefined });
+      const fitting = accounts.filter(({ chains }) => chains.includes(chain));
+      const account = fitting.find(({ address }) => address === remembered) ?? fitting[0];
       if (!account) throw new Error(`${wallet.name} has no account on ${network}; switch its network and connect again`);
-      setConnected(connectedTo(wallet, account));
+      return connectedTo(wallet, account);
     },
     [chain, network],
   );
+
+  const connect = useCallback(async (wallet: Wallet) => setConnected(await accountOf(wallet)), [accountOf]);
 
   const disconnect = useCallback(() => {
     setConnected((now) => {
@@ -115,18 +126,35 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     });
   }, []);
 
-  useEffect(() => void keep(LAST, connected && `${connected.address} ${connected.name}`), [connected]);
-
-  // Reconnect the wallet that was connected before the reload.
-  const last = connected?.by === null ? usable.find(({ name }) => name === connected.name) : undefined;
+  // An action may begin before the wallet has reconnected, so what signs is looked up when it signs.
+  const current = useRef(connected);
   useEffect(() => {
-    if (last) connect(last, true).catch(() => setConnected(null));
-  }, [last, connect]);
-  useEffect(() => {
-    if (connected?.by !== null) return;
-    const timer = setTimeout(() => setConnected(null), RECONNECTING);
-    return () => clearTimeout(timer);
+    current.current = connected;
+    keep(LAST, connected && `${connected.address} ${connected.name}`);
   }, [connected]);
+
+  // Reconnect the wallet that was connected before the reload, unless the user connects or disconnects one first.
+  const remembered = connected?.by === null ? connected : null;
+  const last = remembered ? usable.find(({ name }) => name === remembered.name) : undefined;
+  useEffect(() => {
+    if (!last || !remembered) return;
+    let isWanted = true;
+    accountOf(last, remembered.address).then(
+      (account) => isWanted && setConnected(account),
+      () => isWanted && setConnected(null),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, [last, remembered, accountOf]);
+
+  // A wallet that is late is still waited for, but no longer shown.
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), RECONNECTING);
+    return () => clearTimeout(timer);
+  }, []);
+  const { name = null, address = null } = (isLate && remembered ? null : connected) ?? {};
 
   // The user may switch accounts in the wallet itself.
   useEffect(() => {
@@ -138,18 +166,11 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     });
   }, [connected, chain]);
 
+  const signer = useMemo(() => address && signerOf(address, () => current.current, chain), [address, chain]);
   const value = useMemo<Wallets>(
-    () => ({
-      usable,
-      foreign,
-      signer: connected && signerOf(connected, chain),
-      address: connected && connected.address,
-      name: connected && connected.name,
-      connect,
-      disconnect,
-    }),
-    // The lists are new objects on each render, but depend only on these.
-    [wallets, chain, connected, connect, disconnect],
+    () => ({ usable, foreign, signer, address, name, connect, disconnect }),
+    // `usable` and `foreign` are new arrays on each render, but depend only on `wallets` and `chain`.
+    [wallets, chain, signer, address, name, connect, disconnect],
   );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
@@ -160,13 +181,22 @@ const connectedTo = (wallet: Wallet, account: WalletAccount): Connected => ({
   by: { wallet, account },
 });
 
-/** Signs with a wallet. The wallet may change the transaction, for example add a priority fee, so the signed one is sent. */
-function signerOf({ name, address, by }: Connected, chain: Chain): TransactionModifyingSigner {
+/**
+ * Signs for an account with the wallet that is connected by then. The wallet may change the transaction, for example add a priority fee, so
+ * the signed one is sent.
+ */
+function signerOf(address: Address, connected: () => Connected | null, chain: Chain): Signer {
+  const ready = () => {
+    const now = connected();
+    if (now?.address !== address) throw new Error(`${short(address)} is no longer connected; connect it and try again`);
+    if (!now.by) throw new Error(`${now.name} has not reconnected yet; try again in a moment`);
+    return now.by;
+  };
   return {
     address,
+    mustBeReady: () => void ready(),
     modifyAndSignTransactions: async (transactions) => {
-      if (!by) throw new Error(`${name} has not reconnected yet; try again in a moment`);
-      const { wallet, account } = by;
+      const { wallet, account } = ready();
       const { signTransaction } = (wallet.features as Features)[SolanaSignTransaction];
       const inputs = transactions.map((transaction) => ({
         account,

@@ -22,10 +22,15 @@ function model(name: string): Promise<Model> {
   return loading;
 }
 
+/** Timeout for a file of a model package, in milliseconds. */
+const PATIENCE = 30_000;
+
 async function get(url: string): Promise<Uint8Array> {
-  const answer = await fetch(url).catch(() => null);
-  if (!answer?.ok) throw new Error(`${url} cannot be loaded (${answer?.status ?? "unreachable"}); try again in a moment`);
-  return new Uint8Array(await answer.arrayBuffer());
+  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
+  const body = answer?.ok ? await answer.arrayBuffer().catch(() => null) : null;
+  if (body) return new Uint8Array(body);
+  const why = answer?.ok ? "interrupted" : (answer?.status ?? "unreachable");
+  throw new Error(`${url} cannot be loaded (${why}); try again in a moment`);
 }
 
 /** Largest blob, in bytes: the limit of the project's blob store. */

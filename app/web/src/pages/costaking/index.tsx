@@ -42,6 +42,9 @@ export function OffersPage() {
   const staking = useStaking();
   const costaking = useCostaking();
   const holdings = useHoldings(address);
+  // Shown once the wallet's co-stake is loaded, which would move it down; then it stays, and with it what the user has typed.
+  const [isShown, setShown] = useState(false);
+  if (!isShown && (!address || holdings.known || holdings.error)) setShown(true);
   const back = staking.data && costaking.data ? many((staking.data.cooldown + costaking.data.wait) / 86_400, "day") : "a notice period";
   return (
     <>
@@ -51,8 +54,7 @@ export function OffersPage() {
         Co-staking
       </Title>
       {address && <HoldingsCard holdings={holdings} />}
-      {/* Not before the wallet's co-stake is loaded, which would move it down. */}
-      {(!address || holdings.known || holdings.error) && <Marketplace />}
+      {isShown && <Marketplace />}
     </>
   );
 }

@@ -20,7 +20,7 @@ const shut = (offer: Pick<Offer, "status">, device: Joinable): string | null =>
     device.dues > 0 && "a slash is owed stake of the owner; wait until it has been collected",
   );
 
-/** Base units that can still be staked through an offer: up to its capacity and half of the current minimum; none while nobody can join. */
+/** Base units that can still be staked through an offer, up to its capacity and the device's limit; none while nobody can join. */
 export function room(offer: Pick<Offer, "capacity" | "status">, device: Joinable, least: bigint, config: Pick<Config, "capacityBps">): bigint {
   if (shut(offer, device) !== null) return 0n;
   const most = coStakeLimit(least, config);

@@ -116,7 +116,6 @@ function Details({ address, job, account, model }: Detailed) {
             ["Bond", <Io of={job.bond} />],
           ]}
         />
-        <Cancel job={account} />
       </Card>
       <Card title="Receipt">
         {job.consumer_pays === null ? (
@@ -172,6 +171,7 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
         {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>See what was wrong</Link>}
       </p>
       {account && ending && <End job={account} how={ending} />}
+      <Cancel job={account} />
     </Card>
   );
 }
