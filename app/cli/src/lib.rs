@@ -108,12 +108,16 @@ pub fn misread(error: &clap::Error) -> Option<Outcome> {
     })
 }
 
-/// What to print on standard error when the answer could not be written.
-pub fn unwritten(error: &std::io::Error) -> String {
+/// What to print on standard error when the answer could not be written: the answer too, as what it tells of may have been paid for.
+pub fn unwritten(error: &std::io::Error, answer: &str, code: u8) -> String {
     let sentence = format!("the answer could not be written: {error}");
     match typed_format() {
-        Format::Text => format!("error: {sentence}"),
-        Format::Json => failure(&sentence, error::code::REFUSED, None),
+        Format::Text => format!("error: {sentence}\n{answer}"),
+        Format::Json => {
+            let answer = serde_json::from_str(answer).unwrap_or(serde_json::Value::Null);
+            let value = serde_json::json!({ "error": sentence, "code": code, "job": answer.get("job"), "answer": answer });
+            format!("{value:#}")
+        }
     }
 }
 

@@ -19,8 +19,8 @@ async fn main() -> ExitCode {
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
     {
-        let _ = cli::write(std::io::stderr(), &cli::unwritten(&error));
         code = code.max(1);
+        let _ = cli::write(std::io::stderr(), &cli::unwritten(&error, &stdout, code));
     }
     ExitCode::from(code)
 }

@@ -378,4 +378,5 @@ fn an_answer_that_cannot_be_written_fails() {
     refused(&["config", "get"]);
     let error: serde_json::Value = serde_json::from_str(&refused(&["--output", "json", "config", "get"])).unwrap();
     assert_eq!(error["code"], 1);
+    assert!(error["answer"].is_object(), "what was done can still be read: {error}");
 }

@@ -273,7 +273,7 @@ async fn suppliers_and_co_stakers_are_told_what_is_wrong() {
     refused("consumer", &format!("costake join {offer} 9"), "at least a ticket");
     refused("consumer", &format!("costake join {offer} 0"), "at least a ticket");
     refused("cranker", &format!("costake join {offer} 20"), "holds 0 $IO");
-    refused("cranker", &format!("costake exit {position}"), "and not wallet");
+    refused("cranker", &format!("costake exit {position}"), "and not to wallet");
     refused("consumer", &format!("costake exit {position} 51"), "is worth 50 $IO");
     refused("consumer", &format!("costake exit {position} 0"), "is worth 50 $IO");
     refused(

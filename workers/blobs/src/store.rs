@@ -67,7 +67,7 @@ impl BlobStore {
         let Some((scheme, _)) = location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
             return Self::folder(Path::new(location)).map_err(|error| refused(location, error.to_string()));
         };
-        // A password with a `/` makes the URL invalid, so of such a text only what follows the last `@` is shown.
+        // Text that is no URL may still hold a password (one with a `/`, say), so only what follows its last `@` is shown.
         let url = url(location).map_err(|reason| refused(location.rsplit('@').next().unwrap_or_default(), reason))?;
         let place = shown(url.clone());
         let refuse = |reason: String| refused(&place, reason.replace(url.as_str(), &place));

@@ -1,5 +1,5 @@
 //! A disk that is full or broken. Everything on it can be fetched or computed again, so jobs in hand continue without it, and only new work
-//! waits until the disk takes writes again. Large files are read and written on other threads.
+//! waits until the disk works again. Large files are read and written on other threads.
 
 use crate::journal::{Journal, disk};
 use crate::{Error, Result, Worker};
@@ -64,7 +64,7 @@ impl Worker {
     pub(crate) fn disk_failed(&self, error: &Error) {
         self.metrics.disk_fails.set(1);
         if !self.disk_fails.swap(true, Ordering::Relaxed) {
-            tracing::error!(event = "disk", %error, "no new work until the disk takes writes again; jobs in hand continue without it");
+            tracing::error!(event = "disk", %error, "no new work until the disk works again; jobs in hand continue without it");
         }
     }
 
@@ -73,7 +73,7 @@ impl Worker {
         if self.disk_fails() && self.in_background(Journal::probe).await.is_ok() {
             self.metrics.disk_fails.set(0);
             self.disk_fails.store(false, Ordering::Relaxed);
-            tracing::info!(event = "disk", "the disk takes writes again");
+            tracing::info!(event = "disk", "the disk works again");
         }
     }
 }

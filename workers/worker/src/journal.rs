@@ -193,8 +193,9 @@ impl Journal {
         free_space(&self.folder)
     }
 
-    /// Fails unless the disk accepts a file.
+    /// Fails unless the folder can be listed and accepts a file.
     pub fn probe(&self) -> Result<()> {
+        self.jobs()?;
         let path = self.folder.join("probe");
         let probed = write_whole(&path, &[0; PROBE]).and_then(|()| std::fs::remove_file(&path));
         probed.map_err(|source| disk(&path, source))

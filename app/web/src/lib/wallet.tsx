@@ -148,10 +148,17 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     };
   }, [last, remembered, accountOf]);
 
-  // A wallet that is late is still waited for, but no longer shown.
+  // A wallet that is late is still waited for, but no longer shown, and forgotten if it is not in the browser.
+  const isThere = useRef(false);
+  useEffect(() => {
+    isThere.current = last !== undefined;
+  }, [last]);
   const [isLate, setLate] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setLate(true), RECONNECTING);
+    const timer = setTimeout(() => {
+      setLate(true);
+      if (!isThere.current) setConnected((now) => (now?.by === null ? null : now));
+    }, RECONNECTING);
     return () => clearTimeout(timer);
   }, []);
   const { name = null, address = null } = (isLate && remembered ? null : connected) ?? {};

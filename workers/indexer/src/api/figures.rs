@@ -48,11 +48,13 @@ async fn newest(store: &Store) -> Result<i64> {
 
 /// The figures, computed again if events have come since the last time. Requests that came meanwhile share them.
 async fn figures(store: &Store) -> Result<Vec<(String, i64)>> {
+    let asked = *store.watch().borrow();
     let mut known = store.figures().lock().await;
-    let newest = *store.watch().borrow();
-    if known.first().is_some_and(|(_, events)| *events >= newest) {
+    if known.first().is_some_and(|(_, events)| *events >= asked) {
         return Ok(known.clone());
     }
+    // More may have come while another request computed.
+    let newest = *store.watch().borrow();
     let mut connection = store.connection().await?;
     let failed = |cause| store.refused(cause);
     let question = AssertSqlSafe(format!("SELECT {FIGURES}, ({NEWEST}) AS last_time FROM devices"));

@@ -323,7 +323,9 @@ impl Watchtower {
 
     /// The chain's time, and how many jobs each of these devices has done.
     async fn survey(&self, devices: HashSet<Address>) -> (Moment, HashMap<Address, u32>) {
-        (self.now().await, self.jobs_done(&devices).await)
+        let jobs_done = self.jobs_done(&devices).await;
+        // Last, as reading devices may take long.
+        (self.now().await, jobs_done)
     }
 
     /// The chain's time, without which nobody knows which checks finish in time.

@@ -54,8 +54,8 @@ impl Watchtower {
                 Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
                     self.retry(&error, "a step of a dispute failed");
-                    // What else goes wrong is the node's fault and says nothing about the case or the key, while the cranks may be the first
-                    // to pay for the job once the node recovers.
+                    // Errors of the node say nothing about the case or the key, and once the node recovers the cranks may be the first to pay
+                    // for the job.
                     failures += u32::from(matches!(&error, Error::Chain(error) if error.is_failure()));
                     if failures == STUCK {
                         // Otherwise the job's payment would wait until, say, somebody funds this key.

@@ -22,8 +22,8 @@ function model(name: string): Promise<Model> {
   return loading;
 }
 
-/** Timeout for a file of a model package, in milliseconds. */
-const PATIENCE = 30_000;
+/** Timeout for a file of a model package, in milliseconds. Slow lines take minutes. */
+const PATIENCE = 300_000;
 
 async function get(url: string): Promise<Uint8Array> {
   const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);

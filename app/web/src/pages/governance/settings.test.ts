@@ -102,6 +102,7 @@ test("values are within the bounds of the programs", () => {
     ["jobs.parameters", "feeBps", 0n, 1_000n],
     ["jobs.parameters", "demandFee", 1_000_000n, 100_000_000n],
     ["jobs.parameters", "answerSeconds", 30n, 3_600n],
+    ["jobs.parameters", "questionSeconds", 60n, 3_600n],
     ["jobs.parameters", "minBond", 1n, 10_000_000_000_000n],
     ["staking.parameters", "appeal", 1_209_600n, 7_776_000n],
     ["staking.parameters", "baseStake", 1n, 100_000_000_000_000n],

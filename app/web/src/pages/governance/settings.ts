@@ -129,7 +129,7 @@ const JOBS = [
   field("prioritySeconds", "Priority period for earlier sealed evidence", 1n, HOUR),
   field("demandFee", "Fee per demand", 1_000_000n, 100_000_000n),
   field("answerSeconds", "Time to answer a demand", 30n, HOUR),
-  field("questionSeconds", "Time to make the next demand", 1n, HOUR),
+  field("questionSeconds", "Time to make the next demand", 60n, HOUR),
   field("auditJobs", "First jobs of a device, all audited", 0n, 1_000n),
   field("auditFloorBps", "Minimum share of results audited", 0n, WHOLE),
   field("auditShareBps", "Auditor's share of the device's pay", 0n, WHOLE),
