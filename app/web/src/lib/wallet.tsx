@@ -149,18 +149,15 @@ export function WalletProvider({ children }: { children: ReactNode }) {
   }, [last, remembered, accountOf]);
 
   // A wallet that is late is still waited for, but no longer shown, and forgotten if it is not in the browser.
-  const isThere = useRef(false);
-  useEffect(() => {
-    isThere.current = last !== undefined;
-  }, [last]);
   const [isLate, setLate] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => {
-      setLate(true);
-      if (!isThere.current) setConnected((now) => (now?.by === null ? null : now));
-    }, RECONNECTING);
+    const timer = setTimeout(() => setLate(true), RECONNECTING);
     return () => clearTimeout(timer);
   }, []);
+  const isGone = isLate && remembered !== null && last === undefined;
+  useEffect(() => {
+    if (isGone) setConnected(null);
+  }, [isGone]);
   const { name = null, address = null } = (isLate && remembered ? null : connected) ?? {};
 
   // The user may switch accounts in the wallet itself.

@@ -533,6 +533,19 @@ mod tests {
         assert_eq!(ended, (1..MAX_IN_FLIGHT).collect::<Vec<_>>());
     }
 
+    async fn pass(chain: &Chain, key: &Keypair, on_event: &dyn Fn(CrankEvent)) -> Result<()> {
+        let cranker = Cranker {
+            chain,
+            key,
+            options: &SendOptions::default(),
+            sweeps: true,
+            create_payouts: false,
+            accused: &Accused::default(),
+            on_event,
+        };
+        cranker.pass().await
+    }
+
     #[tokio::test]
     async fn a_failed_duty_delays_no_other() {
         let key = Keypair::new();
@@ -544,16 +557,7 @@ mod tests {
             CrankEvent::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
             other => panic!("{other:?}"),
         };
-        let cranker = Cranker {
-            chain: &chain,
-            key: &key,
-            options: &SendOptions::default(),
-            sweeps: true,
-            create_payouts: false,
-            accused: &Accused::default(),
-            on_event: &on_event,
-        };
-        cranker.pass().await.unwrap();
+        pass(&chain, &key, &on_event).await.unwrap();
         let mut all = failed.take();
         all.sort();
         assert_eq!(all, due);
@@ -576,12 +580,12 @@ mod tests {
                 error: Some(TransactionError::InstructionError(0, error)),
                 ..Simulation::default()
             });
-            cranker.pass().await.unwrap();
+            pass(&chain, &key, &on_event).await.unwrap();
             assert_eq!(failed.take(), [], "{program}");
         }
         // If the node does not answer, the pass fails.
         fake.set_unreachable(true);
-        cranker.pass().await.unwrap_err();
+        pass(&chain, &key, &on_event).await.unwrap_err();
         assert!(failed.take().is_empty());
     }
 
@@ -602,15 +606,6 @@ mod tests {
             CrankEvent::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
             other => panic!("{other:?}"),
         };
-        let cranker = Cranker {
-            chain: &chain,
-            key: &key,
-            options: &SendOptions::default(),
-            sweeps: true,
-            create_payouts: false,
-            accused: &Accused::default(),
-            on_event: &on_event,
-        };
         let refusals = [
             (jobs::ID, JobsError::WrongStatus.into(), &wasted),
             (spl_token_interface::ID, JobsError::WrongStatus.into(), &failed),
@@ -629,7 +624,7 @@ mod tests {
                     logs: Some(vec![format!("Program {program} failed: {error}")]),
                 })
             });
-            cranker.pass().await.unwrap();
+            pass(&chain, &key, &on_event).await.unwrap();
             let mut all = reports.take();
             all.sort();
             assert_eq!(all, due, "{named}");
