@@ -243,6 +243,19 @@ test("nothing is sent before the wallet has reconnected, however long it takes",
   await expect(dialog.getByText("you did not sign, so nothing was sent")).toBeVisible();
 });
 
+test("a wallet that was removed from the browser is forgotten", async ({ visitor, page }) => {
+  await page.clock.install();
+  await visitor.arrive("/");
+  const address = market().keys["consumer"]?.address ?? "";
+  const last = () => page.evaluate(() => localStorage.getItem("ionet.wallet"));
+  await page.evaluate((address) => localStorage.setItem("ionet.wallet", `${address} Gone`), address);
+  await page.reload();
+  await expect(page.getByRole("button", { name: ADDRESS })).toBeVisible();
+  await page.clock.fastForward(60_000);
+  await expect(page.getByRole("button", { name: "Connect wallet" })).toBeVisible();
+  await expect.poll(last).toBeNull();
+});
+
 test("without storage every page works, except for what needs it", async ({ visitor, page }) => {
   await page.addInitScript(() =>
     Object.defineProperty(window, "localStorage", {
