@@ -105,7 +105,11 @@ pub fn log_to_stderr(format: LogFormat, filter: &str) {
         Err(VarError::NotPresent) => (EnvFilter::new(filter), None),
         Err(error) => (EnvFilter::new(filter), Some(error.to_string())),
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would report a failed write on standard error, where that fails again, and panic.
+        .log_internal_errors(false);
     // On a terminal NO_COLOR decides.
     let log = if std::io::stderr().is_terminal() {
         log

@@ -1,4 +1,4 @@
-//! The filter of the log.
+//! The log: its filter, and a disk that does not take it.
 #![allow(clippy::unwrap_used)]
 
 use daemon::{LogFormat, log_to_stderr};
@@ -18,13 +18,27 @@ fn logs() {
     }
 }
 
-#[test]
-fn a_filter_that_cannot_be_read_is_reported_and_replaced() {
+/// A process that logs.
+fn logging() -> Command {
     let mut process = Command::new(env::current_exe().unwrap());
     process
         .args(["logs", "--exact", "--nocapture"])
         .env("LOGS", "1")
         .stdout(Stdio::null());
+    process
+}
+
+/// A full disk must not end a worker, which may have bonds at stake.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    assert!(logging().stderr(full).status().unwrap().success());
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_reported_and_replaced() {
+    let mut process = logging();
     let mut logged = |filter: &[u8]| {
         let process = process.env("RUST_LOG", OsStr::from_bytes(filter));
         String::from_utf8(process.output().unwrap().stderr).unwrap()
