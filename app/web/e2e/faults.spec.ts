@@ -1,6 +1,6 @@
 import type { Page, Route } from "@playwright/test";
 import { findConfigPda } from "../src/generated/staking/pdas/config";
-import { ADDRESS, expect, holdBack, letConnect, market, refuser, test, twoFrames } from "./fixture";
+import { ADDRESS, COMPUTING, expect, holdBack, letConnect, market, refuser, test, twoFrames } from "./fixture";
 
 /** How a request fails. */
 const refused = (route: Route) => route.fulfill({ status: 429 });
@@ -114,6 +114,16 @@ test("a page that was removed from the server by an update is reported", async (
   await page.unroute("**/assets/*.js");
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByRole("heading", { name: "Governance" })).toBeVisible();
+});
+
+test("an engine that could not be loaded is loaded again", async ({ visitor, page }) => {
+  await page.route("**/*.wasm", cut);
+  await visitor.arrive(`/jobs/${market().convicted}`);
+  await page.getByRole("button", { name: "Recompute in this browser" }).click();
+  await expect(page.getByText("the engine cannot be loaded; try again in a moment")).toBeVisible();
+  await page.unroute("**/*.wasm");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByText(/The first difference is in unit \d+, op \d+/)).toBeVisible(COMPUTING);
 });
 
 test("a dialog that the browser closes counts as answered, and the next one is shown", async ({ visitor, page }) => {

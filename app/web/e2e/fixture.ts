@@ -119,12 +119,12 @@ export const twoFrames = (page: Page) =>
     for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
   });
 
-/** Holds back the responses to some requests; returns a function that releases them. */
-export async function holdBack(page: Page, url: Parameters<Page["route"]>[0]): Promise<() => Promise<void>> {
+/** Holds back the responses to some requests, or only those whose body contains a text; returns a function that releases them. */
+export async function holdBack(page: Page, url: Parameters<Page["route"]>[0], body = ""): Promise<() => Promise<void>> {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   await page.route(url, async (route) => {
-    await released;
+    if (route.request().postData()?.includes(body) ?? body === "") await released;
     await route.fallback();
   });
   return async () => {

@@ -116,7 +116,7 @@ test("a proposal is made in the browser, voted on, counted, executed and closed"
   await visitor.sign();
   await expect(page.getByText(/It passed and can be executed in/)).toBeVisible();
   await skip(2 * DAY);
-  await expect(page.getByText(/^It passed\. Anybody can execute it/)).toBeVisible();
+  await expect(page.getByText(/^It passed\. Anyone can execute it/)).toBeVisible();
   await page.getByRole("button", { name: "Execute" }).click();
   await visitor.sign();
   await release();

@@ -1,5 +1,5 @@
 import type { Route } from "@playwright/test";
-import { COMPUTING, expect, holdBack, market, test } from "./fixture";
+import { COMPUTING, expect, holdBack, market, test, twoFrames } from "./fixture";
 
 test("a photo is enlarged, shown, verified in the browser and paid", async ({ visitor, page }) => {
   const uploads: string[] = [];
@@ -122,12 +122,22 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   // Either page cancels both.
   await page.getByText("Replica 2", { exact: true }).locator("xpath=following-sibling::dd").getByRole("link").click();
   await expect(page.getByText("this is 2 of 2")).toBeVisible();
-  // Without waiting for the engine.
-  const release = await holdBack(page, /\/models\//);
+  // Nothing here waits for the engine, and the other replica, which the chain reports late, moves nothing.
+  const engine = await holdBack(page, /\.wasm$/);
+  const release = await holdBack(page, (url) => url.href.startsWith(market().rpc), "getMultipleAccounts");
+  await visitor.watch();
+  const listed = page.waitForResponse("**/models/index.json");
   await page.reload();
-  await page.getByRole("button", { name: "Cancel the replicas" }).click();
-  await visitor.sign();
+  await listed;
+  await twoFrames(page);
   await release();
+  const cancel = page.getByRole("button", { name: "Cancel the replicas" });
+  await expect(cancel).toBeVisible();
+  await expect(page.getByText("this is 2 of 2")).toBeVisible();
+  await engine();
+  await visitor.stands();
+  await cancel.click();
+  await visitor.sign();
   await expect(page.getByText("The job ended without a result (cancelled)", { exact: false })).toBeVisible();
 
   await page.goto(`${market().web}/jobs`);

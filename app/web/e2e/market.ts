@@ -21,7 +21,7 @@ export const market = (): Market => JSON.parse(process.env["IONET_MARKET"] ?? "n
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Seed of a participant's wallet in the format of the burner's storage, so that a test can act as anybody. */
+/** Seed of a participant's wallet in the format of the burner's storage, so that a test can act as anyone. */
 export function seedOf(name: string): string {
   const { path } = market().keys[name] ?? { path: `no key is called ${name}` };
   const bytes = JSON.parse(readFileSync(path.startsWith("/") ? path : `${root}target/web-e2e/${path}`, "utf8")) as number[];

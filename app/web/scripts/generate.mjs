@@ -1,7 +1,6 @@
-// Generates what the app takes from the rest of the repository: program clients and error messages from the committed IDLs, and copies
-// of the shipped model packages. The output is never edited by hand.
+// Generates program clients and error messages from the committed IDLs. The output is never edited by hand.
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createFromRoot } from "codama";
@@ -37,19 +36,6 @@ for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) 
   const path = join(entry.parentPath, entry.name);
   writeFileSync(path, `// @ts-nocheck\n${readFileSync(path, "utf8")}`);
 }
-
-// Model packages by name, with a sample picture if there is one.
-const models = `${here}../../models`;
-const copies = `${here}public/models`;
-rmSync(copies, { recursive: true, force: true });
-const names = readdirSync(models).filter((name) => existsSync(`${models}/${name}/model.json`));
-for (const name of names) {
-  mkdirSync(`${copies}/${name}`, { recursive: true });
-  for (const file of ["model.json", "tensors.safetensors", "sample.png"]) {
-    if (existsSync(`${models}/${name}/${file}`)) copyFileSync(`${models}/${name}/${file}`, `${copies}/${name}/${file}`);
-  }
-}
-writeFileSync(`${copies}/index.json`, JSON.stringify(names));
 
 /** Drops instructions whose arguments have a wire format that the IDL cannot describe; only workers send them. */
 function withoutUntyped(idl) {

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions, useInfiniteQuery, useQuery, type InfiniteData, type UseQueryResult } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, type InfiniteData, type UseQueryResult } from "@tanstack/react-query";
 import { PATIENCE } from "./node";
 
 /** An error response of the indexer, or none in time (`status` 0). */
@@ -41,31 +41,30 @@ export function useAnswer<Answer>(path: string, parameters: Parameters = {}): Us
   return useQuery({ queryKey: ["api", path, parameters], queryFn: () => ask<Answer>(path, parameters) });
 }
 
-/** The query for a list of the indexer, fetched page by page. */
-export const listing = <Row>(path: string, parameters: Parameters = {}) =>
-  infiniteQueryOptions({
+/** A function of its own, so that the rows stay the same object until one changes. */
+const rowsIn = <Row>({ pages }: InfiniteData<Page<Row>>): Row[] => pages.flatMap(({ rows }) => rows);
+
+/** The rows of a list of the indexer, fetched page by page. While disabled it has none, even if the same query without a filter is cached. */
+export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
+  const list = useInfiniteQuery({
     queryKey: ["api", path, parameters, "pages"],
     queryFn: ({ pageParam }) => ask<Page<Row>>(path, { ...parameters, before: pageParam }),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: (page) => page.next ?? undefined,
+    select: rowsIn<Row>,
+    enabled,
   });
-
-/** A function of its own, so that the rows stay the same object until one changes. */
-const rowsIn = <Row>({ pages }: InfiniteData<Page<Row>>): Row[] => pages.flatMap(({ rows }) => rows);
-
-/** The rows of a list of the indexer. While disabled it has none, even if the same query without a filter is cached. */
-export function useList<Row>(path: string, parameters: Parameters = {}, enabled = true) {
-  const list = useInfiniteQuery({ ...listing<Row>(path, parameters), select: rowsIn<Row>, enabled });
   return { ...list, data: enabled ? list.data : undefined };
 }
 
-/** A program event, as the indexer reports it. */
+// What the indexer answers, as far as the app reads it.
+
+/** A program event. */
 export interface Event {
   id: number;
   signature: string;
   slot: number;
   time: number | null;
-  program: string;
   name: string;
   data: Record<string, unknown>;
 }
@@ -73,8 +72,6 @@ export interface Event {
 /** A transaction. */
 export interface Transaction {
   signature: string;
-  slot: number;
-  time: number | null;
   /** Lamports. */
   fee: number;
   compute_units: number;
@@ -91,8 +88,6 @@ export interface JobRow {
   mint: string;
   /** 1 if that is not $IO; the job is then left out of all figures. */
   foreign_mint: number;
-  /** Lamports for the wallet that ends the job. */
-  bounty: number;
   inputs: string;
   units: number;
   replicas: number;
@@ -106,7 +101,6 @@ export interface JobRow {
   consumer_pays: number | null;
   supplier_gets: number | null;
   fees: number | null;
-  challenger: string | null;
   opened_at: number | null;
   claimed_at: number | null;
   committed_at: number | null;
@@ -128,16 +122,9 @@ export interface DeviceRow {
   own_stake: number;
   co_stake: number;
   cooling: number;
-  cooldown_ends: number;
-  co_cooling: number;
-  aside: number;
-  forfeited: number;
-  locked_bond: number;
   open_jobs: number;
-  rewards: number;
   jobs_done: number;
   jobs_convicted: number;
-  updated: number;
   events?: Event[];
 }
 
@@ -175,9 +162,6 @@ export interface ProposalRow {
 /** A vote. */
 export interface VoteRow {
   id: number;
-  proposal: string;
-  /** Number of the proposal: another one may have been created at the same address. */
-  number: number;
   voter: string;
   source: string;
   choice: number;
@@ -203,7 +187,6 @@ export interface DisputeRow {
   compensation: number;
   burned: number;
   jackpot: number;
-  sealed_slot: number;
   convicted_at: number | null;
   awarded_at: number | null;
   awarded_to: string | null;
@@ -224,7 +207,6 @@ export interface ClaimRow {
   id: number;
   device: string | null;
   offer: string | null;
-  holder: string | null;
   amount: number;
   time: number | null;
   signature: string;
@@ -238,7 +220,6 @@ export interface ShareRow {
   reward: number;
   part: number;
   shares: string | number;
-  time: number | null;
 }
 
 /** Prices per unit in an hour, on one GPU model. */
@@ -246,7 +227,6 @@ export interface PriceRow {
   hour: number;
   gpu_model: number;
   jobs: number;
-  units: number;
   low: number;
   mean: number;
   high: number;
@@ -255,10 +235,7 @@ export interface PriceRow {
 /** Jobs in an hour; latencies are seconds from opening to result. */
 export interface ThroughputRow {
   hour: number;
-  opened: number;
   settled: number;
-  refunded: number;
-  convicted: number;
   units: number;
   p50: number | null;
   p95: number | null;
@@ -267,21 +244,14 @@ export interface ThroughputRow {
 
 /** Figures of the whole market. */
 export interface Network {
-  events: number;
   devices: number;
   gpus: number;
-  gpus_registered: number;
   gpus_staked: number;
   gpus_verified: number;
   gpus_busy: number;
   staked: number;
   jobs: number;
   jobs_settled: number;
-  jobs_refunded: number;
   jobs_convicted: number;
   paid_to_suppliers: number;
-  challengers_paid: number;
-  burned: number;
-  last_slot: number;
-  last_time: number | null;
 }

@@ -11,9 +11,12 @@ export const GPU_MODEL: Kind<GpuModel> = {
 /** All GPU models. */
 export const useGpuModels = () => useAll(["gpu models"], GPU_MODEL);
 
-/** Name of a GPU model, or its number until the models are loaded. */
+/** Name of a GPU model. */
+export const nameOf = ({ name }: GpuModel): string => new TextDecoder().decode(Uint8Array.from(name)).replace(/\0+$/, "");
+
+/** Name of the GPU model with an id, or that number until the models are loaded. */
 export function gpuName(models: Found<GpuModel>[] | undefined, id: number | null | undefined): string {
   if (id === null || id === undefined) return "–";
   const model = models?.find((model) => Number(model.id) === id);
-  return model ? new TextDecoder().decode(Uint8Array.from(model.name)).replace(/\0+$/, "") : `GPU model ${id}`;
+  return model ? nameOf(model) : `GPU model ${id}`;
 }

@@ -2,44 +2,24 @@ import { useId, useState, type FormEvent, type ReactNode } from "react";
 import { explain } from "../lib/errors";
 import { Busy } from "../lib/gate";
 import { useSending, type Action } from "../lib/send";
-import { Button } from ".";
+import { useWallet, type Signer } from "../lib/wallet";
+import { Button, Wrong } from ".";
 
-/**
- * A form for one transaction, or a few in a row: what it does, its fields and a button. `why` is the reason why it is not possible now; it
- * is shown and the button is disabled. `action` returns what to send; an error that it throws is shown.
- */
-export function Act({
-  name,
-  note,
-  label,
-  kind = "plain",
-  why,
-  always = false,
-  action,
-  done,
-  children,
-}: {
-  name: string;
-  note: ReactNode;
-  label: string;
-  kind?: "plain" | "primary" | "danger";
-  why: string | null;
-  /** Shows the fields even with a `why`: filling them in is what resolves it. */
-  always?: boolean;
-  action: () => Action | Promise<Action | Action[]>;
-  done?: () => void;
-  children?: ReactNode;
-}) {
-  const id = useId();
+/** Makes what a wallet is to sign; throws a sentence if that is not possible. */
+type Make = (signer: Signer) => Action | Action[] | Promise<Action | Action[]>;
+
+/** Sends actions one after another, then calls `done`. The dialog shows their outcome; `error` is why nothing could be sent. */
+export function useActs() {
+  const { signer } = useWallet();
   const { send } = useSending();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const act = async (event: FormEvent) => {
-    event.preventDefault();
+  const act = async (make: Make, done?: () => void) => {
     setError(null);
     setBusy(true);
     try {
-      const actions = [await action()].flat();
+      if (!signer) throw new Error("connect a wallet first");
+      const actions = [await make(signer)].flat();
       const sent = async () => {
         for (const one of actions) await send(one);
       };
@@ -53,23 +33,56 @@ export function Act({
       setBusy(false);
     }
   };
+  return { act, busy, error };
+}
+
+/**
+ * A form for one transaction, or a few in a row: what it does, its fields and a button. `why` is the reason why it is not possible now; it
+ * is shown and the button is disabled, as without a wallet. `action` makes what to send.
+ */
+export function Act({
+  name,
+  note,
+  label,
+  kind = "plain",
+  why = null,
+  always = false,
+  action,
+  done,
+  children,
+}: {
+  name: string;
+  note: ReactNode;
+  label: string;
+  kind?: "plain" | "primary" | "danger";
+  why?: string | null;
+  /** Shows the fields even with a `why`: filling them in is what resolves it. */
+  always?: boolean;
+  action: Make;
+  done?: () => void;
+  children?: ReactNode;
+}) {
+  const id = useId();
+  const { signer } = useWallet();
+  const { act, busy, error } = useActs();
+  const missing = why ?? (signer ? null : "connect a wallet to sign the transaction");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void act(action, done);
+  };
   return (
-    <form className="act" aria-labelledby={`${id}-name`} onSubmit={(event) => void act(event)} noValidate>
+    <form className="act" aria-labelledby={`${id}-name`} onSubmit={submit} noValidate>
       <h3 id={`${id}-name`}>{name}</h3>
       <p className="muted small">{note}</p>
-      {(why === null || always) && children}
-      {error && (
-        <p className="wrong small" role="alert">
-          {error}
-        </p>
-      )}
-      {why !== null && (
+      {(missing === null || always) && children}
+      <Wrong>{error}</Wrong>
+      {missing !== null && (
         <p id={`${id}-why`} className="small">
-          {always ? "First" : "Not available"}: {why}
+          {always ? "First" : "Not available"}: {missing}
         </p>
       )}
       <footer>
-        <Button type="submit" kind={kind} disabled={why !== null} busy={busy} aria-describedby={why === null ? undefined : `${id}-why`}>
+        <Button type="submit" kind={kind} disabled={missing !== null} busy={busy} aria-describedby={missing === null ? undefined : `${id}-why`}>
           {label}
         </Button>
       </footer>

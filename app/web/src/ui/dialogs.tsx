@@ -5,7 +5,7 @@ import { count, decimal, IO, short, sol, SOL } from "../lib/format";
 import { useSending, type Effect } from "../lib/send";
 import { useWallet } from "../lib/wallet";
 import { useMarket } from "../lib/market";
-import { Button, Facts, Key, Loading } from ".";
+import { Button, Facts, Key, Loading, Wrong } from ".";
 
 /** A dialog over the page. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
@@ -38,6 +38,13 @@ export function SendDialog() {
   const { name } = useWallet();
   if (!stage) return null;
   const cancel = () => (stage.at === "sent" || stage.at === "done" || stage.at === "failed" ? close() : answer(false));
+  const ended = (
+    <footer>
+      <Button kind="primary" autoFocus onClick={close}>
+        Close
+      </Button>
+    </footer>
+  );
   return (
     <Dialog title={stage.action.title} onClose={cancel}>
       {stage.at === "asking" && (
@@ -65,18 +72,12 @@ export function SendDialog() {
           <p role="status">
             Done. Transaction <Key of={stage.signature} />
           </p>
-          <footer>
-            <Button kind="primary" autoFocus onClick={close}>
-              Close
-            </Button>
-          </footer>
+          {ended}
         </>
       )}
       {stage.at === "unknown" && (
         <>
-          <p className="wrong" role="alert">
-            The transaction was signed and sent, but the node does not report its outcome. It may still land: check again before you send another.
-          </p>
+          <Wrong>The transaction was signed and sent, but the node does not report its outcome. It may still land: check again before you send another.</Wrong>
           <Signed as={stage.signature} />
           <footer>
             <Button onClick={() => answer(false)}>Close</Button>
@@ -88,15 +89,9 @@ export function SendDialog() {
       )}
       {stage.at === "failed" && (
         <>
-          <p className="wrong" role="alert">
-            {stage.sentence}
-          </p>
+          <Wrong>{stage.sentence}</Wrong>
           {stage.signature && <Signed as={stage.signature} />}
-          <footer>
-            <Button kind="primary" autoFocus onClick={close}>
-              Close
-            </Button>
-          </footer>
+          {ended}
         </>
       )}
     </Dialog>
@@ -190,11 +185,7 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   On another network: {foreign.map(({ name }) => name).join(", ")}. Switch to {network} in the wallet to use it here.
                 </p>
               )}
-              {error && (
-                <p className="wrong" role="alert">
-                  {error}
-                </p>
-              )}
+              <Wrong>{error}</Wrong>
             </>
           )}
         </Dialog>

@@ -96,6 +96,14 @@ export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }
   </div>
 );
 
+/** What is wrong, as a sentence; nothing if there is none. */
+export const Wrong = ({ children }: { children: ReactNode }) =>
+  children && (
+    <p className="wrong" role="alert">
+      {children}
+    </p>
+  );
+
 /** A loading indicator. */
 export const Loading = ({ what = "Loading" }: { what?: string }) => (
   <p className="loading" role="status">

@@ -21,7 +21,7 @@ export interface Prepared {
   units: number;
   /** Batch root: what the job commits to, and the blob's address. */
   address: string;
-  blob: Uint8Array;
+  blob: Uint8Array<ArrayBuffer>;
 }
 
 /** A model package that this server ships. */
@@ -41,18 +41,17 @@ export type Finding = { right: true } | { right: false; where: { unit: number; o
 
 /** A request to the engine. */
 export type Question =
-  | { ask: "models" }
-  | { ask: "photo"; model: string; photo: Image }
-  | { ask: "prompt"; model: string; prompt: string; seed: bigint; pictures: number }
-  | { ask: "pictures"; model: string; store: string; outputs: string; units: number; layout: Layout | null; most: number }
-  | { ask: "photoOf"; model: string; store: string; inputs: string; units: number; layout: Layout }
-  | { ask: "check"; model: string; store: string; inputs: string; traces: string; outputs: string };
+  | { ask: "photo"; model: Shipped; photo: Image }
+  | { ask: "prompt"; model: Shipped; prompt: string; seed: bigint; pictures: number }
+  | { ask: "pictures"; model: Shipped; store: string; outputs: string; units: number; layout: Layout | null; most: number }
+  | { ask: "photoOf"; model: Shipped; store: string; inputs: string; units: number; layout: Layout }
+  | { ask: "check"; model: Shipped; store: string; inputs: string; traces: string; outputs: string };
 
 /** Its answer. */
-export type Answer = { models: Shipped[] } | { prepared: Prepared } | { pictures: Image[] } | { finding: Finding };
+export type Answer = Prepared | Image[] | Finding;
 
 type Waiting = {
-  resolve: (answer: Answer) => void;
+  resolve: (answer: never) => void;
   reject: (error: Error) => void;
   progress?: (done: number, units: number) => void;
 };
@@ -62,14 +61,14 @@ let worker: Worker | undefined;
 let last = 0;
 
 /** Sends a request to the engine, which is loaded on first use. Errors are sentences for people. */
-function ask(question: Question, progress?: Waiting["progress"]): Promise<Answer> {
+function ask<Of extends Answer>(question: Question, progress?: Waiting["progress"]): Promise<Of> {
   if (!worker) {
     worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => {
       const who = waiting.get(data.id);
       if (data.progress) return who?.progress?.(data.progress.done, data.progress.units);
       waiting.delete(data.id);
-      if (data.error === undefined) who?.resolve(data.answer);
+      if (data.error === undefined) who?.resolve(data.answer as never);
       else who?.reject(new Error(data.error));
     };
     worker.onerror = () => {
@@ -83,29 +82,32 @@ function ask(question: Question, progress?: Waiting["progress"]): Promise<Answer
   return new Promise((resolve, reject) => waiting.set(id, { resolve, reject, progress }));
 }
 
+/** A kind of request without its name. */
+type About<Kind extends Question["ask"]> = Omit<Extract<Question, { ask: Kind }>, "ask">;
+
 /** Cuts a photo into a job's inputs. */
-export const preparePhoto = async (model: string, photo: Image) => ((await ask({ ask: "photo", model, photo })) as { prepared: Prepared }).prepared;
+export const preparePhoto = (about: About<"photo">) => ask<Prepared>({ ask: "photo", ...about });
 
 /** Encodes a prompt as a job's inputs, one unit a picture. */
-export const preparePrompt = async (model: string, prompt: string, seed: bigint, pictures: number) =>
-  ((await ask({ ask: "prompt", model, prompt, seed, pictures })) as { prepared: Prepared }).prepared;
+export const preparePrompt = (about: About<"prompt">) => ask<Prepared>({ ask: "prompt", ...about });
 
 /** Downloads outputs, verifies them against the commitment on the chain, and turns them into pictures. */
-export const pictures = async (question: Omit<Extract<Question, { ask: "pictures" }>, "ask">) =>
-  ((await ask({ ask: "pictures", ...question })) as { pictures: Image[] }).pictures;
+export const pictures = (about: About<"pictures">) => ask<Image[]>({ ask: "pictures", ...about });
 
 /** Downloads and verifies inputs in the same way, and joins the photo that they were cut from. */
-export const photoOf = async (question: Omit<Extract<Question, { ask: "photoOf" }>, "ask">) =>
-  ((await ask({ ask: "photoOf", ...question })) as { pictures: Image[] }).pictures;
+export const photoOf = (about: About<"photoOf">) => ask<Image[]>({ ask: "photoOf", ...about });
 
 /** Recomputes a job and compares it with the roots that its worker committed to. */
-export const check = async (question: Omit<Extract<Question, { ask: "check" }>, "ask">, progress: (done: number, units: number) => void) =>
-  ((await ask({ ask: "check", ...question }, progress)) as { finding: Finding }).finding;
+export const check = (about: About<"check">, progress: (done: number, units: number) => void) => ask<Finding>({ ask: "check", ...about }, progress);
 
-/** The model packages that this server ships. */
+/** The model packages that this server ships. Listing them does not load the engine. */
 export const useShipped = () =>
   useQuery({
     queryKey: ["config", "models"],
-    queryFn: async () => ((await ask({ ask: "models" })) as { models: Shipped[] }).models,
+    queryFn: async () => {
+      const answer = await fetch("/models/index.json").catch(() => null);
+      if (!answer?.ok) throw new Error(`the list of models cannot be loaded (${answer?.status ?? "unreachable"}); try again in a moment`);
+      return (await answer.json()) as Shipped[];
+    },
     staleTime: Number.POSITIVE_INFINITY,
   });

@@ -1,21 +1,24 @@
 // Runs the engine in a Web Worker, so that the page stays responsive.
 
-import init, { address, Model, type Check, type Picture } from "../../generated/engine/web_engine.js";
-import { readSome } from "../bytes";
+import init, { address, Model, type Check, type Picture, type Prepared as EnginePrepared } from "../../generated/engine/web_engine.js";
+import { download } from "../blobs";
 import { hex, unhex } from "../format";
-import type { Answer, Image, Question, Shipped } from ".";
+import type { Answer, Image, Prepared, Question, Shipped } from ".";
 
 const models = new Map<string, Promise<Model>>();
-const ready = init();
 
-/** A model package of this server, loaded once. */
-function model(name: string): Promise<Model> {
+/** A model package of this server, loaded once. Its index was another request, so its hash is checked. */
+function model({ name, hash }: Shipped): Promise<Model> {
   const known = models.get(name);
   if (known) return known;
   const loading = (async () => {
-    await ready;
-    const [manifest, tensors] = await Promise.all(["model.json", "tensors.safetensors"].map((file) => get(`/models/${name}/${file}`)));
-    return new Model(manifest as Uint8Array, tensors as Uint8Array);
+    await init().catch(() => {
+      throw new Error("the engine cannot be loaded; try again in a moment");
+    });
+    const [manifest, tensors] = await Promise.all([get(`/models/${name}/model.json`), get(`/models/${name}/tensors.safetensors`)]);
+    const loaded = new Model(manifest, tensors);
+    if (hex(loaded.hash) !== hash) throw new Error(`the server has changed the model ${name}; reload the page`);
+    return loaded;
   })();
   models.set(name, loading);
   loading.catch(() => models.delete(name));
@@ -38,11 +41,7 @@ const MAX_BLOB = 64 << 20;
 
 /** Downloads a blob and verifies it against its address. */
 async function blob(store: string, at: string): Promise<Uint8Array> {
-  await ready;
-  const answer = await fetch(`${store}/${at}`).catch(() => null);
-  if (answer?.status === 404) throw new Error("the blob store does not have this blob, or no longer has it");
-  if (!answer?.ok) throw new Error(`the blob store does not respond (${answer?.status ?? "unreachable"}); try again in a moment`);
-  const bytes = await readSome(answer, MAX_BLOB);
+  const bytes = await download(store, at, MAX_BLOB, "the blob store does not have this blob, or no longer has it");
   if (hex(address(bytes)) !== at) throw new Error("the blob store returned data that does not match the commitment on the chain; do not trust it");
   return bytes;
 }
@@ -60,47 +59,36 @@ function recompute(check: Check, progress: (done: number, units: number) => void
   }
 }
 
+const prepared = ({ units, address, blob }: EnginePrepared): Prepared => ({ units, address: hex(address), blob: new Uint8Array(blob) });
+
 async function answer(question: Question, progress: (done: number, units: number) => void): Promise<Answer> {
+  const loaded = await model(question.model);
   switch (question.ask) {
-    case "models": {
-      const names = JSON.parse(new TextDecoder().decode(await get("/models/index.json"))) as string[];
-      const found = await Promise.all(
-        names.map(async (name) => {
-          const { hash, takes, width, height, scale } = await model(name);
-          return { name, hash: hex(hash), takes: takes as Shipped["takes"], unit: { width, height }, scale };
-        }),
-      );
-      return { models: found };
-    }
     case "photo": {
       const { rgba, width, height } = question.photo;
-      const prepared = (await model(question.model)).photo(new Uint8Array(rgba.buffer), width, height);
-      return { prepared: { units: prepared.units, address: hex(prepared.address), blob: prepared.blob } };
+      return prepared(loaded.photo(new Uint8Array(rgba.buffer), width, height));
     }
-    case "prompt": {
-      const prepared = (await model(question.model)).prompt(question.prompt, question.seed, question.pictures);
-      return { prepared: { units: prepared.units, address: hex(prepared.address), blob: prepared.blob } };
-    }
+    case "prompt":
+      return prepared(loaded.prompt(question.prompt, question.seed, question.pictures));
     case "pictures": {
-      const [loaded, bytes] = [await model(question.model), await blob(question.store, question.outputs)];
+      const bytes = await blob(question.store, question.outputs);
       const { layout, units } = question;
-      if (layout) return { pictures: [image(loaded.join(bytes, units, layout.width, layout.height, layout.alpha))] };
-      return { pictures: Array.from({ length: Math.min(units, question.most) }, (_, index) => image(loaded.unit(bytes, index))) };
+      if (layout) return [image(loaded.join(bytes, units, layout.width, layout.height, layout.alpha))];
+      return Array.from({ length: Math.min(units, question.most) }, (_, index) => image(loaded.unit(bytes, index)));
     }
     case "photoOf": {
-      const [loaded, bytes] = [await model(question.model), await blob(question.store, question.inputs)];
+      const bytes = await blob(question.store, question.inputs);
       const { layout, units } = question;
-      return { pictures: [image(loaded.restore(bytes, units, layout.width, layout.height, layout.alpha))] };
+      return [image(loaded.restore(bytes, units, layout.width, layout.height, layout.alpha))];
     }
     case "check": {
-      const [loaded, inputs] = [await model(question.model), await blob(question.store, question.inputs)];
-      const check = loaded.check(inputs);
+      const check = loaded.check(await blob(question.store, question.inputs));
       recompute(check, progress);
-      if (check.agrees(unhex(question.traces), unhex(question.outputs))) return { finding: { right: true } };
+      if (check.agrees(unhex(question.traces), unhex(question.outputs))) return { right: true };
       // The worker's published trace tells where; it may be missing.
       const shown = await blob(question.store, question.traces).catch(() => null);
       const difference = shown && check.difference(shown);
-      return { finding: { right: false, where: difference ? { unit: difference.unit, op: difference.op, name: difference.name } : null } };
+      return { right: false, where: difference ? { unit: difference.unit, op: difference.op, name: difference.name } : null };
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
 import { count, IO, many, percent, roughly } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
@@ -143,7 +143,6 @@ function Marketplace() {
 }
 
 function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
-  const gpus = useGpuModels();
   return (
     <Table
       caption="Offers to co-stakers"
@@ -152,7 +151,7 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
       step={SHOWN}
       columns={[
         { name: "Offer", cell: ({ offer }) => <Key of={offer.address} to={`/co-staking/${offer.address}`} /> },
-        { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${gpuName(gpus.data, gpu.id)}` },
+        { name: "GPUs", cell: ({ device, gpu }) => `${device.quantity} × ${nameOf(gpu)}` },
         { name: "Est. weekly", number: true, cell: ({ weekly }) => (known ? roughly(weekly) : "–") },
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
         { name: "Capacity left", number: true, cell: ({ left }) => <Io of={left} /> },

@@ -5,7 +5,7 @@ import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { useOne, type Found } from "../../lib/accounts";
 import { useList, type ShareRow } from "../../lib/api";
 import { count, io, IO, many, moment, percent, roughly, short, span } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { balances, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
@@ -96,7 +96,7 @@ export function OfferPage({ address }: { address: Address }) {
               </>
             }
           >
-            {percent(of.offer.shareBps)} of {of.device.quantity} × {gpuName(gpus.data, of.gpu.id)} <State of={of.offer.status} />
+            {percent(of.offer.shareBps)} of {of.device.quantity} × {nameOf(of.gpu)} <State of={of.offer.status} />
           </Title>
           <Overview {...of} />
           <Join {...of} />
@@ -173,7 +173,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
 
 function Join({ offer, device, gpu, staking, config, least }: Standing) {
   const market = useMarket();
-  const { signer, address } = useWallet();
+  const { address } = useWallet();
   const { data: balance } = useBalances();
   const { outlook } = useOutlook();
   const typed = useAmount();
@@ -192,8 +192,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         kind="primary"
         why={whyNotJoin(offer, device, least, config, staking, address)}
         done={() => typed.setText("")}
-        action={async () => {
-          if (!signer) throw new Error("connect a wallet first");
+        action={async (signer) => {
           const amount = given(typed);
           const error = amountError(amount, offer.ticket, left, (await balances(market, signer.address)).io);
           if (error) throw new Error(error);
@@ -244,7 +243,6 @@ function Mine({ holder, offer, device, children }: Pair & { holder: Address; chi
 function PositionPart({ position, ...of }: Standing & { position: Found<Position> }) {
   const { offer, device, gpu, staking, config } = of;
   const { outlook } = useOutlook();
-  const { signer } = useWallet();
   const now = useNow();
   const typed = useAmount();
   const stake = stakeOf(position.shares, offer, device);
@@ -275,10 +273,8 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
           }
           label="Request exit"
           kind="danger"
-          why={null}
           done={() => typed.setText("")}
-          action={async () => {
-            if (!signer) throw new Error("connect the wallet that holds it");
+          action={async (signer) => {
             if (typed.error) throw new Error(typed.error);
             const amount = typed.amount ?? stake;
             if (amount === 0n && stake > 0n) throw new Error("enter an amount above zero");
@@ -297,7 +293,6 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
 /** Claims a position's rewards, after distributing those that can be. */
 export function ClaimPosition({ position, offer, device }: Pair & { position: Found<Position> }) {
   const market = useMarket();
-  const { signer } = useWallet();
   const { blocks } = useOutlook();
   const ready = collectable(device, blocks);
   const sum = claimable(position, offer);
@@ -316,8 +311,7 @@ export function ClaimPosition({ position, offer, device }: Pair & { position: Fo
       note={`Pays ${io(sum)} to your wallet.${more ? ` Distributes ${many(ready.length, "pending hour")} first, which adds to it.` : ""}`}
       label="Claim rewards"
       why={why}
-      action={async () => {
-        if (!signer) throw new Error("connect the wallet that holds it");
+      action={async (signer) => {
         const first = more ? await make.distribute(offer, device, blocks) : [];
         return { title: `Claim the rewards of position ${position.address}`, instructions: [...first, ...(await make.claim(signer, position, market.config.mint))] };
       }}
@@ -327,7 +321,6 @@ export function ClaimPosition({ position, offer, device }: Pair & { position: Fo
 
 function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
   const market = useMarket();
-  const { signer } = useWallet();
   const now = useNow();
   const whyNot = whyNotWithdraw(exit, offer, device, now);
   const stake = exitStake(exit, offer, device);
@@ -350,21 +343,18 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
           label="Withdraw"
           kind="primary"
           why={whyNot}
-          action={async () => {
-            if (!signer) throw new Error("connect the wallet that holds it");
-            return { title: `Withdraw exit ${exit.address}`, instructions: await make.withdraw(signer, exit, offer, device, market.config.mint) };
-          }}
+          action={async (signer) => ({
+            title: `Withdraw exit ${exit.address}`,
+            instructions: await make.withdraw(signer, exit, offer, device, market.config.mint),
+          })}
         />
         {!exit.cooling && (
           <Act
             name="Start the cooldown"
-            note="Anybody can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
+            note="Anyone can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
             label="Start the cooldown"
             why={whyNotCool(exit, offer, device, now)}
-            action={async () => {
-              if (!signer) throw new Error("connect the wallet that holds it");
-              return { title: `Start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) };
-            }}
+            action={async () => ({ title: `Start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) })}
           />
         )}
       </div>
@@ -372,9 +362,8 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
   );
 }
 
-/** Distributing pending hours, which anybody may do. */
+/** Distributing pending hours, which anyone may do. */
 function Sharing({ offer, device }: Standing) {
-  const { signer } = useWallet();
   const { blocks } = useOutlook();
   const ready = collectable(device, blocks);
   if (pending(device).length === 0 || offer.status === Status.Ended) return null;
@@ -382,9 +371,9 @@ function Sharing({ offer, device }: Standing) {
     <Card title="Pending rewards">
       <Act
         name="Distribute rewards"
-        note={`${many(pending(device).length, "hour")} not distributed yet, ${count(ready.length)} of them settled. Cranks distribute rewards automatically; anybody may do it for the transaction fee.`}
+        note={`${many(pending(device).length, "hour")} not distributed yet, ${count(ready.length)} of them settled. Cranks distribute rewards automatically; anyone may do it for the transaction fee.`}
         label="Distribute"
-        why={ready.length === 0 ? "none of these hours is settled yet; an hour is settled two hours or more after it began" : signer ? null : "connect a wallet to pay the fee"}
+        why={ready.length === 0 ? "none of these hours is settled yet; an hour is settled two hours or more after it began" : null}
         action={async () => ({ title: `Distribute the rewards of ${many(ready.length, "hour")}`, instructions: await make.distribute(offer, device, blocks) })}
       />
     </Card>
@@ -393,8 +382,6 @@ function Sharing({ offer, device }: Standing) {
 
 function OwnerActs({ offer, device }: Pair) {
   const market = useMarket();
-  const { signer } = useWallet();
-  if (!signer) return null;
   return (
     <Card title="Owner's actions">
       <div className="acts">
@@ -403,21 +390,21 @@ function OwnerActs({ offer, device }: Pair) {
           note="Nobody else can join. Current co-stakers keep their share until they leave or you unstake."
           label="Retract"
           why={whyNotRetract(offer)}
-          action={async () => ({ title: `Retract offer ${offer.address}`, instructions: await make.retract(signer, offer) })}
+          action={async (signer) => ({ title: `Retract offer ${offer.address}`, instructions: await make.retract(signer, offer) })}
         />
         <Act
           name="End the offer"
           note="All rewards are yours again, and you can make another offer. Pending exits continue."
           label="End"
           why={whyNotEnd(offer, device)}
-          action={async () => ({ title: `End offer ${offer.address}`, instructions: await make.end(signer, offer, device) })}
+          action={async (signer) => ({ title: `End offer ${offer.address}`, instructions: await make.end(signer, offer, device) })}
         />
         <Act
           name="Close the offer"
           note="Once everybody has left: returns its rent and rounding remainders to you."
           label="Close"
           why={whyNotClose(offer)}
-          action={async () => ({ title: `Close offer ${offer.address}`, instructions: await make.close(signer, offer, market.config.mint) })}
+          action={async (signer) => ({ title: `Close offer ${offer.address}`, instructions: await make.close(signer, offer, market.config.mint) })}
         />
       </div>
     </Card>

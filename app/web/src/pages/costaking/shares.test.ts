@@ -1,22 +1,11 @@
 import { expect, test } from "vitest";
 import { getOfferEncoder } from "../../generated/costaking";
-import { IO } from "../../lib/format";
 import { STATUS_AT } from "./accounts";
-import { afterSharing, claimable, earned, earning, earningIn, exitDates, exitRewards, exitStake, mustNote, part, stakeOf, Status, worth } from "./shares";
+import { afterSharing, claimable, earned, earning, earningIn, exitDates, exitRewards, exitStake, mustNote, stakeOf, Status } from "./shares";
 
 const ONE = 1n << 63n;
 
-test("a full offer gets its whole share, others get it in proportion", () => {
-  expect(part(IO, 7_400, 800n, 800n)).toBe(74_000_000n);
-  expect(part(IO, 7_400, 900n, 800n)).toBe(74_000_000n);
-  expect(part(IO, 7_400, 200n, 800n)).toBe(18_500_000n);
-  expect(part(3n, 5_000, 1n, 1n)).toBe(1n);
-  expect(part(IO, 10_000, 0n, 800n)).toBe(0n);
-  expect(part(IO, 10_000, 1n, 0n)).toBe(0n);
-});
-
-test("shares are worth their part, rounded down", () => {
-  expect([worth(0n, 0n, 7n), worth(5n, 10n, 7n), worth(20n, 10n, 7n)]).toEqual([0n, 3n, 7n]);
+test("an index that has not moved forward brings nothing", () => {
   expect(earned(10n, ONE, 3n * ONE + ONE / 4n)).toBe(22n);
   expect(earned(10n, ONE, 0n)).toBe(0n);
 });

@@ -1,11 +1,10 @@
-import { isAddress, type TransactionSigner } from "@solana/kit";
+import { isAddress } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, withAddress, type Found } from "../../lib/accounts";
 import { io, many, moment, percent, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { mustCover, useBalances } from "../../lib/send";
-import { useWallet } from "../../lib/wallet";
 import { Card, Field, Key } from "../../ui";
 import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
@@ -29,20 +28,17 @@ import {
 } from "./rules";
 import { coStakeLimit, Offering, overflow, TERMINATED } from "./stake";
 
-type Own = Standing & { device: Found<Device> };
 interface Props {
-  standing: Own;
+  standing: Standing;
   blocks: readonly RewardBlock[];
 }
 
 /** The actions of a device's owner. */
 export function OwnerActs({ standing, blocks }: Props) {
-  const { signer } = useWallet();
-  if (!signer) return null;
   const { device } = standing;
   return (
     <>
-      <StakeActs standing={standing} blocks={blocks} signer={signer} />
+      <StakeActs standing={standing} blocks={blocks} />
       <OfferAct {...standing} />
       {device.status !== TERMINATED && (
         <Card title="Device key and payments">
@@ -52,18 +48,13 @@ export function OwnerActs({ standing, blocks }: Props) {
           </div>
         </Card>
       )}
-      <LeavingActs standing={standing} signer={signer} />
+      <LeavingActs {...standing} />
     </>
   );
 }
 
-interface Signed {
-  standing: Own;
-  signer: TransactionSigner;
-}
-
 /** Staking, claiming rewards and withdrawing excess stake. */
-function StakeActs({ standing, blocks, signer }: Signed & Props) {
+function StakeActs({ standing, blocks }: Props) {
   const market = useMarket();
   const { data: balance } = useBalances();
   const staking = useAmount();
@@ -83,7 +74,7 @@ function StakeActs({ standing, blocks, signer }: Signed & Props) {
           kind="primary"
           why={whyNotStake(standing)}
           done={() => staking.setText("")}
-          action={async () => {
+          action={async (signer) => {
             const amount = given(staking);
             await mustCover(market, signer.address, amount);
             return { title: `Stake ${io(amount)} on device ${at}`, instructions: await make.stake(signer, at, mint, amount) };
@@ -96,14 +87,14 @@ function StakeActs({ standing, blocks, signer }: Signed & Props) {
             hint={`Your wallet holds ${io(held)}.`}
           />
         </Act>
-        <ClaimDevice device={device} standing={standing} blocks={blocks} />
+        <ClaimDevice standing={standing} blocks={blocks} />
         <Act
           name="Withdraw excess stake"
           note="Withdraws stake that is above the minimum and not locked in bonds, without a cooldown."
           label="Withdraw excess"
           why={whyNotOverflow(standing)}
           done={() => taking.setText("")}
-          action={async () => {
+          action={async (signer) => {
             const amount = given(taking);
             if (amount > free) throw new Error(`only ${io(free)} can be withdrawn at once; for the rest, unstake everything`);
             return { title: `Withdraw ${io(amount)} of excess stake from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
@@ -117,7 +108,7 @@ function StakeActs({ standing, blocks, signer }: Signed & Props) {
 }
 
 /** Unstaking, withdrawing, and retiring or closing the device. */
-function LeavingActs({ standing, signer }: Signed) {
+function LeavingActs(standing: Standing) {
   const { mint } = useMarket().config;
   const { device, now } = standing;
   const at = device.address;
@@ -131,14 +122,14 @@ function LeavingActs({ standing, signer }: Signed) {
           label="Unstake everything"
           kind="danger"
           why={whyNotUnstake(standing)}
-          action={async () => ({ title: `Unstake ${io(device.ownStake)} from device ${at}`, instructions: await make.unstake(signer, at) })}
+          action={async (signer) => ({ title: `Unstake ${io(device.ownStake)} from device ${at}`, instructions: await make.unstake(signer, at) })}
         />
         <Act
           name="Withdraw"
           note="Pays stake that has cooled down to your wallet."
           label={device.cooling > 0n ? `Withdraw ${io(device.cooling)}` : "Withdraw"}
           why={whyNotWithdraw(standing)}
-          action={async () => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
+          action={async (signer) => ({ title: `Withdraw ${io(device.cooling)} from device ${at}`, instructions: await make.withdraw(signer, at, mint) })}
         />
         {device.status === TERMINATED ? (
           <Act
@@ -147,7 +138,7 @@ function LeavingActs({ standing, signer }: Signed) {
             label="Close the device"
             kind="danger"
             why={whyNotClose(standing)}
-            action={async () => ({ title: `Close device ${at}`, instructions: await make.close(signer, at, mint) })}
+            action={async (signer) => ({ title: `Close device ${at}`, instructions: await make.close(signer, at, mint) })}
           />
         ) : (
           <Act
@@ -156,7 +147,7 @@ function LeavingActs({ standing, signer }: Signed) {
             label="Retire the device"
             kind="danger"
             why={whyNotTerminate(standing)}
-            action={() => ({ title: `Retire device ${at}`, instructions: make.terminate(signer, at) })}
+            action={(signer) => ({ title: `Retire device ${at}`, instructions: make.terminate(signer, at) })}
           />
         )}
       </div>
@@ -167,7 +158,6 @@ function LeavingActs({ standing, signer }: Signed) {
 /** Replaces a device's key by a new one, made in the same way as at the registration. */
 function RotateAct({ device }: { device: Found<Device> }) {
   const { config } = useMarket();
-  const { signer } = useWallet();
   const file = useKeyFile();
   const [rotated, setRotated] = useState<string | null>(null);
   const { key, why } = file;
@@ -180,8 +170,8 @@ function RotateAct({ device }: { device: Found<Device> }) {
       label="Replace the key"
       why={why}
       always
-      action={async () => {
-        if (!signer || !key) throw new Error("create the device key first");
+      action={async (signer) => {
+        if (!key) throw new Error("create the device key first");
         const title = `Replace the key of device ${at} by ${key.signer.address}`;
         return { title, instructions: await make.rotate(signer, at, key.signer) };
       }}
@@ -205,7 +195,6 @@ function RotateAct({ device }: { device: Found<Device> }) {
 
 /** Sets the wallet that receives a device's job payments. */
 function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> }) {
-  const { signer } = useWallet();
   const [text, setText] = useState("");
   return (
     <Act
@@ -217,10 +206,8 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
         </>
       }
       label="Change wallet"
-      why={null}
-      action={() => {
+      action={(signer) => {
         const wallet = text.trim();
-        if (!signer) throw new Error("connect the owner's wallet");
         if (!isAddress(wallet)) throw new Error(`“${text}” is not a valid address; paste a wallet address`);
         if (wallet === payout) throw new Error("job payments already go to this wallet; enter another one");
         return { title: `Pay the jobs of device ${at} to ${wallet}`, instructions: make.setPayout(signer, at, wallet) };
@@ -240,9 +227,9 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
 }
 
 /** Claims a device's rewards, after collecting those that can be. */
-export function ClaimDevice({ device, standing, blocks }: Props & { device: Found<Device> }) {
+export function ClaimDevice({ standing, blocks }: Props) {
   const market = useMarket();
-  const { signer } = useWallet();
+  const { device } = standing;
   const ready = make.collectable(device, blocks);
   const shared = device.offering !== Offering.Nothing;
   const brings = ready.reduce((sum, { reward }) => sum + reward, 0n);
@@ -258,8 +245,7 @@ export function ClaimDevice({ device, standing, blocks }: Props & { device: Foun
       }
       label="Claim rewards"
       why={whyNotClaim(standing, ready.length)}
-      action={async () => {
-        if (!signer) throw new Error("connect the owner's wallet");
+      action={async (signer) => {
         const collect = shared ? await share(market, device, blocks) : { instructions: await make.collect(device, blocks), owners: brings };
         // The program rejects a claim of zero.
         if (device.rewards + collect.owners === 0n) return { title: alone, instructions: collect.instructions };
@@ -281,15 +267,14 @@ async function share(market: Parameters<typeof findAll>[0], device: Found<Device
   return { instructions: await costake.distribute(live, device, blocks), owners };
 }
 
-function OfferAct(standing: Own) {
+function OfferAct(standing: Standing) {
   const market = useMarket();
-  const { signer } = useWallet();
   const costaking = useCostaking();
   const capacity = useAmount();
   const ticket = useAmount();
   const [share, setShare] = useState("20");
   const { data: rules } = costaking;
-  if (!signer || !rules) return null;
+  if (!rules) return null;
   const { device, least } = standing;
   const most = coStakeLimit(least, rules);
   const number = Number(share.trim());
@@ -304,7 +289,7 @@ function OfferAct(standing: Own) {
         note={`Let others stake up to ${io(most)} on your device, for a share of its rewards. The terms cannot be changed later. You can retract the offer so that nobody else joins, and end it once everybody has left. Until then, half of the minimum must be your own stake.`}
         label="Make offer"
         why={whyNotOffer(standing, rules)}
-        action={async () => {
+        action={async (signer) => {
           given(capacity);
           if (ticket.error) throw new Error(ticket.error);
           const error = wrong.capacity ?? wrong.ticket ?? wrong.share;

@@ -4,7 +4,7 @@ import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, withAddress, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
 import { count, io, many, moment, percent, roughly, short, span } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
@@ -61,11 +61,11 @@ export function DevicePage({ address }: { address: Address }) {
                 </>
               }
             >
-              {device.data.quantity} × {gpuName(gpus.data, gpu.id)} <State of={standing} />
+              {device.data.quantity} × {nameOf(gpu)} <State of={standing} />
             </Title>
-            <Overview standing={{ ...standing, device: device.data }} blocks={hours.data ?? []} />
+            <Overview standing={standing} blocks={hours.data ?? []} />
             {device.data.owner === me ? (
-              <OwnerActs standing={{ ...standing, device: device.data }} blocks={hours.data ?? []} />
+              <OwnerActs standing={standing} blocks={hours.data ?? []} />
             ) : (
               <Card title="Owner's actions">
                 <p>
@@ -93,7 +93,7 @@ function State({ of }: { of: Standing }) {
   return whyNotHired(of) ? <Badge tone="busy">unavailable</Badge> : <Badge tone="good">available</Badge>;
 }
 
-function Overview({ standing, blocks }: { standing: Standing & { device: Found<Device> }; blocks: readonly RewardBlock[] }) {
+function Overview({ standing, blocks }: { standing: Standing; blocks: readonly RewardBlock[] }) {
   const { device, gpu, config, least, now } = standing;
   const emission = useEmission();
   const why = whyNotHired(standing);

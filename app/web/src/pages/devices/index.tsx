@@ -1,9 +1,10 @@
 import { useState } from "react";
-import { useAnswer, useList, type DeviceRow, type Network } from "../../lib/api";
+import { useList, type DeviceRow } from "../../lib/api";
 import { count, many } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Button, Card, Choice, Empty, Figure, Figures, Io, Key, Problem, Table, Title } from "../../ui";
+import { Answer, Badge, Button, Card, Choice, Empty, Figure, Io, Key, Table, Title } from "../../ui";
+import { NetworkFigures } from "../market/figures";
 import { Register } from "./register";
 
 type Whose = "all" | "mine";
@@ -11,7 +12,6 @@ type Active = "any" | "active" | "retired" | "busy";
 
 /** All devices, those of the connected wallet first, and the form for registering one. */
 export function DevicesPage() {
-  const network = useAnswer<Network>("network");
   const [registering, setRegistering] = useState(false);
   return (
     <>
@@ -26,28 +26,20 @@ export function DevicesPage() {
         Devices
       </Title>
       {registering && <Register />}
-      {network.error && !network.data ? (
-        <Problem error={network.error} retry={() => void network.refetch()} />
-      ) : (
-        <DeviceFigures of={network.data} />
-      )}
+      <NetworkFigures>
+        {(number, amount) => (
+          <>
+            <Figure name="Devices">{number("devices")}</Figure>
+            <Figure name="GPUs registered">{number("gpus")}</Figure>
+            <Figure name="GPUs staked">{number("gpus_staked")}</Figure>
+            <Figure name="GPUs verified">{number("gpus_verified")}</Figure>
+            <Figure name="GPUs busy">{number("gpus_busy")}</Figure>
+            <Figure name="Staked">{amount("staked")}</Figure>
+          </>
+        )}
+      </NetworkFigures>
       <DeviceList />
     </>
-  );
-}
-
-/** Figures of all devices. Dots stand for those still loading, so that nothing moves when they arrive. */
-function DeviceFigures({ of: now }: { of: Network | undefined }) {
-  const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
-  return (
-    <Figures>
-      <Figure name="Devices">{number(now?.devices)}</Figure>
-      <Figure name="GPUs registered">{number(now?.gpus)}</Figure>
-      <Figure name="GPUs staked">{number(now?.gpus_staked)}</Figure>
-      <Figure name="GPUs verified">{number(now?.gpus_verified)}</Figure>
-      <Figure name="GPUs busy">{number(now?.gpus_busy)}</Figure>
-      <Figure name="Staked">{now ? <Io of={now.staked} rough /> : "…"}</Figure>
-    </Figures>
   );
 }
 
@@ -67,7 +59,7 @@ function DeviceList() {
   const others = (all.data ?? []).filter(({ owner }) => owner !== address);
   const rows = [...(own.data ?? []), ...(mine ? [] : others)];
   const matching = rows.filter(wanted);
-  const models = (gpus.data ?? []).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
+  const models = (gpus.data ?? []).map((gpu): [string, string] => [String(gpu.id), nameOf(gpu)]);
   models.sort(([, a], [, b]) => a.localeCompare(b));
   return (
     <Card title="Devices">

@@ -6,7 +6,7 @@ import { useCostaking } from "../costaking/accounts";
 import { lastWeek, newcomer, weekly } from "../rewards/week";
 import { clusterFlag, type Config } from "../../lib/config";
 import { io, many, roughly, sol } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Card, Choice, Facts, Key } from "../../ui";
@@ -53,10 +53,10 @@ export function Register() {
         kind="primary"
         why={why}
         always
-        action={async () => {
-          if (!signer || !gpu || !key) throw new Error("create the device key first");
+        action={async (signer) => {
+          if (!gpu || !key) throw new Error("create the device key first");
           return {
-            title: `Register ${quantity} × ${gpuName(gpus.data, gpu.id)} with device key ${key.signer.address}`,
+            title: `Register ${quantity} × ${nameOf(gpu)} with device key ${key.signer.address}`,
             instructions: await register(signer, key.signer, config.mint, gpu.id, Number(quantity)),
           };
         }}
@@ -69,7 +69,7 @@ export function Register() {
             label="GPU model"
             value={String(gpu?.id ?? "")}
             onChange={setChosen}
-            options={listed.map(({ id, multiplierX100 }) => [String(id), `${gpuName(gpus.data, id)} (× ${multiplierX100 / 100})`])}
+            options={listed.map((gpu) => [String(gpu.id), `${nameOf(gpu)} (× ${gpu.multiplierX100 / 100})`])}
           />
           <Choice
             label="Number of GPUs"

@@ -1,3 +1,4 @@
+import type { Address } from "@solana/kit";
 import { expect, test } from "vitest";
 import { getStakingConfigDecoder, getDeviceDecoder, getDeviceSize, getStakingConfigSize, getGpuModelDecoder, getGpuModelSize } from "../../generated/staking";
 import { IO } from "../../lib/format";
@@ -17,7 +18,8 @@ import {
 } from "./rules";
 import { Offering, SlashStatus, TERMINATED } from "./stake";
 
-const device = { ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), ownStake: 400n * IO, quantity: 1, registeredAt: 1_000n };
+const address = "AMdJx3EceGTZb6SR5bhP6pXJEAbcE9mU3VSJNN9RLK5H" as Address;
+const device = { address, ...getDeviceDecoder().decode(new Uint8Array(getDeviceSize())), ownStake: 400n * IO, quantity: 1, registeredAt: 1_000n };
 const gpu = { ...getGpuModelDecoder().decode(new Uint8Array(getGpuModelSize())), multiplierX100: 200 };
 const config = { ...getStakingConfigDecoder().decode(new Uint8Array(getStakingConfigSize())), probation: 100 };
 const costaking = { capacityBps: 5_000, minShareBps: 500, paused: false };
@@ -50,7 +52,7 @@ test("every refusal gives its reason", () => {
   expect(whyNotHired(at({ dues: 1 }))).toContain("ionet slash collect");
   expect(whyNotOffer(at({ dues: 1 }), costaking)).toContain("ionet slash collect");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, dues: 1 }))).toContain("a slash is owed stake");
-  expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, forfeited: IO }))).toContain("1 $IO of forfeited stake must be burned first; anybody can do that with `ionet slash burn`");
+  expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, forfeited: IO }))).toContain("1 $IO of forfeited stake must be burned first; anyone can do that with `ionet slash burn`");
   expect(whyNotUnstake(at({ aside: 1n }))).toBeNull();
   expect(whyNotUnstake(at({ aside: 1n, coStake: 1n }))).toContain("co-stakers leave with you");
   expect(whyNotUnstake(at({ openJobs: 2 }))).toContain("2 jobs still in progress");

@@ -3,12 +3,13 @@
 
 import type { Config } from "../../generated/costaking";
 import type { Device, GpuModel, Slash, StakingConfig } from "../../generated/staking";
+import type { Found } from "../../lib/accounts";
 import { io, many, moment, percent, span } from "../../lib/format";
 import { coStakeLimit, Offering, overflow, pending, SlashStatus, TERMINATED } from "./stake";
 
 /** A device at a moment of the chain's clock, with its minimum stake in base units. */
 export interface Standing {
-  device: Device;
+  device: Found<Device>;
   gpu: GpuModel;
   config: StakingConfig;
   least: bigint;
@@ -30,7 +31,7 @@ const waits = ({ device: { dues, openJobs } }: Standing) =>
   dues > 0 &&
   (openJobs > 0
     ? "a slash is owed stake that is still locked in bonds; wait until the device's jobs have ended"
-    : "a slash is owed stake that is no longer locked in bonds; anybody can collect it with `ionet slash collect`");
+    : "a slash is owed stake that is no longer locked in bonds; anyone can collect it with `ionet slash collect`");
 
 /** Why a device is not in service. */
 function unfit({ device, gpu, config, least, now }: Standing): string | null {
@@ -95,7 +96,7 @@ export function whyNotClose(standing: Standing): string | null {
     held > 0n && `the device still holds ${io(held)} of stake; withdraw it first`,
     waits(standing),
     device.owed > 0n && "a conviction is still being settled",
-    device.forfeited > 0n && `${io(device.forfeited)} of forfeited stake must be burned first; anybody can do that with \`ionet slash burn\``,
+    device.forfeited > 0n && `${io(device.forfeited)} of forfeited stake must be burned first; anyone can do that with \`ionet slash burn\``,
     (device.rewards > 0n || pending(device).length > 0) && "the device has unclaimed rewards; claim them first",
     device.offering !== Offering.Nothing && "end its offer first",
   );

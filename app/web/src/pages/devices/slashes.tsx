@@ -52,17 +52,15 @@ export function Slashes({ device, owner }: { device: Address; owner: Address }) 
 }
 
 function Appeal({ slash }: { slash: Found<Slash> }) {
-  const { signer } = useWallet();
   const now = useNow();
   const [file, setFile] = useState<File | null>(null);
-  if (!signer) return null;
   return (
     <Act
       name={`Appeal slash ${short(slash.address)}`}
       note="Stakers can vote to return the stake. Only the SHA-256 of your answer goes on the chain, so make sure that voters get the file."
       label="Appeal"
       why={whyNotAppeal(slash, now)}
-      action={async () => {
+      action={async (signer) => {
         if (!file) throw new Error("choose the file that contains your answer");
         const hash = await sha256(new Uint8Array(await file.arrayBuffer()));
         const title = `Appeal slash ${slash.address} with the file whose SHA-256 is ${hex(hash)}`;

@@ -1,52 +1,11 @@
 import { expect, test } from "vitest";
 import type { GpuModel, StakingConfig } from "../../generated/staking";
-import { IO } from "../../lib/format";
-import { minimum, nextRaise, Offering, overflow, pending, requiredBase, requiredMultiplier } from "./stake";
-
-test("published minimums", () => {
-  const cases: [number, number, bigint][] = [
-    [1000, 8, 16_000n],
-    [25, 4, 800n],
-    [250, 8, 4_000n],
-    [250, 1, 500n],
-    [75, 6, 1_200n],
-    [200, 1, 400n],
-    [125, 1, 250n],
-  ];
-  for (const [multiplier, quantity, io] of cases) expect(minimum(200n * IO, multiplier, quantity)).toBe(io * IO);
-  expect(minimum(1n, 101, 1)).toBe(2n);
-});
-
-test("the overflow is own stake above the minimum", () => {
-  const cases: [bigint, bigint, bigint, bigint][] = [
-    [444n, 0n, 400n, 44n],
-    [1_600n, 640n, 1_600n, 640n],
-    [400n, 0n, 400n, 0n],
-    [399n, 0n, 400n, 0n],
-    [100n, 900n, 400n, 100n],
-  ];
-  const device = { lockedBond: 0n, offering: Offering.Nothing, dues: 0 };
-  for (const [ownStake, coStake, least, free] of cases) expect(overflow({ ...device, ownStake, coStake }, least)).toBe(free);
-});
+import { nextRaise, Offering, overflow, pending } from "./stake";
 
 test("bonds stay locked, and so does half of the minimum while there is an offer", () => {
   const device = { ownStake: 1_000n, coStake: 300n, lockedBond: 0n, offering: Offering.Nothing, dues: 0 };
   expect(overflow({ ...device, lockedBond: 900n }, 400n)).toBe(100n);
   expect(overflow({ ...device, offering: Offering.Closed }, 401n)).toBe(799n);
-});
-
-test("a raise is delayed, a cut is not", () => {
-  const cases: [number, number, number, number][] = [
-    [500, 200, 99, 200],
-    [500, 200, 100, 500],
-    [200, 500, 99, 200],
-    [200, 500, 100, 200],
-  ];
-  for (const [multiplierX100, previousX100, now, required] of cases) {
-    expect(requiredMultiplier({ multiplierX100, previousX100, raiseAt: 100n }, now)).toBe(required);
-    const [baseStake, baseBefore] = [BigInt(multiplierX100), BigInt(previousX100)];
-    expect(requiredBase({ baseStake, baseBefore, baseRaiseAt: 100n }, now)).toBe(BigInt(required));
-  }
 });
 
 test("the earlier of two raises is reported, and a cut is not a raise", () => {

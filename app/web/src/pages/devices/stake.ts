@@ -66,7 +66,7 @@ export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBo
   if (device.dues > 0) return 0n;
   const { ownStake: own, coStake, lockedBond, offering } = device;
   const kept = offering === Offering.Nothing ? 0n : (least + 1n) / 2n;
-  const bounds = [own + coStake - least, own, own - lockedBond, own - kept];
+  const bounds = [own + coStake - least, own - lockedBond, own - kept];
   const smallest = bounds.reduce((a, b) => (a < b ? a : b));
   return smallest > 0n ? smallest : 0n;
 }

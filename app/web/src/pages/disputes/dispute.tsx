@@ -101,9 +101,9 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
               <Key of={dispute.awarded_to} /> was paid on <Moment at={dispute.awarded_at} />.
             </>
           ) : priority > now ? (
-            <>Until <Moment at={priority} />, a challenger whose evidence was sealed earlier can take over the reward. After that, anybody can pay it out{unless}.</>
+            <>Until <Moment at={priority} />, a challenger whose evidence was sealed earlier can take over the reward. After that, anyone can pay it out{unless}.</>
           ) : (
-            `The reward of ${io(money.reward + money.jackpot)} has not been paid out yet; anybody can do it${unless}.`
+            `The reward of ${io(money.reward + money.jackpot)} has not been paid out yet; anyone can do it${unless}.`
           )}
         </p>
       </Card>

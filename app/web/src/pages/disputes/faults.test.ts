@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Event } from "../../lib/api";
 import { demandName, explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, reasonName, returnedBy, silentOn } from "./faults";
 
-const event = (name: string, data: Record<string, unknown>): Event => ({ id: 1, signature: "", slot: 1, time: null, program: "jobs", name, data });
+const event = (name: string, data: Record<string, unknown>): Event => ({ id: 1, signature: "", slot: 1, time: null, name, data });
 
 test("codes are offset-binary", () => {
   expect([0, 127, 128, 255].map(fromCode)).toEqual([-128, -1, 0, 127]);

@@ -31,7 +31,7 @@ interface SlashRow {
 export function DisputesPage() {
   return (
     <>
-      <Title note="Anybody who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
+      <Title note="Anyone who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
         Disputes
       </Title>
       <Convictions />
@@ -110,7 +110,7 @@ function How() {
   return (
     <Card title="How it works">
       <p>
-        Before it is paid, a device commits to every value it computed. During the challenge window anybody can recompute the job and point the chain at one element that
+        Before it is paid, a device commits to every value it computed. During the challenge window anyone can recompute the job and point the chain at one element that
         does not follow from the committed inputs. The chain computes that element itself. If it differs, the consumer's payment is unlocked at once and the device loses
         its bond: part goes to the consumer, part to the challenger, and the rest is burned. There is no appeal, and an honest result cannot be convicted.
       </p>

@@ -15,12 +15,11 @@ import {
   type Delegation,
   type Proposal,
 } from "../../generated/governance";
-import { findConfigPda as findJobsConfigPda } from "../../generated/jobs";
 import { useSingle, type Found, type Kind } from "../../lib/accounts";
 import { useGpuModels } from "../../lib/gpus";
 import { useCostaking } from "../costaking/accounts";
 import { useEmission, useStaking } from "../devices/accounts";
-import { CONFIG as JOBS_CONFIG } from "../jobs/accounts";
+import { useJobsConfig } from "../jobs/accounts";
 import type { State } from "./settings";
 
 const program = GOVERNANCE_PROGRAM_ADDRESS;
@@ -43,7 +42,7 @@ export const useGovernance = () => useSingle(CONFIG, findConfigPda);
 
 /** The current values of everything that a proposal can set; `null` if a program is not set up. */
 export function useInForce(): { data: State | null | undefined; error: unknown } {
-  const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useSingle(JOBS_CONFIG, findJobsConfigPda) };
+  const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useJobsConfig() };
   const emission = useEmission();
   const gpus = useGpuModels();
   const all = [...Object.values(configs), emission, gpus];

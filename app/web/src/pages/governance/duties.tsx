@@ -13,22 +13,21 @@ import { cancelObstacle, due, hasEnded, isExecutable, Status, statusName } from 
 import type { State } from "./settings";
 import type { Written } from "./steps";
 
-/** The actions on a proposal: anybody can count, execute and close it, its proposer can cancel it. */
+/** The actions on a proposal: anyone can count, execute and close it, its proposer can cancel it. */
 export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; state: State; steps: Written[] | undefined }) {
   const now = useNow();
   const { address } = useWallet();
   const next = due(proposal, now);
   const mine = proposal.proposer === address;
-  const canAct = address === null ? "connect a wallet first" : null;
   return (
     <div className="acts">
       {proposal.status === Status.Voting && (
         <Act
           name="Count the votes"
-          note={next === null ? "Anybody can do this once the vote is over." : `The vote is over. Counting the votes sets its status to ${statusName(next)}. Anybody can do this for the transaction fee.`}
+          note={next === null ? "Anyone can do this once the vote is over." : `The vote is over. Counting the votes sets its status to ${statusName(next)}. Anyone can do this for the transaction fee.`}
           label="Count votes"
           kind={next === null ? "plain" : "primary"}
-          why={next === null ? `the vote ends in ${span(Number(proposal.votingEnds) - now)}` : canAct}
+          why={next === null ? `the vote ends in ${span(Number(proposal.votingEnds) - now)}` : null}
           action={() => ({ title: "Count the votes", instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
         />
       )}
@@ -38,18 +37,17 @@ export function Duties({ proposal, state, steps }: { proposal: Found<Proposal>; 
           note={next === Status.Vetoed ? "It was vetoed during the timelock. Ending it burns its deposit." : "Nobody executed it in time. Ending it returns its deposit."}
           label="End the proposal"
           kind="primary"
-          why={canAct}
           action={() => ({ title: `End the proposal as ${statusName(next)}`, instructions: [getAdvanceProposalInstruction({ proposal: proposal.address })] })}
         />
       )}
-      {proposal.status === Status.Queued && next === null && <Execute proposal={proposal} state={state} steps={steps} canAct={canAct} />}
+      {proposal.status === Status.Queued && next === null && <Execute proposal={proposal} state={state} steps={steps} />}
       {mine && (proposal.status === Status.Draft || proposal.status === Status.Voting) && <Cancel proposal={proposal} />}
       {hasEnded(proposal.status) && <Clear proposal={proposal} state={state} />}
     </div>
   );
 }
 
-function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>; state: State; steps: Written[] | undefined; canAct: string | null }) {
+function Execute({ proposal, state, steps }: { proposal: Found<Proposal>; state: State; steps: Written[] | undefined }) {
   const now = useNow();
   const index = proposal.executed;
   const step = steps?.find((step) => step.index === index);
@@ -57,10 +55,10 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
   return (
     <Act
       name={`Execute step ${index + 1} of ${proposal.instructions}`}
-      note={step ? `${step.words.what}. Anybody can execute the steps, one after the other; a step that fails can be tried again.` : "Anybody can execute the steps, one after the other."}
+      note={step ? `${step.words.what}. Anyone can execute the steps, one after the other; a step that fails can be tried again.` : "Anyone can execute the steps, one after the other."}
       label="Execute"
       kind={early ? "plain" : "primary"}
-      why={early ?? canAct ?? (step ? null : "this step cannot be read")}
+      why={early ?? (step ? null : "this step cannot be read")}
       action={async (): Promise<Action> => {
         if (!step) throw new Error("this step cannot be read; reload the page");
         const call = await execute(proposal.address, index, step.instruction, state);
@@ -72,7 +70,6 @@ function Execute({ proposal, state, steps, canAct }: { proposal: Found<Proposal>
 
 function Cancel({ proposal }: { proposal: Found<Proposal> }) {
   const now = useNow();
-  const { signer } = useWallet();
   return (
     <Act
       name="Cancel the proposal"
@@ -80,10 +77,7 @@ function Cancel({ proposal }: { proposal: Found<Proposal> }) {
       label="Cancel the proposal"
       kind="danger"
       why={cancelObstacle(proposal, now)}
-      action={() => {
-        if (!signer) throw new Error("connect a wallet first");
-        return { title: "Cancel the proposal", instructions: [cancel(signer, proposal.address)] };
-      }}
+      action={(signer) => ({ title: "Cancel the proposal", instructions: [cancel(signer, proposal.address)] })}
       done={() => forget(proposal.address)}
     />
   );
@@ -91,16 +85,13 @@ function Cancel({ proposal }: { proposal: Found<Proposal> }) {
 
 function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State }) {
   const market = useMarket();
-  const { signer } = useWallet();
   const deposit = `Its deposit of ${io(proposal.deposit)} ${proposal.status === Status.Vetoed ? "is burned" : "returns to the proposer"}.`;
   return (
     <Act
       name="Close the proposal"
-      note={`${proposal.deposit === 0n ? "Its deposit has already been released." : deposit} Rent returns to whoever paid it. Anybody can do this; afterwards only the proposal's history remains.`}
+      note={`${proposal.deposit === 0n ? "Its deposit has already been released." : deposit} Rent returns to whoever paid it. Anyone can do this; afterwards only the proposal's history remains.`}
       label="Close the proposal"
-      why={signer ? null : "connect a wallet first"}
-      action={async () => {
-        if (!signer) throw new Error("connect a wallet first");
+      action={async (signer) => {
         const ballots = await findAll(market, BALLOT, withAddress(PROPOSAL_AT, proposal.address));
         const places = await Promise.all(Array.from({ length: MAX_INSTRUCTIONS }, (_, index) => payloadAddress(proposal.address, index)));
         const payloads = (await findSome(market, PAYLOAD, places)).map(({ header }) => header.index);

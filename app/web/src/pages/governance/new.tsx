@@ -5,11 +5,11 @@ import { findProposalPda } from "../../generated/governance";
 import { findSome } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
 import { capital, count, io, many, percent, span } from "../../lib/format";
-import { gpuName } from "../../lib/gpus";
+import { nameOf } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { mustCover } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card, Choice, Facts, Field, Problem, Title } from "../../ui";
+import { Answer, Button, Card, Choice, Facts, Field, Problem, Title, Wrong } from "../../ui";
 import { governs, PROPOSAL, useInForce } from "./accounts";
 import { forget, recallAll, remember, type Draft } from "./draft";
 import { check, initial, payment, settingIn, titleProblem, type Chosen } from "./form";
@@ -171,13 +171,8 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
       <Card title="Requirements">
         <Requirements kind={kind} governance={governance} />
         <p className="muted small">You get the deposit back once the proposal has ended, whether it passed or not. If the proposal is vetoed, the deposit is burned.</p>
-        {failure ? (
-          <p className="wrong" role="alert">
-            {failure}
-          </p>
-        ) : (
-          wrong && <p role="status">To continue, {wrong}.</p>
-        )}
+        <Wrong>{failure}</Wrong>
+        {!failure && wrong && <p role="status">To continue, {wrong}.</p>}
         <footer className="actions">
           <Button kind="primary" type="submit" disabled={!signer || wrong !== null} busy={busy}>
             {signer ? "Continue to signing" : "Connect a wallet first"}
@@ -227,7 +222,7 @@ function StepCard({
   const before = initial(step, state, now);
   const value = (key: string) => step.texts[key] ?? before[key] ?? "";
   const put = (key: string, text: string) => change({ texts: { ...step.texts, [key]: text } });
-  const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, gpuName([gpu], gpu.id)]);
+  const rows = [...state.gpus].sort((a, b) => a.id - b.id).map((gpu): [string, string] => [gpu.address, nameOf(gpu)]);
   const words = checked.instruction && describeSetting(parse(encode(checked.instruction)) as Whole, state);
   // Only fields that the setting has now.
   const known = setting?.fields.filter(({ key }) => key in before) ?? [];

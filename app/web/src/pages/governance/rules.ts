@@ -144,12 +144,12 @@ export function standing(life: Life, now: number): string {
     case Status.Draft:
       return "The proposer is still preparing it.";
     case Status.Voting:
-      return now < life.votingEnds ? `Voting ends in ${until(life.votingEnds)}. The proposal is currently ${stands}.` : `Voting has ended with the proposal ${stands}. Anybody can count the votes.`;
+      return now < life.votingEnds ? `Voting ends in ${until(life.votingEnds)}. The proposal is currently ${stands}.` : `Voting has ended with the proposal ${stands}. Anyone can count the votes.`;
     case Status.Queued:
-      if (outcome(life, life) === Outcome.Vetoed) return "It passed but has been vetoed since. Anybody can end it.";
+      if (outcome(life, life) === Outcome.Vetoed) return "It passed but has been vetoed since. Anyone can end it.";
       if (now < life.eta) return `It passed and can be executed in ${until(life.eta)}. Until then it can be vetoed.`;
       if (now >= life.expiresAt) return "It passed, but was not executed in time.";
-      return `It passed. Anybody can execute it within ${until(life.expiresAt)}.`;
+      return `It passed. Anyone can execute it within ${until(life.expiresAt)}.`;
     case Status.Executed:
       return "It passed and was executed in full.";
     case Status.Defeated:

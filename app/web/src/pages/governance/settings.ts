@@ -7,7 +7,7 @@ import * as jobs from "../../generated/jobs";
 import * as staking from "../../generated/staking";
 import type { Found } from "../../lib/accounts";
 import { IO } from "../../lib/format";
-import { gpuName } from "../../lib/gpus";
+import { nameOf } from "../../lib/gpus";
 import type { Value } from "./units";
 
 /** The current configuration. */
@@ -367,4 +367,4 @@ export function fieldName(key: string, setting?: Setting): string {
 
 /** Name of a setting, with its GPU model if it has one. */
 export const settingName = (setting: Setting, gpu: Found<staking.GpuModel> | undefined): string =>
-  isRow(setting) && gpu ? `${setting.name} ${gpuName([gpu], gpu.id)}` : setting.name;
+  isRow(setting) && gpu ? `${setting.name} ${nameOf(gpu)}` : setting.name;

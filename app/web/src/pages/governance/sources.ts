@@ -57,7 +57,7 @@ async function sourcesIn(market: Market, devices: readonly Found<Device>[], posi
 }
 
 /**
- * Loads what a wallet can vote with as a representative, the largest stakes first. Anybody can name anybody as a representative, so wallets
+ * Loads what a wallet can vote with as a representative, the largest stakes first. Anyone can name anyone as a representative, so wallets
  * without stake must not displace those with stake.
  */
 export async function ofOthers(market: Market, representative: Address): Promise<Others> {
@@ -98,7 +98,7 @@ export function useVoter(address: Address | null): UseQueryResult<Voter | null> 
 }
 
 /**
- * What a wallet can vote with as a representative. This is a separate query: anybody can make it slow by naming the wallet, and the
+ * What a wallet can vote with as a representative. This is a separate query: anyone can make it slow by naming the wallet, and the
  * wallet's own stake must not wait for it.
  */
 export function useOthers(address: Address | null): UseQueryResult<Others | null> {

@@ -2,12 +2,11 @@ import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { findBallotPda, type Ballot, type Proposal } from "../../generated/governance";
 import { findSome, type Found } from "../../lib/accounts";
-import { explain } from "../../lib/errors";
 import { capital, io, many } from "../../lib/format";
 import { useMarket, useNow } from "../../lib/market";
-import { useSending } from "../../lib/send";
-import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card, Empty, Table } from "../../ui";
+import { useWallet, type Signer } from "../../lib/wallet";
+import { Answer, Button, Card, Empty, Table, Wrong } from "../../ui";
+import { useActs } from "../../ui/act";
 import { BALLOT } from "./accounts";
 import { pack, takeBack, vote } from "./instructions";
 import { Choice, choiceName, CHOICES, isVotable, isVoting } from "./rules";
@@ -87,54 +86,38 @@ function useSeats(proposal: Found<Proposal>, of: UseQueryResult<{ sources: Sourc
 /** The form that casts and withdraws votes. */
 function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] }) {
   const now = useNow();
-  const { signer } = useWallet();
-  const { send } = useSending();
+  const { address } = useWallet();
+  const { act, busy, error } = useActs();
   const [chosen, setChosen] = useState<number | null>(null);
   const [others, setOthers] = useState(true);
-  const [error, setError] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  if (!signer) return null;
-  const isMine = ({ source }: Seat) => source.owner === signer.address;
+  const isMine = ({ source }: Seat) => source.owner === address;
   // A representative cannot change a vote that the owner has cast.
   const mayVote = (seat: Seat) => isMine(seat) || (others && !seat.ballot?.byOwner);
   const voting = seats.filter((seat) => mayVote(seat) && seat.ballot?.choice !== chosen);
-  const weight = voting.reduce((sum, seat) => sum + seat.weight, 0n);
+  const sum = (some: Seat[]) => some.reduce((total, { weight }) => total + weight, 0n);
   const mine = seats.filter((seat) => isMine(seat) && seat.ballot);
-  const all = async (run: () => Promise<void>) => {
-    setError(null);
-    setBusy(true);
-    try {
-      await run();
-    } catch (failure) {
-      setError(explain(failure));
-    } finally {
-      setBusy(false);
-    }
+  const cast = async (signer: Signer) => {
+    if (chosen === null) throw new Error("choose how to vote first");
+    if (voting.length === 0) throw new Error(`all of this stake has already voted ${choiceName(chosen)}`);
+    const items = await Promise.all(
+      voting.map(async (seat) => ({ item: seat, instructions: [await vote(signer, proposal, seat.source, seat.ballot, chosen)] })),
+    );
+    return pack(signer, items).map(({ instructions, items: some }) => ({
+      title: `Vote ${choiceName(chosen)} on proposal ${proposal.index} with ${io(sum(some))}`,
+      instructions,
+    }));
   };
-  const cast = () =>
-    all(async () => {
-      if (chosen === null) throw new Error("choose how to vote first");
-      if (voting.length === 0) throw new Error(`all of this stake has already voted ${choiceName(chosen)}`);
-      const items = await Promise.all(
-        voting.map(async (seat) => ({ item: seat, instructions: [await vote(signer, proposal, seat.source, seat.ballot, chosen)] })),
-      );
-      for (const { instructions, items: some } of pack(signer, items)) {
-        const sum = some.reduce((total, seat) => total + seat.weight, 0n);
-        await send({ title: `Vote ${choiceName(chosen)} on proposal ${proposal.index} with ${io(sum)}`, instructions });
-      }
-    });
-  const unvote = () =>
-    all(async () => {
-      const items = mine.flatMap(({ ballot }) => (ballot ? [{ item: ballot, instructions: [takeBack(signer, ballot)] }] : []));
-      for (const { instructions } of pack(signer, items)) await send({ title: "Withdraw the vote", instructions });
-    });
+  const withdraw = (signer: Signer) => {
+    const items = mine.flatMap(({ ballot }) => (ballot ? [{ item: ballot, instructions: [takeBack(signer, ballot)] }] : []));
+    return pack(signer, items).map(({ instructions }) => ({ title: "Withdraw the vote", instructions }));
+  };
   return (
     <form
       className="rows"
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        void cast();
+        void act(cast);
       }}
     >
       <Choices proposal={proposal} chosen={chosen} choose={setChosen} />
@@ -145,19 +128,15 @@ function Cast({ proposal, seats }: { proposal: Found<Proposal>; seats: Seat[] })
         </label>
       )}
       <p className="muted small">
-        {chosen === null ? "" : `Voting with ${io(weight)} from ${many(voting.length, "stake")}. `}You pay rent for each ballot and get it back later. You can change your vote until voting ends.
+        {chosen === null ? "" : `Voting with ${io(sum(voting))} from ${many(voting.length, "stake")}. `}You pay rent for each ballot and get it back later. You can change your vote until voting ends.
       </p>
-      {error && (
-        <p className="wrong small" role="alert">
-          {error}
-        </p>
-      )}
+      <Wrong>{error}</Wrong>
       <div className="actions">
         <Button kind="primary" type="submit" disabled={chosen === null} busy={busy}>
           {chosen === null ? "Vote" : `Vote ${choiceName(chosen)}`}
         </Button>
         {isVoting(proposal, now) && mine.length > 0 && (
-          <Button busy={busy} onClick={() => void unvote()}>
+          <Button busy={busy} onClick={() => void act(withdraw)}>
             Withdraw my vote
           </Button>
         )}

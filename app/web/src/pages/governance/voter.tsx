@@ -92,9 +92,7 @@ function Part({ address, voter, others }: { address: Address; voter: Voter; othe
 
 /** Names or removes the wallet's representative. */
 function Representative({ voter: { representative } }: { voter: Voter }) {
-  const { signer } = useWallet();
   const [wallet, setWallet] = useState("");
-  if (!signer) return null;
   if (representative) {
     return (
       <Act
@@ -105,8 +103,7 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
           </>
         }
         label="Remove representative"
-        why={null}
-        action={async () => {
+        action={async (signer) => {
           const [delegation] = await findDelegationPda({ owner: signer.address });
           return { title: "Remove the representative of this wallet", instructions: [getClearDelegateInstruction({ owner: signer, delegation })] };
         }}
@@ -118,8 +115,7 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
       name="Name a representative"
       note="A representative votes with all of your stake whenever you do not vote yourself, and cannot move it. Your own vote replaces theirs, and you can remove them at any time."
       label="Name representative"
-      why={null}
-      action={async () => {
+      action={async (signer) => {
         const representative = wallet.trim();
         if (!isAddress(representative)) throw new Error(`“${wallet}” is not a valid address; paste their wallet address`);
         if (representative === signer.address) throw new Error("this is your own wallet; enter another one");

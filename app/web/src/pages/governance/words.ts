@@ -203,7 +203,7 @@ async function accountAt({ rpc }: Market, at: Address, part: Partial<typeof HEAD
   return value && { owner: value.owner, data: unbase64(value.data[0]) };
 }
 
-/** Whether there is a token account at an address, and not just lamports, which anybody can send to any address. */
+/** Whether there is a token account at an address, and not just lamports, which anyone can send to any address. */
 export async function takesTokens(market: Market, at: Address): Promise<boolean> {
   return (await accountAt(market, at, HEAD))?.owner === TOKEN_PROGRAM;
 }

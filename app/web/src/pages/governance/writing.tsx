@@ -1,13 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { findOne, useOne } from "../../lib/accounts";
 import { explain } from "../../lib/errors";
 import { capital, io, many } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card } from "../../ui";
+import { Answer, Button, Card, Wrong } from "../../ui";
+import { useActs } from "../../ui/act";
 import { PROPOSAL } from "./accounts";
 import { forget, type Draft } from "./draft";
 import { pack, writing } from "./instructions";
@@ -20,9 +19,8 @@ import { publish } from "./text";
 export function Writing({ draft, state }: { draft: Draft; state: State }) {
   const market = useMarket();
   const { signer } = useWallet();
-  const { send } = useSending();
+  const { act, busy, error } = useActs();
   const [, go] = useLocation();
-  const [busy, setBusy] = useState(false);
   const account = useOne(PROPOSAL, draft.address);
   const left = useQuery({
     queryKey: ["writing", draft.address, account.data?.instructions, account.data?.payloads, signer?.address],
@@ -36,21 +34,18 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
     },
     enabled: account.data !== undefined,
   });
-  const next = async () => {
+  const next = () => {
     const [first] = left.data ?? [];
     if (!first) return;
-    setBusy(true);
-    try {
-      await send({ title: capital(describe(first.items)), instructions: first.instructions });
-      if (first.items.some((step) => step.do === "submit")) {
+    const { items, instructions } = first;
+    void act(
+      () => ({ title: capital(describe(items)), instructions }),
+      () => {
+        if (!items.some((step) => step.do === "submit")) return;
         forget(draft.address);
         go(`/governance/${draft.address}`);
-      }
-    } catch {
-      // The dialog shows the error.
-    } finally {
-      setBusy(false);
-    }
+      },
+    );
   };
   if (account.data && account.data.status !== Status.Draft) {
     return (
@@ -79,8 +74,9 @@ export function Writing({ draft, state }: { draft: Draft; state: State }) {
                 </li>
               ))}
             </ol>
+            <Wrong>{error}</Wrong>
             <div className="actions">
-              <Button kind="primary" disabled={!signer} busy={busy} onClick={() => void next()}>
+              <Button kind="primary" disabled={!signer} busy={busy} onClick={next}>
                 {!signer ? "Connect a wallet first" : transactions?.length === 1 ? "Sign the last transaction" : `Sign the next of ${many(transactions?.length ?? 0, "transaction")}`}
               </Button>
             </div>

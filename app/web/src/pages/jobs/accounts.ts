@@ -1,4 +1,5 @@
 import {
+  findConfigPda,
   getConfigDecoder,
   getConfigDiscriminatorBytes,
   getEscrowDecoder,
@@ -14,7 +15,7 @@ import {
   type Model,
 } from "../../generated/jobs";
 import type { Address } from "@solana/kit";
-import { useOne, type Kind } from "../../lib/accounts";
+import { useOne, useSingle, type Kind } from "../../lib/accounts";
 import { useShipped, type Shipped } from "../../lib/engine";
 import { hex } from "../../lib/format";
 
@@ -26,8 +27,11 @@ export const JOB: Kind<Job> = { program, discriminator: getJobDiscriminatorBytes
 export const ESCROW: Kind<Escrow> = { program, discriminator: getEscrowDiscriminatorBytes(), decoder: getEscrowDecoder() };
 /** Registered models. */
 export const MODEL: Kind<Model> = { program, discriminator: getModelDiscriminatorBytes(), decoder: getModelDecoder() };
+
+const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
+
 /** The program's parameters. */
-export const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
+export const useJobsConfig = () => useSingle(CONFIG, findConfigPda);
 
 /** A job account's `status`. */
 export enum Status {

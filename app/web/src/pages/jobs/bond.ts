@@ -8,13 +8,13 @@ const REPLICA_MULTIPLE = 5n;
 const larger = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** Probability that another replica exposes a wrong result, if each colludes with a chance of one fifth; basis points, rounded down. */
-export function detection(replicas: number): bigint {
+function detection(replicas: number): bigint {
   const collusion = 5n ** BigInt(replicas - 1);
   return WHOLE - (WHOLE + collusion - 1n) / collusion;
 }
 
 /** The smallest bond, in base units, with which a job of that price pays more when done honestly. */
-export function required(price: bigint, valueAtRisk: bigint, detectionBps: bigint): bigint | null {
+function required(price: bigint, valueAtRisk: bigint, detectionBps: bigint): bigint | null {
   if (detectionBps === 0n) return null;
   const lie = 4n * price + 5n * valueAtRisk;
   const gain = (lie * 2_000_000n) / (99n * detectionBps);
@@ -24,13 +24,12 @@ export function required(price: bigint, valueAtRisk: bigint, detectionBps: bigin
 }
 
 /**
- * The bond that the chain requires for a job. Replicas that agree settle before anybody can recompute the result, so they only deter each
+ * The bond that the chain requires for a job. Replicas that agree settle before anyone can recompute the result, so they only deter each
  * other; if only one replica delivers, only watchers deter it. The bond covers both cases.
  */
 export function ofJob(price: bigint, valueAtRisk: bigint, watchBps: number, replicas: number): bigint | null {
   const alone = required(price, valueAtRisk, BigInt(watchBps));
   if (replicas < 2) return alone;
   const beside = required(price, valueAtRisk, detection(replicas));
-  const rerun = price * REPLICA_MULTIPLE;
-  return alone === null || beside === null || rerun > MOST ? null : [alone, beside, rerun].reduce(larger);
+  return alone === null || beside === null ? null : [alone, beside, price * REPLICA_MULTIPLE].reduce(larger);
 }

@@ -1,13 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { findEscrowPda } from "../../generated/jobs";
 import { findOne } from "../../lib/accounts";
-import { explain } from "../../lib/errors";
-import { IO, io, many, parseAmount } from "../../lib/format";
+import { io, many } from "../../lib/format";
 import { useMarket } from "../../lib/market";
-import { mustCover, useSending, type Action } from "../../lib/send";
-import { useWallet } from "../../lib/wallet";
-import { Button, Card, Field, Figure, Figures, Io, Problem } from "../../ui";
+import { mustCover } from "../../lib/send";
+import { useWallet, type Signer } from "../../lib/wallet";
+import { Button, Card, Figure, Figures, Io, Problem } from "../../ui";
+import { useActs } from "../../ui/act";
+import { AmountField, given, useAmount } from "../../ui/amount";
 import { ESCROW } from "./accounts";
 import { closing, depositing, withdrawing } from "./instructions";
 
@@ -30,38 +30,25 @@ export function useEscrow() {
 export function EscrowCard() {
   const market = useMarket();
   const { mint } = market.config;
-  const { signer, address } = useWallet();
-  const { send } = useSending();
+  const { address } = useWallet();
   const escrow = useEscrow();
-  const [text, setText] = useState("");
-  const [error, setError] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  if (!address || !signer) return null;
-  const action = async (what: "deposit" | "withdraw" | "close"): Promise<Action> => {
-    if (what === "close") return { title: "Close the escrow", instructions: await closing(signer, mint) };
-    const amount = parseAmount(text, IO);
-    if (amount === 0n) throw new Error("enter an amount above zero");
-    if (what === "deposit") {
-      await mustCover(market, address, amount);
-      return { title: `Deposit ${io(amount)}`, instructions: await depositing(signer, mint, amount, !!escrow.data) };
-    }
-    const free = escrow.data?.free ?? 0n;
+  const typed = useAmount();
+  const { act, busy, error } = useActs();
+  if (!address) return null;
+  const { data: found } = escrow;
+  const done = () => typed.setText("");
+  const deposit = async (signer: Signer) => {
+    const amount = given(typed);
+    await mustCover(market, address, amount);
+    return { title: `Deposit ${io(amount)}`, instructions: await depositing(signer, mint, amount, !!found) };
+  };
+  const withdraw = async (signer: Signer) => {
+    const amount = given(typed);
+    const free = found?.free ?? 0n;
     if (amount > free) throw new Error(`only ${io(free)} is available; the rest is locked for open jobs`);
     return { title: `Withdraw ${io(amount)}`, instructions: await withdrawing(signer, mint, amount) };
   };
-  const act = async (what: "deposit" | "withdraw" | "close") => {
-    setError(null);
-    setBusy(true);
-    try {
-      await send(await action(what));
-      setText("");
-    } catch (failure) {
-      setError(explain(failure));
-    } finally {
-      setBusy(false);
-    }
-  };
-  const { data: found } = escrow;
+  const close = async (signer: Signer) => ({ title: "Close the escrow", instructions: await closing(signer, mint) });
   const amount = (of: bigint) => (found === undefined ? "…" : <Io of={of} />);
   return (
     <Card title="Your escrow">
@@ -78,27 +65,19 @@ export function EscrowCard() {
           <form
             onSubmit={(event) => {
               event.preventDefault();
-              void act("deposit");
+              void act(deposit, done);
             }}
           >
-            <Field
-              label="Amount"
-              unit="$IO"
-              inputMode="decimal"
-              value={text}
-              error={error}
-              onChange={(event) => setText(event.target.value)}
-              hint="You can withdraw the available balance at any time."
-            />
+            <AmountField label="Amount" typed={typed} error={error} hint="You can withdraw the available balance at any time." />
             <footer>
               <Button kind="primary" type="submit" disabled={found === undefined} busy={busy}>
                 Deposit
               </Button>
-              <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act("withdraw")}>
+              <Button disabled={!found || found.free === 0n} busy={busy} onClick={() => void act(withdraw, done)}>
                 Withdraw
               </Button>
               {found && found.free + found.locked + found.fees === 0n && (
-                <Button busy={busy} onClick={() => void act("close")}>
+                <Button busy={busy} onClick={() => void act(close)}>
                   Close escrow
                 </Button>
               )}

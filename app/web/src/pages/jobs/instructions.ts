@@ -45,7 +45,7 @@ export async function closing(owner: Signer, mint: Address): Promise<Instruction
 export const cancelling = (owner: Signer, jobs: readonly Found<Job>[]): Instruction[] =>
   jobs.map(({ escrow, address }) => getCancelJobInstruction({ owner, escrow, job: address }));
 
-/** Ends an overdue job; `cranker` may be anybody. The consumer owns its escrow. */
+/** Ends an overdue job; `cranker` may be anyone. The consumer owns its escrow. */
 export async function endOverdue(cranker: Signer, how: Ending, job: Found<Job>, consumer: Address): Promise<Instruction[]> {
   const { escrow, device } = job;
   const accounts = { cranker, consumer, job: job.address, escrow };

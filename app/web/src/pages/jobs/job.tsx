@@ -44,43 +44,50 @@ function Asked({ address }: { address: Address }) {
   const account = useOne(JOB, address, row.data ? false : LOOK);
   switch (row.data ? null : missing(row.error, account.data)) {
     case "unrecorded":
-      return (
-        <Card title="Progress">
-          <Loading what="The job is on the chain; waiting for the indexer to record it" />
-          <Cancel job={account.data} />
-        </Card>
-      );
+      return <Unrecorded job={account.data} />;
     case "unknown":
       return <Empty>There is no job at this address. A job that was just sent appears here as soon as it is confirmed.</Empty>;
     default:
-      return <Answer of={row}>{(job) => <Found address={address} job={job} account={account} />}</Answer>;
+      return <Answer of={row}>{(job) => <Found job={job} account={account} />}</Answer>;
   }
+}
+
+/** A job that the indexer does not have yet. */
+function Unrecorded({ job }: { job: OnChain<Job> | null | undefined }) {
+  const { replicas } = useReplicas(job);
+  return (
+    <Card title="Progress">
+      <Loading what="The job is on the chain; waiting for the indexer to record it" />
+      <Cancel replicas={replicas} />
+    </Card>
+  );
 }
 
 /** Query for the job's account; `null` once it is closed. */
 type Account = ReturnType<typeof useOne<Job>>;
 
-function Found({ address, job, account }: { address: Address; job: JobRow; account: Account }) {
+function Found({ job, account }: { job: JobRow; account: Account }) {
   const at = usePackage(parse(account.data?.model ?? job.model));
   const escrow = useOne(ESCROW, account.data?.escrow ?? parse(job.escrow));
+  const { replicas, isLoading: isSearching } = useReplicas(account.data);
   const { address: me } = useWallet();
-  const content = recall(address);
+  const content = recall(job.address);
   const isOwn = content !== null || (me !== null && escrow.data?.owner === me);
-  // What decides the size of the result, which would move the cards below it.
-  const isSized = !account.isPending && !escrow.isLoading && !(isOwn && at.isPending);
+  // What decides the size of a card, which would move those below it.
+  const isSized = !account.isPending && !escrow.isLoading && !isSearching && !at.isPending;
   return (
     <>
-      <Steps job={job} account={account.data ?? null} />
+      <Steps job={job} account={account.data ?? null} replicas={replicas} />
       {isSized ? (
         <>
           <Answer of={account}>
             {(found) => {
               const result = committed(found, job);
               const isExpected = content !== null && isLive(job);
-              return (result || isExpected) && <Results address={address} job={job} result={result} content={content} isOwn={isOwn} at={at} />;
+              return (result || isExpected) && <Results job={job} result={result} content={content} isOwn={isOwn} at={at} />;
             }}
           </Answer>
-          <Details address={address} job={job} account={account.data} model={at.model?.name} />
+          <Details job={job} replicas={replicas} model={at.model?.name} />
         </>
       ) : (
         <Loading />
@@ -89,17 +96,10 @@ function Found({ address, job, account }: { address: Address; job: JobRow; accou
   );
 }
 
-interface Detailed {
-  address: Address;
-  job: JobRow;
-  account: OnChain<Job> | null | undefined;
-  model: string | undefined;
-}
-
 /** A job's terms, receipt and transactions. */
-function Details({ address, job, account, model }: Detailed) {
+function Details({ job, replicas, model }: { job: JobRow; replicas: OnChain<Job>[]; model: string | undefined }) {
   const gpus = useGpuModels();
-  const others = useReplicas(account).filter((replica) => replica.address !== address);
+  const others = replicas.filter(({ address }) => address !== job.address);
   return (
     <div className="columns">
       <Card title="Terms">
@@ -147,14 +147,15 @@ const STEPS: [name: string, at: (job: JobRow) => number | null][] = [
 const isLive = ({ status }: JobRow) => ["open", "claimed", "committed", "revealed"].includes(status);
 
 /** The job's progress: the steps it has taken, and what it is waiting for. */
-function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) {
+function Steps({ job, account, replicas }: { job: JobRow; account: OnChain<Job> | null; replicas: OnChain<Job>[] }) {
   const now = useNow();
   const done = STEPS.filter(([, at]) => at(job) !== null);
   const live = isLive(job);
   const { sentence, ending } = progress(job, account, now);
   return (
     <Card title="Progress">
-      <ol className="steps">
+      {/* Announced as they are taken; the sentence below counts down. */}
+      <ol className="steps" aria-live="polite">
         {done.map(([name, at]) => (
           <li key={name}>
             <b>{capital(name)}</b> <Moment at={at(job)} />
@@ -166,19 +167,19 @@ function Steps({ job, account }: { job: JobRow; account: OnChain<Job> | null }) 
           </li>
         )}
       </ol>
-      <p role="status">
+      <p>
         {sentence}{" "}
         {job.status === "convicted" && <Link href={`/disputes/${job.address}`}>See what was wrong</Link>}
       </p>
       {account && ending && <End job={account} how={ending} />}
-      <Cancel job={account} />
+      <Cancel replicas={replicas} />
     </Card>
   );
 }
 
-/** Lets anybody end an overdue job. For a job that no device claimed, its consumer has [`Cancel`] instead. */
+/** Lets anyone end an overdue job. For a job that no device claimed, its consumer has [`Cancel`] instead. */
 function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
-  const { signer, address } = useWallet();
+  const { address } = useWallet();
   const escrow = useOne(ESCROW, job.escrow);
   const consumer = escrow.data?.owner;
   if (!consumer || (how === "expire" && consumer === address)) return null;
@@ -189,17 +190,12 @@ function End({ job, how }: { job: OnChain<Job>; how: Ending }) {
       name="End the job"
       note={`${free}${penalty} You receive a bounty of ${sol(job.bounty)}.`}
       label="End the job"
-      why={signer ? null : "connect a wallet to pay the transaction fee"}
-      action={async () => {
-        if (!signer) throw new Error("connect a wallet first");
-        return { title: "End the job", instructions: await endOverdue(signer, how, job, consumer) };
-      }}
+      action={async (signer) => ({ title: "End the job", instructions: await endOverdue(signer, how, job, consumer) })}
     />
   );
 }
 
 interface Shown {
-  address: Address;
   job: JobRow;
   /** `null` before the reveal. */
   result: Committed | null;
@@ -209,7 +205,7 @@ interface Shown {
 }
 
 /** The pictures and their verification. Those of other people's jobs are fetched only on request. */
-function Results({ address, job, result, content, isOwn, at: { model, error, isPending } }: Shown) {
+function Results({ job, result, content, isOwn, at: { model, error, isPending } }: Shown) {
   const { config } = useMarket();
   const [asked, setAsked] = useState(false);
   const shown = asked || isOwn;
@@ -218,13 +214,13 @@ function Results({ address, job, result, content, isOwn, at: { model, error, isP
   const outputs = result?.outputs;
   const output = useQuery({
     queryKey: ["config", "pictures", outputs, model?.name, units, layout],
-    queryFn: () => (model && outputs ? pictures({ model: model.name, store: config.blobs, outputs, units, layout, most: MOST_PICTURES }) : []),
+    queryFn: () => (model && outputs ? pictures({ model, store: config.blobs, outputs, units, layout, most: MOST_PICTURES }) : []),
     enabled: shown && !!model && !!outputs,
     retry: 2,
   });
   const input = useQuery({
     queryKey: ["config", "pictures", inputs, model?.name, units, layout],
-    queryFn: () => (model && layout ? photoOf({ model: model.name, store: config.blobs, inputs, units, layout }) : []),
+    queryFn: () => (model && layout ? photoOf({ model, store: config.blobs, inputs, units, layout }) : []),
     enabled: !!layout && !!model,
     retry: 2,
   });
@@ -268,10 +264,10 @@ function Results({ address, job, result, content, isOwn, at: { model, error, isP
           )}
           {shown && number === 1 && (
             <div className="actions">
-              <Download of={output.data?.[0]} name={`${address.slice(0, 8)}.png`} />
+              <Download of={output.data?.[0]} name={`${job.address.slice(0, 8)}.png`} />
             </div>
           )}
-          {result && <Verify address={address} result={result} model={model?.name} />}
+          {result && <Verify address={job.address} result={result} model={model} />}
         </>
       )}
     </Card>
@@ -285,7 +281,7 @@ function blank({ unit, scale }: Shipped, layout: Layout | null, number: number):
 }
 
 /** Recomputes the job in this browser. */
-function Verify({ address, result, model }: { address: Address; result: Committed; model: string | undefined }) {
+function Verify({ address, result, model }: { address: string; result: Committed; model: Shipped | undefined }) {
   const { config } = useMarket();
   const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
   const { inputs, traces, outputs, units } = result;
@@ -344,12 +340,11 @@ function Verify({ address, result, model }: { address: Address; result: Committe
 }
 
 /** Lets the consumer cancel a job that no device has claimed, with its replicas. */
-function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
-  const { signer, address } = useWallet();
-  const escrow = useOne(ESCROW, job?.escrow ?? null);
-  const replicas = useReplicas(job);
+function Cancel({ replicas }: { replicas: OnChain<Job>[] }) {
+  const { address } = useWallet();
+  const escrow = useOne(ESCROW, replicas[0]?.escrow ?? null);
   const jobs = cancellable(replicas, escrow.data?.owner, address);
-  if (!signer || jobs.length === 0) return null;
+  if (jobs.length === 0) return null;
   const isOne = jobs.length === 1;
   return (
     <Act
@@ -357,8 +352,7 @@ function Cancel({ job }: { job: OnChain<Job> | null | undefined }) {
       note={explainCancelling(jobs.length, replicas.length)}
       label={isOne ? "Cancel the job" : "Cancel the replicas"}
       kind="danger"
-      why={null}
-      action={() => ({ title: isOne ? "Cancel the job" : `Cancel ${jobs.length} replicas`, instructions: cancelling(signer, jobs) })}
+      action={(signer) => ({ title: isOne ? "Cancel the job" : `Cancel ${jobs.length} replicas`, instructions: cancelling(signer, jobs) })}
     />
   );
 }

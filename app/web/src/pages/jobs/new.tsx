@@ -2,31 +2,28 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type FormEvent } from "react";
 import { Link, useLocation } from "wouter";
 import type { Address } from "@solana/kit";
-import { findConfigPda, type Config } from "../../generated/jobs";
-import { findAll, useOne, type Found } from "../../lib/accounts";
+import type { Config } from "../../generated/jobs";
+import { findAll, type Found } from "../../lib/accounts";
 import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
-import { preparePhoto, preparePrompt, useShipped, type Prepared } from "../../lib/engine";
+import { upload } from "../../lib/blobs";
+import { preparePhoto, preparePrompt, useShipped, type Prepared, type Shipped } from "../../lib/engine";
 import { hex, io, many } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Button, Card, Choice, Empty, Loading, Problem, Title } from "../../ui";
-import { CONFIG, MODEL } from "./accounts";
+import { Answer, Button, Card, Choice, Empty, Loading, Problem, Title, Wrong } from "../../ui";
+import { MODEL, useJobsConfig } from "./accounts";
 import { useEscrow } from "./escrow";
 import { PhotoInput, PromptInput, type Wanted } from "./input";
-import { opening, upload } from "./open";
+import { opening } from "./open";
 import { Pixels } from "./pictures";
 import { remembering, type Content } from "./remembered";
 import { problem, quote, type Order } from "./rules";
 import { Costs, Takers, TermFields, useTerms } from "./terms";
 
 /** A registered model for which this browser can prepare inputs. */
-interface Usable {
-  name: string;
-  takes: "photo" | "prompt";
-  account: Address;
-}
+type Usable = Shipped & { account: Address };
 
 /** Orders a picture: an enlarged photo, or one painted from a prompt. */
 export function NewJobPage() {
@@ -37,9 +34,9 @@ export function NewJobPage() {
     queryFn: async (): Promise<Usable[]> => {
       const registered = await findAll(market, MODEL);
       const at = new Map(registered.map((model) => [hex(model.hash), model.address]));
-      const found = (shipped.data ?? []).flatMap(({ name, takes, hash }) => {
-        const account = at.get(hash);
-        return account ? [{ name, takes, account }] : [];
+      const found = (shipped.data ?? []).flatMap((model) => {
+        const account = at.get(model.hash);
+        return account ? [{ ...model, account }] : [];
       });
       return found.sort((a, b) => a.takes.localeCompare(b.takes));
     },
@@ -79,7 +76,7 @@ function OrderForm({ models }: { models: Usable[] }) {
     let stale = false;
     setError(null);
     const preparing =
-      what.takes === "photo" ? preparePhoto(model.name, what.image) : preparePrompt(model.name, what.prompt, what.seed, what.pictures);
+      what.takes === "photo" ? preparePhoto({ model, photo: what.image }) : preparePrompt({ model, ...what });
     preparing.then(
       (prepared) => stale || setMade({ what, prepared }),
       (failure) => stale || setError(explain(failure)),
@@ -110,11 +107,7 @@ function OrderForm({ models }: { models: Usable[] }) {
             <PromptInput onChange={setWhat} />
           )}
         </form>
-        {error && (
-          <p className="wrong" role="alert">
-            {error}
-          </p>
-        )}
+        <Wrong>{error}</Wrong>
         {fits && what.takes === "photo" && (
           <div className="pictures">
             <Pixels of={what.image} name="Your photo" />
@@ -129,8 +122,7 @@ function OrderForm({ models }: { models: Usable[] }) {
 
 /** The terms of an order. They are kept while its input changes, and the job can be opened once the input is prepared. */
 function Offer({ model, input }: { model: Usable; input: Input | null }) {
-  const { data: configAddress } = useQuery({ queryKey: ["config", "jobs config"], queryFn: async () => (await findConfigPda())[0] });
-  const config = useOne(CONFIG, configAddress ?? null);
+  const config = useJobsConfig();
   const { signer } = useWallet();
   const terms = useTerms(input?.prepared.units ?? 0);
   const opener = useOpening(model, input, terms.order, config.data);
@@ -146,11 +138,7 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
               <TermFields {...terms} />
               {input && bond !== null && <Takers order={terms.order} bond={bond} />}
               {input && <Costs order={terms.order} parameters={parameters} />}
-              {(wrong ?? opener.failure) && (
-                <p className="wrong" role="alert">
-                  {wrong ?? opener.failure}
-                </p>
-              )}
+              <Wrong>{wrong ?? opener.failure}</Wrong>
               {parameters.paused && <p className="wrong">New jobs are paused. You can open one once the pause is lifted.</p>}
               <footer>
                 <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={opener.busy}>
@@ -190,7 +178,7 @@ function useOpening(model: Usable, input: Input | null, order: Order, config: Fo
       const from = { owner: signer, model: model.account, inputs: prepared.address, order, config, escrow: escrow.data };
       const { jobs, instructions } = await opening(market, from);
       page = `/jobs/${jobs[0]}`;
-      await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared) }));
+      await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared.address, prepared.blob, "input") }));
       close();
       navigate(page);
     } catch (error) {

@@ -3,7 +3,6 @@
 import type { Address, Instruction, TransactionSigner } from "@solana/kit";
 import { findEscrowPda, findJobPda, getOpenJobInstructionAsync, type Config, type Escrow } from "../../generated/jobs";
 import type { Found } from "../../lib/accounts";
-import type { Prepared } from "../../lib/engine";
 import { unhex } from "../../lib/format";
 import type { Market } from "../../lib/market";
 import { mustCover } from "../../lib/send";
@@ -61,10 +60,4 @@ async function chooseId(escrow: Address): Promise<bigint> {
     const [, bump] = await findJobPda({ escrow, id: small });
     if (bump === 255) return small;
   }
-}
-
-/** Uploads an input to the blob store, from which workers download it. */
-export async function upload(store: string, { address, blob }: Prepared): Promise<void> {
-  const answer = await fetch(`${store}/${address}`, { method: "PUT", body: new Uint8Array(blob) }).catch(() => null);
-  if (!answer?.ok) throw new Error(`the input cannot be uploaded to the blob store (${answer?.status ?? "unreachable"}); try again in a moment`);
 }

@@ -9,7 +9,7 @@ const row = (status: JobRow["status"], window_ends: number | null = null) => ({ 
 const at = (status: Status, now: number, change: { deadlineAt?: bigint; audit?: Audit } = {}) =>
   progress(row("open"), { status, deadlineAt: 1_000n, audit: Audit.Undrawn, ...change }, now);
 
-test("past its deadline a job is late, and anybody can end it", () => {
+test("past its deadline a job is late, and anyone can end it", () => {
   expect(at(Status.Open, 999)).toEqual({ sentence: "Waiting for a device to claim it; 1 s left.", ending: null });
   expect(at(Status.Open, 1_000)).toMatchObject({ sentence: expect.stringContaining("No device claimed it in time."), ending: "expire" });
   expect(at(Status.Assigned, 940)).toEqual({ sentence: "A device is computing; 1 min left.", ending: null });

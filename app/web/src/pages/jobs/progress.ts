@@ -1,11 +1,11 @@
-// A job's progress: what it is waiting for, by the deadlines in its account, and what anybody can do once they have passed.
+// A job's progress: what it is waiting for, by the deadlines in its account, and what anyone can do once they have passed.
 
 import type { Job } from "../../generated/jobs";
 import type { JobRow } from "../../lib/api";
 import { span } from "../../lib/format";
 import { Audit, Status } from "./accounts";
 
-/** How anybody may end an overdue job. */
+/** How anyone may end an overdue job. */
 export type Ending = "expire" | "timeout";
 
 /** A job's progress. */
@@ -32,14 +32,14 @@ type Row = Pick<JobRow, "status" | "window_ends" | "latency">;
 
 /**
  * A job's progress at `now`, by the chain's clock. Without an account, which is closed when the job ends, no job counts as late. The chain
- * also requires a number of slots to pass before it lets anybody end a job.
+ * also requires a number of slots to pass before it lets anyone end a job.
  */
 export function progress(row: Row, account: Account | null, now: number): Progress {
   const end = account ? account.deadlineAt : (row.window_ends ?? NEVER);
   const late = account !== null && now >= end;
   const left = now >= end || end === NEVER ? null : span(Number(end) - now);
   const just = (sentence: string): Progress => ({ sentence, ending: null });
-  const overdue = (what: string, ending: Ending): Progress => ({ sentence: `${what} Anybody may end the job, which returns the locked amount to the escrow.`, ending });
+  const overdue = (what: string, ending: Ending): Progress => ({ sentence: `${what} Anyone may end the job, which returns the locked amount to the escrow.`, ending });
   const state = account ? NAMES[account.status as Status] : row.status;
   switch (state) {
     case "open":
@@ -57,7 +57,7 @@ export function progress(row: Row, account: Account | null, now: number): Progre
       if (late) return overdue("The device has missed the deadline for revealing its result.", "timeout");
       return just("The device has committed to its result; waiting for the reveal.");
     case "revealed":
-      if (left) return just(`In the challenge window: anybody may challenge the result for ${left} more, then it is paid.`);
+      if (left) return just(`In the challenge window: anyone may challenge the result for ${left} more, then it is paid.`);
       return just("The challenge window is over; waiting for the payment.");
     case "settled":
       return just(`Paid${row.latency === null ? "" : `; the result arrived ${span(row.latency)} after the job was opened`}.`);

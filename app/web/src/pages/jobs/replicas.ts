@@ -13,16 +13,15 @@ export function places({ escrow, id, replica, replicas }: Pick<Job, "escrow" | "
   return Promise.all(Array.from({ length: replicas }, async (_, index) => (await findJobPda({ escrow, id: first + BigInt(index) }))[0]));
 }
 
-/** The replicas of a job that have not ended, including itself; none until they are loaded. */
-export function useReplicas(job: Found<Job> | null | undefined): Found<Job>[] {
+/** The replicas of a job that have not ended, including itself; none while they are loading. */
+export function useReplicas(job: Found<Job> | null | undefined): { replicas: Found<Job>[]; isLoading: boolean } {
   const market = useMarket();
-  const { data } = useQuery({
+  const { data = [], isLoading } = useQuery({
     queryKey: ["accounts", "replicas", job?.address],
     queryFn: async () => (job ? siblings(job, await findSome(market, JOB, await places(job))) : []),
     enabled: !!job && job.replicas > 1,
   });
-  if (!job) return [];
-  return job.replicas > 1 ? (data ?? []) : [job];
+  return { replicas: job?.replicas === 1 ? [job] : data, isLoading };
 }
 
 /** Fields that all replicas of a job share, as in the program. Their addresses already imply the same consumer. */

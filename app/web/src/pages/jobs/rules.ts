@@ -21,7 +21,7 @@ export const POLICIES: readonly [Policy, ...Policy[]] = [
   {
     id: "standard",
     name: "Standard",
-    note: "One device computes the job. Its result is paid after a challenge window of two minutes, in which anybody may recompute it and win part of the device's bond if it is wrong.",
+    note: "One device computes the job. Its result is paid after a challenge window of two minutes, in which anyone may recompute it and win part of the device's bond if it is wrong.",
     replicas: 1,
     windowSeconds: 120,
   },

@@ -1,7 +1,7 @@
 import { useState, type ChangeEvent } from "react";
 import { explain } from "../../lib/errors";
 import { count, IO, many, parseAmount, percent } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { nameOf, useGpuModels } from "../../lib/gpus";
 import { Answer, Choice, Facts, Field, Io } from "../../ui";
 import { useCandidates } from "./candidates";
 import { TIMES } from "./open";
@@ -88,7 +88,7 @@ export function TermFields({ texts, put, field }: Terms) {
 
 function Requirements({ texts, put, field }: Pick<Terms, "texts" | "put" | "field">) {
   const gpus = useGpuModels();
-  const listed = (gpus.data ?? []).filter(({ listed }) => listed).map(({ id }): [string, string] => [String(id), gpuName(gpus.data, id)]);
+  const listed = (gpus.data ?? []).filter(({ listed }) => listed).map((gpu): [string, string] => [String(gpu.id), nameOf(gpu)]);
   return (
     <details>
       <summary>Device requirements</summary>

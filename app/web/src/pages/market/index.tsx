@@ -1,28 +1,53 @@
 import { useMemo } from "react";
 import { Link } from "wouter";
-import { useAnswer, useList, type JobRow, type Network, type PriceRow, type ThroughputRow } from "../../lib/api";
+import { useAnswer, useList, type JobRow, type PriceRow, type ThroughputRow } from "../../lib/api";
 import { gpuName, useGpuModels } from "../../lib/gpus";
-import { count, decimal, IO, many, span } from "../../lib/format";
-import { Answer, Card, Empty, Figure, Figures, Io, Problem, Title } from "../../ui";
+import { decimal, IO, many, span } from "../../lib/format";
+import { Answer, Card, Empty, Figure, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
 import { SECONDS } from "../../ui/ticks";
 import { JobTable } from "../jobs/table";
+import { NetworkFigures } from "./figures";
 
 /** Hours shown in the charts: a week. */
 const HOURS = 168;
 
 /** The market at a glance. */
 export function MarketPage() {
-  const network = useAnswer<Network>("network");
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>
-      <Title note="Suppliers run jobs on their GPUs and are paid for the results. Anybody can prove a result wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
-      {network.error && !network.data ? (
-        <Problem error={network.error} retry={() => void network.refetch()} />
-      ) : (
-        <NetworkFigures of={network.data} />
-      )}
+      <Title note="Suppliers run jobs on their GPUs and are paid for the results. Anyone can prove a result wrong: the chain recomputes a single element, and the device loses its bond.">Market</Title>
+      <NetworkFigures>
+        {(number, amount) => (
+          <>
+            <Figure name="GPUs registered" note={`${number("devices")} devices`}>
+              {number("gpus")}
+            </Figure>
+            <Figure name="GPUs staked" note="of those registered">
+              {number("gpus_staked")}
+            </Figure>
+            <Figure name="GPUs verified" note="checked in recently">
+              {number("gpus_verified")}
+            </Figure>
+            <Figure name="GPUs busy" note="running a job">
+              {number("gpus_busy")}
+            </Figure>
+            <Figure name="Staked" note="own stake and co-stake">
+              {amount("staked")}
+            </Figure>
+            <Figure name="Jobs settled" note={`of ${number("jobs")} opened`}>
+              {number("jobs_settled")}
+            </Figure>
+            <Figure name="Convictions" note="results proven wrong">
+              {number("jobs_convicted")}
+            </Figure>
+            <Figure name="Paid to suppliers" note="for jobs">
+              {amount("paid_to_suppliers")}
+            </Figure>
+          </>
+        )}
+      </NetworkFigures>
       <div className="columns">
         <Prices />
         <Throughput />
@@ -33,40 +58,6 @@ export function MarketPage() {
         </Answer>
       </Card>
     </>
-  );
-}
-
-/** Figures of the market. Dots stand for those still loading, so that nothing moves when they arrive. */
-function NetworkFigures({ of: now }: { of: Network | undefined }) {
-  const number = (value: number | undefined) => (value === undefined ? "…" : count(value));
-  const amount = (value: number | undefined) => (value === undefined ? "…" : <Io of={value} rough />);
-  return (
-    <Figures>
-      <Figure name="GPUs registered" note={`${number(now?.devices)} devices`}>
-        {number(now?.gpus)}
-      </Figure>
-      <Figure name="GPUs staked" note="of those registered">
-        {number(now?.gpus_staked)}
-      </Figure>
-      <Figure name="GPUs verified" note="checked in recently">
-        {number(now?.gpus_verified)}
-      </Figure>
-      <Figure name="GPUs busy" note="running a job">
-        {number(now?.gpus_busy)}
-      </Figure>
-      <Figure name="Staked" note="own stake and co-stake">
-        {amount(now?.staked)}
-      </Figure>
-      <Figure name="Jobs settled" note={`of ${number(now?.jobs)} opened`}>
-        {number(now?.jobs_settled)}
-      </Figure>
-      <Figure name="Convictions" note="results proven wrong">
-        {number(now?.jobs_convicted)}
-      </Figure>
-      <Figure name="Paid to suppliers" note="for jobs">
-        {amount(now?.paid_to_suppliers)}
-      </Figure>
-    </Figures>
   );
 }
 

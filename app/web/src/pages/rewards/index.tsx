@@ -6,7 +6,7 @@ import type { Device, Emission } from "../../generated/staking";
 import { useAll, withAddress, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
 import { count, many, percent } from "../../lib/format";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
@@ -110,13 +110,13 @@ function Claims({ devices, holdings }: Earning) {
           const gpu = gpus.data?.find(({ id }) => id === device.gpuModel);
           if (!gpu || !staking.data) return null;
           const standing = { device, gpu, config: staking.data, least: minimumOf(device, gpu, staking.data, now), now };
-          const name = `${device.quantity} × ${gpuName(gpus.data, gpu.id)}`;
+          const name = `${device.quantity} × ${nameOf(gpu)}`;
           return (
             <div key={device.address}>
               <p>
                 {name}, device <Key of={device.address} to={`/devices/${device.address}`} />
               </p>
-              <ClaimDevice device={device} standing={standing} blocks={blocks} />
+              <ClaimDevice standing={standing} blocks={blocks} />
             </div>
           );
         })}
