@@ -50,11 +50,11 @@ COMPILE_SHARE = 1 / 2
 # Time limits for nvidia-smi, and for the driver to end a program.
 SMI_SECONDS = 20
 KILL_SECONDS = 10
+# Asks nvidia-smi about the GPU that is number 0 for the programs. With this order, both number all GPUs alike.
+ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+QUERY = ["nvidia-smi", f"--id={os.environ.get('CUDA_VISIBLE_DEVICES', '0').split(',')[0]}", "--format=csv,noheader,nounits"]
 # Prints the load of the GPU every second. Drivers before 535 do not know the last field; then the output is useless.
-LOAD = [
-    "nvidia-smi", "--id=0", "--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--format=csv,noheader,nounits",
-    "--loop=1",
-]
+LOAD = [*QUERY, "--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop=1"]
 # Number of timed batches: enough for a p99, and no more, because large batches take long.
 BATCHES = 100
 
@@ -85,7 +85,7 @@ class Programs:
     """Runs programs one after the other, with an optional time limit for all of them, and appends their output to a log."""
 
     def __init__(self, log, seconds=None):
-        self.log, self.environment, self.share = log, dict(os.environ), SHARE
+        self.log, self.environment, self.share = log, {**os.environ, **ORDER}, SHARE
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def left(self):
@@ -370,9 +370,11 @@ def main(arguments=None):
     log.unlink(missing_ok=True)
     programs = Programs(log, args.seconds)
     try:
-        query = ["nvidia-smi", "--id=0", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-        name, driver = programs.last_line(query, SMI_SECONDS).split(", ")
+        query = [*QUERY, "--query-gpu=name,driver_version,utilization.gpu,memory.used"]
+        name, driver, busy, memory = programs.last_line(query, SMI_SECONDS).split(", ")
         machine, trouble = f"{name}, driver {driver}", []
+        if busy.isdecimal() and int(busy) > 0:
+            trouble = [f"Something else used the GPU before the start: {busy} % of the time, with {memory} MiB of its memory."]
     except (Failed, ValueError) as error:
         # There may be a GPU even if nvidia-smi is missing.
         machine, trouble = "unknown", [f"The name of the GPU is not known: {error}."]

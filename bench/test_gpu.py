@@ -636,7 +636,7 @@ class Whole(Folder):
         super().setUp()
         (self.folder / "model").mkdir()
         (self.folder / "model" / "model.json").write_text('{"checkpoint_interval": 11}')
-        self.program("nvidia-smi", """case $2 in *name*) echo "NVIDIA A, 1.2";; *) echo "600.5, 1980, 50, 0x4"; exec sleep 60; esac""")
+        self.smi("NVIDIA A, 1.2, 0, 4")
         report = {**turn("net", 2.0, hashing=0.5).engine, "macs_per_unit": 1}
         work = {"layers": 32, "bytes": 1 << 35, "width": 4096, "seconds": 9.5, "seconds_per_layer": 0.3, "tera_ops_per_second": 948.0}
         self.calls = self.folder / "calls"
@@ -649,6 +649,12 @@ class Whole(Folder):
         self.tests = self.program("tests", self.two_tests("cat"))
         found = {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none"}
         self.contexts.enter_context(mock.patch.dict(os.environ, found))
+
+    def smi(self, says):
+        """A fake nvidia-smi that says this of GPU 0, and that its load is high."""
+        self.program("nvidia-smi", f"""
+            [ $1 = --id=0 ] || exit 1
+            case $3 in *name*) echo "{says}";; *) echo "600.5, 1980, 50, 0x4"; exec sleep 60; esac""")
 
     @staticmethod
     def two_tests(second):
@@ -688,6 +694,14 @@ class Whole(Folder):
         self.assertIn("PyTorch 2.9", page)
         self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s per layer,\n948 TOPS.", page)
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
+
+    def test_what_else_uses_the_gpu_is_told_and_all_programs_number_gpus_alike(self):
+        self.smi("NVIDIA A, 1.2, 93, 70000")
+        self.program("engine", f'[ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ] || exit 1\n{self.answers}')
+        with self.alone():
+            page = self.page("--rounds", "1")
+        self.assertIn("Something else used the GPU before the start: 93 % of the time, with 70000 MiB of its memory.", page)
+        self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
 
     def test_a_test_that_ends_before_it_says_what_it_compared_is_sanitised(self):
         self.program("engine", self.answers)
