@@ -7,7 +7,7 @@ use crate::{BlobStore, Error, MAX_BLOB, SLOWEST, parse_address};
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -18,9 +18,9 @@ use axum_extra::{
     headers::{ContentRange, ETag, HeaderMapExt, IfNoneMatch, IfRange, Range},
 };
 use bytes::BytesMut;
-use daemon::{Connections, Places};
+use daemon::{Connections, Places, peer};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::{net::SocketAddr, ops::Bound, time::Duration};
+use std::{ops::Bound, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -168,11 +168,6 @@ async fn send_body(body: Body, parts: mpsc::Sender<Result<Bytes, axum::Error>>, 
     }
 }
 
-/// The client's address.
-fn peer(request: &Request) -> Option<SocketAddr> {
-    request.extensions().get().map(|ConnectInfo(peer)| *peer)
-}
-
 fn overloaded() -> Response {
     (
         StatusCode::SERVICE_UNAVAILABLE,
@@ -194,7 +189,7 @@ async fn download(
     let size = shared.store.size(&hash).await?;
     let tag: ETag = format!("\"{}\"", hex::encode(hash))
         .parse()
-        .map_err(|_| Refusal::Address(address))?;
+        .map_err(|_| Error::Address { text: address })?;
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(
@@ -208,16 +203,15 @@ async fn download(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
 
     let range = range.filter(|_| !if_range.is_some_and(|TypedHeader(condition)| condition.is_modified(Some(&tag), None)));
-    let (status, part) = match range.map(|TypedHeader(range)| single(&range, size)) {
-        None | Some(Asked::Whole) => (StatusCode::OK, None),
-        Some(Asked::Part(part)) => {
-            let shown = ContentRange::bytes(part.clone(), size).map_err(|_| Refusal::Range(size))?;
-            headers.typed_insert(shown);
-            (StatusCode::PARTIAL_CONTENT, Some(part))
-        }
-        Some(Asked::Nothing) => return Err(Refusal::Range(size)),
+    let part = match range {
+        Some(TypedHeader(range)) => part_of(&range, size)?,
+        None => None,
     };
-    let length = part.as_ref().map_or(size, |part| part.end - part.start);
+    let (mut status, mut length) = (StatusCode::OK, size);
+    if let Some(part) = &part {
+        headers.typed_insert(ContentRange::bytes(part.clone(), size).map_err(|_| Refusal::Range(size))?);
+        (status, length) = (StatusCode::PARTIAL_CONTENT, part.end - part.start);
+    }
     headers.insert(header::CONTENT_LENGTH, length.into());
     let body = if method == Method::HEAD {
         Body::empty()
@@ -229,35 +223,26 @@ async fn download(
     Ok((status, headers, body).into_response())
 }
 
-/// What a `Range` header asks for.
-enum Asked {
-    /// Several ranges. A server may answer these with the whole blob.
-    Whole,
-    Part(std::ops::Range<u64>),
-    /// A range that contains no byte of the blob.
-    Nothing,
-}
-
-fn single(range: &Range, size: u64) -> Asked {
+/// The part of a blob of `size` bytes that a `Range` header asks for; `None` if it asks for several, which may be answered with the whole.
+fn part_of(range: &Range, size: u64) -> Result<Option<std::ops::Range<u64>>, Refusal> {
     let mut ranges = range.satisfiable_ranges(size);
-    let (first, second) = (ranges.next(), ranges.next());
-    let (Some((start, end)), None) = (first, second) else {
-        return if first.is_some() { Asked::Whole } else { Asked::Nothing };
-    };
+    let (start, end) = ranges.next().ok_or(Refusal::Range(size))?;
+    if ranges.next().is_some() {
+        return Ok(None);
+    }
     let start = match start {
         Bound::Included(start) => start,
         Bound::Excluded(start) => start.saturating_add(1),
         Bound::Unbounded => 0,
     };
     let end = match end {
-        Bound::Included(end) => end.saturating_add(1),
-        Bound::Excluded(end) => end,
+        Bound::Included(end) => end.saturating_add(1).min(size),
+        Bound::Excluded(end) => end.min(size),
         Bound::Unbounded => size,
     };
-    if start < end.min(size) {
-        Asked::Part(start..end.min(size))
-    } else {
-        Asked::Nothing
+    match start < end {
+        true => Ok(Some(start..end)),
+        false => Err(Refusal::Range(size)),
     }
 }
 
@@ -291,7 +276,6 @@ async fn receive(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
 /// Why a request is refused; maps to an HTTP status.
 enum Refusal {
     Blob(Error),
-    Address(String),
     Range(u64),
     TooLarge(u64),
     BrokenOff,
@@ -330,7 +314,6 @@ impl IntoResponse for Refusal {
                     (status, error.to_string())
                 }
             }
-            Self::Address(text) => (StatusCode::BAD_REQUEST, Error::Address { text }.to_string()),
             Self::Range(size) => {
                 let shown = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
                 return (

@@ -24,11 +24,10 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The local folder named by a location, if it names one.
 pub fn local_folder(location: &str) -> Option<PathBuf> {
-    match location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
-        None => Some(location.into()),
-        Some(("file", _)) => url(location).ok()?.to_file_path().ok(),
-        Some(_) => None,
+    if location.split_once(':').is_none_or(|(scheme, _)| !is_scheme(scheme)) {
+        return Some(location.into());
     }
+    url(location).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
 }
 
 /// A store of blobs.
@@ -60,34 +59,41 @@ impl BlobStore {
     ///
     /// Credentials for cloud stores are read from the environment variables that the providers' own tools use.
     pub fn open(location: &str) -> Result<Self> {
-        let refused = |location: &str, reason: String| Error::Location {
-            location: location.to_owned(),
+        if let Some(folder) = local_folder(location) {
+            return Self::folder(&folder).map_err(|error| Error::Location {
+                location: location.to_owned(),
+                reason: error.to_string(),
+            });
+        }
+        // What comes before the last `@` may be a password, even if the text is no URL.
+        let refused = |reason: String| Error::Location {
+            location: location.rsplit('@').next().unwrap_or_default().to_owned(),
             reason,
         };
-        let Some((scheme, _)) = location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
-            return Self::folder(Path::new(location)).map_err(|error| refused(location, error.to_string()));
-        };
-        // Text that is no URL may still hold a password (one with a `/`, say), so only what follows its last `@` is shown.
-        let url = url(location).map_err(|reason| refused(location.rsplit('@').next().unwrap_or_default(), reason))?;
+        let url = url(location).map_err(refused)?;
         let place = shown(url.clone());
-        let refuse = |reason: String| refused(&place, reason.replace(url.as_str(), &place));
-        match scheme {
-            "file" => {
-                let path = url.to_file_path().map_err(|()| refuse("it names no local path".to_owned()))?;
-                Self::folder(&path).map_err(|error| refuse(error.to_string()))
-            }
-            "http" | "https" => Self::http(&url).map_err(|error| refuse(error.to_string())),
+        if place.contains('@') {
+            // Its beginning would be taken for the host, and the rest shown as the path.
+            return Err(refused("write a `/` in a password as %2F, and an `@` elsewhere as %40".to_owned()));
+        }
+        let refused = |error: object_store::Error| Error::Location {
+            location: place.clone(),
+            reason: error.to_string().replace(url.as_str(), &place),
+        };
+        let (store, prefix) = match url.scheme() {
+            "http" | "https" => (http(&url).map_err(refused)?, Key::default()),
             _ => {
                 let environment = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-                let (store, prefix) = object_store::parse_url_opts(&url, environment).map_err(|error| refuse(error.to_string()))?;
-                Ok(Self {
-                    store: store.into(),
-                    prefix,
-                    place,
-                    limit: MAX_BLOB,
-                })
+                let (store, prefix) = object_store::parse_url_opts(&url, environment).map_err(refused)?;
+                (store.into(), prefix)
             }
-        }
+        };
+        Ok(Self {
+            store,
+            prefix,
+            place,
+            limit: MAX_BLOB,
+        })
     }
 
     /// A store in a local folder. Writes are synced to disk before they are acknowledged, because the chain may commit to them next.
@@ -98,33 +104,6 @@ impl BlobStore {
             store: Arc::new(store),
             prefix: Key::default(),
             place: path.display().to_string(),
-            limit: MAX_BLOB,
-        })
-    }
-
-    /// A store behind a [`crate::server`], or behind any server that supports `GET`, `HEAD` and `PUT` under `url`.
-    fn http(url: &url::Url) -> object_store::Result<Self> {
-        // Retries are short: a worker has deadlines, and its own queue tries again later. Each request has its own timeout, which depends
-        // on the size of the blob (`in_time`).
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_secs(2),
-                base: 2.0,
-            },
-            max_retries: 4,
-            retry_timeout: Duration::from_secs(20),
-        };
-        let options = ClientOptions::new().with_allow_http(true).with_timeout_disabled();
-        let store = HttpBuilder::new()
-            .with_url(url.as_str())
-            .with_client_options(options)
-            .with_retry(retry)
-            .build()?;
-        Ok(Self {
-            store: Arc::new(store),
-            prefix: Key::default(),
-            place: shown(url.clone()),
             limit: MAX_BLOB,
         })
     }
@@ -274,6 +253,24 @@ impl BlobStore {
             },
         }
     }
+}
+
+/// A store behind a [`crate::server`], or behind any server that supports `GET`, `HEAD` and `PUT` under `url`.
+fn http(url: &url::Url) -> object_store::Result<Arc<dyn ObjectStore>> {
+    // Retries are short: a worker has deadlines, and its own queue tries again later. Each request has its own timeout, which depends on
+    // the size of the blob (`in_time`).
+    let retry = RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(2),
+            base: 2.0,
+        },
+        max_retries: 4,
+        retry_timeout: Duration::from_secs(20),
+    };
+    let options = ClientOptions::new().with_allow_http(true).with_timeout_disabled();
+    let builder = HttpBuilder::new().with_url(url.as_str()).with_client_options(options);
+    Ok(Arc::new(builder.with_retry(retry).build()?))
 }
 
 /// The root cause of an error. The outer layers only add how often the request was retried and their own names for the failure.
