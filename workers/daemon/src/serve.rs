@@ -1,14 +1,18 @@
 //! An HTTP server that slow, silent or too many peers cannot block.
 
 use crate::Places;
-use axum::{Extension, Router, extract::ConnectInfo, serve::Listener};
+use axum::{
+    Extension, Router,
+    extract::{ConnectInfo, Request},
+    serve::Listener,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use std::{pin::pin, time::Duration};
+use std::{net::SocketAddr, pin::pin, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_io_timeout::TimeoutStream;
 use tower::Layer;
@@ -41,8 +45,8 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `stop` completes, then gives the responses in flight [`Connections::closing`] to finish. Handlers can extract the peer's
-/// address with [`ConnectInfo`]. Connections beyond the limits are closed at once.
+/// Serves until `stop` completes, then gives the responses in flight [`Connections::closing`] to finish. Handlers get the peer's
+/// address from [`peer`]. Connections beyond the limits are closed at once.
 pub async fn serve(mut listener: TcpListener, router: Router, limits: Connections, stop: impl Future<Output = ()>) {
     let (places, closing, mut open) = (Places::new(limits.all, limits.share), GracefulShutdown::new(), JoinSet::new());
     let mut http = http1::Builder::new();
@@ -72,12 +76,16 @@ pub async fn serve(mut listener: TcpListener, router: Router, limits: Connection
     let _ = timeout(limits.closing, closing.shutdown()).await;
 }
 
+/// The address of the peer that sent a request to [`serve`].
+pub fn peer(request: &Request) -> Option<SocketAddr> {
+    request.extensions().get().map(|ConnectInfo(peer)| *peer)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use axum::{body::Body, routing::get};
-    use std::net::SocketAddr;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpSocket, TcpStream},
@@ -101,10 +109,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let router = Router::new()
-            .route(
-                "/",
-                get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }),
-            )
+            .route("/", get(|request: Request| async move { peer(&request).unwrap().ip().to_string() }))
             .route("/long", get(|| async { Body::from(vec![b'x'; 64 << 20]) }));
         let served = tokio::spawn(serve(listener, router, limits, stop.clone().cancelled_owned()));
         (address, stop, served)

@@ -17,21 +17,17 @@ use crate::{Error, Result, Store, store};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use daemon::Connections;
+use daemon::{Connections, Places, peer};
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::{
-    net::SocketAddr,
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
-use tokio::{net::TcpListener, sync::Semaphore};
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
@@ -44,19 +40,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest path and query in bytes: enough for five addresses with room to spare.
 const LINE: usize = 1_024;
 
-/// How many requests are served at a time. Those beyond are refused at once, so that clients come back later.
+/// How many requests are served at a time, at most half of them to one peer: behind a proxy that is everybody. Those beyond are refused at
+/// once, so that clients come back later.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Answers in progress: eight times the database's connections, so that a burst waits and a flood is turned away.
+    /// Answers in progress: half are eight times the database's connections, so that a burst waits and a flood is turned away.
     pub answers: usize,
-    /// Open streams: fewer than the connections allowed to one address, which behind a proxy is everybody's.
+    /// Open streams: fewer than connections.
     pub streams: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { answers: 64, streams: 128 }
+        Self {
+            answers: 128,
+            streams: 256,
+        }
     }
+}
+
+/// Places of which one peer gets half.
+fn places(all: usize) -> Places {
+    Places::new(all, all.div_ceil(2))
 }
 
 /// Binds the address to serve on.
@@ -80,7 +85,7 @@ pub fn router(store: Store, stop: CancellationToken) -> Router {
 
 /// [`router`] with other limits.
 pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> Router {
-    let streams = Arc::new(Semaphore::new(limits.streams));
+    let streams = places(limits.streams);
     let mut router = Router::new();
     for served in served::SERVED {
         let route = served.route(stop.clone(), streams.clone());
@@ -97,7 +102,7 @@ pub fn router_within(store: Store, stop: CancellationToken, limits: Limits) -> R
         .with_state(store)
         .fallback(nothing)
         .layer(CorsLayer::permissive())
-        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(limits.answers)), limit))
+        .layer(middleware::from_fn_with_state(places(limits.answers), limit))
 }
 
 async fn nothing() -> Refusal {
@@ -144,7 +149,7 @@ impl IntoResponse for Refusal {
 type Answer = std::result::Result<Json<Value>, Refusal>;
 
 /// Refuses requests that are too long, too many or take too long.
-async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+async fn limit(State(answers): State<Places>, request: Request, next: Next) -> Response {
     let line = request.uri().path_and_query().map_or(0, |line| line.as_str().len());
     if line > LINE {
         let sentence = format!("the path and query have {line} bytes, of at most {LINE}; ask for less");
@@ -154,7 +159,7 @@ async fn limit(State(answers): State<Arc<Semaphore>>, request: Request, next: Ne
     if request.uri().path() == served::STREAM {
         return next.run(request).await;
     }
-    let Ok(_place) = answers.try_acquire() else {
+    let Some(_place) = answers.take(peer(&request)) else {
         return Refusal::busy("too many requests at once; try again in a second").into_response();
     };
     match tokio::time::timeout(PATIENCE, next.run(request)).await {
@@ -175,19 +180,14 @@ async fn tag_document(request: Request, next: Next) -> Response {
 }
 
 async fn tagged(tag: &str, request: Request, next: Next) -> Response {
-    let known = request
-        .headers()
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = match known {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => next.run(request).await,
-    };
-    if let Ok(tag) = HeaderValue::from_str(tag) {
-        response.headers_mut().insert(header::ETAG, tag);
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache")];
+    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known == tag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    response
+    let response = next.run(request).await;
+    match response.status().is_success() {
+        true => (headers, response).into_response(),
+        // Repeating the request may well help.
+        false => response,
+    }
 }

@@ -8,13 +8,11 @@ use super::{
 use crate::Store;
 use axum::{
     Json,
-    extract::{Path, State},
-    http::HeaderMap,
+    extract::{Path, Request, State},
     routing::{MethodRouter, get},
 };
+use daemon::Places;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Path of the stream of new events.
@@ -171,9 +169,9 @@ pub const SERVED: &[Served] = &[
 
 impl Served {
     /// The path's route. A stream ends with `stop` and takes one of `places`.
-    pub fn route(&self, stop: CancellationToken, places: Arc<Semaphore>) -> MethodRouter<Store> {
+    pub fn route(&self, stop: CancellationToken, places: Places) -> MethodRouter<Store> {
         match self.answer {
-            Answer::Stream => get(async move |State(store): State<Store>, asked: HeaderMap| stream::follow(store, stop, places, &asked)),
+            Answer::Stream => get(async move |State(store): State<Store>, request: Request| stream::follow(store, stop, &places, &request)),
             Answer::Document => get(async || Json(openapi())),
             Answer::Network => get(figures::network),
             Answer::Series(series) => get(async move |State(store): State<Store>, asked| series.answer(&store, asked).await),

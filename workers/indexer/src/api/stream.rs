@@ -3,16 +3,16 @@
 use super::{Refusal, lists::events_after};
 use crate::Store;
 use axum::{
-    http::HeaderMap,
+    extract::Request,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
+use daemon::{Places, peer};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
-use std::{convert::Infallible, sync::Arc};
-use tokio::sync::Semaphore;
+use std::convert::Infallible;
 use tokio_util::sync::CancellationToken;
 
 /// Header with the `id` of the last event that a client received, which browsers send when they reconnect.
@@ -21,14 +21,14 @@ pub const LAST: &str = "Last-Event-ID";
 /// Streams the events after the client's last one, or from now on, until `stop` or an error of the database. The stream holds one of
 /// `places` while it lasts. Its first message has no events, only the number after which they follow: a client that loses the stream before
 /// the first event resumes there.
-pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, asked: &HeaderMap) -> Response {
+pub fn follow(store: Store, stop: CancellationToken, places: &Places, request: &Request) -> Response {
     let watch = store.watch();
     let newest = *watch.borrow();
-    let last = match last(asked) {
+    let last = match last(request) {
         Ok(last) => last.map_or(newest, |last| last.min(newest)),
         Err(refusal) => return refusal.into_response(),
     };
-    let Ok(place) = places.try_acquire_owned() else {
+    let Some(place) = places.take(peer(request)) else {
         return Refusal::busy("too many clients follow the stream; try again later, or request the events after the newest you know")
             .into_response();
     };
@@ -56,8 +56,10 @@ pub fn follow(store: Store, stop: CancellationToken, places: Arc<Semaphore>, ask
 }
 
 /// The client's last event, if it names one.
-fn last(asked: &HeaderMap) -> std::result::Result<Option<i64>, Refusal> {
-    let Some(given) = asked.get(LAST) else { return Ok(None) };
+fn last(request: &Request) -> std::result::Result<Option<i64>, Refusal> {
+    let Some(given) = request.headers().get(LAST) else {
+        return Ok(None);
+    };
     let number = given.to_str().ok().and_then(|text| text.parse().ok()).filter(|last| *last >= 0);
     let refuse = || Refusal::bad(format!("{LAST} has to be the id of an event, not {given:?}"));
     number.map(Some).ok_or_else(refuse)

@@ -9,6 +9,7 @@ mod site;
 mod stream;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use chain::market;
 use common::{Node, store, story, take_all};
@@ -17,7 +18,7 @@ use jobs::JobTerms;
 use protocol::units::IO;
 use serde_json::{Value, json};
 use sqlx::{AnyPool, AssertSqlSafe};
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 use tempfile::TempDir;
 use tests::World;
 use tokio_util::sync::CancellationToken;
@@ -519,30 +520,34 @@ async fn votes_at_one_address_are_filtered_by_number() {
 async fn requests_beyond_the_limits_are_refused() {
     let served = Served::new().await;
     let router = |answers, streams| api::router_within(served.store.clone(), CancellationToken::new(), api::Limits { answers, streams });
-    let few = router(1, 3);
-    let ask = |path: &str| few.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let few = router(1, 4);
+    let ask = |path: &str, peer: u8| {
+        let peer = ConnectInfo(SocketAddr::from(([192, 0, 2, peer], 1)));
+        few.clone().oneshot(Request::get(path).extension(peer).body(Body::empty()).unwrap())
+    };
+    // A peer gets half of the streams.
     let mut open = Vec::new();
-    for _ in 0..3 {
-        let response = ask("/v1/stream").await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
+    for (peer, is_served) in [(1, true), (1, true), (1, false), (2, true), (2, true), (3, false)] {
+        let response = ask("/v1/stream", peer).await.unwrap();
+        let retry = response.headers().get(header::RETRY_AFTER).map(|seconds| seconds.to_str().unwrap());
+        let wanted = match is_served {
+            true => (StatusCode::OK, None),
+            false => (StatusCode::SERVICE_UNAVAILABLE, Some("1")),
+        };
+        assert_eq!((response.status(), retry), wanted);
         open.push(response);
     }
-    let refused = ask("/v1/stream").await.unwrap();
-    assert_eq!(
-        (refused.status(), refused.headers()[header::RETRY_AFTER].to_str().unwrap()),
-        (StatusCode::SERVICE_UNAVAILABLE, "1")
-    );
     // Streams do not count as answers, and free their places when they end.
-    assert_eq!(ask("/v1/jobs").await.unwrap().status(), StatusCode::OK);
-    open.pop();
-    assert_eq!(ask("/v1/stream").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(ask("/v1/jobs", 1).await.unwrap().status(), StatusCode::OK);
+    open.clear();
+    assert_eq!(ask("/v1/stream", 1).await.unwrap().status(), StatusCode::OK);
 
     let request = Request::get("/v1/jobs").body(Body::empty()).unwrap();
     let refused = router(0, 1).oneshot(request).await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     let body = to_bytes(refused.into_body(), 1_000).await.unwrap();
     assert!(String::from_utf8_lossy(&body).contains("too many requests"));
-    let long = ask(&format!("/v1/jobs?status={}", "x".repeat(1_024))).await.unwrap();
+    let long = ask(&format!("/v1/jobs?status={}", "x".repeat(1_024)), 1).await.unwrap();
     assert_eq!(long.status(), StatusCode::URI_TOO_LONG);
 }
 
@@ -557,6 +562,14 @@ async fn an_unchanged_answer_is_not_sent_again() {
     // The tag of another version differs, though the newest event is the same; and events do not change the document's tag.
     let newest = *served.store.watch().borrow();
     assert_eq!(served.ask("/v1/jobs", Some(&format!("\"{newest}\""))).await.0, StatusCode::OK);
+    // A failure is no answer to come back to.
+    let database = AnyPool::connect(&common::url(&served.dir.path().join("history.db"))).await.unwrap();
+    sqlx::query("ALTER TABLE jobs RENAME TO elsewhere")
+        .execute(&database)
+        .await
+        .unwrap();
+    let (status, tag, _) = served.ask("/v1/jobs", None).await;
+    assert_eq!((status, tag.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
     let document = "/v1/openapi.json";
     let (_, tag, _) = served.ask(document, None).await;
     let dir = tempfile::tempdir().unwrap();
