@@ -134,12 +134,7 @@ pub async fn check(network: &dyn Network, store: &Store) -> Result<Vec<Differenc
     compare(&mut differences, &["units"], &jobs, &rows(store, "jobs", &["units"]).await?);
     let unfinished = "SELECT address FROM jobs WHERE opened IN (SELECT MAX(opened) FROM jobs GROUP BY address) \
                 AND status IN ('open', 'claimed', 'committed', 'revealed')";
-    let mut connection = store.long_connection().await?;
-    let unfinished = sqlx::query(unfinished)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|cause| store.refused(cause))?;
-    for row in unfinished {
+    for row in store.all_rows(sqlx::query(unfinished)).await? {
         let Ok(address) = row.get::<String, _>(0).parse() else { continue };
         if !jobs.contains_key(&address) {
             differences.push(Difference {
@@ -183,9 +178,8 @@ async fn accounts<T: AccountDeserialize + Discriminator + anchor_lang::Owner>(
 async fn rows(store: &Store, table: &str, columns: &[&str]) -> Result<Columns> {
     let order = if table == "jobs" { "opened" } else { "address" };
     let sql = format!("SELECT address, {} FROM {table} ORDER BY {order}", columns.join(", "));
-    let mut connection = store.long_connection().await?;
-    let found = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
-    let numbers = found.map_err(|cause| store.refused(cause))?.into_iter().filter_map(|row| {
+    let found = store.all_rows(sqlx::query(AssertSqlSafe(sql))).await?.into_iter();
+    let numbers = found.filter_map(|row| {
         let address = row.get::<String, _>(0).parse().ok()?;
         Some((address, (1..=columns.len()).map(|column| row.get(column)).collect()))
     });

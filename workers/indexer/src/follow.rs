@@ -3,19 +3,15 @@
 use crate::{Error, PROGRAMS, Result, Store, check, news::News};
 use chain::{Network, idl, sysvar};
 use daemon::Backoff;
-use futures_util::future::{BoxFuture, FutureExt, TryFutureExt};
+use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use solana_address::Address;
 use solana_signature::Signature;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Transactions of each program in one round; more if a single slot has more.
@@ -113,19 +109,13 @@ pub struct Follower {
     store: Store,
     batch_size: usize,
     audit: Duration,
-    begun: Mutex<Begun>,
-    /// Rounds in a row that found something to take in and took nothing.
-    fruitless: AtomicU32,
-}
-
-/// State that one round leaves to the next.
-#[derive(Default)]
-struct Begun {
     /// The slot up to which lists are requested. It is kept until all lists have come, so that even a machine that always lags a little
     /// reaches it.
-    slot: Option<u64>,
+    asked: Option<u64>,
     /// Listed transactions that were too many for one round.
     left: Option<Listed>,
+    /// Rounds in a row that found something to take in and took nothing.
+    fruitless: u32,
 }
 
 /// Transactions to take in.
@@ -152,8 +142,9 @@ impl Follower {
             store,
             batch_size,
             audit: AUDIT,
-            begun: Mutex::default(),
-            fruitless: AtomicU32::new(0),
+            asked: None,
+            left: None,
+            fruitless: 0,
         }
     }
 
@@ -167,12 +158,12 @@ impl Follower {
     ///
     /// News only wake the follower. It then requests everything since its last round, so a lost connection loses nothing.
     // Boxed, so that the code is compiled here once and not in every program that follows a chain.
-    pub fn run<'a>(&'a self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
+    pub fn run<'a>(&'a mut self, every: Duration, stop: &'a CancellationToken) -> BoxFuture<'a, ()> {
         self.follow(every, stop).boxed()
     }
 
-    async fn follow(&self, every: Duration, stop: &CancellationToken) {
-        let news = News::of(self.network.clone(), stop.child_token());
+    async fn follow(&mut self, every: Duration, stop: &CancellationToken) {
+        let mut news = News::of(self.network.clone(), stop.child_token());
         let mut backoff = BACKOFF;
         while !stop.is_cancelled() {
             let round = self.round().await;
@@ -203,11 +194,11 @@ impl Follower {
     }
 
     /// Takes in all that has happened until now. Waits for the current slot to end and for details that the node does not have yet.
-    pub fn catch_up(&self) -> BoxFuture<'_, Result<()>> {
+    pub fn catch_up(&mut self) -> BoxFuture<'_, Result<()>> {
         self.take_past().boxed()
     }
 
-    async fn take_past(&self) -> Result<()> {
+    async fn take_past(&mut self) -> Result<()> {
         let now = self.current_slot().await?;
         let mut backoff = BACKOFF;
         loop {
@@ -226,36 +217,40 @@ impl Follower {
     ///
     /// A slot is taken in only if it was over when it was listed, every program's list of it is complete and all its transactions are
     /// known. This makes the order independent of the size of the rounds.
-    pub fn round(&self) -> BoxFuture<'_, Result<Round>> {
-        let round = self.take_round().map(|round| match round {
-            // The endpoint may be many machines, and one that lags has answered.
-            Err(Error::Chain(chain::Error::Behind { .. })) => Ok(Round {
-                taken: 0,
-                waiting: true,
-                whole_before: None,
-            }),
-            round => round,
-        });
-        round.inspect_ok(|round| self.note(round)).boxed()
+    pub fn round(&mut self) -> BoxFuture<'_, Result<Round>> {
+        async {
+            let round = match self.take_round().await {
+                // The endpoint may be many machines, and one that lags has answered.
+                Err(Error::Chain(chain::Error::Behind { .. })) => Round {
+                    taken: 0,
+                    waiting: true,
+                    whole_before: None,
+                },
+                round => round?,
+            };
+            self.note(&round);
+            Ok(round)
+        }
+        .boxed()
     }
 
     /// Logs when the node keeps the follower waiting for long, and when that is over.
-    fn note(&self, round: &Round) {
+    fn note(&mut self, round: &Round) {
         if round.taken == 0 && round.waiting {
-            if self.fruitless.fetch_add(1, Ordering::Relaxed).saturating_add(1) == FRUITLESS {
+            self.fruitless = self.fruitless.saturating_add(1);
+            if self.fruitless == FRUITLESS {
                 tracing::warn!("the node is behind, or lists transactions that it does not have; waiting for it");
             }
-        } else if self.fruitless.swap(0, Ordering::Relaxed) >= FRUITLESS {
+        } else if std::mem::take(&mut self.fruitless) >= FRUITLESS {
             tracing::info!("the node has what it lists; going on");
         }
     }
 
-    async fn take_round(&self) -> Result<Round> {
-        let mut begun = self.begun.lock().await;
+    async fn take_round(&mut self) -> Result<Round> {
         // If the round fails, the next one lists everything anew.
-        let Listed { slot, mut waiting } = match begun.left.take() {
+        let Listed { slot, mut waiting } = match self.left.take() {
             Some(listed) => listed,
-            None => self.list(&mut begun.slot).await?,
+            None => self.list().await?,
         };
         let is_long = waiting.values().any(|list| list.len() > self.batch_size);
         let mut lookups = self.fetch(&waiting).await?;
@@ -277,7 +272,7 @@ impl Follower {
         }
         // If the round took nothing, it waits for the node, whose lists may differ by then.
         if is_long && is_waiting && !order.is_empty() {
-            begun.left = Some(Listed { slot, waiting });
+            self.left = Some(Listed { slot, waiting });
         }
         Ok(Round {
             taken: order.len(),
@@ -286,17 +281,18 @@ impl Follower {
         })
     }
 
-    /// Lists the transactions to take in: up to the current slot, or the slot `asked` for in an earlier round whose lists did not come.
-    async fn list(&self, asked: &mut Option<u64>) -> Result<Listed> {
-        let slot = match *asked {
+    /// Lists the transactions to take in: up to the current slot, or the slot asked for in an earlier round whose lists did not come.
+    async fn list(&mut self) -> Result<Listed> {
+        let slot = match self.asked {
             Some(slot) => slot,
-            None => *asked.insert(self.current_slot().await?),
+            None => self.current_slot().await?,
         };
+        self.asked = Some(slot);
         let mut waiting = Waiting::new();
         for program in PROGRAMS {
             waiting.insert(program, self.since_cursor(&program, slot).await?);
         }
-        *asked = None;
+        self.asked = None;
         Ok(Listed { slot, waiting })
     }
 
@@ -315,6 +311,9 @@ impl Follower {
         loop {
             let page = self.network.history(program, before.as_ref(), slot).await?;
             let Some((of_last, last)) = page.last().copied() else {
+                if cursor.is_some() && !all.is_empty() {
+                    tracing::warn!(%program, "the node has forgotten the newest indexed transaction; if later ones too, they are missing");
+                }
                 return Ok(all);
             };
             for (_, signature) in page {

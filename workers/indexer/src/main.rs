@@ -1,9 +1,10 @@
 //! `ionet-indexer`: keeps and serves the market's history.
 
-use chain::{Chain, Cluster, Live, Network, ProgramErrors, market};
+use chain::{Chain, Cluster, Live, Network, market};
 use clap::{Parser, Subcommand};
 use daemon::{LogFormat, log_to_stderr, run, stop_on_signals};
 use indexer::{Error, Follower, PROGRAMS, Result, Store, api, check, webhooks};
+use reqwest::Url;
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
@@ -96,11 +97,11 @@ async fn act(cli: Cli) -> Result<()> {
     };
     let node = Arc::new(Live::new(&cluster));
     let network: Arc<dyn Network> = node.clone();
-    Chain::new(network.clone(), ProgramErrors::default()).check(&PROGRAMS).await?;
+    Chain::new(network.clone()).check(&PROGRAMS).await?;
     let genesis = node.genesis().await?.to_string();
     let store = Store::open(&cli.database).await?;
     store.belong_to(&genesis).await?;
-    let follower = Follower::new(network.clone(), store.clone());
+    let mut follower = Follower::new(network.clone(), store.clone());
     if let Some(listener) = listener {
         return serve(&cli, &cluster, &genesis, network, follower, store, listener).await;
     }
@@ -125,7 +126,7 @@ async fn serve(
     cluster: &Cluster,
     genesis: &str,
     network: Arc<dyn Network>,
-    follower: Follower,
+    mut follower: Follower,
     store: Store,
     listener: TcpListener,
 ) -> Result<()> {
@@ -147,16 +148,11 @@ async fn serve(
 
 /// The web app's configuration: where the chain and the blobs are, and which chain it is.
 async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dyn Network>) -> Result<Value> {
-    let shown = match &cli.web_cluster {
-        Some(web) => web.parse()?,
-        // The parts of a URL that are not shown may contain a provider's key.
-        None if cluster.rpc.trim_end_matches('/') != cluster.shown() => return Err(Error::Secret),
-        None => cluster.clone(),
-    };
+    let shown = public(cli, cluster)?;
     let name = ["localnet", "devnet", "testnet", "mainnet-beta"]
         .into_iter()
         .find(|name| name.parse::<Cluster>().is_ok_and(|known| known.rpc == shown.rpc));
-    let chain = Chain::new(network, ProgramErrors::default());
+    let chain = Chain::new(network);
     let staking: staking::StakingConfig = chain.fetch(&market::stake::config()).await?;
     Ok(json!({
         "cluster": name.unwrap_or("custom"),
@@ -169,10 +165,44 @@ async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dy
     }))
 }
 
+/// The cluster that the web app is told of.
+fn public(cli: &Cli, cluster: &Cluster) -> Result<Cluster> {
+    // The parts of a URL after the host may contain a provider's key.
+    let is_bare = |url: &str| Url::parse(url).is_ok_and(|parsed| url.trim_end_matches('/') == parsed.origin().ascii_serialization());
+    if cli.blobs.as_ref().is_some_and(|url| url.contains('@')) {
+        return Err(Error::Secret("blob store", "--blobs"));
+    }
+    match &cli.web_cluster {
+        Some(web) => Ok(web.parse()?),
+        None if is_bare(&cluster.rpc) && is_bare(&cluster.ws) => Ok(cluster.clone()),
+        None => Err(Error::Secret("cluster", "--web-cluster")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn the_web_app_is_not_told_of_urls_with_keys() {
+        let told = |rpc: &str, ws: &str, flags: &[&str]| {
+            let always = ["ionet-indexer", "--web", "dist", "--blobs", "https://blobs.example/blobs"];
+            let cli = Cli::try_parse_from(always.iter().chain(flags)).unwrap();
+            public(&cli, &Cluster::new(rpc, ws))
+                .map(|cluster| cluster.rpc)
+                .map_err(|error| error.to_string())
+        };
+        let (host, bare, elsewhere) = ("https://node.example", "wss://node.example/", ["--web-cluster", "devnet"]);
+        assert_eq!(told(host, bare, &[]).unwrap(), host);
+        for (rpc, ws) in [("https://node.example/?key=1", bare), (host, "wss://node.example/key")] {
+            assert!(told(rpc, ws, &[]).unwrap_err().contains("--web-cluster"), "{rpc} {ws}");
+            assert_eq!(told(rpc, ws, &elsewhere).unwrap(), "https://api.devnet.solana.com");
+        }
+        let cli = Cli::try_parse_from(["ionet-indexer", "--web", "dist", "--blobs", "https://user:key@blobs.example"]).unwrap();
+        let refusal = public(&cli, &Cluster::new(host, bare)).unwrap_err().to_string();
+        assert!(refusal.contains("--blobs") && !refusal.contains("user"), "{refusal}");
+    }
 
     #[test]
     fn settings_of_a_check_may_follow_it() {

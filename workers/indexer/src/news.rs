@@ -7,14 +7,8 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::Notify;
+use std::{future::pending, sync::Arc, time::Duration};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Backoff between attempts to subscribe.
@@ -22,56 +16,46 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_s
 
 /// Subscriptions to all accounts of the programs, one of which changes with every event. Dropping this ends them.
 pub struct News {
-    shared: Arc<Shared>,
+    /// Sent with all news: whether the subscriptions are believed to stand.
+    stand: watch::Receiver<bool>,
     _end: DropGuard,
-}
-
-#[derive(Default)]
-struct Shared {
-    come: Notify,
-    stand: AtomicBool,
 }
 
 impl News {
     /// Subscribes until `stop`, and again whenever a subscription ends.
     pub fn of(network: Arc<dyn Network>, stop: CancellationToken) -> Self {
-        let shared = Arc::<Shared>::default();
-        let (listener, ended) = (shared.clone(), stop.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = listen(&*network, &listener) => {}
-            }
-        });
+        let (sender, stand) = watch::channel(false);
+        let ended = stop.clone();
+        tokio::spawn(async move { ended.run_until_cancelled(listen(&*network, &sender)).await });
         Self {
-            shared,
+            stand,
             _end: stop.drop_guard(),
         }
     }
 
     /// Waits for news. News since the last wait count, as does a time without subscriptions, when some may have been missed.
-    pub async fn come(&self) {
-        self.shared.come.notified().await;
+    pub async fn come(&mut self) {
+        if self.stand.changed().await.is_err() {
+            pending().await
+        }
     }
 
     /// Whether the subscriptions are believed to stand.
     pub fn stand(&self) -> bool {
-        self.shared.stand.load(Ordering::Relaxed)
+        *self.stand.borrow()
     }
 }
 
-async fn listen(network: &dyn Network, shared: &Shared) {
+async fn listen(network: &dyn Network, stand: &watch::Sender<bool>) {
     let (mut retry, mut subscriptions) = (RETRY, Subscriptions::to("the programs' accounts"));
     loop {
         if let Some(mut changes) = subscriptions.taken(subscribe(network).await) {
-            shared.stand.store(true, Ordering::Relaxed);
-            shared.come.notify_one();
+            stand.send_replace(true);
             // When one ends, all are renewed, and the follower looks for what came in between.
             while changes.next().await == Some(true) {
-                shared.come.notify_one();
+                stand.send_replace(true);
             }
-            shared.stand.store(false, Ordering::Relaxed);
-            shared.come.notify_one();
+            stand.send_replace(false);
             // A node that takes subscriptions only to drop them is asked as seldom as one that refuses them.
             if subscriptions.ended() {
                 retry.reset();

@@ -2,12 +2,17 @@
 
 use crate::{
     Error, Result,
-    books::{self, At},
+    books::{self, Step},
     follow::Taken,
 };
 use solana_address::Address;
 use solana_signature::Signature;
-use sqlx::{Any, AnyPool, Row, any::AnyPoolOptions, migrate::Migrator, pool::PoolConnection};
+use sqlx::{
+    Any, AnyPool, Row,
+    any::{AnyArguments, AnyPoolOptions, AnyRow},
+    migrate::Migrator,
+    query::Query,
+};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
@@ -180,12 +185,14 @@ impl Store {
                         .execute(&mut *work)
                         .await?;
                 }
-                let at = At {
+                let step = Step {
+                    work: &mut work,
+                    values: &event.values,
                     id,
                     time: taken.time,
                     signature: &signature,
                 };
-                books::apply(&mut work, &at, event.program, event.name, &event.values).await?;
+                books::apply(step, event.program, event.name).await?;
             }
         }
         work.commit().await?;
@@ -244,19 +251,14 @@ impl Store {
         &self.figures
     }
 
-    /// The intake's connection, which has no time limit: for long queries while nothing is being indexed.
-    pub(crate) async fn long_connection(&self) -> Result<PoolConnection<Any>> {
-        self.intake.acquire().await.map_err(|cause| self.failed(cause))
+    /// The rows of a query.
+    pub(crate) async fn rows(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>> {
+        query.fetch_all(&self.pool).await.map_err(|cause| self.failed(cause))
     }
 
-    /// A connection for queries.
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>> {
-        self.pool.acquire().await.map_err(|cause| self.failed(cause))
-    }
-
-    /// The error for a failed query.
-    pub(crate) fn refused(&self, cause: sqlx::Error) -> Error {
-        self.failed(cause)
+    /// The rows of a long query while nothing is being indexed: the intake's connection has no time limit.
+    pub(crate) async fn all_rows(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>> {
+        query.fetch_all(&self.intake).await.map_err(|cause| self.failed(cause))
     }
 }
 
@@ -292,13 +294,14 @@ async fn rebuild(pool: &AnyPool) -> std::result::Result<bool, sqlx::Error> {
     let events = sqlx::query(next).bind(last).fetch_all(&mut *work).await?;
     for event in &events {
         let [signature, program, name, data] = [1, 3, 4, 5].map(|column| event.get::<String, _>(column));
-        let at = At {
+        let step = Step {
+            work: &mut work,
+            values: &serde_json::from_str(&data).map_err(|cause| sqlx::Error::Decode(Box::new(cause)))?,
             id: event.get(0),
             time: event.get(2),
             signature: &signature,
         };
-        let values = serde_json::from_str(&data).map_err(|cause| sqlx::Error::Decode(Box::new(cause)))?;
-        books::apply(&mut work, &at, &program, &name, &values).await?;
+        books::apply(step, &program, &name).await?;
     }
     match events.last().map(|event| event.get::<i64, _>(0)) {
         Some(newest) => {
@@ -342,7 +345,7 @@ mod tests {
         let store = Store::open(&format!("sqlite://{}/history.db", dir.path().display())).await.unwrap();
         let mut kept = Vec::new();
         for _ in 0..CONNECTIONS {
-            kept.push(store.connection().await.unwrap());
+            kept.push(store.pool.acquire().await.unwrap());
         }
         let (program, cursor) = (PROGRAMS[0], Signature::default());
         store.write(&[], &[(program, cursor)]).await.unwrap();

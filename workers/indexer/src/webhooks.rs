@@ -27,17 +27,8 @@ const SECRET: usize = 16;
 /// A service to post events to. Not `Debug`, because it has a secret.
 pub struct Webhook {
     url: Url,
-    secret: String,
-    wanted: Wanted,
+    entry: Entry,
     client: Client,
-}
-
-/// Which events a service wants: those of these programs, with these names, that name one of these addresses. An empty list means all.
-#[derive(Default)]
-struct Wanted {
-    programs: Vec<String>,
-    names: Vec<String>,
-    addresses: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +38,7 @@ struct File {
     webhook: Vec<Entry>,
 }
 
+/// A webhook in the file. It gets the events of these programs, with these names, that name one of these addresses; an empty list means all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -117,12 +109,7 @@ impl Webhook {
         let client = Client::builder().redirect(Policy::none()).timeout(PATIENCE).no_proxy().build();
         Ok(Self {
             url,
-            secret: entry.secret,
-            wanted: Wanted {
-                programs: entry.programs,
-                names: entry.names,
-                addresses: entry.addresses,
-            },
+            entry,
             client: client.map_err(|_| "TLS is not available on this system")?,
         })
     }
@@ -160,7 +147,7 @@ impl Webhook {
         let last = store.webhook(url).await?;
         let events = events_after(store, last).await?;
         let number = |event: &Map<String, Value>| event.get("id").and_then(Value::as_i64).unwrap_or(last);
-        for event in events.iter().filter(|event| self.wanted.has(event)) {
+        for event in events.iter().filter(|event| self.entry.wants(event)) {
             while let Err(reason) = self.post(number(event), event).await {
                 tracing::warn!(webhook = %self.shown(), number = number(event), reason, "a webhook did not accept an event; trying again");
                 retry.wait().await;
@@ -177,7 +164,7 @@ impl Webhook {
 
     async fn post(&self, number: i64, event: &Map<String, Value>) -> std::result::Result<(), String> {
         let body = Value::from(event.clone()).to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).map_err(|error| error.to_string())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.entry.secret.as_bytes()).map_err(|error| error.to_string())?;
         mac.update(body.as_bytes());
         let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
         let request = self
@@ -200,8 +187,8 @@ impl Webhook {
     }
 }
 
-impl Wanted {
-    fn has(&self, event: &Map<String, Value>) -> bool {
+impl Entry {
+    fn wants(&self, event: &Map<String, Value>) -> bool {
         let text = |name| event.get(name).and_then(Value::as_str).unwrap_or_default();
         let among = |list: &[String], one: &str| list.is_empty() || list.iter().any(|item| item == one);
         let data = event.get("data").and_then(Value::as_object);

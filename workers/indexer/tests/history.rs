@@ -76,7 +76,7 @@ async fn a_node_without_details_is_polled_less_and_less_often() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("unknown.db")).await;
     take_all(&node, &store).await;
-    let (follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
+    let (mut follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
     let (ended, mut rounds) = (stop.clone(), node.rounds.subscribe());
     let before = *rounds.borrow_and_update();
     let started = Instant::now();
@@ -222,7 +222,7 @@ async fn pieces_of_any_size_give_the_same_books() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let path = dir.path().join(format!("{seed}.db"));
         let store = store(&path).await;
-        let follower = Follower::new(node.clone(), store.clone());
+        let mut follower = Follower::new(node.clone(), store.clone());
         node.told.store(0, Ordering::Relaxed);
         while node.told().len() < node.entries.len() {
             node.told.fetch_add(rng.usize(1..60), Ordering::Relaxed);
@@ -266,7 +266,7 @@ async fn victim() {
         let cursor = store.cursor(&program).await.unwrap();
         told = cursor.map_or(0, |cursor| node.place(&cursor)).max(told);
     }
-    let follower = Follower::new(node.clone(), store);
+    let mut follower = Follower::new(node.clone(), store);
     // All its lives together must not reach the end of the story.
     let few = node.entries.len() / (DEATHS * ROUNDS);
     assert!(few > 0, "{} transactions", node.entries.len());
@@ -339,7 +339,7 @@ async fn news_wake_it_and_a_lost_connection_loses_nothing() {
     let store = store(&dir.path().join("woken.db")).await;
     let (long, stop) = (Duration::from_secs(3_600), CancellationToken::new());
     // Only news can wake it.
-    let follower = Follower::new(node.clone(), store.clone()).auditing_every(long);
+    let mut follower = Follower::new(node.clone(), store.clone()).auditing_every(long);
     let ended = stop.clone();
     let following = tokio::spawn(async move { follower.run(long, &ended).await });
     caught_up(&node, &store).await;
@@ -367,7 +367,7 @@ async fn a_node_that_pushes_nothing_is_polled() {
     node.told.store(40, Ordering::Relaxed);
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("asked.db")).await;
-    let (follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
+    let (mut follower, stop) = (Follower::new(node.clone(), store.clone()), CancellationToken::new());
     let ended = stop.clone();
     let following = tokio::spawn(async move { follower.run(Duration::from_millis(10), &ended).await });
     for told in [60, 80] {

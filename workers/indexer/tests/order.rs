@@ -17,7 +17,7 @@ async fn followed() -> (Arc<Node>, Vec<String>) {
     let node = Arc::new(Node::new(&story()));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("live.db");
-    let follower = Follower::new(node.clone(), store(&path).await);
+    let mut follower = Follower::new(node.clone(), store(&path).await);
     for told in 1..=node.entries.len() {
         node.told.store(told, Ordering::Relaxed);
         follower.round().await.unwrap();
@@ -34,7 +34,7 @@ async fn a_backfill_of_many_rounds_gives_the_same_books_as_following() {
     for most in [1, 3, 20] {
         node.lists.store(0, Ordering::Relaxed);
         let path = dir.path().join(format!("{most}.db"));
-        let follower = Follower::in_rounds_of(most, node.clone(), store(&path).await);
+        let mut follower = Follower::in_rounds_of(most, node.clone(), store(&path).await);
         let mut rounds = 0;
         while follower.round().await.unwrap().taken > 0 {
             rounds += 1;
@@ -55,7 +55,7 @@ async fn failed_transactions_block_nothing() {
     let (node, dir) = (Arc::new(node), tempfile::tempdir().unwrap());
     let [whole, pieces] = ["whole.db", "pieces.db"].map(|name| dir.path().join(name));
     take_all(&node, &store(&whole).await).await;
-    let follower = Follower::in_rounds_of(2, node.clone(), store(&pieces).await);
+    let mut follower = Follower::in_rounds_of(2, node.clone(), store(&pieces).await);
     while follower.round().await.unwrap().taken > 0 {}
     assert!(dump(&url(&pieces)).await == dump(&url(&whole)).await);
 }
@@ -90,7 +90,7 @@ async fn a_transaction_that_a_node_is_late_to_show_comes_in_its_place() {
 
 /// Catches up with a node that is released by `release` after three polls in vain.
 async fn catches_up_once(node: &Arc<Node>, store: &Store, release: impl FnOnce()) {
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     let mut rounds = node.rounds.subscribe();
     let before = *rounds.borrow_and_update();
     let mut catching_up = tokio::spawn(async move { follower.catch_up().await });
@@ -141,7 +141,7 @@ async fn a_long_wait_for_the_node_and_its_end_are_logged_once() {
     let store = store(&dir.path().join("silent.db")).await;
     take_all(&node, &store).await;
     let (mut messages, _guard) = log::hear("message");
-    let follower = Follower::new(node.clone(), store);
+    let mut follower = Follower::new(node.clone(), store);
     for _ in 0..30 {
         assert_eq!(follower.round().await.unwrap().taken, 0);
     }
@@ -158,6 +158,24 @@ async fn a_long_wait_for_the_node_and_its_end_are_logged_once() {
             "the node has what it lists; going on"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_node_that_has_forgotten_what_was_indexed_last_is_reported() {
+    let world = story();
+    let (node, dir) = (Arc::new(Node::new(&world)), tempfile::tempdir().unwrap());
+    let store = store(&dir.path().join("gap.db")).await;
+    let (mut messages, _guard) = log::hear("message");
+    for told in [40, 80] {
+        node.told.store(told, Ordering::Relaxed);
+        take_all(&node, &store).await;
+    }
+    assert!(messages.try_recv().is_err());
+    let mut short = Node::new(&world);
+    short.entries.drain(..160);
+    take_all(&Arc::new(short), &store).await;
+    let warning = messages.try_recv().unwrap();
+    assert!(warning.starts_with("the node has forgotten"), "{warning}");
 }
 
 /// The machine that lists the job program's transactions has not seen the opening of a job; others show that a device has claimed it.
@@ -185,7 +203,7 @@ async fn a_machine_that_always_lags_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("slow.db");
     let store = store(&path).await;
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     let mut taken = Vec::new();
     for (told, known) in [(100, 90), (200, 190), (300, 290)] {
         node.told.store(told, Ordering::Relaxed);

@@ -187,7 +187,7 @@ async fn postgresql_has_the_same_rows_and_answers() {
     let mut rng = fastrand::Rng::with_seed(3);
     node.told.store(0, Ordering::Relaxed);
     while node.told().len() < node.entries.len() {
-        let follower = Follower::new(node.clone(), Store::open(&pieces).await.unwrap());
+        let mut follower = Follower::new(node.clone(), Store::open(&pieces).await.unwrap());
         node.told.fetch_add(rng.usize(30..200), Ordering::Relaxed);
         follower.round().await.unwrap();
     }

@@ -95,7 +95,19 @@ fn write(dir: &Path, text: &str) -> PathBuf {
     path
 }
 
-async fn tell(node: &Node, follower: &Follower, told: usize) {
+/// A webhook in the file.
+fn entry(address: SocketAddr) -> String {
+    format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n")
+}
+
+/// Waits until so many webhooks have started: the database has them then.
+async fn begun(path: &Path, count: i64) {
+    while hooks_known(path).await < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn tell(node: &Node, follower: &mut Follower, told: usize) {
     node.told.store(told, Ordering::Relaxed);
     while follower.round().await.unwrap().taken > 0 {}
 }
@@ -111,9 +123,9 @@ async fn every_event_arrives_in_order_whatever_the_receiver_does() {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Node::new(&story()));
     let store = store(&dir.path().join("history.db")).await;
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     // Events before the webhook starts are not posted.
-    tell(&node, &follower, 40).await;
+    tell(&node, &mut follower, 40).await;
     let before = *store.watch().borrow();
 
     let (receiver, mut taken) = Receiver::new(5);
@@ -121,20 +133,11 @@ async fn every_event_arrives_in_order_whatever_the_receiver_does() {
     let (address, served) = receiver.listen(None, alive.clone()).await;
     let (dead, mut never) = Receiver::new(usize::MAX);
     let (refusing, _) = dead.listen(None, CancellationToken::new()).await;
-    let file = write(
-        dir.path(),
-        &format!(
-            "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n[[webhook]]\nurl = 'http://{refusing}/'\nsecret = '{SECRET}'\n"
-        ),
-    );
+    let file = write(dir.path(), &(entry(address) + &entry(refusing)));
     let stop = CancellationToken::new();
     deliver(&file, &store, &stop);
-    // A webhook has started once the database has it.
-    let begun = async || hooks_known(&dir.path().join("history.db")).await == 2;
-    while !begun().await {
-        tokio::task::yield_now().await;
-    }
-    tell(&node, &follower, 80).await;
+    begun(&dir.path().join("history.db"), 2).await;
+    tell(&node, &mut follower, 80).await;
     let newest = *store.watch().borrow();
     let mut numbers = Vec::new();
     while numbers.last() != Some(&newest) {
@@ -147,7 +150,7 @@ async fn every_event_arrives_in_order_whatever_the_receiver_does() {
     // Both sides stop. Events in the meantime arrive once they are back.
     alive.cancel();
     served.await.unwrap();
-    tell(&node, &follower, 120).await;
+    tell(&node, &mut follower, 120).await;
     stop.cancel();
     let alive = CancellationToken::new();
     receiver.listen(Some(address), alive).await;
@@ -174,20 +177,15 @@ async fn events_are_posted_once_the_database_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let (node, path) = (Arc::new(Node::new(&story())), dir.path().join("history.db"));
     let store = store(&path).await;
-    let follower = Follower::new(node.clone(), store.clone());
-    tell(&node, &follower, 40).await;
+    let mut follower = Follower::new(node.clone(), store.clone());
+    tell(&node, &mut follower, 40).await;
     let (receiver, mut taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
-    let file = write(
-        dir.path(),
-        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
-    );
+    let file = write(dir.path(), &entry(address));
     let (hour, stop) = (Duration::from_secs(3_600), CancellationToken::new());
     let hook = webhooks::read(&file).unwrap().remove(0);
     tokio::spawn(hook.deliver(store.clone(), Backoff::new(hour, hour), stop.clone()));
-    while hooks_known(&path).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    begun(&path, 1).await;
 
     let database = sqlx::AnyPool::connect(&common::url(&path)).await.unwrap();
     let (mut errors, _guard) = log::hear("error");
@@ -195,7 +193,7 @@ async fn events_are_posted_once_the_database_is_back() {
         .execute(&database)
         .await
         .unwrap();
-    tell(&node, &follower, 80).await;
+    tell(&node, &mut follower, 80).await;
     let logged = errors.recv().await.unwrap();
     assert!(logged.contains("no such table"), "{logged}");
     sqlx::query("ALTER TABLE elsewhere RENAME TO webhooks")
@@ -223,13 +221,10 @@ async fn the_past_is_not_posted() {
     node.told.store(40, Ordering::Relaxed);
     let path = dir.path().join("history.db");
     let store = store(&path).await;
-    let follower = Follower::in_rounds_of(3, node.clone(), store.clone());
+    let mut follower = Follower::in_rounds_of(3, node.clone(), store.clone());
     let (receiver, mut taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
-    let file = write(
-        dir.path(),
-        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
-    );
+    let file = write(dir.path(), &entry(address));
     let stop = CancellationToken::new();
     // A faulty webhook would start now, while nothing has been indexed.
     deliver(&file, &store, &stop);
@@ -244,10 +239,8 @@ async fn the_past_is_not_posted() {
         assert_eq!(hooks_known(&path).await, 0);
     }
     let before = *store.watch().borrow();
-    while hooks_known(&path).await == 0 {
-        tokio::task::yield_now().await;
-    }
-    tell(&node, &follower, 80).await;
+    begun(&path, 1).await;
+    tell(&node, &mut follower, 80).await;
     assert_eq!(taken.recv().await.unwrap().0, before + 1);
     stop.cancel();
 }
@@ -259,25 +252,16 @@ async fn a_webhook_starts_while_transactions_keep_coming() {
     let node = Arc::new(Node::new(&story()));
     let path = dir.path().join("history.db");
     let store = store(&path).await;
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     let (receiver, _taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
-    let file = write(
-        dir.path(),
-        &format!("[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n"),
-    );
+    let file = write(dir.path(), &entry(address));
     let stop = CancellationToken::new();
     deliver(&file, &store, &stop);
     node.told.store(40, Ordering::Relaxed);
     assert!(follower.round().await.unwrap().taken > 0);
-    let begins = async {
-        while hooks_known(&path).await == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), begins)
-        .await
-        .expect("the webhook starts");
+    let begins = tokio::time::timeout(Duration::from_secs(60), begun(&path, 1)).await;
+    begins.expect("the webhook starts");
     stop.cancel();
 }
 
@@ -286,21 +270,16 @@ async fn only_wanted_events_are_posted() {
     let dir = tempfile::tempdir().unwrap();
     let node = Arc::new(Node::new(&story()));
     let store = store(&dir.path().join("history.db")).await;
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     let (receiver, mut taken) = Receiver::new(0);
     let (address, _) = receiver.listen(None, CancellationToken::new()).await;
     let model = story().model;
-    tell(&node, &follower, 0).await;
-    let text = format!(
-        "[[webhook]]\nurl = 'http://{address}/'\nsecret = '{SECRET}'\n\
-         programs = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n"
-    );
+    tell(&node, &mut follower, 0).await;
+    let filters = format!("programs = ['jobs']\nnames = ['JobOpened', 'JobSettled']\naddresses = ['{model}']\n");
     let stop = CancellationToken::new();
-    deliver(&write(dir.path(), &text), &store, &stop);
-    while hooks_known(&dir.path().join("history.db")).await == 0 {
-        tokio::task::yield_now().await;
-    }
-    tell(&node, &follower, usize::MAX).await;
+    deliver(&write(dir.path(), &(entry(address) + &filters)), &store, &stop);
+    begun(&dir.path().join("history.db"), 1).await;
+    tell(&node, &mut follower, usize::MAX).await;
     // All jobs but one are on this model, which `JobSettled` does not name.
     for _ in 0..33 {
         let (_, event) = taken.recv().await.unwrap();
@@ -315,38 +294,29 @@ async fn only_wanted_events_are_posted() {
 #[test]
 fn invalid_webhooks_are_refused_without_showing_secrets() {
     let dir = tempfile::tempdir().unwrap();
+    let valid = "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\n";
     let cases = [
         (
             "[[webhook]]\nurl = 'ftp://a/'\nsecret = 'sixteen bytes or more'",
             "not an http(s) URL",
         ),
         ("[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden'", "shorter than 16"),
-        (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\ncolour = 1",
-            "unknown field",
-        ),
         ("[[webhook]]\nurl = 'http://a/'\nsecret = hidden", "correct it"),
+        (&format!("{valid}colour = 1"), "unknown field"),
+        (&format!("{valid}addresses = ['x']"), "not an address"),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\naddresses = ['x']",
-            "not an address",
-        ),
-        (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nprograms = ['jobs', 'job']",
+            &format!("{valid}programs = ['jobs', 'job']"),
             "there is no program \"job\"; choose among costaking, governance, jobs, referee, staking",
         ),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nnames = ['JobSetled']",
+            &format!("{valid}names = ['JobSetled']"),
             "no event \"JobSetled\"; choose among AuditClosed,",
         ),
         (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\nprograms = ['referee']\nnames = ['LogCut', 'JobSettled']",
+            &format!("{valid}programs = ['referee']\nnames = ['LogCut', 'JobSettled']"),
             "no event \"JobSettled\"; choose among EvidenceClosed, EvidenceCompleted, EvidenceSealed, LogCut",
         ),
-        (
-            "[[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'\n\
-             [[webhook]]\nurl = 'http://a/'\nsecret = 'hidden hidden hidden'",
-            "the URL of another",
-        ),
+        (&valid.repeat(2), "the URL of another"),
     ];
     for (text, words) in cases {
         let error = webhooks::read(&write(dir.path(), text)).err().unwrap().to_string();

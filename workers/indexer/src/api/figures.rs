@@ -41,9 +41,8 @@ const COUNTERS: [&str; 8] = [
 
 /// When the newest event happened.
 async fn newest(store: &Store) -> Result<i64> {
-    let mut connection = store.connection().await?;
-    let time = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await;
-    time.map_err(|cause| store.refused(cause))
+    let rows = store.rows(sqlx::query(NEWEST)).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 
 /// The figures, computed again if events have come since the last time. Requests that came meanwhile share them.
@@ -55,16 +54,16 @@ async fn figures(store: &Store) -> Result<Vec<(String, i64)>> {
     }
     // More may have come while another request computed.
     let newest = *store.watch().borrow();
-    let mut connection = store.connection().await?;
-    let failed = |cause| store.refused(cause);
     let question = AssertSqlSafe(format!("SELECT {FIGURES}, ({NEWEST}) AS last_time FROM devices"));
-    let row = sqlx::query(question).fetch_one(&mut *connection).await.map_err(failed)?;
     let mut all = vec![("events".to_owned(), newest)];
-    for column in row.columns() {
-        all.push((column.name().to_owned(), row.try_get(column.ordinal()).map_err(failed)?));
+    for row in store.rows(sqlx::query(question)).await? {
+        all.extend(
+            row.columns()
+                .iter()
+                .map(|column| (column.name().to_owned(), row.get(column.ordinal()))),
+        );
     }
-    let counted = sqlx::query("SELECT name, value FROM counters").fetch_all(&mut *connection).await;
-    let counted = counted.map_err(failed)?;
+    let counted = store.rows(sqlx::query("SELECT name, value FROM counters")).await?;
     let counted: BTreeMap<String, i64> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
     all.extend(COUNTERS.map(|name| (name.to_owned(), counted.get(name).copied().unwrap_or(0))));
     known.clone_from(&all);
@@ -114,9 +113,7 @@ impl Series {
 type Rows = Vec<Map<String, Value>>;
 
 async fn rows(store: &Store, sql: &'static str, since: i64) -> Result<Rows> {
-    let mut connection = store.connection().await?;
-    let rows = sqlx::query(sql).bind(since).fetch_all(&mut *connection).await;
-    Ok(rows.map_err(|cause| store.refused(cause))?.iter().map(object).collect())
+    Ok(store.rows(sqlx::query(sql).bind(since)).await?.iter().map(object).collect())
 }
 
 async fn prices(store: &Store, since: i64) -> Result<Rows> {

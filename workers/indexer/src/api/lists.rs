@@ -69,9 +69,7 @@ impl List {
                 Wanted::Text(text) => query.bind(text),
                 Wanted::Number(number) => query.bind(number),
             });
-        let mut connection = store.connection().await?;
-        let rows = query.fetch_all(&mut *connection).await.map_err(|cause| store.refused(cause))?;
-        let mut rows: Vec<Map<String, Value>> = rows.iter().map(object).collect();
+        let mut rows: Vec<Map<String, Value>> = store.rows(query).await?.iter().map(object).collect();
         let more = rows.len() > usize::from(limit);
         rows.truncate(limit.into());
         let next = rows.last().filter(|_| more).and_then(|row| row.get(self.order)).cloned();
@@ -148,16 +146,14 @@ impl One {
         if address.parse::<Address>().is_err() {
             return Err(Refusal::bad(format!("{address:?} is not an address")));
         }
-        let mut connection = store.connection().await?;
         let sql = format!(
             "SELECT * FROM {} WHERE address = $1 ORDER BY {} DESC LIMIT 1",
             self.table, self.order
         );
-        let found = sqlx::query(AssertSqlSafe(sql)).bind(address).fetch_optional(&mut *connection).await;
-        let Some(row) = found.map_err(|cause| store.refused(cause))? else {
+        let found = store.rows(sqlx::query(AssertSqlSafe(sql)).bind(address)).await?;
+        let Some(mut row) = found.first().map(object) else {
             return Err(Refusal::new(StatusCode::NOT_FOUND, format!("nothing is known about {address}")));
         };
-        let mut row = object(&row);
         let since = row.get("opened").and_then(Value::as_i64).unwrap_or(0);
         let events = "SELECT events.* FROM mentions CROSS JOIN events WHERE mentions.address = $1 AND mentions.event >= $2 \
                       AND events.id = mentions.event ORDER BY mentions.event DESC LIMIT 1000";
@@ -166,13 +162,9 @@ impl One {
              GROUP BY signature) AS first ON transactions.signature = first.of ORDER BY first.id DESC"
         );
         for (name, sql) in [("events", events.to_owned()), ("transactions", transactions)] {
-            let found = sqlx::query(AssertSqlSafe(sql))
-                .bind(address)
-                .bind(since)
-                .fetch_all(&mut *connection)
-                .await;
+            let found = store.rows(sqlx::query(AssertSqlSafe(sql)).bind(address).bind(since)).await?;
             // Oldest first.
-            let rows: Vec<_> = found.map_err(|cause| store.refused(cause))?.iter().rev().map(object).collect();
+            let rows: Vec<_> = found.iter().rev().map(object).collect();
             row.insert(name.to_owned(), json!(rows));
         }
         Ok(Json(Value::Object(row)))
@@ -181,35 +173,19 @@ impl One {
 
 /// A row as a JSON object.
 pub fn object(row: &AnyRow) -> Map<String, Value> {
-    let value = |index: usize| {
-        let number = row
-            .try_get::<Option<i64>, _>(index)
-            .map(|number| number.map_or(Value::Null, Value::from));
-        number.unwrap_or_else(|_| {
-            row.try_get::<Option<String>, _>(index)
-                .ok()
-                .flatten()
-                .map_or(Value::Null, Value::from)
-        })
+    let field = |index: usize, name: &str| {
+        let number = row.try_get::<Option<i64>, _>(index).map(Value::from);
+        let value = number.unwrap_or_else(|_| match row.try_get::<Option<String>, _>(index) {
+            Ok(Some(text)) if name == "data" => serde_json::from_str(&text).unwrap_or_default(),
+            text => text.unwrap_or_default().into(),
+        });
+        (name.to_owned(), value)
     };
-    let columns = row.columns().iter().enumerate();
-    columns
-        .map(|(index, column)| {
-            let value = match (column.name(), value(index)) {
-                ("data", Value::String(text)) => serde_json::from_str(&text).unwrap_or_default(),
-                (_, value) => value,
-            };
-            (column.name().to_owned(), value)
-        })
-        .collect()
+    row.columns().iter().map(|column| field(column.ordinal(), column.name())).collect()
 }
 
 /// The next events after the one with this number, oldest first.
 pub async fn events_after(store: &Store, last: i64) -> Result<Vec<Map<String, Value>>> {
-    let mut connection = store.connection().await?;
-    let rows = sqlx::query("SELECT * FROM events WHERE id > $1 ORDER BY id LIMIT 200")
-        .bind(last)
-        .fetch_all(&mut *connection)
-        .await;
-    Ok(rows.map_err(|cause| store.refused(cause))?.iter().map(object).collect())
+    let next = sqlx::query("SELECT * FROM events WHERE id > $1 ORDER BY id LIMIT 200").bind(last);
+    Ok(store.rows(next).await?.iter().map(object).collect())
 }

@@ -28,11 +28,10 @@ const GUARDS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
 ];
-/// Encodings that builds compress files in, best first: name and file extension.
-const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
+/// Encodings that builds compress files in, best first: name and ending of the file.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// A file ready to be sent.
-#[derive(Default)]
 struct File {
     plain: Bytes,
     /// The file in each of [`ENCODINGS`], if the build has it.
@@ -42,12 +41,12 @@ struct File {
 }
 
 impl File {
-    fn new(plain: Vec<u8>, path: &str) -> Self {
+    fn new(path: &str, plain: &Bytes, compressed: [Option<Bytes>; 2]) -> Self {
         Self {
-            tag: format!("\"{}\"", hex::encode(Sha256::digest(&plain))),
-            plain: plain.into(),
+            plain: plain.clone(),
+            compressed,
             kind: kind(path),
-            ..Self::default()
+            tag: format!("\"{}\"", hex::encode(Sha256::digest(plain))),
         }
     }
 }
@@ -74,36 +73,30 @@ pub fn chain_of(genesis: &str) -> &'static str {
 /// # Errors
 /// The folder cannot be read, or has no `index.html`.
 pub fn site(api: Router, folder: &Path, config: &Value) -> Result<Router> {
-    let mut files = Files::new();
+    let mut built = HashMap::new();
     let failed = |cause| Error::Site {
         folder: folder.to_owned(),
         cause,
     };
-    read(folder, "", &mut files).map_err(failed)?;
-    if !files.contains_key(PAGE) {
+    read(folder, "", &mut built).map_err(failed)?;
+    if !built.contains_key(PAGE) {
         return Err(failed(io::Error::other("it has no index.html")));
     }
-    let path = "/config.json";
-    files.insert(path.to_owned(), File::new(config.to_string().into_bytes(), path));
-    let compressed: Vec<String> = files.keys().cloned().collect();
-    for path in compressed {
-        for (index, (_, ending)) in ENCODINGS.iter().enumerate() {
-            let of = path.strip_suffix(ending).and_then(|path| path.strip_suffix('.'));
-            let Some(of) = of.filter(|of| files.contains_key(*of)) else {
-                continue;
-            };
-            let of = of.to_owned();
-            if let Some(bytes) = files.remove(&path).map(|file| file.plain)
-                && let Some(slot) = files.get_mut(&of).and_then(|file| file.compressed.get_mut(index))
-            {
-                *slot = Some(bytes);
-            }
-        }
-    }
+    built.insert("/config.json".to_owned(), config.to_string().into());
+    let is_variant = |path: &str| {
+        let mut endings = ENCODINGS.iter();
+        endings.any(|(_, ending)| path.strip_suffix(ending).is_some_and(|of| built.contains_key(of)))
+    };
+    let plain = built.iter().filter(|(path, _)| !is_variant(path));
+    let with_variants = plain.map(|(path, bytes)| {
+        let compressed = ENCODINGS.map(|(_, ending)| built.get(&format!("{path}{ending}")).cloned());
+        (path.clone(), File::new(path, bytes, compressed))
+    });
+    let files: Files = with_variants.collect();
     Ok(api.fallback_service(get(send).with_state(Arc::new(files))))
 }
 
-fn read(folder: &Path, under: &str, files: &mut Files) -> io::Result<()> {
+fn read(folder: &Path, under: &str, files: &mut HashMap<String, Bytes>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -114,8 +107,7 @@ fn read(folder: &Path, under: &str, files: &mut Files) -> io::Result<()> {
         if kind.is_dir() {
             read(&entry.path(), &path, files)?;
         } else if kind.is_file() {
-            let file = File::new(fs::read(entry.path())?, &path);
-            files.insert(path, file);
+            files.insert(path, fs::read(entry.path())?.into());
         }
     }
     Ok(())

@@ -9,8 +9,6 @@ use solana_signature::Signature;
 use sqlx::{AnyPool, AssertSqlSafe};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// Measure the indexer on this machine
@@ -192,18 +190,18 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
         let (paths, rate, count) = (paths.clone(), arguments.rate, arguments.rate * arguments.seconds / CLIENTS);
         clients.spawn(async move {
             let mut times = Vec::new();
-            let mut stream = BufReader::new(TcpStream::connect(address_of).await?);
+            // Keeps one connection.
+            let http = reqwest::Client::builder().no_proxy().build()?;
             for index in 0..count {
                 let number = index * CLIENTS + client;
                 let due = start + Duration::from_secs_f64(number as f64 / rate as f64);
                 tokio::time::sleep_until(due.into()).await;
                 let path = paths.get(number as usize % paths.len()).map_or("/", String::as_str);
-                let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-                stream.get_mut().write_all(request.as_bytes()).await?;
-                read(&mut stream).await?;
+                let answer = http.get(format!("http://{address_of}{path}")).send().await?;
+                answer.error_for_status()?.bytes().await?;
                 times.push(due.elapsed());
             }
-            std::io::Result::Ok(times)
+            reqwest::Result::Ok(times)
         });
     }
     let mut all = Vec::new();
@@ -213,25 +211,4 @@ async fn ask(store: Store, arguments: &Arguments) -> std::result::Result<Vec<Dur
     stop.cancel();
     served.await?;
     Ok(all)
-}
-
-/// Reads one answer.
-async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
-    let (mut length, mut first, mut line) = (0, true, String::new());
-    loop {
-        line.clear();
-        stream.read_line(&mut line).await?;
-        if first && !line.contains(" 200 ") {
-            return Err(std::io::Error::other(format!("answered {line}")));
-        }
-        first = false;
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().map_err(std::io::Error::other)?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.map(drop)
 }

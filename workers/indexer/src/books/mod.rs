@@ -11,8 +11,7 @@ mod staking;
 use crate::follow::LOG_CUT;
 use chain::idl::Values;
 use serde_json::Value;
-use sqlx::{Any, Transaction};
-use step::Step;
+pub use step::Step;
 
 type Outcome = Result<(), sqlx::Error>;
 
@@ -28,19 +27,9 @@ pub fn addresses(values: &Values) -> Vec<&str> {
     all
 }
 
-/// Where an event happened.
-pub struct At<'a> {
-    /// Number of the event.
-    pub id: i64,
-    /// Time of its block, unix seconds, if known.
-    pub time: Option<i64>,
-    /// Signature of its transaction.
-    pub signature: &'a str,
-}
-
 /// Applies an event to the books.
-pub async fn apply(work: &mut Transaction<'_, Any>, at: &At<'_>, program: &str, name: &str, values: &Values) -> Outcome {
-    let step = &mut Step::new(work, at, values);
+pub async fn apply(mut step: Step<'_, '_>, program: &str, name: &str) -> Outcome {
+    let step = &mut step;
     if name == LOG_CUT {
         step.add("log_cuts", 1).await?;
         staking::unheard(step).await?;

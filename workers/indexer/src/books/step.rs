@@ -1,6 +1,6 @@
 //! Access to an event's fields, and to the tables.
 
-use super::{At, Outcome};
+use super::Outcome;
 use chain::idl::Values;
 use protocol::emission;
 use serde_json::Value;
@@ -24,8 +24,9 @@ macro_rules! ask {
 
 /// An event that is being applied to the books.
 pub struct Step<'a, 'c> {
-    work: &'a mut Transaction<'c, Any>,
-    values: &'a Values,
+    pub work: &'a mut Transaction<'c, Any>,
+    /// Fields of the event.
+    pub values: &'a Values,
     /// Number of the event.
     pub id: i64,
     /// Time of its block, unix seconds, if known.
@@ -34,17 +35,7 @@ pub struct Step<'a, 'c> {
     pub signature: &'a str,
 }
 
-impl<'a, 'c> Step<'a, 'c> {
-    pub fn new(work: &'a mut Transaction<'c, Any>, at: &At<'a>, values: &'a Values) -> Self {
-        Self {
-            work,
-            values,
-            id: at.id,
-            time: at.time,
-            signature: at.signature,
-        }
-    }
-
+impl<'a> Step<'a, '_> {
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }

@@ -20,7 +20,7 @@ async fn new_events_are_sent_as_they_come() {
     let served = Served::new().await;
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("live.db")).await;
-    let follower = Follower::new(served.node.clone(), store.clone());
+    let mut follower = Follower::new(served.node.clone(), store.clone());
     served.node.told.store(40, Ordering::Relaxed);
     follower.round().await.unwrap();
     let begun = *store.watch().borrow();

@@ -416,7 +416,7 @@ pub fn url(path: &Path) -> String {
 
 /// Indexes everything that the node shows.
 pub async fn take_all(node: &Arc<Node>, store: &Store) {
-    let follower = Follower::new(node.clone(), store.clone());
+    let mut follower = Follower::new(node.clone(), store.clone());
     while follower.round().await.unwrap().taken > 0 {}
 }
 
