@@ -42,7 +42,7 @@ pub(super) fn auditing(floor: u16) -> Parameters {
 }
 
 impl Audited {
-    /// A job claimed by alice, on a market that audits this share of results.
+    /// A job claimed by alice, on a market that audits this share of results. It needs a GPU with a multiplier.
     pub fn claimed(floor: u16) -> Self {
         let mut world = World::new();
         let admin = world.admin.clone();
@@ -56,42 +56,62 @@ impl Audited {
         let cranker = world.wallet("cranker");
         // The model's traces commit only to checkpoints; `protocol::audit` tests traces of all ops.
         let run = Arc::new(Run::new(&graph(), &Rng::new(7), UNITS, &honest).every(7));
-        let model = world.register(&run.graph);
-        let terms = JobTerms {
-            inputs: run.claim.inputs,
-            units: UNITS,
-            ..terms()
-        };
-        let open = market::job::open_job(&consumer.wallet(), &consumer.mint, &model, 1, terms);
-        world.send(open, &[&consumer.owner]);
-        let job = consumer.job(1);
-        world.claim(&worker, &job);
-        Self {
+        let mut all = Self {
             world,
             worker,
             auditor,
             third,
+            job: consumer.job(1),
             consumer,
             cranker,
-            job,
             run,
-        }
+        };
+        all.open(1);
+        all
+    }
+
+    /// Opens a job with this id, which may be that of one that has ended, and has the worker claim it.
+    #[track_caller]
+    pub fn open(&mut self, id: u64) {
+        let model = self.world.register(&self.run.graph);
+        let terms = JobTerms {
+            inputs: self.run.claim.inputs,
+            units: UNITS,
+            min_multiplier_x100: 1,
+            ..terms()
+        };
+        let open = market::job::open_job(&self.consumer.wallet(), &self.consumer.mint, &model, id, terms);
+        self.world.send(open, &[&self.consumer.owner]);
+        self.job = self.consumer.job(id);
+        self.world.claim(&self.worker, &self.job);
     }
 
     /// The job committed to, with the slot hash for the draw known.
     pub fn committed(floor: u16) -> Self {
         let mut all = Self::claimed(floor);
-        all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
-        all.world.pass(4, 9);
+        all.commit_work();
         all
+    }
+
+    /// Commits to alice's result and waits until the slot hash for the draw is known.
+    #[track_caller]
+    pub fn commit_work(&mut self) {
+        self.world.commit_to(&self.worker, &self.job, Work::of(&self.run));
+        self.world.pass(4, 9);
     }
 
     /// The audit drawn, with all devices admitted.
     pub fn drawn() -> Self {
         let mut all = Self::committed(10_000);
-        all.world.send(market::audit::draw(&all.job), &[]);
-        all.world.open_doors();
+        all.draw();
         all
+    }
+
+    /// Draws the audit and waits until all devices are admitted.
+    #[track_caller]
+    pub fn draw(&mut self) {
+        self.world.send(market::audit::draw(&self.job), &[]);
+        self.world.open_doors();
     }
 
     /// The audit taken by dora.

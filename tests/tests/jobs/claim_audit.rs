@@ -1,11 +1,11 @@
-use super::audits::{Audited, UNITS};
+use super::audits::Audited;
+use ::jobs::AuditStage;
 use ::jobs::error::JobsError;
-use ::jobs::{AuditStage, JobTerms};
 use chain::market;
 use protocol::units::IO;
 use solana_signer::Signer;
 use staking::error::StakingError;
-use tests::{Failure, GPU, Work, Worker, ending, key, substituted, terms};
+use tests::{Failure, GPU, GPU_WITHOUT_MULTIPLIER, Worker, ending, key, substituted};
 
 #[test]
 fn locks_the_smallest_bond_and_gives_the_auditor_the_workers_time() {
@@ -41,20 +41,9 @@ fn fails_for_the_result_of_another_job_at_the_same_address() {
     let parties = ending(&all.consumer, &all.worker, &all.job);
     let settle = market::job::settle_job(&all.cranker.pubkey(), &parties, &all.worker.tokens);
     all.world.send(settle, &[&all.cranker.clone()]);
-    let again = JobTerms {
-        run_seconds: 1,
-        inputs: all.run.claim.inputs,
-        units: UNITS,
-        ..terms()
-    };
-    let model = all.world.register(&all.run.graph);
-    let open = market::job::open_job(&all.consumer.wallet(), &all.consumer.mint, &model, 1, again);
-    all.world.send(open, &[&all.consumer.owner]);
-    all.world.claim(&all.worker, &all.job);
-    all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
-    all.world.pass(4, 9);
-    all.world.send(market::audit::draw(&all.job), &[]);
-    all.world.open_doors();
+    all.open(1);
+    all.commit_work();
+    all.draw();
     all.assert_stage(AuditStage::Drawn);
     all.world.refuse(decided, &[&all.auditor.key], JobsError::TermsChanged);
     all.world.send(all.claim(), &[&all.auditor.key]);
@@ -128,6 +117,15 @@ fn fails_until_the_devices_ticket_is_admitted() {
         waited += 1;
     };
     assert!((1..=20).contains(&waited) && admitted.units > 0, "{waited} slots");
+}
+
+#[test]
+fn fails_for_a_device_below_the_jobs_requirements() {
+    let mut all = Audited::drawn();
+    let slow = all.world.supplier("gina", GPU_WITHOUT_MULTIPLIER, 1, 0);
+    let facts = all.world.job(&all.job);
+    let claim = market::audit::claim(&slow.key.pubkey(), &all.job, &facts, &slow.device, GPU_WITHOUT_MULTIPLIER);
+    all.world.refuse(claim, &[&slow.key], JobsError::RequirementsNotMet);
 }
 
 #[test]

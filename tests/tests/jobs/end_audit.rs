@@ -108,10 +108,12 @@ fn an_auditor_that_proves_the_result_is_paid_out_of_the_jobs_price() {
     );
     // Nobody can leave out the auditor or be paid in its place.
     all.world.refuse(plain, &[&all.cranker], JobsError::AccountMismatch);
-    let unpaid = all.settle(None);
-    all.world.refuse(unpaid, &[&all.cranker], JobsError::WrongAuditorAccount);
-    let thief = all.settle(Some(all.third.tokens));
-    all.world.refuse(thief, &[&all.cranker], JobsError::WrongAuditorAccount);
+    let usd = all.world.mint("usd", 6);
+    let worthless = all.world.give_tokens(&all.auditor.wallet(), &usd, 0);
+    for tokens in [None, Some(all.third.tokens), Some(worthless)] {
+        let unpaid = all.settle(tokens);
+        all.world.refuse(unpaid, &[&all.cranker], JobsError::WrongAuditorAccount);
+    }
     let close = market::audit::close(&all.world.audit_of(&all.job));
     all.world.refuse(close.clone(), &[], JobsError::AuditStands);
 
@@ -128,6 +130,37 @@ fn an_auditor_that_proves_the_result_is_paid_out_of_the_jobs_price() {
         (device.locked_bond.get(), device.jobs_done.get(), device.jobs_missed.get()),
         (0, 1, 0)
     );
+}
+
+#[test]
+fn the_audit_of_another_job_cannot_stand_in_for_a_jobs_own() {
+    let mut all = Audited::proven();
+    let (settle, own) = (all.settle(Some(all.auditor.tokens)), market::audit::address(&all.job));
+    all.worker = all.third.clone();
+    all.open(2);
+    all.commit_work();
+    all.draw();
+    all.world.send(all.claim(), &[&all.auditor.key]);
+    all.world.wait(300);
+    let swapped = substituted(&settle, &own, &market::audit::address(&all.job));
+    all.world.refuse(swapped, &[&all.cranker], JobsError::AccountMismatch);
+    all.world.send(settle, &[&all.cranker]);
+}
+
+#[test]
+fn an_audit_that_outlives_its_job_is_not_of_the_next_one_at_that_address() {
+    let mut all = Audited::agreed();
+    all.world.wait_for_deadline(&all.job.clone());
+    all.world.send(all.settle(None), &[&all.cranker]);
+    all.open(1);
+    let (run, left) = (all.run.clone(), all.world.audit_of(&all.job));
+    for step in [all.commit(&run), all.reveal_audit(&run)] {
+        all.world.refuse(step, &[&all.auditor.key], JobsError::AccountMismatch);
+    }
+    for step in [all.prove(&[0; 10]), market::audit::timeout(&left)] {
+        all.world.refuse(step, &[], JobsError::AccountMismatch);
+    }
+    all.world.send(market::audit::close(&left), &[]);
 }
 
 #[test]
