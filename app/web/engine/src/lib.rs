@@ -31,46 +31,25 @@ pub struct Model {
 }
 
 /// The inputs of a job.
-#[wasm_bindgen]
+#[wasm_bindgen(getter_with_clone)]
 pub struct Prepared {
     /// Units of work.
     pub units: u32,
-    address: Hash,
-    blob: Vec<u8>,
-}
-
-#[wasm_bindgen]
-impl Prepared {
-    /// The inputs blob, to be uploaded under its address.
-    #[wasm_bindgen(getter)]
-    pub fn blob(&self) -> Vec<u8> {
-        self.blob.clone()
-    }
-
     /// Batch root of the inputs, 32 bytes: what the job commits to.
-    #[wasm_bindgen(getter)]
-    pub fn address(&self) -> Vec<u8> {
-        self.address.to_vec()
-    }
+    pub address: Vec<u8>,
+    /// The inputs blob, to be uploaded under its address.
+    pub blob: Vec<u8>,
 }
 
 /// A picture.
-#[wasm_bindgen]
+#[wasm_bindgen(getter_with_clone)]
 pub struct Picture {
     /// Pixels in a row.
     pub width: u32,
     /// Rows.
     pub height: u32,
-    rgba: Vec<u8>,
-}
-
-#[wasm_bindgen]
-impl Picture {
     /// Four bytes per pixel.
-    #[wasm_bindgen(getter)]
-    pub fn rgba(&self) -> Vec<u8> {
-        self.rgba.clone()
-    }
+    pub rgba: Vec<u8>,
 }
 
 impl From<RgbaImage> for Picture {
@@ -154,7 +133,7 @@ impl Model {
 
     fn prepare(&self, units: u32, inputs: &[u8]) -> Result<Prepared> {
         let blob = task::inputs_blob(self.engine.package(), units, inputs).map_err(said)?;
-        let address = blob::address(&blob).map_err(said)?;
+        let address = address(&blob)?;
         Ok(Prepared { units, address, blob })
     }
 

@@ -64,8 +64,8 @@ async function fund(address: string): Promise<void> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ address }),
-  });
-  if (answer.ok) return;
-  const said = (await answer.json().catch(() => null)) as { error?: string } | null;
-  throw new Error(said?.error ?? `the local faucet responded with status ${answer.status}`);
+  }).catch(() => null);
+  if (answer?.ok) return;
+  const said = (await answer?.json().catch(() => null)) as { error?: string } | null | undefined;
+  throw new Error(said?.error ?? `the local faucet does not respond (${answer?.status ?? "unreachable"}); try again in a moment`);
 }

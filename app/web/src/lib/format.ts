@@ -2,6 +2,8 @@
 export const IO = 100_000_000n;
 /** Lamports of one SOL. */
 export const SOL = 1_000_000_000n;
+/** Basis points of one percent. */
+export const PERCENT = 100n;
 
 const DIGITS = new Intl.NumberFormat("en");
 

@@ -5,6 +5,24 @@ import { useSending, type Action } from "../lib/send";
 import { useWallet, type Signer } from "../lib/wallet";
 import { Button, Wrong } from ".";
 
+/** Runs what the user starts: `busy` while it runs, `error` is why it failed. */
+export function useAttempt() {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const attempt = async (run: () => Promise<void>) => {
+    setError(null);
+    setBusy(true);
+    try {
+      await run();
+    } catch (failure) {
+      setError(explain(failure));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { attempt, busy, error };
+}
+
 /** Makes what a wallet is to sign; throws a sentence if that is not possible. */
 type Make = (signer: Signer) => Action | Action[] | Promise<Action | Action[]>;
 
@@ -12,12 +30,9 @@ type Make = (signer: Signer) => Action | Action[] | Promise<Action | Action[]>;
 export function useActs() {
   const { signer } = useWallet();
   const { send } = useSending();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
-  const act = async (make: Make, done?: () => void) => {
-    setError(null);
-    setBusy(true);
-    try {
+  const { attempt, busy, error } = useAttempt();
+  const act = (make: Make, done?: () => void) =>
+    attempt(async () => {
       if (!signer) throw new Error("connect a wallet first");
       const actions = [await make(signer)].flat();
       const sent = async () => {
@@ -27,12 +42,7 @@ export function useActs() {
       await sent().then(done, (failure) => {
         if (failure instanceof Busy) throw failure;
       });
-    } catch (failure) {
-      setError(explain(failure));
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return { act, busy, error };
 }
 

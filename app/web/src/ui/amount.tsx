@@ -3,22 +3,22 @@ import { explain } from "../lib/errors";
 import { asTyped, decimal, IO, parseAmount } from "../lib/format";
 import { Field } from ".";
 
-/** State of a field for an amount of $IO. */
+/** State of a field for an amount. */
 export interface Typed {
   text: string;
   setText: (text: string) => void;
-  /** Base units; `null` if the field is empty or not a number. */
+  /** In base units; `null` if the field is empty or not a number. */
   amount: bigint | null;
   /** Why the text is not an amount. */
   error: string | null;
 }
 
-/** State for a field that takes an amount of $IO. */
-export function useAmount(initial = ""): Typed {
+/** State for a field that takes an amount, of $IO unless another `unit` is given in base units. */
+export function useAmount(initial = "", unit = IO): Typed {
   const [text, setText] = useState(initial);
   if (text.trim() === "") return { text, setText, amount: null, error: null };
   try {
-    return { text, setText, amount: parseAmount(text, IO), error: null };
+    return { text, setText, amount: parseAmount(text, unit), error: null };
   } catch (failure) {
     return { text, setText, amount: null, error: explain(failure) };
   }

@@ -1,11 +1,11 @@
 import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { networkOf } from "../lib/config";
-import { explain } from "../lib/errors";
 import { count, decimal, IO, short, sol, SOL } from "../lib/format";
 import { useSending, type Effect } from "../lib/send";
 import { useWallet } from "../lib/wallet";
 import { useMarket } from "../lib/market";
 import { Button, Facts, Key, Loading, Wrong } from ".";
+import { useAttempt } from "./act";
 
 /** A dialog over the page. */
 export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
@@ -125,20 +125,14 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
   const { config } = useMarket();
   const network = networkOf(config);
   const [open, setOpen] = useState(false);
-  const [chosen, setChosen] = useState<string | null>(null);
-  const [error, setError] = useState<string | null>(null);
-  const choose = async (wallet: (typeof usable)[number]) => {
-    setError(null);
-    setChosen(wallet.name);
-    try {
+  const [chosen, setChosen] = useState("");
+  const { attempt, busy, error } = useAttempt();
+  const choose = (wallet: (typeof usable)[number]) =>
+    attempt(async () => {
+      setChosen(wallet.name);
       await connect(wallet);
       setOpen(false);
-    } catch (failure) {
-      setError(explain(failure));
-    } finally {
-      setChosen(null);
-    }
-  };
+    });
   return (
     <>
       <Button kind={address ? "plain" : "primary"} onClick={() => setOpen(true)}>
@@ -178,7 +172,7 @@ export function WalletMenu({ balance }: { balance?: { lamports: bigint; io: bigi
                   </li>
                 ))}
               </ul>
-              {chosen && <Loading what={`Waiting for ${chosen}`} />}
+              {busy && <Loading what={`Waiting for ${chosen}`} />}
               {usable.length === 0 && <p>No wallet in this browser supports {network}. Install one, or switch its network.</p>}
               {foreign.length > 0 && (
                 <p className="muted small">

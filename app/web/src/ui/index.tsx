@@ -252,13 +252,17 @@ export function Field({
   ...input
 }: InputHTMLAttributes<HTMLInputElement> & { label: string; hint?: ReactNode; error?: string | null; unit?: string }) {
   const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
+  const described = [unit && `${id}-unit`, hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <div className="input">
         <input id={id} aria-describedby={described} aria-invalid={error ? true : undefined} {...input} />
-        {unit && <span className="muted">{unit}</span>}
+        {unit && (
+          <span id={`${id}-unit`} className="muted">
+            {unit}
+          </span>
+        )}
       </div>
       {hint && (
         <p id={`${id}-hint`} className="muted small">

@@ -2,7 +2,7 @@ import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
 import { useAll, type Found } from "../../lib/accounts";
-import { count, IO, many, percent, roughly } from "../../lib/format";
+import { count, IO, many, percent, PERCENT, roughly } from "../../lib/format";
 import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
@@ -72,11 +72,10 @@ function Marketplace() {
   const least = useAmount();
   const ticket = useAmount();
   const [model, setModel] = useState("any");
-  const [share, setShare] = useState("");
+  const share = useAmount("", PERCENT);
   const [sort, setSort] = useState<Sort>("reward");
 
   const amount = stake.amount ?? 100n * IO;
-  const minShare = Number(share) || 0;
   const rows = (offers.data ?? []).flatMap((offer): Row[] => {
     const device = devices.data?.get(offer.device);
     const gpu = device && gpuOf(device);
@@ -88,7 +87,7 @@ function Marketplace() {
     .filter(({ device, offer, left }) => {
       const fitsModel = model === "any" || device.gpuModel === Number(model);
       const fitsTicket = ticket.amount === null || offer.ticket <= ticket.amount;
-      return fitsModel && fitsTicket && left > 0n && left >= (least.amount ?? 0n) && offer.shareBps >= minShare * 100;
+      return fitsModel && fitsTicket && left > 0n && left >= (least.amount ?? 0n) && BigInt(offer.shareBps) >= (share.amount ?? 0n);
     })
     .sort(ORDER[sort]);
   const models = [...new Set(rows.map(({ device }) => device.gpuModel))].map((id): [string, string] => [String(id), gpuName(gpus.data, id)]);
@@ -104,9 +103,9 @@ function Marketplace() {
           label="Min. share"
           unit="%"
           inputMode="decimal"
-          value={share}
-          error={Number.isNaN(Number(share)) ? "enter a number" : null}
-          onChange={(event) => setShare(event.target.value)}
+          value={share.text}
+          error={share.error}
+          onChange={(event) => share.setText(event.target.value)}
         />
         <AmountField label="Min. stake up to" typed={ticket} />
         <Choice

@@ -2,7 +2,7 @@ import { isAddress } from "@solana/kit";
 import { useState } from "react";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, withAddress, type Found } from "../../lib/accounts";
-import { io, many, moment, percent, sol } from "../../lib/format";
+import { io, many, moment, percent, PERCENT, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { mustCover, useBalances } from "../../lib/send";
 import { Card, Field, Key } from "../../ui";
@@ -272,15 +272,12 @@ function OfferAct(standing: Standing) {
   const costaking = useCostaking();
   const capacity = useAmount();
   const ticket = useAmount();
-  const [share, setShare] = useState("20");
+  const share = useAmount("20", PERCENT);
   const { data: rules } = costaking;
   if (!rules) return null;
   const { device, least } = standing;
   const most = coStakeLimit(least, rules);
-  const number = Number(share.trim());
-  const bps = Math.round(number * 100);
-  const notNumber = share.trim() === "" || Number.isNaN(number) || Math.abs(number * 100 - bps) > 1e-6;
-  const wanted = { capacity: capacity.amount ?? 0n, ticket: ticket.amount ?? smallest(capacity.amount), shareBps: notNumber ? 0 : bps };
+  const wanted = { capacity: capacity.amount ?? 0n, ticket: ticket.amount ?? smallest(capacity.amount), shareBps: Number(share.amount ?? 0n) };
   const wrong = termsError(wanted, least, rules);
   return (
     <Card title="Co-staking">
@@ -291,13 +288,12 @@ function OfferAct(standing: Standing) {
         why={whyNotOffer(standing, rules)}
         action={async (signer) => {
           given(capacity);
-          if (ticket.error) throw new Error(ticket.error);
-          const error = wrong.capacity ?? wrong.ticket ?? wrong.share;
+          const error = ticket.error ?? share.error ?? wrong.capacity ?? wrong.ticket ?? wrong.share;
           if (error) throw new Error(`check the terms: ${error}`);
           const used = (await offersOf(market, device)).map(({ index }) => index);
           const index = used.length > 0 ? Math.max(...used) + 1 : 0;
           return {
-            title: `Offer ${percent(bps)} of the rewards of device ${device.address} for a co-stake of up to ${io(wanted.capacity)}`,
+            title: `Offer ${percent(wanted.shareBps)} of the rewards of device ${device.address} for a co-stake of up to ${io(wanted.capacity)}`,
             instructions: await costake.create(signer, device, market.config.mint, index, wanted),
           };
         }}
@@ -314,10 +310,10 @@ function OfferAct(standing: Standing) {
             label="Co-stakers' share of rewards"
             unit="%"
             inputMode="decimal"
-            value={share}
-            onChange={(event) => setShare(event.target.value)}
+            value={share.text}
+            onChange={(event) => share.setText(event.target.value)}
             hint={`Paid in full when the offer is full, otherwise in proportion. At least ${percent(rules.minShareBps)}.`}
-            error={notNumber ? "enter a number with at most two decimal places" : wrong.share}
+            error={share.error ?? wrong.share}
           />
           <AmountField
             label="Minimum per co-staker"

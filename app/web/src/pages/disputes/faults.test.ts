@@ -24,10 +24,11 @@ test("the device's loss comes from its bond and excludes the jackpot", () => {
 });
 
 test("a sealed permit delays the reward if it may excuse the error", () => {
-  const opened = (value_at_risk: number) => event("JobOpened", { terms: { value_at_risk } });
+  const opened = (value_at_risk: number, window_seconds = 60) => event("JobOpened", { terms: { value_at_risk, window_seconds } });
   expect(heldUntil(100, 1, [opened(0)])).toBe(3_700);
   expect(heldUntil(100, 2, [opened(0)])).toBeNull();
   expect(heldUntil(100, 1, [opened(1)])).toBeNull();
+  expect(heldUntil(100, 1, [opened(0, 59)])).toBeNull();
   expect(heldUntil(100, 1, [])).toBeNull();
   expect(heldUntil(100, 1, [opened(0), event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
 });

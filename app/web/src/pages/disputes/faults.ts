@@ -72,11 +72,14 @@ export const loss = ({ reward, compensation, burned }: Money): bigint => reward 
 
 /** Seconds after the priority period in which a permit can be opened: `protocol::permit::OPENING_SECONDS`. */
 const OPENING = 3_600;
+/** Shortest challenge window in seconds of a job in which a permit excuses an error: `protocol::permit::LEAST_WINDOW`. */
+const LEAST_WINDOW = 60;
 
 /** When the reward can be paid out even if the device has a sealed permit, unix seconds; `null` if no permit can apply. */
 export function heldUntil(priorityEnds: number, replicas: number, events: readonly Event[]): number | null {
-  const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk?: number } | undefined;
-  return replicas === 1 && terms?.value_at_risk === 0 && returnedBy(events) === null ? priorityEnds + OPENING : null;
+  const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk: number; window_seconds: number } | undefined;
+  const mayExcuse = replicas === 1 && terms?.value_at_risk === 0 && terms.window_seconds >= LEAST_WINDOW;
+  return mayExcuse && returnedBy(events) === null ? priorityEnds + OPENING : null;
 }
 
 /**

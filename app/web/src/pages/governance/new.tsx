@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState } from "react";
 import { Link } from "wouter";
 import { findProposalPda } from "../../generated/governance";
 import { findSome } from "../../lib/accounts";
-import { explain } from "../../lib/errors";
 import { capital, count, io, many, percent, span } from "../../lib/format";
 import { nameOf } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { mustCover } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Facts, Field, Problem, Title, Wrong } from "../../ui";
+import { useAttempt } from "../../ui/act";
 import { governs, PROPOSAL, useInForce } from "./accounts";
 import { forget, recallAll, remember, type Draft } from "./draft";
 import { check, initial, payment, settingIn, titleProblem, type Chosen } from "./form";
@@ -101,8 +101,7 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
   const [title, setTitle] = useState("");
   const [text, setText] = useState("");
   const [steps, setSteps] = useState<Chosen[]>(() => [fresh()]);
-  const [failure, setFailure] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
+  const { attempt, busy, error } = useAttempt();
   const checked = steps.map((step) => check(step, state, now));
   const kind = Math.max(...checked.map((step) => step.kind));
   const { governance } = state;
@@ -113,12 +112,9 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
     checked.map(({ sentence }, place) => sentence && `step ${place + 1}: ${sentence}`).find((sentence) => sentence !== null) ??
     null;
   const change = (key: number, what: Partial<Chosen>) => setSteps((all) => all.map((step) => (step.key === key ? { ...step, ...what } : step)));
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setFailure(null);
-    if (wrong || !signer) return setFailure(wrong ?? "connect a wallet first");
-    setBusy(true);
-    try {
+  const submit = () =>
+    attempt(async () => {
+      if (wrong || !signer) throw new Error(wrong ?? "connect a wallet first");
       await mustCover(market, signer.address, governance.deposit);
       const instructions: Uint8Array[] = [];
       for (const [place, step] of steps.entries()) instructions.push(encode(checked[place]?.instruction ?? (await pay(step))));
@@ -127,19 +123,20 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
       const draft = { address, id, title, text, instructions };
       remember(draft);
       onDone(draft);
-    } catch (error) {
-      setFailure(explain(error));
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   const pay = async (step: Chosen) => {
     const { instruction, to } = await payment(step, state);
     if (!(await takesTokens(market, to))) throw new Error(`${step.texts["to"] ?? ""} has no $IO token account yet; send it some $IO, or ask its owner to create one`);
     return instruction;
   };
   return (
-    <form onSubmit={(event) => void submit(event)} noValidate>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+      noValidate
+    >
       <Card title="Proposal">
         <div className="rows">
           <Field label="Title" value={title} maxLength={64} onChange={(event) => setTitle(event.target.value)} hint="At most 64 ASCII characters." />
@@ -171,8 +168,8 @@ function Form({ state, onDone }: { state: State; onDone: (draft: Draft) => void 
       <Card title="Requirements">
         <Requirements kind={kind} governance={governance} />
         <p className="muted small">You get the deposit back once the proposal has ended, whether it passed or not. If the proposal is vetoed, the deposit is burned.</p>
-        <Wrong>{failure}</Wrong>
-        {!failure && wrong && <p role="status">To continue, {wrong}.</p>}
+        <Wrong>{error}</Wrong>
+        {!error && wrong && <p role="status">To continue, {wrong}.</p>}
         <footer className="actions">
           <Button kind="primary" type="submit" disabled={!signer || wrong !== null} busy={busy}>
             {signer ? "Continue to signing" : "Connect a wallet first"}

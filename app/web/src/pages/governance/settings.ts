@@ -87,6 +87,7 @@ const REWARDS = [
   field("tierWeight", "Weight of the tier", 0n, U16),
   field("hiredWeight", "Weight of being hired", 0n, U16),
   field("shards", "Tallies per hour", 1n, 64n),
+  field("verifier", "Verifier of connections"),
 ];
 
 const GPU = [
@@ -149,12 +150,15 @@ const RULES = [
 ];
 
 const PAUSED = [field("paused", "Paused")];
+const TERM = [field("guardian", "Guardian"), field("until", "End of term")];
+const JUDGES = [field("proposer", "Proposer"), field("approver", "Approver")];
 const AUTHORITIES = [field("authorityArg", "Authority"), field("guardian", "Guardian")];
 
-/** A setting's values from an account that has fields of the same names. */
+/** A setting's values from an account that has fields of the same names. Clients rename an argument that is called like an account. */
 function pick(account: object, fields: readonly Field[]): Arguments {
   const keys = new Set(fields.map(({ key }) => key.split(".")[0] ?? key));
-  return Object.fromEntries(Object.entries(account).filter(([key]) => keys.has(key)));
+  const named = Object.entries(account).map(([key, value]): [string, unknown] => [keys.has(`${key}Arg`) ? `${key}Arg` : key, value]);
+  return Object.fromEntries(named.filter(([key]) => keys.has(key)));
 }
 
 /** Programs with settings, by name. */
@@ -165,155 +169,59 @@ const PROGRAMS = {
   governance: governance.GOVERNANCE_PROGRAM_ADDRESS,
 };
 
+/** A setting of a program, which `method` and `instruct` of its client change. Its values are in the program's config, unless `more` differs. */
+const setting = (
+  program: Setting["program"],
+  key: string,
+  name: string,
+  kind: number,
+  fields: readonly Field[],
+  [method, instruct]: [Setting["method"], Setting["instruct"]],
+  more: Partial<Setting> = {},
+): Setting => ({ id: `${program}.${key}`, name, program, method, kind, fields, instruct, current: (state) => pick(state[program], fields), ...more });
+
+const { JobsInstruction } = jobs;
+const { StakingInstruction } = staking;
+const { CostakingInstruction } = costaking;
+const { GovernanceInstruction } = governance;
+
 /** Every setting, the most frequently changed first. */
 export const SETTINGS: readonly Setting[] = [
-  {
-    id: "jobs.parameters",
-    name: "job parameters",
-    program: "jobs",
-    method: jobs.JobsInstruction.SetParameters,
-    kind: PARAMETER,
-    fields: JOBS,
-    current: (state) => pick(state.jobs, JOBS),
-    instruct: jobs.getSetParametersInstruction,
-  },
-  {
-    id: "jobs.paused",
-    name: "job pause",
-    program: "jobs",
-    method: jobs.JobsInstruction.SetPaused,
-    kind: PARAMETER,
-    fields: PAUSED,
-    current: (state) => pick(state.jobs, PAUSED),
-    isWhole: true,
-    instruct: jobs.getSetPausedInstruction,
-  },
-  {
-    id: "staking.gpu_model",
-    name: "GPU model",
-    program: "staking",
-    method: staking.StakingInstruction.UpdateGpuModel,
-    kind: PARAMETER,
-    fields: GPU,
+  setting("jobs", "parameters", "job parameters", PARAMETER, JOBS, [JobsInstruction.SetParameters, jobs.getSetParametersInstruction]),
+  setting("jobs", "paused", "job pause", PARAMETER, PAUSED, [JobsInstruction.SetPaused, jobs.getSetPausedInstruction], { isWhole: true }),
+  setting("staking", "gpu_model", "GPU model", PARAMETER, GPU, [StakingInstruction.UpdateGpuModel, staking.getUpdateGpuModelInstruction], {
     current: (_, gpu) => gpu && pick(gpu, GPU),
     together: WORK,
     conflict: workConflict,
-    instruct: staking.getUpdateGpuModelInstruction,
-  },
-  {
-    id: "staking.parameters",
-    name: "staking parameters",
-    program: "staking",
-    method: staking.StakingInstruction.SetParameters,
-    kind: PARAMETER,
-    fields: STAKING,
-    current: (state) => pick(state.staking, STAKING),
-    instruct: staking.getSetParametersInstruction,
-  },
-  {
-    id: "staking.rewards",
-    name: "reward rules",
-    program: "staking",
-    method: staking.StakingInstruction.SetRewardRules,
-    kind: PARAMETER,
-    fields: [...REWARDS, field("verifier", "Verifier of connections")],
-    current: ({ emission }) => emission && { ...pick(emission, REWARDS), verifier: emission.verifier },
-    instruct: staking.getSetRewardRulesInstruction,
-  },
-  {
-    id: "staking.paused",
-    name: "staking pause",
-    program: "staking",
-    method: staking.StakingInstruction.SetPaused,
-    kind: PARAMETER,
-    fields: PAUSED,
-    current: (state) => pick(state.staking, PAUSED),
-    isWhole: true,
-    instruct: staking.getSetPausedInstruction,
-  },
-  {
-    id: "costaking.parameters",
-    name: "co-staking parameters",
-    program: "costaking",
-    method: costaking.CostakingInstruction.SetParameters,
-    kind: PARAMETER,
-    fields: COSTAKING,
-    current: (state) => pick(state.costaking, COSTAKING),
-    instruct: costaking.getSetParametersInstruction,
-  },
-  {
-    id: "costaking.paused",
-    name: "co-staking pause",
-    program: "costaking",
-    method: costaking.CostakingInstruction.SetPaused,
-    kind: PARAMETER,
-    fields: PAUSED,
-    current: (state) => pick(state.costaking, PAUSED),
-    isWhole: true,
-    instruct: costaking.getSetPausedInstruction,
-  },
-  {
-    id: "governance.guardian",
-    name: "guardian",
-    program: "governance",
-    method: governance.GovernanceInstruction.SetGuardian,
-    kind: GUARDIAN,
-    fields: [field("guardian", "Guardian"), field("until", "End of term")],
+  }),
+  setting("staking", "parameters", "staking parameters", PARAMETER, STAKING, [StakingInstruction.SetParameters, staking.getSetParametersInstruction]),
+  setting("staking", "rewards", "reward rules", PARAMETER, REWARDS, [StakingInstruction.SetRewardRules, staking.getSetRewardRulesInstruction], {
+    current: ({ emission }) => emission && pick(emission, REWARDS),
+  }),
+  setting("staking", "paused", "staking pause", PARAMETER, PAUSED, [StakingInstruction.SetPaused, staking.getSetPausedInstruction], { isWhole: true }),
+  setting("costaking", "parameters", "co-staking parameters", PARAMETER, COSTAKING, [
+    CostakingInstruction.SetParameters,
+    costaking.getSetParametersInstruction,
+  ]),
+  setting("costaking", "paused", "co-staking pause", PARAMETER, PAUSED, [CostakingInstruction.SetPaused, costaking.getSetPausedInstruction], { isWhole: true }),
+  setting("governance", "guardian", "guardian", GUARDIAN, TERM, [GovernanceInstruction.SetGuardian, governance.getSetGuardianInstruction], {
     current: ({ governance: { guardian, guardianUntil } }) => ({ guardian, until: guardianUntil }),
     isWhole: true,
-    instruct: governance.getSetGuardianInstruction,
-  },
-  {
-    id: "governance.rules",
-    name: "voting rules",
-    program: "governance",
-    method: governance.GovernanceInstruction.SetRules,
-    kind: UPGRADE,
-    fields: RULES,
-    current: (state) => pick(state.governance, RULES),
-    instruct: governance.getSetRulesInstruction,
-  },
-  {
-    id: "staking.judges",
-    name: "slashing keys",
-    program: "staking",
-    method: staking.StakingInstruction.SetJudges,
-    kind: UPGRADE,
-    fields: [field("proposer", "Proposer"), field("approver", "Approver")],
+  }),
+  setting("governance", "rules", "voting rules", UPGRADE, RULES, [GovernanceInstruction.SetRules, governance.getSetRulesInstruction]),
+  setting("staking", "judges", "slashing keys", UPGRADE, JUDGES, [StakingInstruction.SetJudges, staking.getSetJudgesInstruction], {
     current: ({ staking: { slashProposer, slashApprover } }) => ({ proposer: slashProposer, approver: slashApprover }),
     conflict: ({ proposer, approver }) => (proposer === approver ? "the proposer and the approver of slashes must be different keys" : null),
-    instruct: staking.getSetJudgesInstruction,
-  },
-  {
-    id: "staking.authorities",
-    name: "staking authorities",
-    program: "staking",
-    method: staking.StakingInstruction.SetAuthorities,
-    kind: UPGRADE,
-    fields: AUTHORITIES,
-    current: ({ staking: { authority, guardian } }) => ({ authorityArg: authority, guardian }),
-    instruct: staking.getSetAuthoritiesInstruction,
-  },
-  {
-    id: "costaking.authorities",
-    name: "co-staking authorities",
-    program: "costaking",
-    method: costaking.CostakingInstruction.SetAuthorities,
-    kind: UPGRADE,
-    fields: AUTHORITIES,
-    current: ({ costaking: { authority, guardian } }) => ({ authorityArg: authority, guardian }),
-    instruct: costaking.getSetAuthoritiesInstruction,
-  },
-  {
-    id: "jobs.authorities",
-    name: "job authorities",
-    program: "jobs",
-    method: jobs.JobsInstruction.SetAuthorities,
-    kind: UPGRADE,
-    fields: [...AUTHORITIES, field("treasury", "Treasury")],
-    current: ({ jobs: { authority, guardian, treasury } }) => ({ authorityArg: authority, guardian, treasury }),
-    instruct: jobs.getSetAuthoritiesInstruction,
-  },
+  }),
+  setting("staking", "authorities", "staking authorities", UPGRADE, AUTHORITIES, [StakingInstruction.SetAuthorities, staking.getSetAuthoritiesInstruction]),
+  setting("costaking", "authorities", "co-staking authorities", UPGRADE, AUTHORITIES, [
+    CostakingInstruction.SetAuthorities,
+    costaking.getSetAuthoritiesInstruction,
+  ]),
+  setting("jobs", "authorities", "job authorities", UPGRADE, [...AUTHORITIES, field("treasury", "Treasury")], [
+    JobsInstruction.SetAuthorities,
+    jobs.getSetAuthoritiesInstruction,
+  ]),
 ];
 
 /** The setting that an instruction of a program changes. */

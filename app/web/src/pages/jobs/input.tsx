@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
-import { explain } from "../../lib/errors";
 import type { Image } from "../../lib/engine";
 import { Button, Field } from "../../ui";
+import { useAttempt } from "../../ui/act";
 import { decode } from "./pictures";
 
 /** The picture that is ordered. */
@@ -9,16 +9,12 @@ export type Wanted = { takes: "photo"; image: Image } | { takes: "prompt"; promp
 
 /** The choice of a photo to enlarge. */
 export function PhotoInput({ model, onChange }: { model: string; onChange: (what: Wanted | null) => void }) {
-  const [error, setError] = useState<string | null>(null);
-  const take = async (file: Blob | Promise<Blob>) => {
-    setError(null);
-    try {
-      onChange({ takes: "photo", image: await decode(await file) });
-    } catch (failure) {
+  const { attempt, error } = useAttempt();
+  const take = (file: Blob | Promise<Blob>) =>
+    attempt(async () => {
       onChange(null);
-      setError(explain(failure));
-    }
-  };
+      onChange({ takes: "photo", image: await decode(await file) });
+    });
   const sample = async () => {
     const answer = await fetch(`/models/${model}/sample.png`).catch(() => null);
     if (!answer?.ok) throw new Error("the sample photo cannot be loaded; try again in a moment");

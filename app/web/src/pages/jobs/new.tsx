@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState, type FormEvent } from "react";
+import { useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { Address } from "@solana/kit";
 import type { Config } from "../../generated/jobs";
@@ -13,6 +13,7 @@ import { useMarket } from "../../lib/market";
 import { useSending } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Button, Card, Choice, Empty, Loading, Problem, Title, Wrong } from "../../ui";
+import { useAttempt } from "../../ui/act";
 import { MODEL, useJobsConfig } from "./accounts";
 import { useEscrow } from "./escrow";
 import { PhotoInput, PromptInput, type Wanted } from "./input";
@@ -131,14 +132,19 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
       {(parameters) => {
         if (!parameters) return <Problem error={new Error("the jobs program is not initialised on this cluster")} />;
         const { bond } = quote(terms.order, parameters);
-        const wrong = Object.values(terms.errors).find((error) => error !== null) ?? problem(terms.order, parameters);
+        const wrong = terms.error ?? problem(terms.order, parameters);
         return (
           <Card title="Price and checks">
-            <form onSubmit={(event) => void opener.open(event)}>
+            <form
+              onSubmit={(event) => {
+                event.preventDefault();
+                void opener.open();
+              }}
+            >
               <TermFields {...terms} />
               {input && bond !== null && <Takers order={terms.order} bond={bond} />}
               {input && <Costs order={terms.order} parameters={parameters} />}
-              <Wrong>{wrong ?? opener.failure}</Wrong>
+              <Wrong>{wrong ?? opener.error}</Wrong>
               {parameters.paused && <p className="wrong">New jobs are paused. You can open one once the pause is lifted.</p>}
               <footer>
                 <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={opener.busy}>
@@ -163,33 +169,26 @@ function useOpening(model: Usable, input: Input | null, order: Order, config: Fo
   const { send, close } = useSending();
   const [, navigate] = useLocation();
   const escrow = useEscrow();
-  const [failure, setFailure] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  const open = async (event: FormEvent) => {
-    event.preventDefault();
-    if (!signer || !config || !input) return;
-    setFailure(null);
-    setBusy(true);
-    const { what, prepared } = input;
-    const { replicas } = order.policy;
-    const title = `Open a job of ${many(order.units, "unit")}${replicas > 1 ? ` in ${replicas} replicas` : ""} for up to ${io(quote(order, config).locked)}`;
-    let page = "/jobs";
-    try {
+  const { attempt, busy, error } = useAttempt();
+  const open = () =>
+    attempt(async () => {
+      if (!signer || !config || !input) return;
+      const { what, prepared } = input;
+      const { replicas } = order.policy;
+      const title = `Open a job of ${many(order.units, "unit")}${replicas > 1 ? ` in ${replicas} replicas` : ""} for up to ${io(quote(order, config).locked)}`;
       const from = { owner: signer, model: model.account, inputs: prepared.address, order, config, escrow: escrow.data };
       const { jobs, instructions } = await opening(market, from);
-      page = `/jobs/${jobs[0]}`;
-      await remembering(jobs, content(what), () => send({ title, instructions, before: () => upload(market.config.blobs, prepared.address, prepared.blob, "input") }));
-      close();
-      navigate(page);
-    } catch (error) {
-      // The job's page shows whether it was opened after all; opening it again would cost twice.
-      if (error instanceof UnknownEnd) return navigate(page);
-      setFailure(explain(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-  return { open, failure, busy };
+      const before = () => upload(market.config.blobs, prepared.address, prepared.blob, "input");
+      try {
+        await remembering(jobs, content(what), () => send({ title, instructions, before }));
+        close();
+      } catch (failure) {
+        // The job's page shows whether it was opened after all; opening it again would cost twice.
+        if (!(failure instanceof UnknownEnd)) throw failure;
+      }
+      navigate(`/jobs/${jobs[0]}`);
+    });
+  return { open, busy, error };
 }
 
 const content = (what: Wanted): Content =>

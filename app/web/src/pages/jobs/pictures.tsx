@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import type { Image, Size } from "../../lib/engine";
 import { save } from "../../lib/save";
-import { Button } from "../../ui";
+import { Button, Wrong } from "../../ui";
+import { useAttempt } from "../../ui/act";
 
 /** A picture, or the room for one that is not loaded yet. */
 export type Picture = Size & Partial<Image>;
@@ -41,17 +42,18 @@ export async function decode(file: Blob): Promise<Image> {
 
 /** A button that saves a picture, once it is loaded, as a PNG file. */
 export function Download({ of, name }: { of: Image | undefined; name: string }) {
-  const [busy, setBusy] = useState(false);
+  const { attempt, busy, error } = useAttempt();
   const download = async ({ width, height, rgba }: Image) => {
-    setBusy(true);
     const canvas = new OffscreenCanvas(width, height);
     canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), width, height), 0, 0);
     save(name, await canvas.convertToBlob({ type: "image/png" }));
-    setBusy(false);
   };
   return (
-    <Button disabled={!of} busy={busy} onClick={() => void (of && download(of))}>
-      Save as PNG
-    </Button>
+    <>
+      <Button disabled={!of} busy={busy} onClick={() => void (of && attempt(() => download(of)))}>
+        Save as PNG
+      </Button>
+      <Wrong>{error}</Wrong>
+    </>
   );
 }

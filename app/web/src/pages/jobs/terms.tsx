@@ -1,106 +1,98 @@
 import { useState, type ChangeEvent } from "react";
-import { explain } from "../../lib/errors";
-import { count, IO, many, parseAmount, percent } from "../../lib/format";
+import { count, many, percent } from "../../lib/format";
 import { nameOf, useGpuModels } from "../../lib/gpus";
 import { Answer, Choice, Facts, Field, Io } from "../../ui";
+import { AmountField, useAmount } from "../../ui/amount";
 import { useCandidates } from "./candidates";
 import { TIMES } from "./open";
-import { ANY_GPU, asked, match, POLICIES, quote, shortage, type Order, type Parameters } from "./rules";
+import { ANY_GPU, asked, match, POLICIES, quote, shortage, type Order, type Parameters, type Policy } from "./rules";
 
-const INITIAL = { start: "0.001", most: "0.002", policy: POLICIES[0].id, gpu: String(ANY_GPU), memory: "0", jobs: "0", risk: "0" };
-
-/** Parses an amount in a field. */
-function amountIn(text: string): { amount: bigint; error: string | null } {
-  try {
-    return { amount: parseAmount(text, IO), error: null };
-  } catch (failure) {
-    return { amount: 0n, error: explain(failure) };
-  }
+/** State of a field for a number that a job requires of its device. */
+function useRequirement() {
+  const [text, setText] = useState("0");
+  return { text, setText, ...asked(text) };
 }
 
-/** State of the fields of an order's terms, and the resulting order of `units`. */
+/** State of the fields of an order's terms, the resulting order of `units`, and what is wrong with a field. */
 export function useTerms(units: number) {
-  const [texts, setTexts] = useState(INITIAL);
-  const put = (name: keyof typeof INITIAL, text: string) => setTexts((all) => ({ ...all, [name]: text }));
-  const [start, most, risk] = [amountIn(texts.start), amountIn(texts.most), amountIn(texts.risk)];
-  const [memory, jobs] = [asked(texts.memory), asked(texts.jobs)];
+  const [start, most, risk] = [useAmount("0.001"), useAmount("0.002"), useAmount("0")];
+  const [memory, jobs] = [useRequirement(), useRequirement()];
+  const [policy, setPolicy] = useState<Policy>(POLICIES[0]);
+  const [gpu, setGpu] = useState(String(ANY_GPU));
   const order: Order = {
     units,
-    startPrice: start.amount,
-    maxPrice: most.amount,
-    policy: POLICIES.find(({ id }) => id === texts.policy) ?? POLICIES[0],
-    gpuModel: Number(texts.gpu),
+    startPrice: start.amount ?? 0n,
+    maxPrice: most.amount ?? 0n,
+    policy,
+    gpuModel: Number(gpu),
     minVramGb: memory.number,
     minJobsDone: jobs.number,
-    valueAtRisk: risk.amount,
+    valueAtRisk: risk.amount ?? 0n,
   };
-  const errors = { start: start.error, most: most.error, memory: memory.error, jobs: jobs.error, risk: risk.error };
-  /** What connects a text field to the terms. */
-  const field = (name: keyof typeof errors) => ({
-    value: texts[name],
-    error: errors[name],
-    onChange: (event: ChangeEvent<HTMLInputElement>) => put(name, event.target.value),
-  });
-  return { texts, put, field, order, errors };
+  const error = start.error ?? most.error ?? memory.error ?? jobs.error ?? risk.error;
+  return { start, most, risk, memory, jobs, policy, setPolicy, gpu, setGpu, order, error };
 }
 
 type Terms = ReturnType<typeof useTerms>;
 
 /** The fields of an order's terms. */
-export function TermFields({ texts, put, field }: Terms) {
+export function TermFields(terms: Terms) {
+  const { start, most, risk, policy, setPolicy } = terms;
   return (
     <>
       <div className="columns">
-        <Field label="Starting price per unit" unit="$IO" inputMode="decimal" {...field("start")} />
-        <Field
+        <AmountField label="Starting price per unit" typed={start} />
+        <AmountField
           label="Maximum price per unit"
-          unit="$IO"
-          inputMode="decimal"
+          typed={most}
           hint={`The price rises from the starting price to this within ${TIMES.auctionSeconds} s, until a device claims the job.`}
-          {...field("most")}
         />
       </div>
       <fieldset>
         <legend>How the result is checked</legend>
-        {POLICIES.map(({ id, name, note }) => (
-          <label key={id} className="radio">
-            <input type="radio" name="policy" value={id} checked={texts.policy === id} onChange={() => put("policy", id)} />
+        {POLICIES.map((one) => (
+          <label key={one.id} className="radio">
+            <input type="radio" name="policy" checked={one === policy} onChange={() => setPolicy(one)} />
             <span>
-              <b>{name}.</b> {note}
+              <b>{one.name}.</b> {one.note}
             </span>
           </label>
         ))}
       </fieldset>
-      <Requirements texts={texts} put={put} field={field} />
+      <Requirements {...terms} />
       <details>
         <summary>Value at risk</summary>
-        <Field
+        <AmountField
           label="Cost of a wrong result to you"
-          unit="$IO"
-          inputMode="decimal"
-          hint="Raises the bond that the device must post. Jobs with a value at risk never contain deliberate test errors. Workers decline bonds that are out of proportion to the price, so raise the price as well."
-          {...field("risk")}
+          typed={risk}
+          hint="Raises the bond that the device must post, and rules out deliberate test errors, which only results checked as Standard may contain. Workers decline bonds that are out of proportion to the price, so raise the price as well."
         />
       </details>
     </>
   );
 }
 
-function Requirements({ texts, put, field }: Pick<Terms, "texts" | "put" | "field">) {
+function Requirements({ gpu, setGpu, memory, jobs }: Terms) {
   const gpus = useGpuModels();
   const listed = (gpus.data ?? []).filter(({ listed }) => listed).map((gpu): [string, string] => [String(gpu.id), nameOf(gpu)]);
+  const field = ({ text, setText, error }: typeof memory) => ({
+    value: text,
+    error,
+    inputMode: "numeric" as const,
+    onChange: (event: ChangeEvent<HTMLInputElement>) => setText(event.target.value),
+  });
   return (
     <details>
       <summary>Device requirements</summary>
       <div className="columns">
         <Choice
           label="GPU model"
-          value={texts.gpu}
-          onChange={(gpu) => put("gpu", gpu)}
+          value={gpu}
+          onChange={setGpu}
           options={[[String(ANY_GPU), "Any"], ...listed.sort(([, a], [, b]) => a.localeCompare(b))]}
         />
-        <Field label="Minimum GPU memory" unit="GiB" inputMode="numeric" {...field("memory")} />
-        <Field label="Minimum jobs completed" inputMode="numeric" {...field("jobs")} />
+        <Field label="Minimum GPU memory" unit="GiB" {...field(memory)} />
+        <Field label="Minimum jobs completed" {...field(jobs)} />
       </div>
     </details>
   );
