@@ -1,5 +1,6 @@
 //! Invariants across accounts, checked after every transaction.
 
+use crate::world::PROGRAMS;
 use anchor_lang::{AccountDeserialize, Discriminator};
 use chain::market;
 use costaking::{Exit, Offer, Position};
@@ -86,7 +87,7 @@ impl Books {
                 continue;
             }
             let program = account.owner();
-            if [staking::ID, costaking::ID, governance::ID, jobs::ID, referee::ID].contains(program) {
+            if PROGRAMS.contains(program) {
                 let rent = svm.minimum_balance_for_rent_exemption(data.len());
                 books.lamports.insert(*address, (account.lamports(), rent));
             }

@@ -11,6 +11,7 @@ mod evidence;
 mod failure;
 mod govern;
 mod parties;
+mod replay;
 mod rewards;
 mod sweep;
 mod world;

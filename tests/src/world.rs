@@ -3,6 +3,7 @@
 use crate::audit::{Audit, Books};
 use crate::failure::Failure;
 use crate::parties;
+use crate::replay::Replay;
 use anchor_lang::wincode::SchemaRead;
 use anchor_lang::{BorshConfig, Discriminator};
 use chain::market;
@@ -39,6 +40,9 @@ pub const PARAMETERS: jobs::Parameters = jobs::Parameters {
     audit_floor_bps: 0,
     ..jobs::Parameters::PUBLISHED
 };
+
+/// Our programs.
+pub(crate) const PROGRAMS: [Address; 5] = [staking::ID, costaking::ID, governance::ID, jobs::ID, referee::ID];
 
 /// The sysvar with the slot of the last restart.
 const LAST_RESTART_SLOT: Address = Address::from_str_const("SysvarLastRestartS1ot1111111111111111111111");
@@ -98,6 +102,7 @@ pub struct Entry {
 pub struct World {
     svm: LiteSVM,
     audit: Audit,
+    replay: Replay,
     /// What [`World::books`] has read since the accounts last changed.
     books: OnceLock<Arc<Books>>,
     skipped: BTreeSet<u64>,
@@ -142,6 +147,7 @@ impl World {
         let mut world = Self {
             svm: LiteSVM::new(),
             audit: Audit::default(),
+            replay: Replay::default(),
             books: OnceLock::new(),
             skipped: BTreeSet::new(),
             sent: 0,
@@ -323,10 +329,11 @@ impl World {
         let burned = burns(&keys, &inner_instructions);
         let books = self.books();
         self.audit.check(&books, if outcome.is_none() { burned } else { 0 });
-        let slot = self.now().slot;
+        let now = self.now();
+        self.replay.check(if outcome.is_none() { &logs } else { &[] }, now, &books);
         if let Some(journal) = &mut self.journal {
             journal.push(Entry {
-                slot,
+                slot: now.slot,
                 failed: outcome.is_some(),
                 fee,
                 instructions: instructions.to_vec(),
@@ -488,7 +495,11 @@ impl World {
     /// Writes an account without any program: for forgeries and for SOL.
     pub fn plant(&mut self, address: Address, account: Account) {
         self.books.take();
+        let ours = PROGRAMS.contains(&account.owner);
         self.svm.set_account(address, account).unwrap();
+        if ours {
+            self.replay = Replay::read(&self.books());
+        }
     }
 
     /// Adds lamports.

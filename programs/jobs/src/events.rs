@@ -137,6 +137,8 @@ pub struct JobCommitted {
     pub job: Address,
     /// COMMIT: hash of the result, the device and a nonce.
     pub commitment: [u8; 32],
+    /// When the reveal is due, unix seconds; `i64::MAX` for a replica, whose reveal is called later.
+    pub deadline: i64,
 }
 
 /// A worker revealed its result. Emitted by `reveal_result`.

@@ -3,12 +3,12 @@
 use crate::{
     amount::{Unit, span},
     command::model::Names,
-    context::{Context, Token},
+    context::{Context, Token, first_is},
     error::{Error, Result, refuse},
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
-use chain::{Filter, market::job};
+use chain::market::job;
 use clap::Args;
 use jobs::{Escrow, Job};
 use serde::Serialize;
@@ -138,15 +138,13 @@ impl Arguments {
     }
 
     pub async fn run(self, context: &Context) -> Result<Answer> {
-        /// The escrow is a job's first field, after the discriminator.
-        const ESCROW: usize = 8;
         let market = context.market().await?;
         let filters = if self.all {
             Vec::new()
         } else {
             let mint = self.mint.unwrap_or(market.jobs.mint);
             let escrow = self.escrow(context, &mint)?;
-            vec![Filter::Bytes(ESCROW, escrow.as_ref().to_vec())]
+            vec![first_is(&escrow)]
         };
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
         found.sort_by_key(|(_, job)| job.opened_slot.get());
@@ -367,6 +365,7 @@ mod tests {
         let event = JobCommitted {
             job: committed,
             commitment: [1; 32],
+            deadline: 0,
         };
         testing::happened(&fake, &context, &committed, testing::said(&event), None).await;
         let said = refused(committed).await;

@@ -24,7 +24,8 @@ pub fn commit_result(ctx: &mut Context<WorkJob>, commitment: [u8; 32]) -> Result
     accounts.job.commit(commitment, accounts.config.reveal_seconds.get(), clocks()?)?;
     emit!(JobCommitted {
         job: *accounts.job.address(),
-        commitment
+        commitment,
+        deadline: accounts.job.deadline_at.get()
     });
     Ok(())
 }

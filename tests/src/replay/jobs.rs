@@ -1,0 +1,475 @@
+//! Escrows, jobs and what belongs to them.
+
+use super::{Record, compare, view};
+use crate::audit::Books;
+use anchor_lang::prelude::Address;
+use jobs::events::*;
+use jobs::{AuditStage, JobTerms, Parameters, Status};
+use protocol::units::Moment;
+use std::collections::BTreeMap;
+
+type Hash = [u8; 32];
+
+#[derive(Clone, Default)]
+pub struct Replay {
+    config: Option<(Address, Address, Address, bool)>,
+    parameters: Option<Parameters>,
+    models: BTreeMap<Address, Model>,
+    escrows: BTreeMap<Address, Escrow>,
+    jobs: BTreeMap<Address, Job>,
+    /// By the address of the audited job.
+    audits: BTreeMap<Address, Audit>,
+    /// By the address of the job.
+    convictions: BTreeMap<Address, Conviction>,
+    demands: BTreeMap<Address, Demand>,
+    /// By the address of the device.
+    permits: BTreeMap<Address, Permit>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Model {
+    hash: Hash,
+    registrar: Address,
+    n_ops: u32,
+    macs: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Escrow {
+    owner: Address,
+    mint: Address,
+    free: u64,
+    locked: u64,
+    fees: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Job {
+    escrow: Address,
+    model: Address,
+    id: u64,
+    bounty: u64,
+    foreign_mint: bool,
+    units: u32,
+    inputs: Hash,
+    replica: u8,
+    status: u8,
+    device: Address,
+    price: u64,
+    bond: u64,
+    audit: u8,
+    commitment: Hash,
+    traces: Hash,
+    outputs: Hash,
+    deadline: i64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Audit {
+    device: Address,
+    commitment: Hash,
+    custody: Hash,
+    agrees: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Conviction {
+    device: Address,
+    challenger: Address,
+    sealed_slot: u64,
+    reward: u64,
+    burned: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Demand {
+    job: Address,
+    device: Address,
+    challenger: Address,
+    item: [u32; 4],
+    deadline: i64,
+    /// Once the answer is complete.
+    shown: Option<Hash>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Permit {
+    seal: Hash,
+    rate_bps: u16,
+    jackpot: u64,
+}
+
+impl From<&jobs::Job> for Job {
+    fn from(job: &jobs::Job) -> Self {
+        Self {
+            escrow: job.escrow,
+            model: job.model,
+            id: job.id.get(),
+            bounty: job.bounty.get().into(),
+            foreign_mint: job.foreign_mint.get(),
+            units: job.units.get(),
+            inputs: job.inputs,
+            replica: job.replica,
+            status: job.status,
+            device: job.device,
+            price: job.price.get(),
+            bond: job.bond.get(),
+            audit: job.audit,
+            commitment: job.commitment,
+            traces: job.traces,
+            outputs: job.outputs,
+            deadline: job.deadline_at.get(),
+        }
+    }
+}
+
+impl From<&jobs::DemandHeader> for Demand {
+    fn from(demand: &jobs::DemandHeader) -> Self {
+        Self {
+            job: demand.job,
+            device: demand.device,
+            challenger: demand.challenger,
+            item: [demand.kind.into(), demand.unit.get(), demand.op.get(), demand.index.get()],
+            deadline: demand.deadline_at.get(),
+            shown: demand.answered.get().then_some(demand.shown),
+        }
+    }
+}
+
+impl Escrow {
+    fn follow(&mut self, event: &EscrowMoved) {
+        let total = self.free + self.locked;
+        match event.kind {
+            EscrowMove::Deposited => self.free += event.amount,
+            EscrowMove::Withdrawn => self.free -= event.amount,
+            EscrowMove::Locked => (self.free, self.locked) = (self.free - event.amount, self.locked + event.amount),
+            EscrowMove::Refunded => (self.free, self.locked) = (self.free + event.amount, self.locked - event.amount),
+            // How much of the lock becomes free again, and how much is fees, only the balances tell.
+            EscrowMove::Paid => {
+                (self.free, self.locked, self.fees) = (event.free, event.locked, event.fees);
+                assert_eq!(self.free + self.locked, total - event.amount, "what a job cost");
+            }
+            EscrowMove::Swept => self.fees -= event.amount,
+        }
+        assert_eq!(
+            (self.free, self.locked, self.fees),
+            (event.free, event.locked, event.fees),
+            "a move and the balances after it"
+        );
+    }
+}
+
+impl Replay {
+    pub fn apply(&mut self, record: &Record, now: Moment) {
+        if let Some(event) = record.is::<ConfigChanged>() {
+            self.config = Some((event.authority, event.guardian, event.treasury, event.paused));
+        } else if let Some(event) = record.is::<ParametersChanged>() {
+            assert_eq!(event.before, self.parameters, "the parameters before the change");
+            self.parameters = Some(event.after);
+        } else if let Some(event) = record.is::<ModelSealed>() {
+            let ModelSealed {
+                hash,
+                registrar,
+                n_ops,
+                macs,
+                ..
+            } = event;
+            self.models.insert(
+                event.model,
+                Model {
+                    hash,
+                    registrar,
+                    n_ops,
+                    macs,
+                },
+            );
+        } else if let Some(event) = record.is::<EscrowOpened>() {
+            let EscrowOpened { owner, mint, .. } = event;
+            let [free, locked, fees] = [0; 3];
+            self.escrows.insert(
+                event.escrow,
+                Escrow {
+                    owner,
+                    mint,
+                    free,
+                    locked,
+                    fees,
+                },
+            );
+        } else if let Some(event) = record.is::<EscrowMoved>() {
+            self.escrows
+                .get_mut(&event.escrow)
+                .expect("an escrow that was opened")
+                .follow(&event);
+        } else if let Some(event) = record.is::<PermitIssued>() {
+            let PermitIssued {
+                seal, rate_bps, jackpot, ..
+            } = event;
+            self.permits.insert(event.device, Permit { seal, rate_bps, jackpot });
+        } else if let Some(event) = record.is::<PermitClosed>() {
+            let permit = self.permits.remove(&event.device).expect("a permit that was issued");
+            assert!(event.returned >= permit.jackpot, "what was left of a jackpot");
+        } else if !(self.apply_to_job(record, now) || self.apply_to_audit(record) || self.apply_to_dispute(record)) {
+            record.is::<FeesSwept>().expect("an event of the jobs program");
+        }
+    }
+
+    fn job(&mut self, address: Address) -> &mut Job {
+        self.jobs.get_mut(&address).expect("a job that was opened")
+    }
+
+    fn apply_to_job(&mut self, record: &Record, now: Moment) -> bool {
+        if let Some(event) = record.is::<JobOpened>() {
+            let terms: &JobTerms = &event.terms;
+            let job = Job {
+                escrow: event.escrow,
+                model: event.model,
+                id: event.id,
+                bounty: event.bounty,
+                foreign_mint: event.foreign_mint,
+                units: terms.units,
+                inputs: terms.inputs,
+                replica: terms.replica,
+                status: Status::Open as u8,
+                device: Address::default(),
+                price: 0,
+                bond: terms.bond,
+                audit: AuditStage::Undrawn as u8,
+                commitment: [0; 32],
+                traces: [0; 32],
+                outputs: [0; 32],
+                deadline: now.unix + i64::from(terms.open_seconds),
+            };
+            assert_eq!(event.mint, self.escrows[&event.escrow].mint);
+            assert!(self.jobs.insert(event.job, job).is_none(), "a job where another is");
+        } else if let Some(event) = record.is::<JobClaimed>() {
+            let job = self.job(event.job);
+            (job.status, job.device, job.deadline) = (Status::Assigned as u8, event.device, event.deadline);
+            (job.price, job.bond) = (event.price, event.bond);
+        } else if let Some(event) = record.is::<JobExtended>() {
+            self.job(event.job).deadline = event.deadline;
+        } else if let Some(event) = record.is::<JobCommitted>() {
+            let job = self.job(event.job);
+            (job.status, job.commitment, job.deadline) = (Status::Committed as u8, event.commitment, event.deadline);
+        } else if let Some(event) = record.is::<RevealsCalled>() {
+            self.job(event.job).deadline = event.deadline;
+        } else if let Some(event) = record.is::<JobRevealed>() {
+            let job = self.job(event.job);
+            (job.status, job.deadline) = (Status::Revealed as u8, event.window_ends);
+            (job.traces, job.outputs) = (event.traces, event.outputs);
+        } else if let Some(event) = record.is::<ReplicaAgreed>() {
+            self.job(event.job).deadline = now.unix;
+        } else if let Some(event) = record.is::<JobSettled>() {
+            let job = self.jobs.remove(&event.job).expect("a job that was opened");
+            assert_eq!((event.device, event.outputs), (job.device, job.outputs), "what was paid for");
+            assert_eq!(event.consumer_pays, event.supplier_gets + event.fees, "who got what was paid");
+        } else if let Some(event) = record.is::<JobRefunded>() {
+            let job = self.jobs.remove(&event.job).expect("a job that was opened");
+            if event.ending == Ending::Confessed {
+                self.permits.get_mut(&job.device).expect("a permit to confess to").seal = [0; 32];
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn apply_to_audit(&mut self, record: &Record) -> bool {
+        let (address, stage, deadline) = if let Some(event) = record.is::<AuditDrawn>() {
+            let stage = if event.drawn { AuditStage::Drawn } else { AuditStage::Cleared };
+            (event.job, stage, event.deadline)
+        } else if let Some(event) = record.is::<AuditTaken>() {
+            let audit = Audit {
+                device: event.device,
+                commitment: [0; 32],
+                custody: [0; 32],
+                agrees: false,
+            };
+            self.audits.insert(event.job, audit);
+            (event.job, AuditStage::Taken, event.deadline)
+        } else if let Some(event) = record.is::<AuditCommitted>() {
+            let audit = self.audits.get_mut(&event.job).expect("an audit that was taken");
+            (audit.commitment, audit.custody) = (event.commitment, event.custody);
+            (event.job, AuditStage::Sealed, event.deadline)
+        } else if let Some(event) = record.is::<AuditSkipped>() {
+            self.audits.remove(&event.job);
+            (event.job, AuditStage::Cleared, event.deadline)
+        } else if let Some(event) = record.is::<AuditProven>() {
+            assert_eq!(event.device, self.audits[&event.job].device, "whose proof it is");
+            (event.job, AuditStage::Proven, self.jobs[&event.job].deadline)
+        } else if let Some(event) = record.is::<AuditRevealed>() {
+            let job = &self.jobs[&event.job];
+            assert_eq!(
+                event.agrees,
+                (event.traces, event.outputs) == (job.traces, job.outputs),
+                "whether it agrees"
+            );
+            self.audits.get_mut(&event.job).expect("an audit that was taken").agrees = event.agrees;
+            return true;
+        } else if let Some(event) = record.is::<AuditClosed>() {
+            let audit = self.audits.remove(&event.job).expect("an audit that was taken");
+            assert_eq!(event.device, audit.device, "whose audit it was");
+            return true;
+        } else {
+            return false;
+        };
+        let job = self.job(address);
+        (job.audit, job.deadline) = (stage as u8, deadline);
+        true
+    }
+
+    fn apply_to_dispute(&mut self, record: &Record) -> bool {
+        if let Some(event) = record.is::<DemandOpened>() {
+            let demand = Demand {
+                job: event.job,
+                device: event.device,
+                challenger: event.challenger,
+                item: [event.item.kind.into(), event.item.unit, event.item.op, event.item.index],
+                deadline: event.deadline,
+                shown: None,
+            };
+            self.demands.insert(event.demand, demand);
+        } else if let Some(event) = record.is::<DemandAnswered>() {
+            self.job(event.job).deadline = event.window_ends;
+            self.demands.get_mut(&event.demand).expect("a demand that was opened").shown = Some(event.shown);
+        } else if let Some(event) = record.is::<DemandClosed>() {
+            let demand = self.demands.remove(&event.demand).expect("a demand that was opened");
+            assert_eq!(
+                (event.job, event.challenger),
+                (demand.job, demand.challenger),
+                "whose demand it was"
+            );
+        } else if let Some(event) = record.is::<JobConvicted>() {
+            let job = self.job(event.job);
+            assert_eq!(event.device, job.device, "who was convicted");
+            assert_eq!(event.reward + event.compensation + event.burned, job.bond, "where the bond went");
+            (job.status, job.deadline) = (Status::Convicted as u8, event.priority_ends);
+            let JobConvicted {
+                device,
+                challenger,
+                sealed_slot,
+                reward,
+                burned,
+                ..
+            } = event;
+            let conviction = Conviction {
+                device,
+                challenger,
+                sealed_slot,
+                reward,
+                burned,
+            };
+            self.convictions.insert(event.job, conviction);
+        } else if let Some(event) = record.is::<ConvictionOvertaken>() {
+            let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
+            (conviction.challenger, conviction.sealed_slot) = (event.challenger, event.sealed_slot);
+        } else if let Some(event) = record.is::<PermitOpened>() {
+            let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
+            assert_eq!(
+                (event.device, event.returned),
+                (conviction.device, conviction.burned),
+                "what is the device's again"
+            );
+            (conviction.reward, conviction.burned) = (conviction.reward + event.jackpot, 0);
+            let permit = self.permits.get_mut(&event.device).expect("a permit that was issued");
+            assert_eq!(event.jackpot, permit.jackpot, "the jackpot");
+            (permit.seal, permit.jackpot) = ([0; 32], 0);
+        } else if let Some(event) = record.is::<ChallengerAwarded>() {
+            let conviction = self.convictions.remove(&event.job).expect("a job that was convicted");
+            let told = (conviction.device, conviction.challenger, conviction.reward);
+            assert_eq!((event.device, event.challenger, event.reward), told, "who was paid");
+            self.jobs.remove(&event.job);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// What the accounts say.
+    pub fn read(books: &Books) -> Self {
+        let config = books.jobs_config.as_ref();
+        Self {
+            config: config.map(|config| (config.authority, config.guardian, config.treasury, config.paused.get())),
+            parameters: config.map(|config| config.parameters()),
+            models: view(&books.models, |address, model| {
+                let (hash, registrar) = (model.hash, model.registrar);
+                let (n_ops, macs) = (model.n_ops.get(), model.macs.get());
+                (
+                    *address,
+                    Model {
+                        hash,
+                        registrar,
+                        n_ops,
+                        macs,
+                    },
+                )
+            }),
+            escrows: view(&books.escrows, |address, escrow| {
+                let (owner, mint) = (escrow.owner, escrow.mint);
+                let [free, locked, fees] = [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get());
+                (
+                    *address,
+                    Escrow {
+                        owner,
+                        mint,
+                        free,
+                        locked,
+                        fees,
+                    },
+                )
+            }),
+            jobs: view(&books.jobs, |address, job| (*address, job.into())),
+            audits: view(&books.audits, |_, audit| {
+                let (device, commitment, custody) = (audit.device, audit.commitment, audit.custody);
+                let agrees = audit.agrees.get();
+                (
+                    audit.job,
+                    Audit {
+                        device,
+                        commitment,
+                        custody,
+                        agrees,
+                    },
+                )
+            }),
+            convictions: view(&books.convictions, |_, conviction| {
+                let (device, challenger) = (conviction.device, conviction.challenger);
+                let [sealed_slot, reward, burned] =
+                    [conviction.sealed_slot, conviction.reward, conviction.burned].map(|number| number.get());
+                (
+                    conviction.job,
+                    Conviction {
+                        device,
+                        challenger,
+                        sealed_slot,
+                        reward,
+                        burned,
+                    },
+                )
+            }),
+            demands: view(&books.demands, |address, demand| (*address, demand.into())),
+            permits: view(&books.permits, |_, permit| {
+                let (seal, rate_bps, jackpot) = (permit.seal, permit.rate_bps.get(), permit.jackpot.get());
+                (permit.device, Permit { seal, rate_bps, jackpot })
+            }),
+        }
+    }
+
+    /// Compares what the events say with what the accounts say.
+    pub fn check(&mut self, books: &Books) {
+        // No event tells that an escrow was closed: it is empty then.
+        let empty = |escrow: &Escrow| (escrow.free, escrow.locked, escrow.fees) == (0, 0, 0);
+        self.escrows
+            .retain(|address, escrow| books.escrows.contains_key(address) || !empty(escrow));
+        let accounts = Self::read(books);
+        assert_eq!(self.config, accounts.config, "the jobs config");
+        assert_eq!(self.parameters, accounts.parameters, "parameters of jobs");
+        compare("models", &self.models, &accounts.models);
+        compare("escrows", &self.escrows, &accounts.escrows);
+        compare("jobs", &self.jobs, &accounts.jobs);
+        compare("audits", &self.audits, &accounts.audits);
+        compare("convictions", &self.convictions, &accounts.convictions);
+        compare("demands", &self.demands, &accounts.demands);
+        compare("permits", &self.permits, &accounts.permits);
+    }
+}

@@ -1,0 +1,56 @@
+//! The books as the events tell them, compared with the accounts after every transaction: an indexer needs nothing but the events.
+
+mod jobs;
+
+use crate::audit::Books;
+use anchor_lang::wincode::SchemaRead;
+use anchor_lang::{BorshConfig, Discriminator};
+use protocol::units::Moment;
+use solana_address::Address;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// What all events so far say.
+#[derive(Clone, Default)]
+pub struct Replay {
+    jobs: jobs::Replay,
+}
+
+impl Replay {
+    /// What these accounts say, for a test that wrote some itself.
+    pub fn read(books: &Books) -> Self {
+        Self {
+            jobs: jobs::Replay::read(books),
+        }
+    }
+
+    /// Applies the events of a transaction and compares the result with the accounts after it.
+    pub fn check(&mut self, logs: &[String], now: Moment, books: &Books) {
+        for record in chain::records(&::jobs::ID, logs) {
+            self.jobs.apply(&Record(&record), now);
+        }
+        self.jobs.check(books);
+    }
+}
+
+/// An event as it was logged.
+struct Record<'a>(&'a [u8]);
+
+impl Record<'_> {
+    fn is<E>(&self) -> Option<E>
+    where
+        E: Discriminator + for<'de> SchemaRead<'de, BorshConfig, Dst = E>,
+    {
+        chain::decode_event(self.0)
+    }
+}
+
+fn view<A, K: Ord, T>(accounts: &BTreeMap<Address, A>, told: impl Fn(&Address, &A) -> (K, T)) -> BTreeMap<K, T> {
+    accounts.iter().map(|(address, account)| told(address, account)).collect()
+}
+
+fn compare<K: Debug + Ord, T: Debug + PartialEq>(kind: &str, events: &BTreeMap<K, T>, accounts: &BTreeMap<K, T>) {
+    for key in events.keys().chain(accounts.keys()) {
+        assert_eq!(events.get(key), accounts.get(key), "{kind}: what events and account say of {key:?}");
+    }
+}
