@@ -195,7 +195,7 @@ test("a rejected signature changes nothing", async ({ visitor, page }) => {
   // More than the wallet holds is refused right away.
   await page.getByLabel("Amount").fill("100000000");
   await page.getByRole("button", { name: "Deposit" }).click();
-  await expect(page.getByRole("alert").getByText(/^this takes 100,000,000 \$IO and your wallet holds [\d,.]+ \$IO/)).toBeVisible();
+  await expect(page.getByRole("alert").getByText(/^This takes 100,000,000 \$IO and your wallet holds [\d,.]+ \$IO/)).toBeVisible();
   await page.getByLabel("Amount").fill("1");
   await page.getByRole("button", { name: "Deposit" }).click();
   const dialog = page.getByRole("dialog");

@@ -102,6 +102,12 @@ export function useSingle<Data extends object>(
   });
 }
 
+/** The error of the first of some queries that failed without an answer, and how to ask again. */
+export function trouble(...queries: { data: unknown; error: unknown; refetch: () => unknown }[]) {
+  const failed = queries.find(({ data, error }) => data === undefined && error);
+  return { error: failed?.error ?? null, refetch: failed?.refetch };
+}
+
 /** The accounts of a kind that exist at these addresses, fetched a hundred at a time. */
 export async function findSome<Data extends object>({ rpc }: Market, kind: Kind<Data>, addresses: readonly Address[]): Promise<Found<Data>[]> {
   const found: Found<Data>[] = [];

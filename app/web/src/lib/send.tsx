@@ -16,7 +16,7 @@ import {
   type Transaction,
 } from "@solana/kit";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, useCallback, useContext, useState, type ReactNode } from "react";
+import { createContext, useContext, useState, type ReactNode } from "react";
 import { unbase64 } from "./bytes";
 import { chainOf, confirm, UnknownEnd, type End } from "./confirm";
 import { explain, explainLogs, explainRefusal, UNSIGNED } from "./errors";
@@ -148,71 +148,60 @@ export function SendingProvider({ children }: { children: ReactNode }) {
   const [answer, setAnswer] = useState<{ give: (yes: boolean) => void } | null>(null);
   const [gate] = useState(oneAtATime);
 
-  const ask = useCallback(async (question: Stage): Promise<boolean> => {
+  const ask = async (question: Stage): Promise<boolean> => {
     setStage(question);
     const yes = await new Promise<boolean>((give) => setAnswer({ give }));
     setAnswer(null);
     return yes;
-  }, []);
+  };
 
   /** Waits for work to finish, unless the user abandons it first: then nothing is sent, even if the work finishes later. */
-  const unlessAbandoned = useCallback(
-    <Result,>(stage: Stage, work: Promise<Result>): Promise<Result> => {
-      const abandoned = ask(stage).then(() => Promise.reject(new Error(UNSIGNED)));
-      return Promise.race([work, abandoned]);
-    },
-    [ask],
-  );
-
-  const send = useCallback(
-    async (action: Action): Promise<Signature> => {
-      const { signature, end } = await gate(async () => {
-        if (!signer) throw new Error("connect a wallet first");
-        try {
-          signer.mustBeReady();
-          const message = pipe(
-            createTransactionMessage({ version: 0 }),
-            (empty) => setTransactionMessageFeePayerSigner(signer, empty),
-            (paid) => appendTransactionMessageInstructions(action.instructions, paid),
-          );
-          const effect = await simulate(market, signer.address, compileTransaction(message));
-          if (!(await ask({ at: "asking", action, effect }))) throw new Error(UNSIGNED);
-          if (action.before) await unlessAbandoned({ at: "preparing", action }, action.before());
-          const signing: Stage = { at: "signing", action };
-          // Fetched only now, or it could expire while the user reads the dialog.
-          const { value: lifetime } = await unlessAbandoned(signing, market.rpc.getLatestBlockhash().send());
-          const timed = setTransactionMessageLifetimeUsingBlockhash(lifetime, message);
-          const signed = await unlessAbandoned(signing, signTransactionMessageWithSigners(timed));
-          const signature = getSignatureFromTransaction(signed);
-          const chain = chainOf(market.rpc, signed, lifetime);
-          let end: End;
-          do {
-            setStage({ at: "sent", action, signature });
-            end = await confirm(chain);
-          } while (end.at === "unknown" && (await ask({ at: "unknown", action, signature })));
-          setStage(end.at === "unknown" ? null : { ...end, action, signature });
-          return { signature, end };
-        } catch (error) {
-          const sentence = explain(error);
-          setStage({ at: "failed", action, sentence });
-          throw new Error(sentence, { cause: error });
-        }
-      });
-      // After the gate: the next action need not wait until the page is refreshed.
-      const refreshed = queries.invalidateQueries({ predicate: changes });
-      if (end.at === "unknown") throw new UnknownEnd();
-      if (end.at === "failed") throw new Error(end.sentence);
-      await refreshed;
-      return signature;
-    },
-    [market, signer, queries, gate, ask, unlessAbandoned],
-  );
-
-  const value: Sending = {
-    stage,
-    send,
-    answer: (yes) => answer?.give(yes),
-    close: () => setStage(null),
+  const unlessAbandoned = <Result,>(stage: Stage, work: Promise<Result>): Promise<Result> => {
+    const abandoned = ask(stage).then(() => Promise.reject(new Error(UNSIGNED)));
+    return Promise.race([work, abandoned]);
   };
+
+  const send = async (action: Action): Promise<Signature> => {
+    const { signature, end } = await gate(async () => {
+      if (!signer) throw new Error("connect a wallet first");
+      try {
+        signer.mustBeReady();
+        const message = pipe(
+          createTransactionMessage({ version: 0 }),
+          (empty) => setTransactionMessageFeePayerSigner(signer, empty),
+          (paid) => appendTransactionMessageInstructions(action.instructions, paid),
+        );
+        const effect = await simulate(market, signer.address, compileTransaction(message));
+        if (!(await ask({ at: "asking", action, effect }))) throw new Error(UNSIGNED);
+        if (action.before) await unlessAbandoned({ at: "preparing", action }, action.before());
+        const signing: Stage = { at: "signing", action };
+        // Fetched only now, or it could expire while the user reads the dialog.
+        const { value: lifetime } = await unlessAbandoned(signing, market.rpc.getLatestBlockhash().send());
+        const timed = setTransactionMessageLifetimeUsingBlockhash(lifetime, message);
+        const signed = await unlessAbandoned(signing, signTransactionMessageWithSigners(timed));
+        const signature = getSignatureFromTransaction(signed);
+        const chain = chainOf(market.rpc, signed, lifetime);
+        let end: End;
+        do {
+          setStage({ at: "sent", action, signature });
+          end = await confirm(chain);
+        } while (end.at === "unknown" && (await ask({ at: "unknown", action, signature })));
+        setStage(end.at === "unknown" ? null : { ...end, action, signature });
+        return { signature, end };
+      } catch (error) {
+        const sentence = explain(error);
+        setStage({ at: "failed", action, sentence });
+        throw new Error(sentence, { cause: error });
+      }
+    });
+    // After the gate: the next action need not wait until the page is refreshed.
+    const refreshed = queries.invalidateQueries({ predicate: changes });
+    if (end.at === "unknown") throw new UnknownEnd();
+    if (end.at === "failed") throw new Error(end.sentence);
+    await refreshed;
+    return signature;
+  };
+
+  const value: Sending = { stage, send, answer: (yes) => answer?.give(yes), close: () => setStage(null) };
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

@@ -17,7 +17,7 @@ import {
   type StandardDisconnectFeature,
   type StandardEventsFeature,
 } from "@wallet-standard/features";
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { offerBurner } from "./burner";
 import { networkOf } from "./config";
 import { short } from "./format";
@@ -117,14 +117,12 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     [chain, network],
   );
 
-  const connect = useCallback(async (wallet: Wallet) => setConnected(await accountOf(wallet)), [accountOf]);
+  const connect = async (wallet: Wallet) => setConnected(await accountOf(wallet));
 
-  const disconnect = useCallback(() => {
-    setConnected((now) => {
-      void (now?.by?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
-      return null;
-    });
-  }, []);
+  const disconnect = () => {
+    void (connected?.by?.wallet.features as Features | undefined)?.[StandardDisconnect]?.disconnect();
+    setConnected(null);
+  };
 
   // An action may begin before the wallet has reconnected, so what signs is looked up when it signs.
   const current = useRef(connected);
@@ -170,13 +168,8 @@ export function WalletProvider({ children }: { children: ReactNode }) {
     });
   }, [connected, chain]);
 
-  const signer = useMemo(() => address && signerOf(address, () => current.current, chain), [address, chain]);
-  const value = useMemo<Wallets>(
-    () => ({ usable, foreign, signer, address, name, connect, disconnect }),
-    // `usable` and `foreign` are new arrays on each render, but depend only on `wallets` and `chain`.
-    [wallets, chain, signer, address, name, connect, disconnect],
-  );
-  return <Context.Provider value={value}>{children}</Context.Provider>;
+  const signer = address && signerOf(address, () => current.current, chain);
+  return <Context.Provider value={{ usable, foreign, signer, address, name, connect, disconnect }}>{children}</Context.Provider>;
 }
 
 const connectedTo = (wallet: Wallet, account: WalletAccount): Connected => ({

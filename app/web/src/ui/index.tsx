@@ -1,7 +1,7 @@
 import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type MouseEvent, type ReactNode } from "react";
 import { Link } from "wouter";
 import { explain } from "../lib/errors";
-import { io, iso, moment, roughly, short } from "../lib/format";
+import { capital, io, iso, moment, roughly, short } from "../lib/format";
 
 /** A button; the main one of a form is `primary`. While `busy` it does nothing, but keeps the focus. */
 export function Button({ kind = "plain", busy = false, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: "plain" | "primary" | "danger"; busy?: boolean }) {
@@ -91,16 +91,16 @@ export const Badge = ({ tone = "plain", children }: { tone?: "plain" | "good" | 
 /** An error and what to do about it. */
 export const Problem = ({ error, retry }: { error: unknown; retry?: () => void }) => (
   <div className="problem" role="alert">
-    <p>{explain(error)}</p>
+    <p>{capital(explain(error))}</p>
     {retry && <Button onClick={retry}>Try again</Button>}
   </div>
 );
 
-/** What is wrong, as a sentence; nothing if there is none. */
-export const Wrong = ({ children }: { children: ReactNode }) =>
+/** What is wrong; nothing if nothing is. Error messages start in lower case, so that they can also be parts of sentences. */
+export const Wrong = ({ children }: { children: string | null }) =>
   children && (
     <p className="wrong" role="alert">
-      {children}
+      {capital(children)}
     </p>
   );
 
@@ -271,7 +271,7 @@ export function Field({
       )}
       {error && (
         <p id={`${id}-error`} className="wrong small" role="alert">
-          {error}
+          {capital(error)}
         </p>
       )}
     </div>

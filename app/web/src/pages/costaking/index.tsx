@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
 import type { Device, GpuModel } from "../../generated/staking";
-import { useAll, type Found } from "../../lib/accounts";
+import { trouble, useAll, type Found } from "../../lib/accounts";
 import { count, IO, many, percent, PERCENT, roughly } from "../../lib/format";
 import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
@@ -92,7 +92,6 @@ function Marketplace() {
     .sort(ORDER[sort]);
   const models = [...new Set(rows.map(({ device }) => device.gpuModel))].map((id): [string, string] => [String(id), gpuName(gpus.data, id)]);
   const ready = offers.data && devices.data && gpus.data && staking.data && costaking.data;
-  const failed = [offers, devices, gpus, staking, costaking].find(({ error, data }) => error && !data);
   return (
     <Card title="Offers">
       <div className="filters">
@@ -120,7 +119,7 @@ function Marketplace() {
           ]}
         />
       </div>
-      <Answer of={{ data: ready ? fitting : undefined, error: failed?.error, refetch: failed?.refetch }}>
+      <Answer of={{ data: ready ? fitting : undefined, ...trouble(offers, devices, gpus, staking, costaking) }}>
         {(all) =>
           all.length === 0 ? (
             <Empty>{rows.length > 0 ? "No open offer matches; change a filter." : "No offer is open right now. Device owners make offers on their device's page."}</Empty>

@@ -2,7 +2,7 @@ import type { Address } from "@solana/kit";
 import type { ReactNode } from "react";
 import type { Config, Exit, Offer, Position } from "../../generated/costaking";
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
-import { useOne, type Found } from "../../lib/accounts";
+import { trouble, useOne, type Found } from "../../lib/accounts";
 import { useList, type ShareRow } from "../../lib/api";
 import { count, io, IO, many, moment, percent, roughly, short, span } from "../../lib/format";
 import { nameOf, useGpuModels } from "../../lib/gpus";
@@ -71,7 +71,6 @@ export function OfferPage({ address }: { address: Address }) {
       </>
     );
   }
-  const asked = [offer, device, gpus, staking, config].find(({ error, data }) => error && !data);
   const gpu = device.data && gpuOf(device.data);
   const known: Standing | undefined =
     offer.data && device.data && gpu && staking.data && config.data
@@ -85,7 +84,7 @@ export function OfferPage({ address }: { address: Address }) {
         }
       : undefined;
   return (
-    <Answer of={{ data: known, error: asked?.error, refetch: asked?.refetch }}>
+    <Answer of={{ data: known, ...trouble(offer, device, gpus, staking, config) }}>
       {(of) => (
         <>
           <Title

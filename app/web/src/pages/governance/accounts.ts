@@ -15,7 +15,7 @@ import {
   type Delegation,
   type Proposal,
 } from "../../generated/governance";
-import { useSingle, type Found, type Kind } from "../../lib/accounts";
+import { trouble, useSingle, type Found, type Kind } from "../../lib/accounts";
 import { useGpuModels } from "../../lib/gpus";
 import { useCostaking } from "../costaking/accounts";
 import { useEmission, useStaking } from "../devices/accounts";
@@ -41,15 +41,15 @@ const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorByt
 export const useGovernance = () => useSingle(CONFIG, findConfigPda);
 
 /** The current values of everything that a proposal can set; `null` if a program is not set up. */
-export function useInForce(): { data: State | null | undefined; error: unknown } {
+export function useInForce(): { data: State | null | undefined } & ReturnType<typeof trouble> {
   const configs = { governance: useGovernance(), staking: useStaking(), costaking: useCostaking(), jobs: useJobsConfig() };
   const emission = useEmission();
   const gpus = useGpuModels();
   const all = [...Object.values(configs), emission, gpus];
-  const error = all.find((answer) => answer.data === undefined && answer.error)?.error;
-  if (all.some(({ data }) => data === undefined)) return { data: undefined, error };
+  const asked = trouble(...all);
+  if (all.some(({ data }) => data === undefined)) return { data: undefined, ...asked };
   const { governance, staking, costaking, jobs } = configs;
-  if (!governance.data || !staking.data || !costaking.data || !jobs.data) return { data: null, error: null };
+  if (!governance.data || !staking.data || !costaking.data || !jobs.data) return { data: null, ...asked };
   const data: State = {
     authority: governance.data.authority,
     governance: governance.data,
@@ -59,7 +59,7 @@ export function useInForce(): { data: State | null | undefined; error: unknown }
     emission: emission.data ?? null,
     gpus: gpus.data ?? [],
   };
-  return { data, error: null };
+  return { data, ...asked };
 }
 
 /** Whether governance holds the authorities: the last migration hands them over. */

@@ -3,7 +3,7 @@ import { useQueries } from "@tanstack/react-query";
 import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { Device, Emission } from "../../generated/staking";
-import { useAll, withAddress, type Found } from "../../lib/accounts";
+import { trouble, useAll, withAddress, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
 import { count, many, percent } from "../../lib/format";
 import { nameOf, useGpuModels } from "../../lib/gpus";
@@ -51,13 +51,13 @@ function Own({ owner, children }: { owner: Address; children: ReactNode }) {
     return all + (offer ? claimable(position, offer) : 0n);
   }, 0n);
   const nothing = devices.data?.length === 0 && holdings.known && holdings.positions.length === 0;
-  const failed = [devices, gpus, staking].find(({ data, error }) => error && !data);
+  const { error, refetch } = trouble(devices, gpus, staking);
   // Where staking is not set up there is no config to wait for.
   if (!devices.data || !gpus.data || staking.data === undefined || !holdings.known) {
-    if (!failed && !holdings.error) return <Loading />;
+    if (!error && !holdings.error) return <Loading />;
     return (
       <>
-        <Problem error={failed?.error ?? holdings.error} retry={failed && (() => void failed.refetch())} />
+        <Problem error={error ?? holdings.error} retry={refetch && (() => void refetch())} />
         {children}
       </>
     );
