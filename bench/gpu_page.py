@@ -192,6 +192,8 @@ def objection(turns):
         if not peer.get("macs_as_the_engine", True):
             counts = f"{turn.engine['macs_per_unit']} multiply-accumulates, but PyTorch's has {peer['macs_per_unit']}"
             return f"A unit of {name} has {counts}: they are not the same network."
+        if peer.get("how", "").startswith("torch._int_mm"):
+            return f"PyTorch runs {name} as {peer['how']}. That need not be its fastest, so it is no comparison."
         if peer and peer.get("bf16_units_per_second", 0) > peer_rate(turn):
             rates = f"{peer_rate(turn):.1f} units/s at int8, but {peer['bf16_units_per_second']:.1f} at bf16"
             return f"PyTorch runs {name} with {rates}: its int8 rate is too slow for a comparison."

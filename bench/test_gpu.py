@@ -337,6 +337,13 @@ class Page(unittest.TestCase):
             told = "PyTorch runs gemm 8192 × 4 with 2000.0 units/s at int8, but 2001.0 at bf16"
             self.assertEqual(told in gpu.page(session(slow)), holds is None)
 
+    def test_a_product_of_pytorchs_with_its_default_algorithm_is_no_comparison(self):
+        some = measured()
+        how = "torch._int_mm with its default algorithm: PyTorch has loaded no cuBLASLt"
+        some[2].turns[0] = some[2].turns[0]._replace(peer={**some[2].turns[0].peer, "how": how})
+        self.assertEqual(verdicts(some)["int8 GEMM"], ("0.80×", None))
+        self.assertIn(f"PyTorch runs gemm 8192 × 4 as {how}. That need not be its fastest", gpu.page(session(some)))
+
     def test_turns_without_checkpoints_leave_the_line_about_them_to_the_others(self):
         some = measured()
         some[3].turns.append(some[3].turns[0]._replace(sparse=None))
