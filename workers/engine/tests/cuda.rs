@@ -5,7 +5,7 @@ mod common;
 mod emulation;
 
 use common::comparison::{Comparison, Watched};
-use common::{Draft, cases, hashed_in_batches, random_batch, random_graph, shipped};
+use common::{Draft, cases, random_batch, random_graph, shipped};
 use emulation::{Emulator, Meeting};
 use engine::cuda::DeviceError;
 use engine::{Batch, Engine, Error, Package, bench};
@@ -79,26 +79,12 @@ fn whole(model: &str, units: u32) {
 
 #[test]
 fn the_upscaler() {
-    whole("upscale", 3);
+    whole("upscale", 2);
 }
 
 #[test]
 fn the_image_generator() {
-    whole("imagine", 5);
-}
-
-/// Values of many megabytes are hashed in several batches, in parallel with the ops that follow, in either order.
-#[test]
-fn batches_of_hashes_run_beside_the_ops() {
-    let (package, blob) = hashed_in_batches();
-    let engine = Engine::new(package, 2).unwrap();
-    let expected = engine.run_batch(&blob, || true).unwrap();
-    for device in [Emulator::new(80, 16, PLENTY), Emulator::new(80, 16, PLENTY).eager()] {
-        engine.detach();
-        engine.attach(Arc::new(device)).unwrap();
-        assert!(engine.run_batch(&blob, || true).unwrap() == expected);
-        none_failed(&engine, "hashes beside ops");
-    }
+    whole("imagine", 3);
 }
 
 #[test]

@@ -433,29 +433,31 @@ fn scale(rng: &mut fastrand::Rng, typical: f64) -> (i32, u8) {
     (m, shift.clamp(1.0, 62.0) as u8)
 }
 
-/// A random graph of up to `ops` ops.
+/// A random graph of 1 to `ops` ops. The inputs are drawn again if no op on them is small enough; `most_macs` must allow at least one.
 pub fn random_graph(rng: &mut fastrand::Rng, ops: usize, most_macs: u64) -> Draft {
     let side = |rng: &mut fastrand::Rng| {
         let most = if rng.u8(..) < 40 { 40 } else { 12 };
         rng.u16(1..=most)
     };
-    let mut inputs: Vec<Shape> = (0..rng.usize(1..=2))
-        .map(|_| {
-            let h = if rng.u8(..) < 60 { 1 } else { side(rng) };
-            Shape::new(h, side(rng), some_channels(rng))
-        })
-        .collect();
-    if rng.bool() {
-        // A value to be repeated over the first input.
-        inputs.push(Shape::new(1, 1, inputs[0].c));
-    }
-    let mut draft = Draft::new(&inputs);
-    while draft.ops.is_empty() {
+    loop {
+        let mut inputs: Vec<Shape> = (0..rng.usize(1..=2))
+            .map(|_| {
+                let h = if rng.u8(..) < 60 { 1 } else { side(rng) };
+                Shape::new(h, side(rng), some_channels(rng))
+            })
+            .collect();
+        if rng.bool() {
+            // A value to be repeated over the first input.
+            inputs.push(Shape::new(1, 1, inputs[0].c));
+        }
+        let mut draft = Draft::new(&inputs);
         for _ in 0..ops {
             draft.grow(rng, most_macs);
         }
+        if !draft.ops.is_empty() {
+            return draft;
+        }
     }
-    draft
 }
 
 /// Random inputs, which are occasionally all at one end of the range.

@@ -17,13 +17,13 @@ pub const SMALL: [(u8, u8, u8); 8] = [
     (8, 11, 1),
     (8, 12, 3),
     (8, 17, 1),
-    (8, 19, 1),
+    (8, 19, 0),
     (10, 10, 1),
     (10, 15, 1),
 ];
 
 /// The longest sums.
-pub const WIDEST: (u8, u8, u8) = (12, 13, 1);
+pub const WIDEST: (u8, u8, u8) = (12, 13, 0);
 
 /// A tensor with more blocks than `work_tops` combines into one root.
 pub const MANY_BLOCKS: (u8, u8, u8) = (8, 25, 0);

@@ -30,8 +30,6 @@ pub struct Emulator {
     free: u64,
     /// Runs left before the GPU is lost.
     life: Arc<AtomicU32>,
-    /// Whether side launches run as late as allowed instead of as early as possible.
-    late: bool,
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
     fault: Fault,
@@ -90,7 +88,6 @@ impl Emulator {
             library: library(arch),
             free,
             life: Arc::new(AtomicU32::new(u32::MAX)),
-            late: true,
             meeting: None,
             runs: Arc::default(),
             fault: Arc::new(|_| ()),
@@ -109,11 +106,6 @@ impl Emulator {
         self
     }
 
-    /// Runs side launches at once.
-    pub fn eager(self) -> Self {
-        Self { late: false, ..self }
-    }
-
     /// The GPU is lost after `runs` runs.
     pub fn with_life(self, runs: u32) -> Self {
         self.life.store(runs, Ordering::Relaxed);
@@ -122,7 +114,6 @@ impl Emulator {
 
     /// Flips a bit after each launch of `kernel`: the lowest bit of byte `at` of the output whose address is word `param` of the kernel's
     /// argument.
-    #[allow(dead_code, reason = "not every test has a faulty GPU")]
     pub fn flipping(self, kernel: &'static str, param: usize, at: usize) -> Self {
         let fault = move |launch: &Launch| {
             if launch.kernel == kernel {
@@ -266,7 +257,6 @@ impl Device for Emulator {
             launches: recorded.collect(),
             emulate: self.symbol("emulate"),
             life: self.life.clone(),
-            late: self.late,
             meeting: self.meeting.clone(),
             runs: self.runs.clone(),
             fault: self.fault.clone(),
@@ -319,7 +309,6 @@ struct Recorded {
     launches: Vec<(Kernel, Launch)>,
     emulate: Emulate,
     life: Arc<AtomicU32>,
-    late: bool,
     meeting: Option<Arc<Meeting>>,
     runs: Arc<AtomicU32>,
     fault: Fault,
@@ -345,7 +334,7 @@ impl Recording for Recorded {
                 order.append(&mut late);
             }
             aside = entry.1.aside;
-            if aside && self.late { &mut late } else { &mut order }.push(entry);
+            if aside { &mut late } else { &mut order }.push(entry);
         }
         order.append(&mut late);
         for (kernel, launch) in order {
