@@ -63,10 +63,9 @@ pub fn count() -> Result<usize, DeviceError> {
         Ok(()) => {}
         // Without a GPU, initialisation fails.
         Err(error) if error.0 == CUresult::CUDA_ERROR_NO_DEVICE => return Ok(0),
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(error.into()),
     }
-    let found = CudaContext::device_count().map_err(|error| failed(&error))?;
-    Ok(found.unsigned_abs() as usize)
+    Ok(CudaContext::device_count()?.unsigned_abs() as usize)
 }
 
 impl Cuda {
@@ -76,25 +75,22 @@ impl Cuda {
         if ordinal >= found {
             return Err(DeviceError::NoDevice { ordinal, found });
         }
-        let failed = |error| failed(&error);
-        let context = CudaContext::new(ordinal).map_err(failed)?;
+        let context = CudaContext::new(ordinal)?;
         // A capture must not contain events.
         // SAFETY: memory is used only on the stream that allocated it, except for constants, which other streams read. They read them after
         // the copy, for which `Allocation` waits, and constants are freed after the recordings that read them, for which `Graph` waits.
         unsafe { context.disable_event_tracking() };
-        let (major, minor) = context.compute_capability().map_err(failed)?;
-        let processors = context
-            .attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
-            .map_err(failed)?;
-        let (name, arch) = (context.name().map_err(failed)?, (10 * major + minor).unsigned_abs());
+        let (major, minor) = context.compute_capability()?;
+        let processors = context.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let (name, arch) = (context.name()?, (10 * major + minor).unsigned_abs());
         if arch < OLDEST {
             return Err(DeviceError::TooOld { name, arch });
         }
-        let image = Image::find(arch, newest_cuda().map_err(failed)?)?;
+        let image = Image::find(arch, newest_cuda()?)?;
         let traits = Traits {
             ordinal,
             name,
-            memory: context.total_mem().map_err(failed)? as u64,
+            memory: context.total_mem()? as u64,
             arch,
             cores: image.cores,
             processors: processors.unsigned_abs(),
@@ -102,7 +98,7 @@ impl Cuda {
         let gpu = Gpu {
             compiler: image.compiler,
             kernels: load(&context, image, &traits)?,
-            recorders: Mutex::new(recorders(&context, traits.cores).map_err(failed)?),
+            recorders: Mutex::new(recorders(&context, traits.cores)?),
             traits,
             context,
         };
@@ -116,7 +112,7 @@ impl Cuda {
 
     /// A new stream on a GPU.
     fn on(gpu: Arc<Gpu>) -> Result<Self, DeviceError> {
-        let stream = gpu.context.new_stream().map_err(|error| failed(&error))?;
+        let stream = gpu.context.new_stream()?;
         Ok(Self { gpu, stream })
     }
 }
@@ -134,7 +130,7 @@ fn load(context: &Arc<CudaContext>, image: Image, traits: &Traits) -> Result<Has
             version: image.compiler,
             reason: described(&error),
         },
-        _ => failed(&error),
+        _ => error.into(),
     })?;
     let kernels = kernels_of(traits.cores).into_iter().map(|name| {
         let kernel = module.load_function(name)?;
@@ -151,7 +147,7 @@ fn load(context: &Arc<CudaContext>, image: Image, traits: &Traits) -> Result<Has
         }
         Ok((name, kernel))
     });
-    kernels.collect::<Result<_, DriverError>>().map_err(|error| failed(&error))
+    Ok(kernels.collect::<Result<_, DriverError>>()?)
 }
 
 /// The streams for main and side launches. A graph's nodes inherit the priority of the stream that they were recorded on.
@@ -176,28 +172,29 @@ fn bind(context: &CudaContext) -> Result<(), DriverError> {
     unsafe { ctx::set_current(context.cu_ctx()) }
 }
 
-/// Turns an error of the driver into ours. Any call may run out of memory, because the driver allocates memory for modules and graphs when
-/// they are first used.
-fn failed(error: &DriverError) -> DeviceError {
-    match error.0 {
-        CUresult::CUDA_ERROR_OUT_OF_MEMORY => DeviceError::NoMemoryForDriver,
-        // The call itself is wrong. (Faults inside a kernel may also come from broken hardware.)
-        CUresult::CUDA_ERROR_INVALID_VALUE
-        | CUresult::CUDA_ERROR_INVALID_CONTEXT
-        | CUresult::CUDA_ERROR_INVALID_HANDLE
-        | CUresult::CUDA_ERROR_ILLEGAL_STATE
-        | CUresult::CUDA_ERROR_NOT_FOUND
-        | CUresult::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_MERGE
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNJOINED
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_IMPLICIT
-        | CUresult::CUDA_ERROR_CAPTURED_EVENT
-        | CUresult::CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD => DeviceError::Bug(described(error)),
-        _ => DeviceError::Lost(described(error)),
+impl From<DriverError> for DeviceError {
+    /// Any call may run out of memory, because the driver allocates memory for modules and graphs when they are first used.
+    fn from(error: DriverError) -> Self {
+        match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => Self::NoMemoryForDriver,
+            // The call itself is wrong. (Faults inside a kernel may also come from broken hardware.)
+            CUresult::CUDA_ERROR_INVALID_VALUE
+            | CUresult::CUDA_ERROR_INVALID_CONTEXT
+            | CUresult::CUDA_ERROR_INVALID_HANDLE
+            | CUresult::CUDA_ERROR_ILLEGAL_STATE
+            | CUresult::CUDA_ERROR_NOT_FOUND
+            | CUresult::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_MERGE
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNMATCHED
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_UNJOINED
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_ISOLATION
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_IMPLICIT
+            | CUresult::CUDA_ERROR_CAPTURED_EVENT
+            | CUresult::CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD => Self::Bug(described(&error)),
+            _ => Self::Lost(described(&error)),
+        }
     }
 }
 
@@ -225,8 +222,8 @@ impl Device for Cuda {
     }
 
     fn free_memory(&self) -> Result<u64, DeviceError> {
-        let context = &self.gpu.context;
-        context.mem_get_info().map(|(free, _)| free as u64).map_err(|error| failed(&error))
+        let (free, _) = self.gpu.context.mem_get_info()?;
+        Ok(free as u64)
     }
 
     fn allocate(&self, bytes: usize) -> Result<Box<dyn Memory>, DeviceError> {
@@ -237,7 +234,7 @@ impl Device for Cuda {
                 needed: bytes as u64,
                 free: self.free_memory().unwrap_or(0),
             },
-            _ => failed(&error),
+            _ => error.into(),
         })?;
         let address = slice.device_ptr(&self.stream).0;
         Ok(Box::new(Allocation {
@@ -260,22 +257,21 @@ impl Device for Cuda {
         let context = &self.gpu.context;
         let recorders = self.gpu.recorders.lock();
         let [main, side] = &*recorders;
-        bind(context).map_err(|error| failed(&error))?;
+        bind(context)?;
         // The driver loads a kernel when it is first used, which the stricter modes may forbid.
         // SAFETY: both streams exist as long as the GPU, and the lock keeps others from recording.
-        unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED) }
-            .map_err(|error| failed(&error))?;
+        unsafe { stream::begin_capture(main.cu_stream(), CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED) }?;
         let captured = self.capture(launches, main, side);
         // End the capture even if recording failed.
         // SAFETY: this thread began the capture above.
-        let ended = unsafe { stream::end_capture(main.cu_stream()) }.map_err(|error| failed(&error));
-        let exec = ended.and_then(|graph| Executable::new(context, graph));
+        let ended = unsafe { stream::end_capture(main.cu_stream()) };
+        let exec = ended.map_err(DeviceError::from).and_then(|graph| Executable::new(context, graph));
         captured?;
         let graph = Graph {
             queue: Queue(self.stream.clone()),
             exec: Mutex::new(exec?),
         };
-        graph.upload(main).map_err(|error| failed(&error))?;
+        graph.upload(main)?;
         Ok(Box::new(graph))
     }
 }
@@ -284,21 +280,20 @@ impl Cuda {
     /// Launches on both streams. Each group of side launches waits for the main launches before it. Main launches after the group do not
     /// wait for it, but the next group and the end of the recording do.
     fn capture(&self, launches: &[Launch], main: &Arc<CudaStream>, side: &Arc<CudaStream>) -> Result<(), DeviceError> {
-        let failed = |error| failed(&error);
         let (mut aside, mut ever) = (false, false);
         for launch in launches {
             if launch.aside && !aside {
                 if ever {
-                    main.join(side).map_err(failed)?;
+                    main.join(side)?;
                 }
-                side.join(main).map_err(failed)?;
+                side.join(main)?;
                 ever = true;
             }
             aside = launch.aside;
             self.launch(launch, if aside { side } else { main })?;
         }
         if ever {
-            main.join(side).map_err(failed)?;
+            main.join(side)?;
         }
         Ok(())
     }
@@ -325,7 +320,7 @@ impl Cuda {
             shared_mem_bytes: launch.shared,
         };
         // SAFETY: the caller of `record` guarantees that the arguments are valid.
-        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }.map_err(|error| failed(&error))?;
+        unsafe { stream.launch_builder(kernel).arg(&params).launch(config) }?;
         Ok(())
     }
 }
@@ -405,7 +400,7 @@ impl Memory for Allocation {
             .ok_or_else(Self::out_of_bounds)?;
         let copied = self.queue.0.memcpy_htod(bytes, &mut to);
         // Copies from pinned memory are asynchronous: wait, so that the caller may change the memory.
-        copied.and(self.queue.wait()).map_err(|error| failed(&error))
+        Ok(copied.and(self.queue.wait())?)
     }
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
@@ -418,7 +413,7 @@ impl Memory for Allocation {
             .ok_or_else(Self::out_of_bounds)?;
         let copied = self.queue.0.memcpy_dtoh(&from, bytes);
         drop(slice);
-        copied.and(self.queue.wait()).map_err(|error| failed(&error))
+        Ok(copied.and(self.queue.wait())?)
     }
 }
 
@@ -444,7 +439,7 @@ impl Executable {
         };
         Ok(Self {
             context: context.clone(),
-            graph: graph.map_err(|error| failed(&error))?,
+            graph: graph?,
         })
     }
 }
@@ -478,12 +473,8 @@ impl Graph {
 impl Recording for Graph {
     fn run(&self) -> Result<(), DeviceError> {
         let exec = self.exec.lock();
-        let run = || {
-            bind(&exec.context)?;
-            // SAFETY: graph and stream live as long as `self` and belong to the same context, and the lock gives exclusive access to the
-            // graph.
-            unsafe { graph::launch(exec.graph, self.queue.0.cu_stream()) }
-        };
-        run().map_err(|error| failed(&error))
+        bind(&exec.context)?;
+        // SAFETY: graph and stream live as long as `self` and belong to the same context, and the lock gives exclusive access to the graph.
+        Ok(unsafe { graph::launch(exec.graph, self.queue.0.cu_stream()) }?)
     }
 }
