@@ -1,7 +1,7 @@
 //! Ops that are ready to run on the CPU: constants packed for the kernels, bounds precomputed, outputs cut into bands of rows.
 
 use crate::error::Error;
-use crate::kernels::{Kernels, Packing, PairwiseKernel, PerChannel, Product, Round, max_rows, pairwise, round_for};
+use crate::kernels::{Kernels, Packing, Pair, PerChannel, Product, Round, max_rows, round_for};
 use crate::package::{Constants, Op};
 use crate::window::{Rows, Window};
 use protocol::ops::OpKind;
@@ -45,16 +45,7 @@ enum Kind {
         requantise: Requantise,
     },
     Depthwise(PerChannel),
-    Add {
-        zero_points: [i32; 2],
-        multipliers: [i32; 2],
-        round: Round,
-    },
-    Mul {
-        zero_points: [i32; 2],
-        multiplier: i32,
-        round: Round,
-    },
+    Pair(Pair),
     Table8(Box<[u8; 256]>),
     Concat,
     Upsample {
@@ -105,25 +96,18 @@ impl Kind {
                 a_multiplier,
                 b_multiplier,
                 requantise,
-            } => Kind::Add {
-                zero_points: [a_zero_point.into(), b_zero_point.into()],
-                multipliers: [a_multiplier, b_multiplier],
-                // A difference of two i8 is at most 255 in magnitude.
-                round: Round::new(
-                    requantise,
-                    255 * (u64::from(a_multiplier.unsigned_abs()) + u64::from(b_multiplier.unsigned_abs())),
-                ),
-            },
+            } => Kind::Pair(Pair::sum(
+                [a_zero_point, b_zero_point],
+                [a_multiplier, b_multiplier],
+                requantise,
+                kernels,
+            )),
             OpKind::Mul {
                 a_zero_point,
                 b_zero_point,
                 multiplier,
                 requantise,
-            } => Kind::Mul {
-                zero_points: [a_zero_point.into(), b_zero_point.into()],
-                multiplier,
-                round: Round::new(requantise, 255 * 255 * u64::from(multiplier.unsigned_abs())),
-            },
+            } => Kind::Pair(Pair::product([a_zero_point, b_zero_point], multiplier, requantise, kernels)),
             OpKind::Table8 { .. } => Self::table8(op),
             OpKind::Concat => Kind::Concat,
             OpKind::Upsample { factor } => Kind::Upsample { factor: factor.into() },
@@ -197,16 +181,7 @@ impl Layer {
                 max_rows(window, rows, c, band);
                 Ok(())
             }),
-            Kind::Add {
-                zero_points,
-                multipliers,
-                round,
-            } => self.pairs(|kernels| kernels.add, cpu, a, rest, output, *zero_points, *multipliers, round),
-            Kind::Mul {
-                zero_points,
-                multiplier,
-                round,
-            } => self.pairs(|kernels| kernels.mul, cpu, a, rest, output, *zero_points, [*multiplier, 0], round),
+            Kind::Pair(pair) => self.pairs(pair, a, rest, output, cpu),
             Kind::Table8(table) => self.bands(output, w * c, usize::MAX, cpu, |first, band| {
                 for (to, from) in band.iter_mut().zip(a.get(first * w * c..).unwrap_or(&[])) {
                     // The table has an entry for every byte.
@@ -367,18 +342,7 @@ impl Layer {
     }
 
     /// Runs an element-wise op of two operands in bands.
-    #[allow(clippy::too_many_arguments, reason = "a private helper of two call sites")]
-    fn pairs(
-        &self,
-        kernel: fn(&Kernels) -> PairwiseKernel,
-        cpu: Cpu,
-        a: &[u8],
-        rest: &[&[u8]],
-        output: &mut [u8],
-        zero_points: [i32; 2],
-        multipliers: [i32; 2],
-        round: &Round,
-    ) -> Result<(), Error> {
+    fn pairs(&self, pair: &Pair, a: &[u8], rest: &[&[u8]], output: &mut [u8], cpu: Cpu) -> Result<(), Error> {
         let b = *rest.first().ok_or(Error::Internal("the inputs of an element-wise op"))?;
         let pixel = usize::from(self.output.c);
         let row = usize::from(self.output.w) * pixel;
@@ -386,9 +350,12 @@ impl Layer {
         let repeated = self.inputs.get(1) != self.inputs.first();
         self.bands(output, row, usize::MAX, cpu, |first, band| {
             let a = a.get(first * row..).unwrap_or(&[]);
-            let b = if repeated { b } else { b.get(first * row..).unwrap_or(&[]) };
-            let length = if repeated { pixel } else { band.len() };
-            pairwise(kernel, cpu.kernels, [a, b], band, length, zero_points, multipliers, round)
+            if repeated {
+                pair.rows([a, b], band, pixel)
+            } else {
+                let length = band.len();
+                pair.rows([a, b.get(first * row..).unwrap_or(&[])], band, length)
+            }
         })
     }
 }

@@ -12,7 +12,7 @@ mod product;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86;
 
-pub(crate) use per_channel::{PerChannel, max_rows, pairwise};
+pub(crate) use per_channel::{Pair, PerChannel, max_rows};
 pub(crate) use product::{Product, round_for};
 
 use protocol::requantise::Requantise;

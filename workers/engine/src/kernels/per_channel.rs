@@ -130,35 +130,60 @@ pub(crate) fn max_rows(window: &Window, rows: &Rows<'_>, channels: usize, band: 
     }
 }
 
-/// Runs an element-wise op over rows of `length` bytes. `b` is as long as the band, or a single row that is repeated.
-#[allow(clippy::too_many_arguments, reason = "the parameters of the op, passed through")]
-pub(crate) fn pairwise(
-    kernel: fn(&Kernels) -> PairwiseKernel,
-    kernels: &Kernels,
-    [a, b]: [&[u8]; 2],
-    band: &mut [u8],
-    length: usize,
+/// An element-wise op of two operands, ready to run.
+pub(crate) struct Pair {
+    kernel: PairwiseKernel,
     zero_points: [i32; 2],
     multipliers: [i32; 2],
-    round: &Round,
-) -> Result<(), Error> {
-    let rows = band.len() / length.max(1);
-    if a.len() < band.len() || b.len() < length || length == 0 {
-        return Err(Error::Internal("the memory of an element-wise op"));
-    }
-    // SAFETY: `a` and `band` have `rows·length` bytes; `b` has `length`, and only the first row of it is read because its step is 0;
-    // and `kernels` came from a backend that this CPU has.
-    unsafe {
-        kernel(kernels)(&Pairwise {
-            a: a.as_ptr(),
-            b: b.as_ptr(),
-            out: band.as_mut_ptr(),
-            rows,
-            length,
-            zero_points,
+    round: Round,
+}
+
+impl Pair {
+    /// (a − za)·ma + (b − zb)·mb.
+    pub(crate) fn sum(zero_points: [i8; 2], multipliers: [i32; 2], requantise: Requantise, kernels: &Kernels) -> Self {
+        // A difference of two i8 is at most 255 in magnitude.
+        let largest = multipliers
+            .iter()
+            .map(|multiplier| 255 * u64::from(multiplier.unsigned_abs()))
+            .sum();
+        Self {
+            kernel: kernels.add,
+            zero_points: zero_points.map(i32::from),
             multipliers,
-            round,
-        });
+            round: Round::new(requantise, largest),
+        }
     }
-    Ok(())
+
+    /// (a − za)·(b − zb)·m.
+    pub(crate) fn product(zero_points: [i8; 2], multiplier: i32, requantise: Requantise, kernels: &Kernels) -> Self {
+        Self {
+            kernel: kernels.mul,
+            zero_points: zero_points.map(i32::from),
+            multipliers: [multiplier, 0],
+            round: Round::new(requantise, 255 * 255 * u64::from(multiplier.unsigned_abs())),
+        }
+    }
+
+    /// Computes a band of rows of `length` bytes. `b` is as long as the band, or a single row that is repeated.
+    pub(crate) fn rows(&self, [a, b]: [&[u8]; 2], band: &mut [u8], length: usize) -> Result<(), Error> {
+        let rows = band.len() / length.max(1);
+        if a.len() < band.len() || b.len() < length || length == 0 {
+            return Err(Error::Internal("the memory of an element-wise op"));
+        }
+        // SAFETY: `a` and `band` have `rows·length` bytes; `b` has `length`, and only the first row of it is read because its step is 0;
+        // and the kernel came from a backend that this CPU has.
+        unsafe {
+            (self.kernel)(&Pairwise {
+                a: a.as_ptr(),
+                b: b.as_ptr(),
+                out: band.as_mut_ptr(),
+                rows,
+                length,
+                zero_points: self.zero_points,
+                multipliers: self.multipliers,
+                round: &self.round,
+            });
+        }
+        Ok(())
+    }
 }
