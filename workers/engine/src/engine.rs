@@ -199,6 +199,7 @@ impl Engine {
     /// `see` may change the output. The changed value is what is hashed and what later ops read. A checker uses this to continue from the
     /// worker's value instead of its own: if every later op then agrees with the worker, that value is the only wrong one.
     pub fn run_seen(&self, inputs: &[&[u8]], see: impl FnMut(usize, &mut [u8]) + Send) -> Result<(Vec<u8>, Trace), Error> {
+        self.check(inputs)?;
         let mut output = vec![0; elements(self.package.output_shape())];
         let mut tensors = Vec::with_capacity(self.layers.len());
         self.threads.run(|| {
@@ -345,7 +346,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs one unit on `threads` threads of the pool.
+    /// Runs one unit, whose inputs have been checked, on `threads` threads of the pool.
     fn unit(
         &self,
         inputs: &[&[u8]],
@@ -354,7 +355,6 @@ impl Engine {
         threads: usize,
         mut see: impl FnMut(usize, &mut [u8]),
     ) -> Result<(), Error> {
-        self.check(inputs)?;
         let spare = self.spare.lock().pop();
         let mut buffers = spare.unwrap_or_else(|| self.plan.buffers());
         for (data, slot) in inputs.iter().zip(&self.plan.values) {

@@ -121,31 +121,27 @@ impl Window {
                 .filter(|y| *y < h)
                 .map_or(0..0, |y| y * w * c..((y + 1) * w * c).min(self.elements));
             let from = input.get(from).unwrap_or(&[]);
-            let inside = left * c..left * c + from.len();
             match packing {
-                Packing::Quads => {
-                    let (before, rest) = to.split_at_mut(inside.start);
-                    let (middle, after) = rest.split_at_mut(from.len());
-                    before.fill(self.pad);
-                    middle.copy_from_slice(from);
-                    after.fill(self.pad);
-                }
-                Packing::Pairs => {
-                    let widen = |code: u8| (i16::from(code) - 128).to_ne_bytes();
-                    let (words, _) = to.as_chunks_mut();
-                    let (before, rest) = words.split_at_mut(inside.start);
-                    let (middle, after) = rest.split_at_mut(from.len());
-                    before.fill(widen(self.pad));
-                    for (word, code) in middle.iter_mut().zip(from) {
-                        *word = widen(*code);
-                    }
-                    after.fill(widen(self.pad));
-                }
+                Packing::Quads => pad(to, left * c, from, self.pad, |code| code),
+                Packing::Pairs => pad(to.as_chunks_mut().0, left * c, from, self.pad, |code| {
+                    (i16::from(code) - 128).to_ne_bytes()
+                }),
             }
         }
         Rows {
             bytes: scratch,
             step: sy * row * bytes,
         }
+    }
+}
+
+/// Fills a row with codes, as `element` packs them, from place `first` on, and with `around` before and after them.
+fn pad<T: Copy>(row: &mut [T], first: usize, codes: &[u8], around: u8, element: impl Fn(u8) -> T) {
+    let (before, rest) = row.split_at_mut(first);
+    let (middle, after) = rest.split_at_mut(codes.len());
+    before.fill(element(around));
+    after.fill(element(around));
+    for (to, code) in middle.iter_mut().zip(codes) {
+        *to = element(*code);
     }
 }

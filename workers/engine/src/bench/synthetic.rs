@@ -38,7 +38,7 @@ pub fn gemm(width: u16) -> Result<Package, GraphError> {
     let rows = (MAX_ELEMENTS / u32::from(width).max(1)).min(width.into()) as u16;
     let mut build = Build::new(&format!("gemm {width}"), Shape::new(1, rows, width));
     build.matmul(0, width)?;
-    Ok(build.package())
+    Ok(build.package)
 }
 
 fn unet() -> Result<Package, GraphError> {
@@ -55,7 +55,7 @@ fn unet() -> Result<Package, GraphError> {
     let up = build.up(up, high, 320)?;
     let up = build.residual(up, 320)?;
     build.conv(up, 4, 3, 1)?;
-    Ok(build.package())
+    Ok(build.package)
 }
 
 fn transformer() -> Result<Package, GraphError> {
@@ -71,7 +71,7 @@ fn transformer() -> Result<Package, GraphError> {
     let wide = build.table(wide)?;
     let narrow = build.matmul(wide, WIDTH)?;
     build.add(first, narrow)?;
-    Ok(build.package())
+    Ok(build.package)
 }
 
 /// A package under construction. Values are identified by number.
@@ -118,10 +118,6 @@ impl Build {
             shapes: vec![input],
             random: 1,
         }
-    }
-
-    fn package(self) -> Package {
-        self.package
     }
 
     fn shape(&self, value: u16) -> Shape {
