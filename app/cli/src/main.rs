@@ -9,6 +9,7 @@ use std::process::ExitCode;
 #[tokio::main]
 async fn main() -> ExitCode {
     daemon::log_to_stderr(LogFormat::Human, "error");
+    daemon::end_with_parent();
     let Outcome { stdout, stderr, mut code } = match Options::try_parse() {
         Ok(options) => cli::run(options).await,
         Err(error) => cli::misread(&error).unwrap_or_else(|| error.exit()),

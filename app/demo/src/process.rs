@@ -51,12 +51,17 @@ impl Tools {
 
     /// Runs `ionet` as the holder of `keypair`, sending without asking, and returns what it printed as JSON.
     pub fn ionet(&self, keypair: &str, arguments: &[&str]) -> Result<Value> {
-        let output = self
-            .command("ionet")
+        let mut command = self.command("ionet");
+        daemon::stop_with_parent(&mut command);
+        let mut child = command
             .args(["--yes", "--output", "json", "--keypair", keypair])
             .args(arguments)
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .context("cannot start ionet; run `cargo xtask build`")?;
+        let _until_it_ends = child.stdin.take();
+        let output = child.wait_with_output().context("the output of ionet cannot be read")?;
         /// Exit code of `ionet verify` for a wrong result, which is an answer.
         const WRONG: i32 = 6;
         if !matches!(output.status.code(), Some(0 | WRONG)) {
@@ -144,16 +149,7 @@ impl Service {
             self.log.display()
         )
     }
-}
 
-/// The error that a binary printed: the sentence alone, if it was printed as JSON.
-fn sentence(said: &str) -> String {
-    let error: Option<Value> = serde_json::from_str(said.trim()).ok();
-    let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
-    sentence.unwrap_or(said.trim()).to_owned()
-}
-
-impl Service {
     /// Waits until the process logs a line that `wanted` accepts, but at most five minutes.
     pub fn wait_for(&self, mut wanted: impl FnMut(&str) -> bool) -> Result<()> {
         let messages = self
@@ -198,4 +194,11 @@ impl Drop for Service {
         }
         let _ = self.child.wait();
     }
+}
+
+/// The error that a binary printed: the sentence alone, if it was printed as JSON.
+fn sentence(said: &str) -> String {
+    let error: Option<Value> = serde_json::from_str(said.trim()).ok();
+    let sentence = error.as_ref().and_then(|error| error.pointer("/error")?.as_str());
+    sentence.unwrap_or(said.trim()).to_owned()
 }

@@ -34,11 +34,18 @@ impl Demo {
 
     /// The demo with the web app at this port, or at any free one.
     fn at(port: u16) -> Self {
+        Self::run(|demo, dir| {
+            let app = dir.join("app");
+            std::fs::create_dir(&app).unwrap();
+            std::fs::write(app.join("index.html"), "<title>ionet</title>").unwrap();
+            demo.args(["--web", "--no-open", PORT, &port.to_string(), "--web-dir"]).arg(app);
+        })
+    }
+
+    /// The demo with the arguments added.
+    fn run(add: impl FnOnce(&mut Command, &Path)) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let (market, app) = (dir.path().join("market"), dir.path().join("app"));
-        std::fs::create_dir(&app).unwrap();
-        std::fs::write(app.join("index.html"), "<title>ionet</title>").unwrap();
         let settings = dir.path().join("home/.config/ionet");
         std::fs::create_dir_all(&settings).unwrap();
         std::fs::write(
@@ -46,19 +53,17 @@ impl Demo {
             format!("url = \"{ELSEWHERE}\"\nblobs = \"{ELSEWHERE}\"\n"),
         )
         .unwrap();
-        let mut child = Command::new(root.join("target/bin/demo"))
-            .current_dir(&root)
+        let mut demo = Command::new(root.join("target/bin/demo"));
+        demo.current_dir(&root)
             .env("HOME", dir.path().join("home"))
             .envs(["IONET_URL", "IONET_BLOBS"].map(|variable| (variable, ELSEWHERE)))
             .env("RUST_LOG", "off")
-            .args(["--web", "--no-open", "--output", "json", PORT, &port.to_string(), "--dir"])
-            .arg(market)
-            .arg("--web-dir")
-            .arg(app)
+            .args(["--output", "json", "--dir"])
+            .arg(dir.path().join("market"))
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binaries are not built; run `cargo xtask build`");
+            .stderr(Stdio::piped());
+        add(&mut demo, dir.path());
+        let mut child = demo.spawn().expect("the binaries are not built; run `cargo xtask build`");
         let said = BufReader::new(child.stdout.take().unwrap());
         Self { child, said, dir }
     }
@@ -220,6 +225,30 @@ fn a_killed_demo_leaves_no_market_behind() {
         .expect("the local market still runs")
         .unwrap();
     assert!(!market.join("localnet.json").exists(), "the local market did not end cleanly");
+}
+
+/// Left alone, a crank and a consumer who waits for a result would go on for ever.
+#[test]
+fn a_killed_demo_leaves_no_process_behind() {
+    let mut demo = Demo::run(|_, _| ());
+    let mut progress = BufReader::new(demo.child.stderr.take().unwrap()).lines();
+    assert!(progress.any(|line| line.unwrap().contains("a crank are running")));
+    let log = demo.dir.path().join("market/ionet-worker.log");
+    until("a job is claimed", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log.contains("\"event\":\"claimed\""))
+    });
+    demo.child.kill().unwrap();
+    demo.child.wait().unwrap();
+    until("all processes have ended", || demo.processes().is_empty());
+}
+
+/// Waits for what no event tells of: what processes do that another one started.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        is_so()
+    });
+    assert!(waited, "waited for a minute until {what}");
 }
 
 #[test]

@@ -5,14 +5,14 @@ use serde::Deserialize;
 use std::{
     env::{self, VarError},
     io::{self, IsTerminal, Write},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio, exit},
     thread,
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// Environment variable that makes [`stop_on_signals`] treat the end of standard input as a request to stop.
+/// Environment variable that makes [`stop_on_signals`] and [`end_with_parent`] treat the end of standard input as the parent's.
 const STOP_WITH_PARENT: &str = "IONET_STOP_WITH_PARENT";
 
 /// Format of log lines.
@@ -47,10 +47,26 @@ pub fn run<E: std::fmt::Display>(act: impl Future<Output = Result<(), E>>, code:
     }
 }
 
-/// Makes a daemon stop when this process ends, however it ends. The daemon, which must call [`stop_on_signals`], reads its standard input
-/// from a pipe whose other end the child's `stdin` holds, so keep that for as long as the daemon is to run.
+/// Makes a child stop when this process ends, however it ends. The child, which must call [`stop_on_signals`] or [`end_with_parent`], reads
+/// its standard input from a pipe whose other end the child's `stdin` holds, so keep that for as long as the child is to run.
 pub fn stop_with_parent(command: &mut Command) {
     command.env(STOP_WITH_PARENT, "1").stdin(Stdio::piped());
+}
+
+/// Ends this process at once when its parent is gone, if it was started by way of [`stop_with_parent`].
+pub fn end_with_parent() {
+    if env::var_os(STOP_WITH_PARENT).is_some() {
+        at_end_of_input(|| exit(1));
+    }
+}
+
+/// Waits for the end of standard input in a thread of its own: a read through Tokio that never ends would keep the runtime from shutting
+/// down.
+fn at_end_of_input(act: impl FnOnce() + Send + 'static) {
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        act();
+    });
 }
 
 /// Cancels the token on the first signal and ends the process on the second; either is safe. A daemon that was started by way of
@@ -59,11 +75,7 @@ pub fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
     if env::var_os(STOP_WITH_PARENT).is_some() {
         let orphaned = stop.clone();
-        // A thread of its own: a read through Tokio that never ends would keep the runtime from shutting down.
-        thread::spawn(move || {
-            let _ = io::copy(&mut io::stdin(), &mut io::sink());
-            orphaned.cancel();
-        });
+        at_end_of_input(move || orphaned.cancel());
     }
     let asked = stop.clone();
     tokio::spawn(async move {
