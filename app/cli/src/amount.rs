@@ -111,13 +111,11 @@ impl Unit {
 /// Seconds, typed as `90`, `90s`, `10m`, `2h` or `7d`.
 pub fn seconds(text: &str) -> std::result::Result<u32, String> {
     let refused = || "give a time such as 90s, 10m, 2h or 7d".to_owned();
-    let (number, factor) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
-        Some(number) if text.ends_with('m') => (number, 60),
-        Some(number) if text.ends_with('h') => (number, 3_600),
-        Some(number) if text.ends_with('d') => (number, 86_400),
-        Some(number) => (number, 1),
-        None => (text, 1),
-    };
+    let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+    let typed = units
+        .into_iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+    let (number, factor) = typed.unwrap_or((text, 1));
     let number: u32 = number.parse().map_err(|_| refused())?;
     number.checked_mul(factor).ok_or_else(refused)
 }

@@ -121,42 +121,46 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step that an event of the jobs program records about `job`, if it does.
-    fn read(record: &[u8], job: &Address) -> Option<Self> {
+    /// The step that an event of the jobs program records, and the job that takes it.
+    fn read(record: &[u8]) -> Option<(Address, Self)> {
         if let Some(event) = decode_event::<JobOpened>(record) {
-            return (event.job == *job).then(|| Self::Opened {
+            let opened = Self::Opened {
                 escrow: event.escrow.to_string(),
                 mint: event.mint.to_string(),
                 model: event.model.to_string(),
                 units: event.terms.units,
                 max_price: event.terms.max_price,
-            });
+            };
+            return Some((event.job, opened));
         }
-        if let Some(event) = decode_event::<JobClaimed>(record) {
-            let (device, price) = (event.device.to_string(), event.price);
-            return (event.job == *job).then_some(Self::Claimed { device, price });
+        if let Some(JobClaimed { job, device, price, .. }) = decode_event(record) {
+            let device = device.to_string();
+            return Some((job, Self::Claimed { device, price }));
         }
-        if let Some(event) = decode_event::<JobCommitted>(record) {
-            return (event.job == *job).then_some(Self::Committed);
+        if let Some(JobCommitted { job, .. }) = decode_event(record) {
+            return Some((job, Self::Committed));
         }
-        if let Some(event) = decode_event::<JobRevealed>(record) {
-            let (outputs, window_ends) = (hex::encode(event.outputs), event.window_ends);
-            return (event.job == *job).then_some(Self::Revealed { outputs, window_ends });
+        if let Some(JobRevealed {
+            job, outputs, window_ends, ..
+        }) = decode_event(record)
+        {
+            let outputs = hex::encode(outputs);
+            return Some((job, Self::Revealed { outputs, window_ends }));
         }
-        if let Some(event) = decode_event::<JobExtended>(record) {
-            let deadline = event.deadline;
-            return (event.job == *job).then_some(Self::Extended { deadline });
+        if let Some(JobExtended { job, deadline }) = decode_event(record) {
+            return Some((job, Self::Extended { deadline }));
         }
         if let Some(event) = decode_event::<JobSettled>(record) {
-            return (event.job == *job).then(|| Self::Settled {
+            let settled = Self::Settled {
                 consumer_pays: event.consumer_pays,
                 supplier_gets: event.supplier_gets,
                 fees: event.fees,
                 outputs: hex::encode(event.outputs),
-            });
+            };
+            return Some((event.job, settled));
         }
         if let Some(event) = decode_event::<JobConvicted>(record) {
-            return (event.job == *job).then(|| Self::Convicted {
+            let convicted = Self::Convicted {
                 challenger: event.challenger.to_string(),
                 fault: fault(event.fault),
                 unit: event.unit,
@@ -166,27 +170,32 @@ impl Step {
                 compensation: event.compensation,
                 reward: event.reward,
                 burned: event.burned,
-            });
+            };
+            return Some((event.job, convicted));
         }
-        if let Some(event) = decode_event::<PermitOpened>(record) {
-            let (returned, jackpot) = (event.returned, event.jackpot);
-            return (event.job == *job).then_some(Self::Permitted { returned, jackpot });
+        if let Some(PermitOpened {
+            job, returned, jackpot, ..
+        }) = decode_event(record)
+        {
+            return Some((job, Self::Permitted { returned, jackpot }));
         }
         if let Some(event) = decode_event::<ChallengerAwarded>(record) {
             let (challenger, reward) = (event.challenger.to_string(), event.reward);
-            return (event.job == *job).then_some(Self::Awarded { challenger, reward });
+            return Some((event.job, Self::Awarded { challenger, reward }));
         }
-        let event = decode_event::<JobRefunded>(record)?;
-        (event.job == *job).then_some(Self::Refunded {
-            reason: match event.ending {
-                Ending::Cancelled => "cancelled",
-                Ending::Expired => "expired",
-                Ending::TimedOut => "timed_out",
-                Ending::Confessed => "confessed",
-            },
-            refund: event.refund,
-            penalty: event.penalty,
-        })
+        let JobRefunded {
+            job,
+            ending,
+            refund,
+            penalty,
+        } = decode_event(record)?;
+        let reason = match ending {
+            Ending::Cancelled => "cancelled",
+            Ending::Expired => "expired",
+            Ending::TimedOut => "timed_out",
+            Ending::Confessed => "confessed",
+        };
+        Some((job, Self::Refunded { reason, refund, penalty }))
     }
 
     /// How the job ended, if this step ended it.
@@ -285,13 +294,14 @@ impl Story {
     /// The story of `job`, from the latest transactions that name it, at most this many.
     pub async fn read_latest(context: &Context, job: &Address, most: usize) -> Result<Self> {
         let network = &**context.chain.network();
-        // Newest first, back to the job's opening, and no further: anybody can name the address in useless transactions.
+        // Newest first, back to the job's opening, and no further: anyone can name the address in useless transactions.
         let mut chapters: Vec<Chapter> = Vec::new();
         let mut past = past_landed(network, job).take(most);
         while let Some((signature, landed)) = past.try_next().await? {
             let logged = logged(&landed.logs.unwrap_or_default());
             let ours = logged.records.iter().filter(|(by, _)| *by == jobs::ID);
-            let steps: Vec<Step> = ours.filter_map(|(_, record)| Step::read(record, job)).collect();
+            let told = ours.filter_map(|(_, record)| Step::read(record)).filter(|(of, _)| of == job);
+            let steps: Vec<Step> = told.map(|(_, step)| step).collect();
             let opened = steps.iter().any(|step| matches!(step, Step::Opened { .. }));
             let steps = steps.into_iter().chain(logged.cut.then_some(Step::Untold));
             chapters.extend(steps.rev().map(|step| Chapter {
@@ -543,7 +553,7 @@ mod tests {
         testing::happened(&fake, &context, &address, testing::said(&refunded), None).await;
         let mut follower = Follower::new(&context, address);
         assert!(matches!(follower.next().await, Ok(State::Live(_))));
-        // Anybody can send lamports to its old address.
+        // Anyone can send lamports to its old address.
         fake.set_account(address, gift());
         fake.set_unreachable(true);
         assert!(matches!(follower.next().await, Ok(State::Silent(reason)) if reason.contains("switched off")));
@@ -593,9 +603,8 @@ mod tests {
 
     #[test]
     fn a_conviction_says_what_was_wrong() {
-        let job = Address::new_unique();
         let convicted = JobConvicted {
-            job,
+            job: Address::default(),
             device: Address::default(),
             challenger: Address::default(),
             sealed_slot: 0,
@@ -614,7 +623,7 @@ mod tests {
         let told = |code: u8| {
             let logs = testing::said(&JobConvicted { fault: code, ..convicted });
             let (_, record) = logged(&logs).records.pop().unwrap();
-            let step = Step::read(&record, &job).unwrap();
+            let (_, step) = Step::read(&record).unwrap();
             (serde_json::to_value(&step).unwrap(), step.describe(SOL))
         };
         let (json, words) = told(Fault::Element as u8);
