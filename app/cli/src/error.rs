@@ -40,9 +40,6 @@ pub enum Error {
     /// A model package.
     #[error(transparent)]
     Package(#[from] engine::Error),
-    /// An image file.
-    #[error(transparent)]
-    Photo(#[from] crate::photo::Error),
     /// A prompt, or what a model made.
     #[error(transparent)]
     Task(#[from] task::Error),

@@ -1,74 +1,17 @@
 //! Reading and writing image files.
 
-use crate::error::refuse;
+use crate::error::{Result, refuse};
 use image::{
     DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
     codecs::png::{CompressionType, FilterType, PngEncoder},
     metadata::Orientation,
 };
 use std::{
+    fmt::Display,
     fs,
-    io::{Cursor, ErrorKind},
+    io::{self, Cursor},
     path::{Path, PathBuf},
 };
-
-/// Result of reading or writing an image.
-pub type Result<T> = std::result::Result<T, Error>;
-
-/// Why an image file cannot be used, in one sentence.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read or written.
-    #[error("cannot {action} {}: {reason}; check the path and its permissions", path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// A file exists where one was to be written.
-    #[error("{} exists already; name another file, or replace it with --force", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is not an image of a known kind.
-    #[error("{} is not a PNG or JPEG image; convert it to one of them", path.display())]
-    NotAnImage {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The image breaks off or contradicts itself.
-    #[error("{} is damaged or incomplete ({reason}); use an intact copy", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        reason: String,
-    },
-    /// The image has no pixels.
-    #[error("{} has {width}×{height} pixels; use an image that has some", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// Width.
-        width: u32,
-        /// Height.
-        height: u32,
-    },
-    /// The image is larger than a job may be.
-    #[error("the image has {width}×{height} pixels and a job takes {limit} at most; shrink or crop it first")]
-    TooLarge {
-        /// Width.
-        width: u32,
-        /// Height.
-        height: u32,
-        /// Most pixels.
-        limit: u64,
-    },
-}
 
 /// Most pixels of an image that is decoded: 32 million, as many as large cameras make.
 pub const MAX_PIXELS: u64 = 32_000_000;
@@ -78,44 +21,35 @@ const MAX_FILE: u64 = 256 << 20;
 
 /// Reads a PNG or JPEG, turned upright as its camera noted. 16-bit samples are reduced to 8 bits and grey becomes RGB.
 pub fn open_photo(path: &Path) -> Result<RgbaImage> {
-    let failed = |error: std::io::Error| Error::File {
-        action: "read",
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
-        return Err(damaged(path, "the file is larger than any photo of 32 megapixels"));
+    let shown = path.display();
+    let size = fs::metadata(path).map(|file| file.len());
+    if size.is_ok_and(|size| size > MAX_FILE) {
+        return damaged(path, "the file is larger than any photo of 32 megapixels");
     }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes = fs::read(path).or_else(|error| refuse(format!("cannot read {shown}: {error}; check the path and its permissions")))?;
     let format = match image::guess_format(&bytes) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
-        _ => return Err(Error::NotAnImage { path: path.to_owned() }),
+        _ => return refuse(format!("{shown} is not a PNG or JPEG image; convert it to one of them")),
     };
     // The JPEG decoder fills what is missing with grey instead of saying so.
     if format == ImageFormat::Jpeg && !ends_properly(&bytes) {
-        return Err(damaged(path, "the JPEG has no end"));
+        return damaged(path, "the JPEG has no end");
     }
-    let broken = |error: image::ImageError| damaged(path, error);
     let mut decoder = ImageReader::with_format(Cursor::new(&bytes), format)
         .into_decoder()
-        .map_err(broken)?;
+        .or_else(|error| damaged(path, error))?;
     let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(Error::Empty {
-            path: path.to_owned(),
-            width,
-            height,
-        });
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return refuse(format!("{shown} has {width}×{height} pixels; use an image that has some"));
     }
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Error::TooLarge {
-            width,
-            height,
-            limit: MAX_PIXELS,
-        });
+    if pixels > MAX_PIXELS {
+        return refuse(format!(
+            "the image has {width}×{height} pixels and a job takes {MAX_PIXELS} at most; shrink or crop it first"
+        ));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut photo = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let mut photo = DynamicImage::from_decoder(decoder).or_else(|error| damaged(path, error))?;
     photo.apply_orientation(orientation);
     Ok(photo.into_rgba8())
 }
@@ -128,15 +62,15 @@ fn ends_properly(jpeg: &[u8]) -> bool {
     last(END_OF_IMAGE) > last(START_OF_SCAN)
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> Error {
-    Error::Damaged {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+fn damaged<T>(path: &Path, reason: impl Display) -> Result<T> {
+    refuse(format!(
+        "{} is damaged or incomplete ({reason}); use an intact copy",
+        path.display()
+    ))
 }
 
 /// Fails unless the name ends in `.png`. `option` is the flag that gave it.
-pub fn check_name(path: &Path, option: &str) -> crate::error::Result<()> {
+pub fn check_name(path: &Path, option: &str) -> Result<()> {
     match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
         true => Ok(()),
         false => refuse(format!(
@@ -147,8 +81,8 @@ pub fn check_name(path: &Path, option: &str) -> crate::error::Result<()> {
 }
 
 /// Fails when `path` cannot be written, or exists and `force` is not set; changes nothing. `option` is the flag that gave the path.
-pub fn check_free(path: &Path, option: &str, force: bool) -> crate::error::Result<()> {
-    check_writable(path).or_else(|error| refuse(format!("{error}, or name another file with {option}")))?;
+pub fn check_free(path: &Path, option: &str, force: bool) -> Result<()> {
+    check_writable(path).or_else(|error| refuse(format!("{}, or name another file with {option}", unwritten(path, &error))))?;
     match !force && path.exists() {
         true => refuse(format!(
             "{} exists already; name another file with {option}, or replace it with --force",
@@ -158,13 +92,12 @@ pub fn check_free(path: &Path, option: &str, force: bool) -> crate::error::Resul
     }
 }
 
-fn check_writable(path: &Path) -> Result<()> {
+fn check_writable(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        return Err(unwritable(path, "it is a folder"));
+        return Err(io::Error::other("it is a folder"));
     }
     let probe = own(path, "probe");
-    let made = fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
-    made.map_err(|error| unwritable(path, error))
+    fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe))
 }
 
 /// A temporary file next to `path`, with a name that nothing else uses.
@@ -172,16 +105,13 @@ fn own(path: &Path, kind: &str) -> PathBuf {
     path.with_added_extension(format!("{}.{kind}", std::process::id()))
 }
 
-fn unwritable(path: &Path, reason: impl ToString) -> Error {
-    Error::File {
-        action: "write",
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+/// Why a file was not written, in words.
+pub fn unwritten(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}; check the path and its permissions", path.display())
 }
 
 /// Writes a PNG. With `force` it replaces an existing file atomically; without, it leaves one alone, and a new file is empty for a moment.
-pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Result<()> {
+pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> io::Result<()> {
     let mut bytes = Vec::new();
     let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
     let written = if alpha {
@@ -190,7 +120,7 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Re
         let opaque: RgbImage = DynamicImage::from(photo.clone()).into_rgb8();
         opaque.write_with_encoder(encoder)
     };
-    written.map_err(|error| unwritable(path, error))?;
+    written.map_err(io::Error::other)?;
     let draft = own(path, "part");
     let publish = || {
         fs::write(&draft, bytes)?;
@@ -205,13 +135,9 @@ pub fn write_png(path: &Path, photo: &RgbaImage, alpha: bool, force: bool) -> Re
             }
         })
     };
-    publish().map_err(|error| {
+    publish().inspect_err(|_| {
         // A partly written draft is of no use.
         let _ = fs::remove_file(&draft);
-        match error.kind() {
-            ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-            _ => unwritable(path, error),
-        }
     })
 }
 
@@ -232,6 +158,11 @@ mod tests {
         let mut bytes = Cursor::new(Vec::new());
         photo.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
+    }
+
+    /// Why a file is refused.
+    fn said(path: &Path) -> String {
+        open_photo(path).unwrap_err().to_string()
     }
 
     fn sample() -> DynamicImage {
@@ -257,7 +188,7 @@ mod tests {
         let (folder, path) = file("photo.png", b"precious");
         let photo = sample().into_rgba8();
         let refused = write_png(&path, &photo, false, false).unwrap_err();
-        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
         fs::remove_file(&path).unwrap();
@@ -280,7 +211,7 @@ mod tests {
         });
         let mut noise = fastrand::Rng::with_seed(1);
         let photo = RgbaImage::from_fn(256, 256, |_, _| image::Rgba(noise.u32(..).to_le_bytes()));
-        assert!(matches!(write_png(&path, &photo, false, false), Err(Error::File { .. })));
+        assert!(write_png(&path, &photo, false, false).is_err());
         assert!(reader.join().unwrap() > 64 << 10, "more than a pipe holds");
         assert!(!path.exists());
     }
@@ -317,11 +248,12 @@ mod tests {
                 let Err(error) = open_photo(&path) else {
                     panic!("{name} of {length} bytes is accepted")
                 };
+                let said = error.to_string();
                 assert!(
-                    matches!(error, Error::NotAnImage { .. } | Error::Damaged { .. }),
-                    "{name} {length}: {error}"
+                    said.contains("is not a PNG or JPEG") || said.contains("is damaged"),
+                    "{length}: {said}"
                 );
-                assert!(error.to_string().contains(name) && !error.to_string().contains('\n'), "{error}");
+                assert!(said.contains(name) && !said.contains('\n'), "{said}");
             }
         }
     }
@@ -330,10 +262,11 @@ mod tests {
     fn other_files_are_refused() {
         for text in ["hello", "GIF89a\x01\0\x01\0", "<svg/>"] {
             let (_folder, path) = file("a.png", text.as_bytes());
-            assert!(matches!(open_photo(&path), Err(Error::NotAnImage { .. })), "{text}");
+            assert!(said(&path).contains("is not a PNG or JPEG"), "{text}");
         }
-        assert!(matches!(open_photo(Path::new("/nowhere/a.png")), Err(Error::File { .. })));
-        assert!(matches!(open_photo(Path::new("/")), Err(Error::File { .. })));
+        for path in ["/nowhere/a.png", "/"] {
+            assert!(said(Path::new(path)).contains(&format!("cannot read {path}: ")));
+        }
     }
 
     #[test]
@@ -348,9 +281,9 @@ mod tests {
             file("a.png", &png)
         };
         let (_folder, path) = claim(100_000, 1_000);
-        assert!(matches!(open_photo(&path), Err(Error::TooLarge { width: 100_000, .. })));
+        assert!(said(&path).contains("100000×1000 pixels"));
         let (_folder, path) = claim(0, 7);
-        assert!(matches!(open_photo(&path), Err(Error::Empty { .. } | Error::Damaged { .. })));
+        assert!(["0×7 pixels", "is damaged"].iter().any(|reason| said(&path).contains(reason)));
     }
 
     /// CRC-32 as PNG uses it.

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     error::{Error, Result, refuse},
     output::Answer,
-    photo::{self, check_name, write_png},
+    photo::{self, check_name, unwritten, write_png},
     progress::Progress,
     record::{Content, JobRecord},
     story::{Step, Story},
@@ -18,6 +18,7 @@ use serde::Serialize;
 use solana_address::Address;
 use std::{
     fmt,
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -103,7 +104,7 @@ impl Delivery<'_> {
     pub async fn make(&self, outputs: &Hash) -> Result<Vec<PathBuf>> {
         let made = self.attempt(outputs).await;
         made.or_else(|error| match error {
-            Error::Blobs(error @ blobs::Error::Missing { .. }) => refuse(self.unserved(&error)),
+            Error::Blobs(error @ blobs::Error::Missing { .. }) => refuse(self.doubted(&error)),
             Error::Task(error @ task::Error::Output(_)) => refuse(self.doubted(&error)),
             error => Err(error),
         })
@@ -180,15 +181,15 @@ impl Delivery<'_> {
     }
 
     fn write(&self, file: &Path, picture: &RgbaImage, alpha: bool) -> Result<()> {
-        match write_png(file, picture, alpha, self.force) {
-            Err(photo::Error::Exists { path }) => refuse(format!(
+        write_png(file, picture, alpha, self.force).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => refuse(format!(
                 "{} was created meanwhile and has been left alone; `ionet{} job fetch {} -o FILE` writes the result elsewhere",
-                path.display(),
+                file.display(),
                 self.context.settings.flags,
                 self.job
             )),
-            written => Ok(written?),
-        }
+            _ => refuse(unwritten(file, &error)),
+        })
     }
 }
 

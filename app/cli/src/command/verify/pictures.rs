@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Result, refuse},
-    photo::write_png,
+    photo::{unwritten, write_png},
 };
 use bytes::Bytes;
 use engine::Package;
@@ -48,5 +48,5 @@ pub fn side_by_side(package: &Package, units: u32, right: &[u8], delivered: &Byt
         // Each panel lies within the sheet.
         let _ = sheet.copy_from(panel, x, 0);
     }
-    Ok(write_png(path, &sheet, false, force)?)
+    write_png(path, &sheet, false, force).or_else(|error| refuse(unwritten(path, &error)))
 }
