@@ -132,7 +132,9 @@ impl Options {
 }
 
 /// Runs a command; `None` when it has printed its output already.
-pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<Answer>> {
+pub(crate) async fn run(options: Options) -> Result<Option<Answer>> {
+    let format = options.format();
+    let Options { global, command } = options;
     let context = || -> Result<Context> {
         let folder = std::env::current_dir();
         let folder = folder.or_else(|error| refuse(format!("the current folder cannot be read ({error}); change to another")))?;
@@ -140,7 +142,7 @@ pub(crate) async fn run(Options { global, command }: Options) -> Result<Option<A
         Ok(Context::new(Settings::resolve(&global, config, &folder)?))
     };
     match command {
-        Command::Localnet(arguments) => arguments.run(global.output),
+        Command::Localnet(arguments) => arguments.run(format),
         Command::Config(command) => command.run(context).await.map(Some),
         Command::Wallet(command) => command.run(&context()?).await.map(Some),
         Command::Device(command) => command.run(&context()?).await.map(Some),
