@@ -260,11 +260,13 @@ async fn find(context: &Context, names: &Names, text: &str) -> Result<(Address, 
             Err(_) => names.named(text)?,
         },
     };
-    let Some(address) = address else {
-        return registered(context, &Package::load(text.as_ref())?).await;
+    let model: Option<Model> = match &address {
+        Some(address) => context.chain.try_fetch(address).await?,
+        None if Path::new(text).exists() => return registered(context, &Package::load(text.as_ref())?).await,
+        None => None,
     };
-    match context.chain.try_fetch(&address).await? {
-        Some(model) => Ok((address, model)),
+    match address.zip(model) {
+        Some(found) => Ok(found),
         None => refuse(format!(
             "{} has no model {text}; `ionet model list` shows registered models",
             context.settings.cluster
@@ -431,6 +433,8 @@ mod tests {
             assert_eq!(testing::json(&shown)["hash"], hex::encode(hash), "{known}");
             assert!(shown.show(Format::Text).starts_with("upscale\n"), "{known}");
         }
+        let typo = testing::typed::<Command>(&["show", "upscael"]).run(&context).await;
+        assert!(typo.unwrap_err().to_string().contains("has no model upscael"));
     }
 
     #[test]
