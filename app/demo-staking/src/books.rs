@@ -227,7 +227,7 @@ impl Books {
         Ok(checks)
     }
 
-    /// What is owed but cannot be collected by anybody: dust from rounding shares.
+    /// What is owed but cannot be collected by anyone: dust from rounding shares.
     pub fn dust(&self) -> Result<u64> {
         less(self.emission.owed, self.emission.collected)
     }

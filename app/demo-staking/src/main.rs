@@ -52,5 +52,5 @@ fn main() -> Result<()> {
         Output::Text => println!("\n{report}{}", path.display()),
     }
     // Checked after printing, so that a wrong report shows where it is wrong.
-    report.prove()
+    report.books.prove()
 }

@@ -96,15 +96,9 @@ fn summary(names: &[String]) -> String {
             _ => groups.push((name, 1)),
         }
     }
-    let shown: Vec<String> = groups
-        .iter()
-        .map(|(name, count)| {
-            if *count > 1 {
-                format!("{name} × {count}")
-            } else {
-                (*name).to_owned()
-            }
-        })
-        .collect();
-    shown.join(", ")
+    let shown = groups.into_iter().map(|(name, count)| match count {
+        1 => name.to_owned(),
+        _ => format!("{name} × {count}"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }

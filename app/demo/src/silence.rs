@@ -4,7 +4,7 @@ use crate::books::{self, Balances, Transaction};
 use crate::dispute::{FLIP, event, has, since_order, until_awarded};
 use crate::market::{Market, Place};
 use crate::report::{io, write_balances, write_transactions};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use jobs::{Conviction, Job};
 use serde::Serialize;
 use std::fmt;
@@ -75,13 +75,8 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
         let count = transactions.iter().filter(|transaction| has(transaction, once)).count();
         ensure!(count == 1, "{once} was sent {count} times");
     }
-    let escrow = |balances: &Balances, what: &str| balances.places.get(what).copied();
-    let free = "consumer's escrow: free";
-    let (was, is) = (
-        escrow(&before, free).context("no escrow")?,
-        escrow(&after, free).context("no escrow")?,
-    );
-    ensure!(was == is, "the consumer of a convicted job paid for it");
+    let free = |balances: &Balances| balances.places.get("consumer's escrow: free").copied();
+    ensure!(free(&before) == free(&after), "the consumer of a convicted job paid for it");
     Ok(Report {
         seconds: started.elapsed().as_secs_f64(),
         to_conviction,
