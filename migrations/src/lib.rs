@@ -131,7 +131,7 @@ pub async fn run(chain: &Chain, deployment: &Deployment<'_>, options: &SendOptio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chain::{Landed, PriorityFee, ProgramErrors, fake};
+    use chain::{Landed, PriorityFee, fake};
     use std::sync::Arc;
 
     /// The compute budget program and its instruction that sets the priority fee.
@@ -171,7 +171,7 @@ mod tests {
                 logs: None,
             })
         });
-        let chain = Chain::new(node.clone(), ProgramErrors::default());
+        let chain = Chain::new(node.clone());
         let steps = plan(&chain, &deployment).await.unwrap();
         let configs: Vec<&str> = steps
             .iter()

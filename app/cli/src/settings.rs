@@ -113,9 +113,8 @@ impl Settings {
             wallet.as_ref().map(|path| flag("--keypair", path.display())),
             given(&global.blobs).map(|url| flag_again("--blobs", &url, store_can_be_shown(&url), "IONET_BLOBS")),
         ];
-        let local: Cluster = DEFAULT_URL.parse()?;
         // A local network may be named by its own URL too.
-        let localnet = Localnet::find(folder).filter(|record| named == local || named.rpc == record.rpc);
+        let localnet = Localnet::find(folder).filter(|record| named.is_local() || named.rpc == record.rpc);
         let cluster = match &localnet {
             Some(record) => Cluster::new(&record.rpc, &record.ws),
             None => named,
@@ -180,7 +179,7 @@ mod tests {
             ("http://127.0.0.1:8899", DEFAULT_BLOBS)
         );
         record(folder.path());
-        for url in [None, Some("localnet"), Some("l"), Some("http://127.0.0.1:1111")] {
+        for url in [None, Some("localnet"), Some("http://localhost:8899"), Some("http://127.0.0.1:1111")] {
             let after = resolve(url);
             assert_eq!(after.cluster, Cluster::new("http://127.0.0.1:1111", "ws://127.0.0.1:2222"));
             assert_eq!(after.blobs, "http://127.0.0.1:3333/blobs");

@@ -38,7 +38,7 @@ pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
         ..Settings::resolve(&global, Config::default(), folder).unwrap()
     };
     let context = Context {
-        chain: Chain::new(fake.clone(), market::errors()),
+        chain: Chain::new(fake.clone()),
         ..Context::new(settings)
     };
     (context, wallet)

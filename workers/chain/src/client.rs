@@ -9,7 +9,7 @@ pub use account::{decode, decode_if_any, made, rent};
 pub use outcome::{Failure, NotConfirmed, Outcome, Receipt, Uncertain};
 pub use prepare::{Prepared, Preview, SendOptions};
 
-use crate::{AccountWatch, Cluster, Error, Live, Network, ProgramErrors, Result, fee::Congestion};
+use crate::{AccountWatch, Cluster, Error, Live, Network, Result, fee::Congestion};
 use solana_address::Address;
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -22,7 +22,6 @@ pub(crate) const fn shorter_in_tests(time: Duration) -> Duration {
 #[derive(Clone)]
 pub struct Chain {
     network: Arc<dyn Network>,
-    errors: Arc<ProgramErrors>,
     congestion: Arc<Congestion>,
 }
 
@@ -34,15 +33,14 @@ impl fmt::Debug for Chain {
 
 impl Chain {
     /// A client of a live cluster. Does not connect yet.
-    pub fn connect(cluster: &Cluster, errors: ProgramErrors) -> Self {
-        Self::new(Arc::new(Live::new(cluster)), errors)
+    pub fn connect(cluster: &Cluster) -> Self {
+        Self::new(Arc::new(Live::new(cluster)))
     }
 
     /// A client of any network.
-    pub fn new(network: Arc<dyn Network>, errors: ProgramErrors) -> Self {
+    pub fn new(network: Arc<dyn Network>) -> Self {
         Self {
             network,
-            errors: Arc::new(errors),
             congestion: Arc::default(),
         }
     }
@@ -87,22 +85,22 @@ mod tests {
     pub const OPTIONS: SendOptions = SendOptions {
         compute_units: None,
         priority_fee: PriorityFee { least: 0, most: 1_000_000 },
+        max_fee: None,
         timeout: Duration::from_secs(120),
     };
 
     pub fn chain() -> (Arc<Fake>, Chain) {
         let fake = Arc::new(Fake::default());
-        (fake.clone(), Chain::new(fake, ProgramErrors::default()))
+        (fake.clone(), Chain::new(fake))
     }
 
     pub fn landed(error: Option<TransactionError>) -> Landed {
         Landed {
             slot: 7,
-            time: None,
             error,
             compute_units: 150,
             fee: 5_000,
-            logs: Some(vec!["done".to_owned()]),
+            ..Landed::default()
         }
     }
 

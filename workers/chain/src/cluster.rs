@@ -2,7 +2,10 @@
 
 use crate::{Error, Result};
 use std::{fmt, str::FromStr};
-use url::Url;
+use url::{Host, Url};
+
+/// Port of JSON-RPC on the local network.
+const LOCAL_PORT: u16 = 8899;
 
 /// RPC and WebSocket URLs of a cluster, parsed from a moniker of the `solana` CLI or an RPC URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,19 @@ impl Cluster {
             rpc: rpc.into(),
             ws: ws.into(),
         }
+    }
+
+    /// Whether this is the local network, under any name of this machine.
+    pub fn is_local(&self) -> bool {
+        Url::parse(&self.rpc).is_ok_and(|url| {
+            let here = match url.host() {
+                Some(Host::Domain(name)) => name == "localhost",
+                Some(Host::Ipv4(address)) => address.is_loopback(),
+                Some(Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            };
+            here && url.port() == Some(LOCAL_PORT)
+        })
     }
 
     /// The RPC URL without user, path and query, in which hosted nodes carry API keys.
@@ -115,6 +131,15 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_local_network_has_many_names() {
+        let is_local = |url: &str| url.parse::<Cluster>().unwrap().is_local();
+        let local = ["localnet", "http://localhost:8899", "http://127.0.0.1:8899/", "http://[::1]:8899"];
+        assert!(local.into_iter().all(is_local));
+        let other = ["devnet", "http://localhost:8900", "http://10.0.0.1:8899", "http://localhost"];
+        assert!(!other.into_iter().any(is_local));
     }
 
     #[test]

@@ -107,25 +107,26 @@ pub enum Error {
 }
 
 impl Error {
+    fn not_confirmed(&self) -> Option<&NotConfirmed> {
+        match self {
+            Self::Transaction(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// The failure, if a program refused the transaction: sending it again would fail again.
     pub fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Transaction(cause) => match &**cause {
-                NotConfirmed::Failed(failure) => Some(failure),
-                NotConfirmed::Unknown(_) => None,
-            },
-            _ => None,
+        match self.not_confirmed()? {
+            NotConfirmed::Failed(failure) => Some(failure),
+            NotConfirmed::Unknown(_) => None,
         }
     }
 
     /// The transaction whose outcome is unknown, if there is one.
     pub fn uncertain(&self) -> Option<&Uncertain> {
-        match self {
-            Self::Transaction(cause) => match &**cause {
-                NotConfirmed::Unknown(uncertain) => Some(uncertain),
-                NotConfirmed::Failed(_) => None,
-            },
-            _ => None,
+        match self.not_confirmed()? {
+            NotConfirmed::Unknown(uncertain) => Some(uncertain),
+            NotConfirmed::Failed(_) => None,
         }
     }
 

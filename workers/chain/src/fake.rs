@@ -1,6 +1,6 @@
 //! A network in memory, on which a test makes blocks, sets accounts and switches on failures.
 
-use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, ProgramErrors, Result, SendOptions, Simulation, sysvar::CLOCK};
+use crate::{Chain, Error, Filter, Landed, Lifetime, Network, PriorityFee, Result, SendOptions, Simulation, sysvar::CLOCK};
 use anchor_lang::{
     Discriminator, Owner,
     bytemuck::{Pod, bytes_of},
@@ -278,7 +278,7 @@ pub fn instructions(transaction: &VersionedTransaction) -> Vec<Instruction> {
 
 /// Whether a transaction of these instructions has room for the instruction that sets its priority fee.
 pub async fn pays_for_its_place(instructions: &[Instruction], signers: &[&dyn Signer]) -> bool {
-    let chain = Chain::new(Arc::new(Fake::default()), ProgramErrors::default());
+    let chain = Chain::new(Arc::new(Fake::default()));
     let priced = SendOptions {
         priority_fee: PriorityFee { least: 1, most: 1 },
         ..SendOptions::default()

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Lamports a transaction pays for each signature.
-pub(crate) const BASE_FEE: u64 = 5_000;
+const BASE_FEE: u64 = 5_000;
 
 /// Default maximum price: one lamport per compute unit.
 const MOST: u64 = 1_000_000;
@@ -48,9 +48,17 @@ impl PriorityFee {
 
     /// Most lamports that a transaction which requests `units` compute units pays, including the base fee of one signature.
     pub fn most_for(&self, units: u32) -> u64 {
-        let price = self.most.max(self.least);
-        let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
-        priority.saturating_add(BASE_FEE)
+        lamports(1, units, self.most.max(self.least))
+    }
+
+    /// These bounds, with the maximum lowered so that a transaction which requests `units` compute units pays at most `lamports`.
+    pub(crate) fn within(self, lamports: u64, signatures: usize, units: u32) -> Self {
+        let priority = lamports.saturating_sub(BASE_FEE.saturating_mul(signatures as u64));
+        let affordable = u128::from(priority).saturating_mul(1_000_000).checked_div(units.into());
+        Self {
+            most: affordable.map_or(self.most, |price| self.most.min(price.try_into().unwrap_or(u64::MAX))),
+            ..self
+        }
     }
 
     /// Whether the price depends on what others pay.
@@ -69,6 +77,12 @@ impl PriorityFee {
         };
         wanted.min(self.most).max(self.least)
     }
+}
+
+/// Lamports that a transaction which requests `units` compute units pays at this price.
+pub(crate) fn lamports(signatures: usize, units: u32, price: u64) -> u64 {
+    let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
+    BASE_FEE.saturating_mul(signatures as u64).saturating_add(priority)
 }
 
 /// How congested the chain has been: one doubling more for each transaction that expired, half as many after each that landed.
@@ -136,6 +150,21 @@ mod tests {
         assert_eq!(PriorityFee { least: 0, most: 0 }.price(vec![5], 3), 0);
         assert_eq!(PriorityFee { least: 70, most: 0 }.most_for(100_001), 5_008, "rounded up");
         assert_eq!(PriorityFee::new(None, Some(4)), PriorityFee { least: 0, most: 4 });
+    }
+
+    #[test]
+    fn what_a_transaction_may_pay_lowers_the_maximum() {
+        let fee = PriorityFee {
+            least: 10,
+            most: 1_000_000,
+        };
+        for (most, signatures, units) in [(10_000, 1, 11_500), (12_345, 2, 3), (9_999, 1, 7_777)] {
+            let price = fee.within(most, signatures, units).most;
+            assert!(lamports(signatures, units, price) <= most && (price == fee.most || lamports(signatures, units, price + 1) > most));
+        }
+        let enough = [u64::MAX, 16_500].map(|most| fee.within(most, 1, 11_500));
+        assert_eq!(enough, [fee; 2]);
+        assert_eq!(fee.within(0, 1, 7).price(vec![500], 1), 10, "never below the minimum");
     }
 
     #[test]

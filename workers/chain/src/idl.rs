@@ -2,9 +2,7 @@
 
 mod schema;
 
-pub(crate) use schema::{Idl, all};
-
-use schema::{Field, Method, Type};
+use schema::{Field, Idl, Method, Type, all};
 use serde_json::{Map, Value};
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -59,9 +57,14 @@ pub enum ValueError {
     },
 }
 
+/// The IDL of a program.
+pub(crate) fn of(program: &Address) -> Option<&'static Idl> {
+    all().iter().find(|idl| idl.address() == Some(*program))
+}
+
 /// The method that an instruction calls.
 fn method(instruction: &Instruction) -> Option<(&'static Idl, &'static Method)> {
-    let idl = all().iter().find(|idl| idl.address() == Some(instruction.program_id))?;
+    let idl = of(&instruction.program_id)?;
     let method = idl
         .instructions
         .iter()
@@ -77,7 +80,7 @@ fn arguments(idl: &Idl, method: &Method, data: &[u8]) -> Option<Vec<Value>> {
 
 /// Decodes a record that a program logged; `None` if it is not an event of the market's.
 pub fn event(program: &Address, record: &[u8]) -> Option<Event> {
-    let idl = all().iter().find(|idl| idl.address() == Some(*program))?;
+    let idl = of(program)?;
     let event = idl.events.iter().find(|event| record.starts_with(&event.discriminator))?;
     let mut rest = record.get(event.discriminator.len()..)?;
     let kind = Type::Defined { name: event.name.clone() };

@@ -1,4 +1,4 @@
-//! Keypair files of the `solana` CLI and token account addresses.
+//! Keypair files of the `solana` CLI.
 
 use crate::{Error, Result};
 use solana_keypair::Keypair;
@@ -7,8 +7,6 @@ use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
-
-pub use spl_associated_token_account_interface::address::get_associated_token_address as associated_token_address;
 
 /// Path of the default keypair of the `solana` CLI.
 pub fn default_keypair_path() -> PathBuf {

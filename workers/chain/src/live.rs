@@ -3,7 +3,7 @@
 mod subscribe;
 
 use self::subscribe::Socket;
-use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation};
+use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation, client::shorter_in_tests};
 use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
 use serde_json::json;
@@ -30,6 +30,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::{
     UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -52,11 +53,16 @@ const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
 /// Attempts to fetch a confirmed transaction's details, and the pause between them, before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
 
+/// Attempts to simulate on a machine that has seen the latest transaction, and the pause between them.
+const CATCH_UP: (usize, Duration) = (10, shorter_in_tests(Duration::from_millis(200)));
+
 /// A client of a live node.
 pub struct Live {
     shown: String,
     ws: String,
     rpc: RpcClient,
+    /// Newest slot in which a transaction has landed: what is simulated next may depend on it.
+    newest: AtomicU64,
     /// One connection for all subscriptions, made when first needed and replaced when it breaks.
     pubsub: Mutex<Socket>,
 }
@@ -69,6 +75,7 @@ impl Live {
             shown: cluster.shown(),
             ws: cluster.ws.clone(),
             rpc,
+            newest: AtomicU64::default(),
             pubsub: Mutex::default(),
         }
     }
@@ -233,15 +240,29 @@ impl Network for Live {
             encoding: Some(UiAccountEncoding::Base64),
             addresses: watched.iter().map(Address::to_string).collect(),
         };
-        let config = RpcSimulateTransactionConfig {
+        let mut config = RpcSimulateTransactionConfig {
             sig_verify: false,
             replace_recent_blockhash: true,
             commitment: Some(COMMITMENT),
             encoding: Some(UiTransactionEncoding::Base64),
             accounts: (!watched.is_empty()).then_some(accounts),
+            min_context_slot: Some(self.newest.load(Ordering::Relaxed)),
             ..RpcSimulateTransactionConfig::default()
         };
-        let answer = self.rpc.simulate_transaction_with_config(transaction, config).await;
+        let (mut tries, pause) = CATCH_UP;
+        let answer = loop {
+            let answer = self.rpc.simulate_transaction_with_config(transaction, config.clone()).await;
+            if !answer.as_ref().is_err_and(is_behind) {
+                break answer;
+            }
+            tokio::time::sleep(pause).await;
+            tries = tries.saturating_sub(1);
+            if tries == 0 {
+                // The chain may have been reset.
+                self.newest.store(0, Ordering::Relaxed);
+                config.min_context_slot = None;
+            }
+        };
         let result = answer.map_err(self.failed("simulate a transaction"))?.value;
         Ok(Simulation {
             error: result.err.map(Into::into),
@@ -284,13 +305,11 @@ impl Network for Live {
         else {
             return Ok(None);
         };
+        self.newest.fetch_max(status.slot, Ordering::Relaxed);
         let mut landed = Landed {
             slot: status.slot,
-            time: None,
             error: status.err,
-            compute_units: 0,
-            fee: 0,
-            logs: None,
+            ..Landed::default()
         };
         let (tries, pause) = DETAILS;
         for _ in 0..tries {
@@ -409,7 +428,7 @@ impl Network for Live {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{Chain, ProgramErrors, past};
+    use crate::{Chain, past};
     use axum::{Json, Router, routing::post};
     use futures_util::TryStreamExt;
     use serde_json::Value;
@@ -474,6 +493,60 @@ mod tests {
         assert_eq!(live.history(&Address::default(), None, 0).await.unwrap(), []);
     }
 
+    /// The status of a transaction that has succeeded in slot 9.
+    fn succeeded() -> Value {
+        let status = json!({ "slot": 9, "confirmations": null, "err": null, "status": { "Ok": null } });
+        json!({ "context": { "slot": 9 }, "value": [status] })
+    }
+
+    /// Its details, with this log.
+    fn details(log: Value) -> Value {
+        json!({
+            "slot": 9, "version": 2, "blockTime": 7, "transaction": ["AA==", "base64"],
+            "meta": {
+                "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
+                "innerInstructions": [], "logMessages": log,
+            },
+        })
+    }
+
+    /// A node of two machines: a transaction has landed in slot 9 of one, and the other, which is asked to simulate, catches up or never does.
+    #[tokio::test]
+    async fn a_simulation_waits_for_a_machine_that_has_seen_the_latest_transaction() {
+        for catches_up in [true, false] {
+            let asked = Arc::<Mutex<Vec<Option<u64>>>>::default();
+            let heard = asked.clone();
+            let answer = async move |Json(question): Json<Value>| {
+                let answer = match question["method"].as_str().unwrap() {
+                    "getSignatureStatuses" => ("result", succeeded()),
+                    "getTransaction" => ("result", details(json!([]))),
+                    _ => {
+                        let least = question["params"][1]["minContextSlot"].as_u64();
+                        let mut heard = heard.lock().await;
+                        heard.push(least);
+                        match least {
+                            Some(9) if !catches_up || heard.len() < 4 => ("error", json!({ "code": -32_016, "message": "not reached" })),
+                            _ => {
+                                let effect = json!({ "err": null, "logs": [], "unitsConsumed": 5 });
+                                ("result", json!({ "context": { "slot": 9 }, "value": effect }))
+                            }
+                        }
+                    }
+                };
+                Json(json!({ "jsonrpc": "2.0", "id": question["id"], answer.0: answer.1 }))
+            };
+            let live = live(Router::new().route("/", post(answer))).await;
+            let transaction = VersionedTransaction::default();
+            live.landed(&signature(1)).await.unwrap().unwrap();
+            assert_eq!(live.simulate(&transaction, &[]).await.unwrap().compute_units, 5);
+            let wanted = match catches_up {
+                true => vec![Some(9); 4],
+                false => [vec![Some(9); CATCH_UP.0], vec![None]].concat(),
+            };
+            assert_eq!(*asked.lock().await, wanted);
+        }
+    }
+
     /// A node that returns this data for every account. Records the requested lengths, `None` for whole accounts.
     async fn node_with(data: &'static str) -> (Live, Arc<Mutex<Vec<Option<u64>>>>) {
         let lengths = Arc::<Mutex<Vec<_>>>::default();
@@ -493,7 +566,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_needed_part_of_an_account_is_requested() {
         let (live, lengths) = node_with("AQID").await;
-        let (chain, address) = (Chain::new(Arc::new(live), ProgramErrors::default()), Address::default());
+        let (chain, address) = (Chain::new(Arc::new(live)), Address::default());
         assert_eq!(chain.account(&address).await.unwrap().unwrap().data, [1, 2, 3]);
         chain.account_prefix(&address, 2).await.unwrap();
         assert!(chain.exists(&address).await.unwrap());
@@ -516,18 +589,9 @@ mod tests {
             let has = logs.is_array();
             let answer = async move |Json(question): Json<Value>| {
                 let result = match question["method"].as_str().unwrap() {
-                    "getSignatureStatuses" => {
-                        let status = json!({ "slot": 9, "confirmations": null, "err": null, "status": { "Ok": null } });
-                        json!({ "context": { "slot": 9 }, "value": [status] })
-                    }
+                    "getSignatureStatuses" => succeeded(),
                     _ if question["params"][1]["maxSupportedTransactionVersion"].as_u64() < Some(2) => Value::Null,
-                    _ => json!({
-                        "slot": 9, "version": 2, "blockTime": 7, "transaction": ["AA==", "base64"],
-                        "meta": {
-                            "err": null, "status": { "Ok": null }, "fee": 5_000, "preBalances": [], "postBalances": [],
-                            "innerInstructions": [], "logMessages": logs,
-                        },
-                    }),
+                    _ => details(logs),
                 };
                 Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }))
             };

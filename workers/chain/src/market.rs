@@ -17,9 +17,8 @@ use anchor_lang::{Discriminator, Id, InstructionData, ToAccountMetas};
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 
-use crate::idl;
-use crate::keys::associated_token_address;
-use crate::program_error::ProgramErrors;
+/// The associated token account of a wallet for a mint.
+pub use spl_associated_token_account_interface::address::get_associated_token_address as token_account;
 
 /// An instruction of one of the programs.
 fn instruction(program_id: Address, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
@@ -41,22 +40,12 @@ fn grown<H: Discriminator>(data: &[u8]) -> u32 {
     u32::from_le_bytes(*count.unwrap_or(&[0; 4]))
 }
 
-/// The error codes of the market's programs, from their IDLs.
-pub fn errors() -> ProgramErrors {
-    ProgramErrors::of(idl::all())
-}
-
 /// The upgradeable loader.
 pub const LOADER: Address = Address::new_from_array(protocol::loader::ID);
 
 /// The `ProgramData` account of an upgradeable program.
 pub fn program_data(program: Address) -> Address {
     pda(LOADER, &[program.as_ref()])
-}
-
-/// The associated token account of `wallet`.
-pub fn token_account(wallet: &Address, mint: &Address) -> Address {
-    associated_token_address(wallet, mint)
 }
 
 /// Creates `wallet`'s associated token account, or does nothing if it exists.

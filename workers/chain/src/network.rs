@@ -38,7 +38,7 @@ pub struct Simulation {
 }
 
 /// A transaction that is in a block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Landed {
     /// Slot of the block.
     pub slot: u64,

@@ -79,7 +79,7 @@ fn opened_for(payer: &Address, wallet: &Address, mint: &Address, job: &Hash) -> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{ProgramErrors, fake::Fake};
+    use crate::fake::Fake;
     use spl_token_interface::state::AccountState;
     use std::sync::Arc;
 
@@ -103,7 +103,7 @@ mod tests {
     async fn a_lost_account_is_replaced_by_a_new_one() {
         let [payer, wallet, mint, other] = [1, 2, 3, 4].map(|at| Address::new_from_array([at; 32]));
         let fake = Arc::new(Fake::default());
-        let chain = Chain::new(fake.clone(), ProgramErrors::default());
+        let chain = Chain::new(fake.clone());
         let payee = async || chain.payee(&payer, &wallet, &mint, &[7; 32]).await.unwrap();
         let associated = token_account(&wallet, &mint);
         let missing = payee().await;

@@ -165,14 +165,14 @@ fn replay(text: &str) -> std::result::Result<Vec<Intent>, String> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{Chain, ProgramErrors, SendOptions, fake::Fake};
+    use crate::{Chain, SendOptions, fake::Fake};
     use solana_keypair::Keypair;
     use solana_signer::Signer;
     use std::sync::Arc;
 
     async fn prepared() -> Prepared {
         let payer = Keypair::new();
-        let chain = Chain::new(Arc::new(Fake::default()), ProgramErrors::default());
+        let chain = Chain::new(Arc::new(Fake::default()));
         let transfer = solana_system_interface::instruction::transfer(&payer.pubkey(), &payer.pubkey(), 1);
         chain.prepare(&[transfer], &[&payer], &SendOptions::default()).await.unwrap()
     }

@@ -1,18 +1,14 @@
 //! Explains failed transactions in a sentence.
 
-use crate::idl::Idl;
+use crate::idl;
 use solana_address::Address;
 use solana_instruction::error::InstructionError;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 const SYSTEM: Address = Address::from_str_const("11111111111111111111111111111111");
 const TOKEN: Address = Address::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-
-/// The error codes of programs, from their IDLs; empty by default.
-#[derive(Default)]
-pub struct ProgramErrors(HashMap<Address, &'static Idl>);
 
 /// Why a transaction failed, for people and for scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,59 +33,52 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl ProgramErrors {
-    /// The error codes of these programs.
-    pub(crate) fn of(programs: &'static [Idl]) -> Self {
-        Self(programs.iter().filter_map(|idl| Some((idl.address()?, idl))).collect())
-    }
-
-    /// Explains why `transaction` failed.
-    pub fn explain(&self, error: &TransactionError, transaction: &VersionedTransaction, logs: &[String]) -> Explanation {
-        let TransactionError::InstructionError(index, inner) = error else {
-            return general(error);
-        };
-        // The innermost failure comes first in the logs; without logs, the instruction's own program is the best guess.
-        let program = logs.iter().find_map(|line| failed_program(line)).or_else(|| {
-            let instruction = transaction.message.instructions().get(usize::from(*index))?;
-            transaction
-                .message
-                .static_account_keys()
-                .get(usize::from(instruction.program_id_index))
-                .copied()
+/// Explains why `transaction` failed. The codes of the market's programs are those of their IDLs.
+pub(crate) fn explain(error: &TransactionError, transaction: &VersionedTransaction, logs: &[String]) -> Explanation {
+    let TransactionError::InstructionError(index, inner) = error else {
+        return general(error);
+    };
+    // The innermost failure comes first in the logs; without logs, the instruction's own program is the best guess.
+    let program = logs.iter().find_map(|line| failed_program(line)).or_else(|| {
+        let instruction = transaction.message.instructions().get(usize::from(*index))?;
+        transaction
+            .message
+            .static_account_keys()
+            .get(usize::from(instruction.program_id_index))
+            .copied()
+    });
+    let code = match inner {
+        InstructionError::Custom(code) => Some(*code),
+        _ => None,
+    };
+    let (name, message) = program
+        .zip(code)
+        .and_then(|(program, code)| {
+            let own = idl::of(&program).and_then(|idl| idl.error(code));
+            own.or_else(|| builtin(&program, code))
+        })
+        .map(|(name, message)| (name.to_owned(), message.to_owned()))
+        .unwrap_or_else(|| {
+            let name = format!("{inner:?}");
+            (
+                name.split(['(', ' ']).next().unwrap_or(&name).to_owned(),
+                format!("instruction {} failed: {inner}", u16::from(*index)),
+            )
         });
-        let code = match inner {
-            InstructionError::Custom(code) => Some(*code),
-            _ => None,
-        };
-        let (name, message) = program
-            .zip(code)
-            .and_then(|(program, code)| {
-                let own = self.0.get(&program).and_then(|idl| idl.error(code));
-                own.or_else(|| builtin(&program, code))
-            })
-            .map(|(name, message)| (name.to_owned(), message.to_owned()))
-            .unwrap_or_else(|| {
-                let name = format!("{inner:?}");
-                (
-                    name.split(['(', ' ']).next().unwrap_or(&name).to_owned(),
-                    format!("instruction {} failed: {inner}", u16::from(*index)),
-                )
-            });
-        Explanation {
-            program: program.map(|program| self.name_of(&program)),
-            code,
-            name,
-            message,
-        }
+    Explanation {
+        program: program.map(|program| name_of(&program)),
+        code,
+        name,
+        message,
     }
+}
 
-    fn name_of(&self, program: &Address) -> String {
-        match self.0.get(program) {
-            Some(idl) => idl.name().to_owned(),
-            None if *program == SYSTEM => "system".to_owned(),
-            None if *program == TOKEN => "token".to_owned(),
-            None => program.to_string(),
-        }
+fn name_of(program: &Address) -> String {
+    match idl::of(program) {
+        Some(idl) => idl.name().to_owned(),
+        None if *program == SYSTEM => "system".to_owned(),
+        None if *program == TOKEN => "token".to_owned(),
+        None => program.to_string(),
     }
 }
 
@@ -167,11 +156,10 @@ fn builtin(program: &Address, code: u32) -> Option<(&'static str, &'static str)>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::market;
     use solana_instruction::Instruction;
     use solana_message::{VersionedMessage, v0};
 
-    fn explain(errors: &ProgramErrors, error: TransactionError, program: Address, logs: &[&str]) -> Explanation {
+    fn explain(error: TransactionError, program: Address, logs: &[&str]) -> Explanation {
         let instruction = Instruction::new_with_bytes(program, &[], vec![]);
         let message = v0::Message::try_compile(&Address::new_unique(), &[instruction], &[], Default::default()).unwrap();
         let transaction = VersionedTransaction {
@@ -179,15 +167,15 @@ mod tests {
             message: VersionedMessage::V0(message),
         };
         let logs: Vec<String> = logs.iter().map(|line| (*line).to_owned()).collect();
-        errors.explain(&error, &transaction, &logs)
+        super::explain(&error, &transaction, &logs)
     }
 
     #[test]
     fn codes_become_sentences() {
-        let (jobs, errors) = (jobs::ID, market::errors());
+        let jobs = jobs::ID;
         let custom = |code| TransactionError::InstructionError(0, InstructionError::Custom(code));
 
-        let own = explain(&errors, custom(8001), jobs, &[]);
+        let own = explain(custom(8001), jobs, &[]);
         assert_eq!(
             own.to_string(),
             "Only the config's authority may do this (jobs error 8001, NotAuthority)"
@@ -198,30 +186,25 @@ mod tests {
             format!("Program {TOKEN} failed: custom program error: 0x1"),
             format!("Program {jobs} failed: custom program error: 0x1"),
         ];
-        let inner = explain(&errors, custom(1), jobs, &failed.each_ref().map(String::as_str));
+        let inner = explain(custom(1), jobs, &failed.each_ref().map(String::as_str));
         assert_eq!(
             (inner.program.as_deref(), inner.name.as_str()),
             (Some("token"), "InsufficientFunds")
         );
 
-        let anchor = explain(&errors, custom(2012), jobs, &[]);
+        let anchor = explain(custom(2012), jobs, &[]);
         assert_eq!(
             (anchor.program.as_deref(), anchor.name.as_str()),
             (Some("jobs"), "ConstraintAddress")
         );
 
-        let unknown = explain(&errors, custom(9999), jobs, &[]);
+        let unknown = explain(custom(9999), jobs, &[]);
         assert_eq!((unknown.code, unknown.name.as_str()), (Some(9999), "Custom"));
 
-        let plain = explain(
-            &errors,
-            TransactionError::InstructionError(0, InstructionError::InvalidSeeds),
-            jobs,
-            &[],
-        );
+        let plain = explain(TransactionError::InstructionError(0, InstructionError::InvalidSeeds), jobs, &[]);
         assert_eq!((plain.code, plain.name.as_str()), (None, "InvalidSeeds"));
 
-        let poor = explain(&errors, TransactionError::AccountNotFound, jobs, &[]);
+        let poor = explain(TransactionError::AccountNotFound, jobs, &[]);
         assert!(poor.program.is_none() && poor.message.contains("SOL"), "{poor}");
     }
 }

@@ -161,7 +161,7 @@ fn fail(sender: &watch::Sender<Known>, reason: String) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Chain, ProgramErrors, fake::Fake};
+    use crate::{Chain, fake::Fake};
     use futures_util::FutureExt;
 
     fn account(lamports: u64) -> Account {
@@ -179,7 +179,7 @@ mod tests {
     async fn follows_through_silence_and_broken_subscriptions() {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
-        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        let mut watch = Chain::new(fake.clone()).watch(address);
         assert_eq!(lamports(&mut watch).await, None, "the present state first: no account");
         fake.set_account(address, account(1));
         assert_eq!(lamports(&mut watch).await, Some(1), "pushed");
@@ -203,7 +203,7 @@ mod tests {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
-        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        let mut watch = Chain::new(fake.clone()).watch(address);
         assert_eq!(lamports(&mut watch).await, Some(1));
         fake.set_account_silently(address, account(2));
         assert_eq!(lamports(&mut watch).await, Some(2));
@@ -214,7 +214,7 @@ mod tests {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
-        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        let mut watch = Chain::new(fake.clone()).watch(address);
         assert!(matches!(watch.news().await, Some(News::State(_))));
         fake.set_unreachable(true);
         fake.set_deaf(true);
@@ -229,7 +229,7 @@ mod tests {
         let fake = Arc::new(Fake::default());
         let address = Address::new_unique();
         fake.set_account(address, account(1));
-        let mut watch = Chain::new(fake.clone(), ProgramErrors::default()).watch(address);
+        let mut watch = Chain::new(fake.clone()).watch(address);
         assert_eq!(lamports(&mut watch).await, Some(1));
         fake.set_unreachable(true);
         fake.set_deaf(true);

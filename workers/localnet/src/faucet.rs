@@ -127,12 +127,12 @@ impl IntoResponse for Refusal {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use chain::{Cluster, ProgramErrors};
+    use chain::Cluster;
 
     #[tokio::test(start_paused = true)]
     async fn requests_beyond_the_limit_are_told_to_retry() {
         let nowhere = Cluster::new("http://127.0.0.1:9", "ws://127.0.0.1:9");
-        let faucet = Arc::new(Faucet::new(Chain::connect(&nowhere, ProgramErrors::default()), Keypair::new()));
+        let faucet = Arc::new(Faucet::new(Chain::connect(&nowhere), Keypair::new()));
         for _ in 0..2 {
             for _ in 0..A_SECOND {
                 assert!(faucet.admits().await);

@@ -3,7 +3,7 @@
 //! It uses surfpool's core rather than its SDK, which chooses the ports itself and profiles every instruction.
 
 use anyhow::{Context, Result, anyhow};
-use chain::{Chain, Cluster, ProgramErrors};
+use chain::{Chain, Cluster};
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::{Value, json};
 use solana_address::Address;
@@ -144,7 +144,7 @@ impl Node {
 
     /// Moves the chain's clock forward, and its slot accordingly; the skipped slots stay empty.
     pub async fn skip(&self, time: Duration) -> Result<()> {
-        let chain = Chain::connect(&self.cluster, ProgramErrors::default());
+        let chain = Chain::connect(&self.cluster);
         let now = chain.now().await.context("the embedded chain has no clock")?;
         let target = Duration::from_secs(now.unix.unsigned_abs()).saturating_add(time).as_millis();
         let target = u64::try_from(target).context("the chain's clock cannot go that far")?;

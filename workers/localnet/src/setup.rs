@@ -148,7 +148,7 @@ impl Localnet {
         let store = BlobStore::open(&options.dir.join("blobs").to_string_lossy())?;
 
         let node = Node::start(&options.node).await?;
-        let chain = Chain::connect(node.cluster(), market::errors());
+        let chain = Chain::connect(node.cluster());
         populate(&node, &chain, &keys, &programs, options).await?;
 
         let (stop_blobs, stopped) = oneshot::channel::<()>();

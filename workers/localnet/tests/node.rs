@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::sysvar::{Seed, SlotHashes};
-use chain::{Chain, Error, Filter, Outcome, Pending, ProgramErrors, SendOptions, Uncertain};
+use chain::{Chain, Error, Filter, Outcome, Pending, SendOptions, Uncertain};
 use futures_util::StreamExt;
 use localnet::{Node, NodeOptions};
 use solana_address::Address;
@@ -22,7 +22,7 @@ async fn node(slot: Duration) -> (Node, Chain, Keypair) {
     })
     .await
     .unwrap();
-    let chain = Chain::connect(node.cluster(), ProgramErrors::default());
+    let chain = Chain::connect(node.cluster());
     let payer = Keypair::new();
     node.fund(&payer.pubkey(), 100 * SOL).await.unwrap();
     (node, chain, payer)

@@ -1,6 +1,6 @@
 //! Checks one revealed job: recomputes it, finds where its result differs, and builds the evidence.
 
-use crate::locate::{Contradiction, Difference, Flaw, Found, Honest, Missing, Place, Spot, WorkerTrace, contradiction, place};
+use crate::locate::{Contradiction, Difference, Flaw, Found, Missing, Place, Spot, WorkerTrace, contradiction, place};
 use crate::{Error, Result};
 use bytes::Bytes;
 use engine::{Batch, Package};
@@ -86,33 +86,25 @@ pub fn lamports_of_evidence(package: &Package) -> u64 {
 pub async fn check(model: &Arc<Model>, address: &Address, job: &Job, inputs: Bytes, shown: &dyn WorkerTrace) -> Result<Opinion> {
     let (engine, blob) = (model.clone(), inputs.clone());
     let (computed, _) = run_blocking(address, move || engine.run(&blob, || true)).await?;
-    // Most results are right, and comparing hash by hash would hold up everything else on this thread.
-    let finding = match (computed.traces_root, computed.outputs_root) == (job.traces, job.outputs) {
-        true => Finding::Right,
-        false => examine(model, address, job, inputs, &computed.tensors, shown).await?,
-    };
+    let finding = examine(model, address, job, inputs, &computed, shown).await?;
     Ok(Opinion { finding, computed })
 }
 
-/// Compares a revealed job with its recomputation, using what the worker shows. `tensors` are the right TENSORs of all checkpoints, unit
-/// after unit.
+/// Compares a revealed job with its recomputation, whose outputs blob is not needed, using what the worker shows.
 pub async fn examine(
     model: &Arc<Model>,
     address: &Address,
     job: &Job,
     inputs: Bytes,
-    tensors: &[Hash],
+    computed: &Batch,
     shown: &dyn WorkerTrace,
 ) -> Result<Finding> {
-    let honest = Honest {
-        checkpoints: model.engine().package().checkpoints(),
-        tensors,
-    };
-    let mut found = place(&honest, &job.traces, &job.outputs, shown).await;
+    let checkpoints = model.engine().package().checkpoints();
+    let mut found = place(computed, checkpoints, &job.traces, &job.outputs, shown).await;
     let mut known = None;
     if let Place::Unit { unit } = found.place {
-        if honest.checkpoints.are_all() {
-            found = found.narrowed(unit, honest.unit(unit));
+        if checkpoints.are_all() {
+            found = found.narrowed(unit, computed.unit(unit));
         } else {
             let unit = Unit::compute(model, address, &inputs, unit, true).await?;
             found = found.narrowed(unit.number, &unit.tensors);

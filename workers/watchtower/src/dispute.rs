@@ -253,8 +253,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
+    use chain::Landed;
     use chain::fake::{Fake, account, gift};
-    use chain::{Landed, ProgramErrors};
     use solana_account::Account;
     use std::sync::Arc;
 
@@ -280,11 +280,7 @@ mod tests {
             node.on_send(|_| {
                 Some(Landed {
                     slot: LANDS,
-                    time: None,
-                    error: None,
-                    compute_units: 0,
-                    fee: 0,
-                    logs: None,
+                    ..Landed::default()
                 })
             });
             let own = referee::evidence(&key.pubkey(), &seal);
@@ -325,7 +321,7 @@ mod tests {
         async fn challenge<T>(&self, act: impl AsyncFnOnce(Challenger<'_>, Charge<'_>) -> T) -> T {
             let folder = tempfile::tempdir().unwrap();
             let challenger = Challenger {
-                chain: &Chain::new(self.node.clone(), ProgramErrors::default()),
+                chain: &Chain::new(self.node.clone()),
                 pending: &Pending::open(&folder.path().join("pending.jsonl")).unwrap(),
                 key: &self.key,
                 options: &SendOptions::default(),

@@ -9,10 +9,11 @@
 //! Nothing here does I/O: what the worker shows comes through [`WorkerTrace`], from a blob store or from answers on the chain.
 
 use async_trait::async_trait;
-use protocol::batch::{batch_root, unit_leaf, unit_leaves};
+use engine::Batch;
+use protocol::batch::{unit_leaf, unit_leaves};
 use protocol::demand::{CHUNK_HEAD, PAGE, page_depth};
 use protocol::hash::Hash;
-use protocol::merkle::{self, Frontier};
+use protocol::merkle;
 use protocol::referee::Node;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::Checkpoints;
@@ -119,40 +120,6 @@ pub trait WorkerTrace: Send + Sync {
 
     /// TENSORs of the outputs delivered for a page of units, or for all units.
     async fn delivered(&self, page: u32) -> Option<Page>;
-}
-
-/// The right result.
-#[derive(Clone, Copy, Debug)]
-pub struct Honest<'a> {
-    /// The checkpoints that traces of the model commit to.
-    pub checkpoints: Checkpoints,
-    /// TENSOR of every checkpoint, unit after unit.
-    pub tensors: &'a [Hash],
-}
-
-impl Honest<'_> {
-    fn units(&self) -> std::slice::ChunksExact<'_, Hash> {
-        self.tensors.chunks_exact((self.checkpoints.count() as usize).max(1))
-    }
-
-    /// TENSOR of every checkpoint of one unit.
-    pub fn unit(&self, unit: u32) -> &[Hash] {
-        self.units().nth(unit as usize).unwrap_or_default()
-    }
-
-    /// TRACE of every unit.
-    pub fn traces(&self) -> Vec<Hash> {
-        self.units().map(|unit| self.checkpoints.trace(unit)).collect()
-    }
-
-    /// Batch root of the outputs.
-    pub fn outputs_root(&self) -> Hash {
-        let mut leaves = Frontier::default();
-        for unit in self.units() {
-            leaves.push(unit_leaf(leaves.count(), &unit.last().copied().unwrap_or_default()));
-        }
-        protocol::batch::batch_from_root(leaves.count(), &leaves.root())
-    }
 }
 
 /// What is wrong with a batch itself, apart from its units.
@@ -317,21 +284,22 @@ fn subtree(own: &[Hash], level: u32, index: u32) -> Hash {
 
 /// Compares the roots that a worker revealed with the right ones, and narrows a difference down to a unit. Asks `shown` for no more than
 /// needed.
-pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
-    let own = honest.traces();
-    if batch_root(&own) == *traces {
-        if honest.outputs_root() == *outputs {
+pub async fn place(computed: &Batch, checkpoints: Checkpoints, traces: &Hash, outputs: &Hash, shown: &dyn WorkerTrace) -> Found {
+    let own = &computed.traces;
+    if computed.traces_root == *traces {
+        if computed.outputs_root == *outputs {
             return Found::at(Place::Nowhere);
         }
-        let right: Vec<Hash> = honest.units().filter_map(<[Hash]>::last).copied().collect();
+        // The last checkpoint is the graph's output.
+        let right: Vec<Hash> = (0..).map_while(|unit| computed.unit(unit).last().copied()).collect();
         let delivered = match difference(&right, async |page| shown.delivered(page).await).await {
             None => return Found::at(Place::Hidden(Missing::Outputs)),
             Some(Err(flaw)) => return Found::at(Place::Batch(Node::Outputs, flaw)),
             Some(Ok(delivered)) => delivered,
         };
         let unit = delivered.unit;
-        let (place, ops) = if honest.checkpoints.are_all() {
-            (Place::Output { unit }, honest.unit(unit).to_vec())
+        let (place, ops) = if checkpoints.are_all() {
+            (Place::Output { unit }, computed.unit(unit).to_vec())
         } else {
             // The trace is right, but has only checkpoints: the worker has to show all ops of the unit.
             match shown.ops(unit).await {
@@ -341,12 +309,12 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
         };
         return Found {
             place,
-            trace_path: merkle::path(&unit_leaves(0, &own), unit),
+            trace_path: merkle::path(&unit_leaves(0, own), unit),
             ops,
             delivered: Some(delivered),
         };
     }
-    let Member { unit, path, .. } = match difference(&own, async |page| shown.traces(page).await).await {
+    let Member { unit, path, .. } = match difference(own, async |page| shown.traces(page).await).await {
         None => return Found::at(Place::Hidden(Missing::Traces)),
         Some(Err(flaw)) => return Found::at(Place::Batch(Node::Traces, flaw)),
         Some(Ok(trace)) => trace,
@@ -354,7 +322,7 @@ pub async fn place(honest: &Honest<'_>, traces: &Hash, outputs: &Hash, shown: &d
     let Some(ops) = shown.ops(unit).await else {
         return Found::at(Place::Hidden(Missing::Ops { unit }));
     };
-    let counted = ops.len() == honest.checkpoints.n_ops() as usize;
+    let counted = ops.len() == checkpoints.n_ops() as usize;
     Found {
         place: if counted { Place::Unit { unit } } else { Place::Ops { unit } },
         trace_path: path,

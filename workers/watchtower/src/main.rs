@@ -1,6 +1,6 @@
 //! `ionet-watchtower`: checks results that others deliver.
 
-use chain::{Chain, market};
+use chain::Chain;
 use clap::Parser;
 use daemon::{log_to_stderr, run, stop_on_signals};
 use std::process::ExitCode;
@@ -30,6 +30,6 @@ fn main() -> ExitCode {
 async fn act(cli: Cli) -> Result<()> {
     let settings = cli.options.resolve()?;
     let stop = stop_on_signals();
-    let chain = Chain::connect(&settings.cluster, market::errors());
+    let chain = Chain::connect(&settings.cluster);
     Watchtower::start(settings, chain, stop).await?.run().await
 }

@@ -36,7 +36,7 @@ proptest! {
         let worker = liar.commit();
         let mut market = Market::new(&work, worker.roots(), slow);
         let end = at_once(market.search(&worker, serves));
-        if worker.roots() == work.roots {
+        if worker.roots() == work.roots() {
             prop_assert_eq!((end, market.demands.len()), (End::Right, 0));
         } else {
             prop_assert_ne!(end, End::Right);
@@ -53,8 +53,8 @@ proptest! {
     ) {
         let work = which.work();
         let worker = Liar::new(&work).commit();
-        prop_assert_eq!(worker.roots(), work.roots);
-        let mut market = Market::new(&work, work.roots, false);
+        prop_assert_eq!(worker.roots(), work.roots());
+        let mut market = Market::new(&work, work.roots(), false);
         prop_assert_eq!(at_once(market.search(&worker, serves)), End::Right);
         prop_assert!(market.demands.is_empty());
         let unit = pick(unit, work.units.len()) as u32;

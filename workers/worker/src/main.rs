@@ -1,6 +1,6 @@
 //! `ionet-worker`: runs a supplier's worker.
 
-use chain::{Chain, market};
+use chain::Chain;
 use clap::{Parser, Subcommand};
 use daemon::{log_to_stderr, run, stop_on_signals};
 use std::{io::Write, process::ExitCode};
@@ -53,13 +53,13 @@ async fn act(cli: Cli) -> Result<()> {
         Command::Run => {
             let settings = settings()?;
             let stop = stop_on_signals();
-            let chain = Chain::connect(&settings.cluster, market::errors());
+            let chain = Chain::connect(&settings.cluster);
             let worker = Worker::start(settings, chain, stop).await?;
             worker.run().await
         }
         Command::Doctor => {
             let settings = settings()?;
-            let chain = Chain::connect(&settings.cluster, market::errors());
+            let chain = Chain::connect(&settings.cluster);
             doctor::examine(&settings, &chain, print).await
         }
         Command::Bench(bench) => bench.run(&cli.options.compute()?, print),

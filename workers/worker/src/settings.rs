@@ -213,9 +213,8 @@ pub fn network(
     mut stores: Vec<String>,
 ) -> std::result::Result<(Cluster, Vec<String>), SettingsError> {
     let parse = |text: &str| text.parse::<Cluster>().map_err(|error| SettingsError::wrong("cluster", error));
-    let local = parse("localnet")?;
-    let mut cluster = cluster.map_or_else(|| Ok(local.clone()), parse)?;
-    if stores.is_empty() && cluster == local {
+    let mut cluster = parse(cluster.unwrap_or("localnet"))?;
+    if stores.is_empty() && cluster.is_local() {
         stores.push(blobs::LOCAL_URL.to_owned());
     }
     if let Some(ws) = ws {
@@ -418,7 +417,7 @@ mod tests {
     #[test]
     fn a_local_network_has_a_blob_store() {
         let file = "keypair = 'k'\nmodels = ['m']\n";
-        for local in [&[][..], &["--cluster", "http://127.0.0.1:8899", "--ws", "ws://127.0.0.1:1"]] {
+        for local in [&[][..], &["--cluster", "http://localhost:8899", "--ws", "ws://127.0.0.1:1"]] {
             assert_eq!(resolve(file, local).unwrap().blobs, [blobs::LOCAL_URL]);
         }
         assert_eq!(resolve(file, &["--blobs", "b"]).unwrap().blobs, ["b"]);

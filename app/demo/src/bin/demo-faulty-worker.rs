@@ -1,6 +1,6 @@
 //! `demo-faulty-worker`: an `ionet-worker` that errs on purpose, so that the demo has something to convict. It loses its bonds.
 
-use chain::{Chain, market};
+use chain::Chain;
 use clap::Parser;
 use daemon::{log_to_stderr, run, stop_on_signals};
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 async fn act(cli: Cli) -> Result<()> {
     let settings = cli.options.resolve()?;
     let stop = stop_on_signals();
-    let chain = Chain::connect(&settings.cluster, market::errors());
+    let chain = Chain::connect(&settings.cluster);
     let Flip(fault) = cli.flip;
     let worker = Worker::start(settings, chain, stop).await?.with_fault(fault);
     let worker = if cli.silent { worker.silenced() } else { worker };

@@ -3,7 +3,8 @@
 use super::{Chain, Failure, NotConfirmed};
 use crate::{
     Error, Lifetime, PriorityFee, Result, Simulation,
-    fee::{BASE_FEE, written},
+    fee::{lamports, written},
+    program_error::explain,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -31,6 +32,8 @@ pub struct SendOptions {
     pub compute_units: Option<u32>,
     /// Bounds of the priority fee, paid on top of the base fee.
     pub priority_fee: PriorityFee,
+    /// Most lamports to pay in fees, as far as the minimum of `priority_fee` allows.
+    pub max_fee: Option<u64>,
     /// Longest wait for the outcome; a transaction expires after about a minute anyway.
     pub timeout: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for SendOptions {
         Self {
             compute_units: None,
             priority_fee: PriorityFee::default(),
+            max_fee: None,
             timeout: Duration::from_secs(120),
         }
     }
@@ -110,14 +114,15 @@ impl Chain {
             return Err(Error::Signing("it has no signer to pay for it".to_owned()));
         };
         let payer = payer.pubkey();
-        let (simulation, price, lifetime) = tokio::try_join!(
+        let (simulation, paid, lifetime) = tokio::try_join!(
             self.simulate(&payer, instructions, &[], options),
-            self.price(&payer, instructions, options),
+            self.recently_paid(&payer, instructions, options),
             self.network.lifetime()
         )?;
+        let (units, price) = self.bid(&simulation, paid, signers.len(), options);
         Ok(SigningParams {
             payer,
-            units: options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units)),
+            units,
             price,
             lifetime,
         })
@@ -133,22 +138,19 @@ impl Chain {
         watched: &[Address],
         options: &SendOptions,
     ) -> Result<Preview> {
-        let (simulation, price, before) = tokio::try_join!(
+        let (simulation, paid, (_, before)) = tokio::try_join!(
             self.simulate(payer, instructions, watched, options),
-            self.price(payer, instructions, options),
+            self.recently_paid(payer, instructions, options),
             self.network.accounts(watched)
         )?;
-        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, price, Hash::default())?;
-        let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
-        let priority = u64::from(units).saturating_mul(price).div_ceil(1_000_000);
-        let (_, before) = before;
+        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
+        let signatures = message.header().num_required_signatures.into();
+        let (units, price) = self.bid(&simulation, paid, signatures, options);
         let mut after = simulation.accounts;
         after.resize(watched.len(), None);
         Ok(Preview {
             compute_units: simulation.compute_units,
-            fee: BASE_FEE
-                .saturating_mul(message.header().num_required_signatures.into())
-                .saturating_add(priority),
+            fee: lamports(signatures, units, price),
             after: after
                 .into_iter()
                 .zip(&before)
@@ -173,7 +175,7 @@ impl Chain {
         };
         let simulation = self.network.simulate(&unsigned, watched).await?;
         if let Some(error) = simulation.error {
-            let explanation = self.errors.explain(&error, &unsigned, &simulation.logs);
+            let explanation = explain(&error, &unsigned, &simulation.logs);
             return Err(NotConfirmed::Failed(Failure {
                 explanation,
                 error,
@@ -185,19 +187,25 @@ impl Chain {
         Ok(simulation)
     }
 
-    /// The price per compute unit. If the node does not report what others pay, they are assumed to pay nothing.
-    async fn price(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<u64> {
-        let fee = options.priority_fee;
-        let mut paid = Vec::new();
-        if fee.follows_the_market() {
-            let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
-            let asked = self.network.recent_fees(&written(&message)).await;
-            paid = asked.unwrap_or_else(|error| {
-                tracing::debug!(%error, "cannot read recent fees, assuming none");
-                Vec::new()
-            });
+    /// The prices that others have paid, as far as they matter. If the node does not report them, they are assumed to pay nothing.
+    async fn recently_paid(&self, payer: &Address, instructions: &[Instruction], options: &SendOptions) -> Result<Vec<u64>> {
+        if !options.priority_fee.follows_the_market() {
+            return Ok(Vec::new());
         }
-        Ok(fee.price(paid, self.congestion.doublings()))
+        let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
+        let asked = self.network.recent_fees(&written(&message)).await;
+        Ok(asked.unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot read recent fees, assuming none");
+            Vec::new()
+        }))
+    }
+
+    /// The compute units to request, and the price of each.
+    fn bid(&self, simulation: &Simulation, paid: Vec<u64>, signatures: usize, options: &SendOptions) -> (u32, u64) {
+        let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
+        let fee = options.priority_fee;
+        let fee = options.max_fee.map_or(fee, |most| fee.within(most, signatures, units));
+        (units, fee.price(paid, self.congestion.doublings()))
     }
 
     pub(super) fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], params: &SigningParams) -> Result<Prepared> {
@@ -320,6 +328,14 @@ mod tests {
         assert_eq!(price(&lost), 70_000);
         let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &OPTIONS).await.unwrap();
         assert_eq!(preview.fee, 5_000 + 490, "7,000 units at 0.07 lamports");
+        let thrifty = SendOptions {
+            max_fee: Some(5_140),
+            ..OPTIONS
+        };
+        let cheap = chain.prepare(&transfer(&payer), &[&payer], &thrifty).await.unwrap();
+        assert_eq!(price(&cheap), 20_000);
+        let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &thrifty).await.unwrap();
+        assert_eq!(preview.fee, 5_140);
 
         fake.advance(151 + EXPIRY_MARGIN);
         assert!(chain.submit(&lost, &OPTIONS).await.is_final());

@@ -1,7 +1,7 @@
 //! Sends transactions and follows them to their outcome.
 
 use super::{Chain, Failure, Outcome, Prepared, Receipt, SendOptions, Uncertain, prepare::MAX_COMPUTE_UNITS, shorter_in_tests};
-use crate::{Error, Landed, Pending, Result};
+use crate::{Error, Landed, Pending, Result, program_error::explain};
 use futures_util::FutureExt;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
@@ -96,7 +96,7 @@ impl Chain {
         // Read the height first: if it is past the last valid height by then, a transaction that is in no block can no longer land.
         let height = self.network.block_height().await?;
         if let Some(landed) = self.network.landed(&prepared.signature).await? {
-            return Ok(Some(self.outcome(prepared, landed)));
+            return Ok(Some(Self::outcome(prepared, landed)));
         }
         let expired = height > prepared.last_valid_block_height.saturating_add(EXPIRY_MARGIN);
         Ok(expired.then_some(Outcome::Unknown(Uncertain {
@@ -106,7 +106,7 @@ impl Chain {
         })))
     }
 
-    fn outcome(&self, prepared: &Prepared, landed: Landed) -> Outcome {
+    fn outcome(prepared: &Prepared, landed: Landed) -> Outcome {
         let Landed {
             slot,
             error,
@@ -125,7 +125,7 @@ impl Chain {
         match error {
             None => Outcome::Confirmed(receipt),
             Some(error) => {
-                let explanation = self.errors.explain(&error, &prepared.transaction, &receipt.logs);
+                let explanation = explain(&error, &prepared.transaction, &receipt.logs);
                 Outcome::Failed(Failure {
                     explanation,
                     error,

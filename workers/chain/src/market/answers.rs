@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::fake::Fake;
     use crate::market::demand::{Answerer, HASHES};
-    use crate::{Chain, Landed, ProgramErrors, SendOptions};
+    use crate::{Chain, Landed, SendOptions};
     use protocol::hash::{Tag, tagged};
     use solana_instruction::AccountMeta;
     use solana_keypair::Keypair;
@@ -237,11 +237,7 @@ mod tests {
             fake.on_send(move |_| {
                 Some(Landed {
                     slot: landing.load(Ordering::Relaxed),
-                    time: None,
-                    error: None,
-                    compute_units: 0,
-                    fee: 0,
-                    logs: None,
+                    ..Landed::default()
                 })
             });
             let mut header = DemandHeader::zeroed();
@@ -249,7 +245,7 @@ mod tests {
             let root = merkle::root(&unit_leaves(0, &hashes(0)));
             header.above = batch_of_page(UNITS, 0, &root, &[]).unwrap();
             Self {
-                chain: Chain::new(fake.clone(), ProgramErrors::default()),
+                chain: Chain::new(fake.clone()),
                 fake,
                 slot,
                 key: Keypair::new(),

@@ -275,14 +275,20 @@ impl Cranker<'_> {
         let over = audits
             .iter()
             .filter(|(_, audit)| audit.check_over(jobs.get(&audit.job_hash).copied()).is_ok());
-        for_each_bounded(over, async |(address, audit)| {
-            self.send_and_report("close audit", *address, &[audit::close(audit)]).await
+        self.send_each("close audit", over.map(|(address, audit)| (*address, audit::close(audit))))
+            .await
+    }
+
+    /// Sends a transaction of one instruction for each account of which it is due, and reports the outcomes.
+    async fn send_each(&self, deed: &'static str, due: impl IntoIterator<Item = (Address, Instruction)>) -> Result<()> {
+        for_each_bounded(due, async |(account, instruction)| {
+            self.send_and_report(deed, account, &[instruction]).await
         })
         .await
     }
 
     /// Sends a duty that earns nothing, and reports the outcome.
-    pub(crate) async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
+    async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
         self.report(deed, account, self.send(deed, account, instructions, 0).await)
     }
 
@@ -296,10 +302,14 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Sends one transaction. A refusal because it came too late or too early is no error: somebody else was faster, or the next pass will
-    /// do it.
+    /// Sends one transaction, for no more fees than its bounty if it has one. A refusal because it came too late or too early is no error:
+    /// somebody else was faster, or the next pass will do it.
     async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
-        let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await {
+        let options = SendOptions {
+            max_fee: (bounty > 0).then_some(bounty),
+            ..*self.options
+        };
+        let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], &options).await {
             Ok(prepared) => prepared,
             Err(error) if error.failure().is_some_and(is_race) => {
                 tracing::debug!(deed, %account, %error, "somebody else was faster, or it was too early");
@@ -307,7 +317,7 @@ impl Cranker<'_> {
             }
             Err(error) => return Err(error.into()),
         };
-        let receipt = match self.chain.submit(&prepared, self.options).await {
+        let receipt = match self.chain.submit(&prepared, &options).await {
             Outcome::Failed(failure) if is_race(&failure) => {
                 let failure = Box::new(failure);
                 (self.on_event)(CrankEvent::Wasted { deed, account, failure });
@@ -328,10 +338,7 @@ impl Cranker<'_> {
 
 /// Runs `about` for each item, several concurrently. After a failure no more are started, but those in flight run to their end: a
 /// transaction that is no longer followed would be sent again.
-pub(crate) async fn for_each_bounded<T, F: Future<Output = Result<()>>>(
-    all: impl IntoIterator<Item = T>,
-    about: impl Fn(T) -> F,
-) -> Result<()> {
+async fn for_each_bounded<T, F: Future<Output = Result<()>>>(all: impl IntoIterator<Item = T>, about: impl Fn(T) -> F) -> Result<()> {
     let failed = Cell::new(false);
     let begun = all.into_iter().take_while(|_| !failed.get()).map(about);
     let mut ends = stream::iter(begun).buffer_unordered(MAX_IN_FLIGHT);
@@ -382,12 +389,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use ::tests::Failure;
+    use anchor_lang::Discriminator;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, account, gift};
+    use chain::fake::{Fake, account, gift, instructions};
     use chain::market;
     use chain::{Landed, Simulation};
     use jobs::Escrow;
     use jobs::error::JobsError;
+    use jobs::instruction::ExpireJob;
     use solana_account::Account;
     use solana_instruction::error::InstructionError;
     use solana_transaction_error::TransactionError;
@@ -443,6 +452,7 @@ mod tests {
             job_hash: [4; 32],
             replicas: 1,
             escrow,
+            bounty: 10_000.into(),
             ..Job::zeroed()
         };
         fake.set_account(expired, account(&job));
@@ -551,7 +561,7 @@ mod tests {
         let key = Keypair::new();
         let (fake, due) = stuck(&key.pubkey());
         let fake = Arc::new(fake);
-        let chain = Chain::new(fake.clone(), market::errors());
+        let chain = Chain::new(fake.clone());
         let failed = RefCell::new(Vec::new());
         let on_event = |event| match event {
             CrankEvent::Failed { deed, account, .. } => failed.borrow_mut().push((deed, account)),
@@ -589,6 +599,38 @@ mod tests {
         assert!(failed.take().is_empty());
     }
 
+    /// However much others pay, a bounty is not spent on fees; duties without one are paid for like everything else.
+    #[tokio::test]
+    async fn no_crank_is_turned_at_a_loss() {
+        let key = Keypair::new();
+        let (fake, due) = stuck(&key.pubkey());
+        let (fake, units) = (Arc::new(fake), 11_800_u32);
+        fake.set_simulation(Simulation {
+            compute_units: 9_000,
+            ..Simulation::default()
+        });
+        fake.set_recent_fees(&[1_000_000]);
+        fake.on_send(|_| Some(Landed::default()));
+        let chain = Chain::new(fake.clone());
+        let done = RefCell::new(Vec::new());
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => done.borrow_mut().push(deed.signature),
+            other => panic!("{other:?}"),
+        };
+        pass(&chain, &key, &on_event).await.unwrap();
+        assert_eq!(done.into_inner().len(), due.len());
+        for transaction in fake.sent() {
+            let [limit, price, duty] = instructions(&transaction).try_into().unwrap();
+            let has_bounty = duty.data.starts_with(ExpireJob::DISCRIMINATOR);
+            let most = if has_bounty {
+                5_000 * 1_000_000 / u64::from(units)
+            } else {
+                1_000_000
+            };
+            assert!(limit.data.ends_with(&units.to_le_bytes()) && price.data.ends_with(&most.to_le_bytes()));
+        }
+    }
+
     /// A transaction that lands in vain is reported: as a failure only if somebody else's being faster does not explain it.
     #[tokio::test]
     async fn a_fee_paid_for_nothing_is_reported() {
@@ -596,7 +638,7 @@ mod tests {
         let (fake, due) = stuck(&key.pubkey());
         let fake = Arc::new(fake);
         fake.set_simulation(Simulation::default());
-        let chain = Chain::new(fake.clone(), market::errors());
+        let chain = Chain::new(fake.clone());
         let (wasted, failed) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
         let on_event = |event| match event {
             CrankEvent::Wasted { deed, account, failure } => {
@@ -616,12 +658,10 @@ mod tests {
             let named = format!("{program}: {error}");
             fake.on_send(move |_| {
                 Some(Landed {
-                    slot: 1,
-                    time: None,
                     error: Some(TransactionError::InstructionError(0, error.clone())),
-                    compute_units: 0,
                     fee: 5_000,
                     logs: Some(vec![format!("Program {program} failed: {error}")]),
+                    ..Landed::default()
                 })
             });
             pass(&chain, &key, &on_event).await.unwrap();

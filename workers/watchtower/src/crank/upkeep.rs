@@ -77,11 +77,8 @@ impl Cranker<'_> {
     /// Burns what devices have forfeited.
     async fn burn(&self, books: &Books, mint: &Address) -> Result<()> {
         let forfeited = books.devices.iter().filter(|(_, device)| device.forfeited.get() > 0);
-        for_each_bounded(forfeited, async |(address, _)| {
-            self.send_and_report("burn", *address, &[stake::burn_forfeited(address, mint)])
-                .await
-        })
-        .await
+        let burns = forfeited.map(|(address, _)| (*address, stake::burn_forfeited(address, mint)));
+        self.send_each("burn", burns).await
     }
 
     /// Collects what is due to slashes as bonds release it, and ends the slashes whose time is over.
@@ -100,21 +97,20 @@ impl Cranker<'_> {
             let over = about.check_time(books.now.unix, true).is_ok() && about.clone().uphold().is_ok();
             over && books.devices.contains_key(&about.device)
         };
-        for_each_bounded(slashes.iter().filter(|(_, about)| ends(about)), async |(address, about)| {
-            let finish = slash::finish(&about.payer, &about.device, about.number.get());
-            self.send_and_report("finish slash", *address, &[finish]).await
-        })
-        .await
+        let over = slashes.iter().filter(|(_, about)| ends(about));
+        let finish = |about: &Slash| slash::finish(&about.payer, &about.device, about.number.get());
+        self.send_each("finish slash", over.map(|(address, about)| (*address, finish(about))))
+            .await
     }
 
     /// Has offers record their owners' exits.
     async fn force(&self, books: &Books) -> Result<()> {
         let leaving = books.devices.iter().filter(|(_, device)| !device.forced_at.is_zero());
-        let forced = leaving.filter_map(|(device, _)| Some((device, books.live(device)?.0)));
-        for_each_bounded(forced, async |(device, offer)| {
-            self.send_and_report("force exit", *offer, &[costake::force(device, offer)]).await
-        })
-        .await
+        let forced = leaving.filter_map(|(device, _)| {
+            let (offer, _) = books.live(device)?;
+            Some((*offer, costake::force(device, offer)))
+        });
+        self.send_each("force exit", forced).await
     }
 
     /// Starts the cooldown of exits.
@@ -126,12 +122,9 @@ impl Cranker<'_> {
             // Not while a slash holds stake of the device.
             let device = books.devices.get(&offer.device);
             let held = offer.forced_at.is_zero() && device.is_some_and(|device| !device.aside.is_zero());
-            (!held).then(|| (address, costake::cool(&offer.device, &exit.offer, address)))
+            (!held).then(|| (*address, costake::cool(&offer.device, &exit.offer, address)))
         });
-        for_each_bounded(due, async |(address, cool)| {
-            self.send_and_report("cool exit", *address, &[cool]).await
-        })
-        .await
+        self.send_each("cool exit", due).await
     }
 
     /// Collects a device's rewards of settled hours, oldest first, or shares them with co-stakers if it has an offer.
@@ -162,21 +155,15 @@ impl Cranker<'_> {
             let offer = books.offers.get(&position.offer);
             offer.is_some_and(|offer| position.clone().settle(offer))
         });
-        for_each_bounded(positions, async |(address, position)| {
-            let settle = costake::settle_position(&position.offer, address);
-            self.send_and_report("settle position", *address, &[settle]).await
-        })
-        .await?;
+        let positions = positions.map(|(address, position)| (*address, costake::settle_position(&position.offer, address)));
+        self.send_each("settle position", positions).await?;
         let exits = books.exits.iter().filter(|(_, exit)| {
             let (offer, mut exit) = (books.offers.get(&exit.offer), *exit);
             let settles = offer.is_some_and(|offer| exit.settle(offer).is_ok_and(|changed| changed));
             settles && exit.ended.get()
         });
-        for_each_bounded(exits, async |(address, exit)| {
-            let settle = costake::settle_exit(&exit.offer, address);
-            self.send_and_report("settle exit", *address, &[settle]).await
-        })
-        .await
+        let exits = exits.map(|(address, exit)| (*address, costake::settle_exit(&exit.offer, address)));
+        self.send_each("settle exit", exits).await
     }
 
     /// Closes accounts that are no longer needed, which returns their rent.
@@ -185,19 +172,14 @@ impl Cranker<'_> {
             let block = books.blocks.get(&tally.hour.get());
             block.is_some_and(|block| block.settled.get()) && tally.check_closable().is_ok()
         });
-        for_each_bounded(counted, async |(address, tally)| {
-            let close = reward::close_tally(&tally.payer, tally.hour.get(), tally.shard);
-            self.send_and_report("close tally", *address, &[close]).await
-        })
-        .await?;
+        let close = |tally: &Tally| reward::close_tally(&tally.payer, tally.hour.get(), tally.shard);
+        self.send_each("close tally", counted.map(|(address, tally)| (*address, close(tally))))
+            .await?;
         let over = books
             .blocks
             .iter()
             .filter(|(_, block)| block.check_closable(books.now.unix).is_ok());
-        for_each_bounded(over, async |(hour, block)| {
-            self.send_and_report("close hour", reward::block(*hour), &[reward::close_block(&block.payer, *hour)])
-                .await
-        })
-        .await
+        let closings = over.map(|(hour, block)| (reward::block(*hour), reward::close_block(&block.payer, *hour)));
+        self.send_each("close hour", closings).await
     }
 }

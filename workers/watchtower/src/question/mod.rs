@@ -395,8 +395,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
+    use chain::Landed;
     use chain::fake::{Fake, account, gift};
-    use chain::{Landed, ProgramErrors};
     use protocol::demand::Kind;
     use protocol::trace::Checkpoints;
     use solana_account::Account;
@@ -453,7 +453,7 @@ mod tests {
                 ..Job::zeroed()
             };
             Self {
-                chain: Chain::new(node.clone(), ProgramErrors::default()),
+                chain: Chain::new(node.clone()),
                 node,
                 key,
                 job,
@@ -490,11 +490,8 @@ mod tests {
     fn landed(error: Option<TransactionError>) -> Landed {
         Landed {
             slot: 200,
-            time: None,
             error,
-            compute_units: 0,
-            fee: 5_000,
-            logs: None,
+            ..Landed::default()
         }
     }
 

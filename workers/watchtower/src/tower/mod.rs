@@ -264,6 +264,7 @@ mod tests {
     use solana_address::Address;
     use solana_transaction_error::TransactionError;
     use std::path::Path;
+    use tempfile::TempDir;
     use tokio::time::timeout;
 
     pub const JOB: Address = Address::new_from_array([7; 32]);
@@ -283,15 +284,17 @@ mod tests {
         Arc::new(fake)
     }
 
-    pub async fn tower(node: &Arc<Fake>, folder: &Path) -> Watchtower {
-        let keypair = folder.join("key.json");
+    /// A watchtower that asks no worker and turns no cranks, and its folder.
+    pub async fn tower(node: &Arc<Fake>) -> (TempDir, Watchtower) {
+        let folder = tempfile::tempdir().unwrap();
+        let keypair = folder.path().join("key.json");
         chain::save_keypair(&Keypair::new(), &keypair).unwrap();
         let settings = Settings {
             cluster: "localnet".parse().unwrap(),
             keypair,
             blobs: vec!["memory:///".to_owned()],
             models: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale")],
-            data: folder.join("data"),
+            data: folder.path().join("data"),
             threads: 1,
             max_blob: 64 << 20,
             min_value: 0,
@@ -305,8 +308,9 @@ mod tests {
             create_payouts: false,
             metrics: None,
         };
-        let chain = Chain::new(node.clone(), market::errors());
-        Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap()
+        let chain = Chain::new(node.clone());
+        let tower = Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap();
+        (folder, tower)
     }
 
     pub fn model(tower: &Watchtower) -> (Address, &worker::Model) {
@@ -316,8 +320,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_duty_is_counted() {
-        let (node, folder) = (node(), tempfile::tempdir().unwrap());
-        let mut tower = tower(&node, folder.path()).await;
+        let node = node();
+        let (_folder, mut tower) = tower(&node).await;
         tower.settings.crank = Some(Duration::from_secs(60));
         // It has expired, and its escrow is missing.
         let job = Job {
@@ -330,8 +334,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_wasted_fee_is_counted_apart_from_errors() {
-        let (node, folder) = (node(), tempfile::tempdir().unwrap());
-        let mut tower = tower(&node, folder.path()).await;
+        let node = node();
+        let (_folder, mut tower) = tower(&node).await;
         tower.settings.crank = Some(Duration::from_secs(60));
         // Its job is over, and somebody else is faster to close it.
         let audit = Audit {
@@ -342,12 +346,10 @@ mod tests {
         node.on_send(|_| {
             let Failure(error) = JobsError::WrongStatus.into();
             Some(Landed {
-                slot: 1,
-                time: None,
                 logs: Some(vec![format!("Program {} failed: {error}", jobs::ID)]),
                 error: Some(TransactionError::InstructionError(0, error)),
-                compute_units: 0,
                 fee: 5_000,
+                ..Landed::default()
             })
         });
         turn_cranks_until(&tower, "lamports_wasted_total 5000").await;
@@ -380,8 +382,8 @@ mod tests {
         runtime.unwrap().block_on(async {
             let (release, busy) = std::sync::mpsc::channel::<()>();
             tokio::task::spawn_blocking(move || busy.recv());
-            let (folder, soon) = (tempfile::tempdir().unwrap(), Duration::from_secs(60));
-            let tower = timeout(soon, tower(&node(), folder.path())).await.unwrap();
+            let soon = Duration::from_secs(60);
+            let (_folder, tower) = timeout(soon, tower(&node())).await.unwrap();
             let case = OpenCase {
                 job: JOB,
                 hash: [1; 32],

@@ -3,13 +3,14 @@
 use super::{RETRY, Watchtower};
 use crate::asking::Asking;
 use crate::cases::OpenCase;
-use crate::check::{Case, Finding, check, examine};
+use crate::check::{Case, Finding, Opinion, check, examine};
 use crate::question::{QuestionEvent, Questioner, Spent};
 use crate::queue::{Queue, Skip, devices, held_by_questions, jobs_done, most_worthwhile, reason_to_skip, room_for_questions};
 use crate::served::Served;
 use crate::{Error, Result};
 use bytes::Bytes;
 use chain::Subscriptions;
+use engine::Batch;
 use futures_util::future::{Abortable, Aborted, Fuse, FusedFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Job, Status};
@@ -36,8 +37,8 @@ const REMEMBERED: Duration = Duration::from_secs(3_600);
 struct Checked {
     finding: Finding,
     inputs: Bytes,
-    /// The right TENSOR of each checkpoint, unit after unit: all of the computation that questions need.
-    tensors: Vec<Hash>,
+    /// The right result, without its outputs blob.
+    computed: Batch,
 }
 
 /// The outcome of asking a job's worker; `Err` when the job made way for one with a larger bond.
@@ -226,12 +227,12 @@ impl<'a> Patrol<'a> {
         outcome: Result<Checked>,
     ) -> Result<Option<impl Future<Output = Asked> + use<'a>>> {
         let tower = self.tower;
-        let (missing, inputs, tensors) = match outcome {
+        let (missing, inputs, computed) = match outcome {
             Ok(Checked {
                 finding: Finding::Hidden(missing),
                 inputs,
-                tensors,
-            }) if tower.asks_about(&job) => (missing, inputs, tensors),
+                computed,
+            }) if tower.asks_about(&job) => (missing, inputs, computed),
             outcome => {
                 self.conclude(&address, &job, outcome.map(|checked| checked.finding))?;
                 return Ok(None);
@@ -244,7 +245,7 @@ impl<'a> Patrol<'a> {
         self.checked.insert(job.job_hash, Instant::now());
         tracing::warn!(event = "asking", job = %address, %missing, "wrong; asking its worker");
         Ok(Some(async move {
-            let asking = tower.ask_on_chain(&address, &job, inputs, tensors, &spent);
+            let asking = tower.ask_on_chain(&address, &job, inputs, &computed, &spent);
             (address, job, Abortable::new(asking, registration).await)
         }))
     }
@@ -265,7 +266,7 @@ impl<'a> Patrol<'a> {
         Ok(())
     }
 
-    /// Acts on a finding. A job whose check failed is checked again after the next search.
+    /// Acts on a finding. A job that could not be fetched is checked again after the next search.
     fn conclude(&mut self, address: &Address, job: &Job, finding: Result<Finding>) -> Result<()> {
         let tower = self.tower;
         match finding {
@@ -303,6 +304,10 @@ impl<'a> Patrol<'a> {
             }
             Err(error @ Error::Disk { .. }) => return Err(error),
             Err(error) => {
+                if matches!(error, Error::Compute { .. } | Error::Unconvincing { .. }) {
+                    // The same check would fail again, and keep the machine from others.
+                    self.checked.insert(job.job_hash, Instant::now());
+                }
                 tower.metrics.jobs_failed_total.add(1);
                 tracing::warn!(event = "unchecked", job = %address, %error);
             }
@@ -355,13 +360,10 @@ impl Watchtower {
             .get(&job.model)
             .ok_or(worker::Error::UnknownModel { model: job.model })?;
         let inputs = model.fetch(&self.stores, job).await?;
-        let opinion = check(model, address, job, inputs.clone(), &self.served(model, job)).await?;
+        let Opinion { finding, mut computed } = check(model, address, job, inputs.clone(), &self.served(model, job)).await?;
+        computed.outputs = Vec::new();
         self.metrics.units_total.add(job.units.get().into());
-        Ok(Checked {
-            finding: opinion.finding,
-            inputs,
-            tensors: opinion.computed.tensors,
-        })
+        Ok(Checked { finding, inputs, computed })
     }
 
     /// Whether the worker of a wrong job may be asked on the chain.
@@ -383,7 +385,7 @@ impl Watchtower {
     }
 
     /// Asks on the chain for what a worker's blobs do not show. The cranks convict a worker that stays silent.
-    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, tensors: Vec<Hash>, spent: &Spent) -> Result<Finding> {
+    async fn ask_on_chain(&self, address: &Address, job: &Job, inputs: Bytes, computed: &Batch, spent: &Spent) -> Result<Finding> {
         let model = self
             .models
             .get(&job.model)
@@ -426,7 +428,7 @@ impl Watchtower {
             spent,
             answers: Default::default(),
         };
-        examine(model, address, job, inputs, &tensors, &questioner).await
+        examine(model, address, job, inputs, computed, &questioner).await
     }
 }
 
@@ -437,13 +439,14 @@ mod tests {
     use crate::locate::Missing;
     use crate::tower::tests::{JOB, model, node, tower};
     use anchor_lang::bytemuck::Zeroable;
-    use protocol::units::Moment;
+    use chain::fake::account;
+    use staking::Device;
+    use tokio::time::timeout;
 
     /// A job that is not worth a question must not keep a watchtower from other checks.
     #[tokio::test]
     async fn a_job_that_hides_something_is_checked_once_where_workers_are_asked() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut tower = tower(&node(), folder.path()).await;
+        let (_folder, mut tower) = tower(&node()).await;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let job = Job {
             model: model(&tower).0,
@@ -460,8 +463,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_is_too_small_is_skipped_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut tower = tower(&node(), folder.path()).await;
+        let (_folder, mut tower) = tower(&node()).await;
         tower.settings.min_value = 1;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let mut patrol = Patrol::new(&tower, &cases).unwrap();
@@ -477,8 +479,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_pushed_during_a_search_is_in_the_queue_before_and_after_it_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let tower = tower(&node(), folder.path()).await;
+        let (_folder, tower) = tower(&node()).await;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let mut patrol = Patrol::new(&tower, &cases).unwrap();
         patrol.hear(Some((JOB, Job::zeroed())));
@@ -491,8 +492,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_search_that_fails_is_soon_repeated() {
-        let folder = tempfile::tempdir().unwrap();
-        let tower = tower(&node(), folder.path()).await;
+        let (_folder, tower) = tower(&node()).await;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let mut patrol = Patrol::new(&tower, &cases).unwrap();
         patrol.news = Some(News::new());
@@ -506,18 +506,47 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn checks_go_on_while_devices_cannot_be_read() {
-        let (node, folder) = (node(), tempfile::tempdir().unwrap());
-        let tower = tower(&node, folder.path()).await;
+    #[tokio::test(start_paused = true)]
+    async fn checks_wait_for_the_clock_but_not_for_devices() {
+        let node = node();
+        let (_folder, tower) = tower(&node).await;
+        node.set_account(JOB, account(&Device::zeroed()));
+        let devices = || HashSet::from([JOB]);
+        assert_eq!(tower.survey(devices()).await, (Moment::default(), HashMap::from([(JOB, 0)])));
         node.set_refusing(true);
-        assert!(tower.jobs_done(&HashSet::from([JOB])).await.is_empty());
+        let mut survey = pin!(tower.survey(devices()));
+        timeout(Duration::from_secs(60), &mut survey).await.unwrap_err();
+        node.set_refusing(false);
+        assert_eq!(survey.await, (Moment::default(), HashMap::new()));
+    }
+
+    /// A check that would fail again must not keep the machine from others.
+    #[tokio::test]
+    async fn a_check_that_failed_is_repeated_if_it_may_end_otherwise() {
+        let (_folder, tower) = tower(&node()).await;
+        let (cases, _receiver) = mpsc::unbounded_channel();
+        let reason = String::new();
+        let failures = [
+            (Error::Work(worker::Error::UnknownModel { model: JOB }), true),
+            (
+                Error::Compute {
+                    job: JOB,
+                    reason: reason.clone(),
+                },
+                false,
+            ),
+            (Error::Unconvincing { job: JOB, reason }, false),
+        ];
+        for (failure, again) in failures {
+            let mut patrol = Patrol::new(&tower, &cases).unwrap();
+            patrol.conclude(&JOB, &Job::zeroed(), Err(failure)).unwrap();
+            assert_eq!(patrol.checked.is_empty(), again);
+        }
     }
 
     #[tokio::test]
     async fn a_checked_job_is_forgotten_once_it_has_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let tower = tower(&node(), folder.path()).await;
+        let (_folder, tower) = tower(&node()).await;
         let (cases, _receiver) = mpsc::unbounded_channel();
         let mut patrol = Patrol::new(&tower, &cases).unwrap();
         let (now, long_ago) = (Instant::now(), Instant::now().checked_sub(REMEMBERED).unwrap());
@@ -538,8 +567,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_speed_that_keeps_an_idle_machine_from_checks_is_measured_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let tower = tower(&node(), folder.path()).await;
+        let (_folder, tower) = tower(&node()).await;
         tower.models.measure().await.unwrap();
         let (address, model) = model(&tower);
         let units = 16;

@@ -87,8 +87,8 @@ mod tests {
     /// An outage says nothing about a case, while a key without SOL cannot bring it.
     #[tokio::test(start_paused = true)]
     async fn a_case_blocks_its_payment_through_outages_but_not_for_want_of_sol() {
-        let (node, folder) = (node(), tempfile::tempdir().unwrap());
-        let tower = tower(&node, folder.path()).await;
+        let node = node();
+        let (_folder, tower) = tower(&node).await;
         let job = Job {
             job_hash: [1; 32],
             status: Status::Revealed as u8,

@@ -11,7 +11,7 @@ use chain::fake::{Fake, account, instructions};
 use chain::market::demand::{Answerer, address};
 use chain::market::job;
 use chain::sysvar::CLOCK;
-use chain::{Chain, Landed, Network, ProgramErrors, SendOptions};
+use chain::{Chain, Landed, Network, SendOptions};
 use jobs::instruction::OpenDemand;
 use jobs::state::{Demand, Parameters};
 use jobs::{Config, DemandHeader, Job, Status};
@@ -165,7 +165,7 @@ impl Market {
     pub async fn search(&mut self, worker: &Committed, serves: [bool; 3]) -> End {
         let (work, address, job) = (self.work.clone(), self.address, self.job);
         let examining = async |questioner: &Questioner<'_>| {
-            let finding = examine(&work.model, &address, &job, work.input.clone(), &work.tensors, questioner);
+            let finding = examine(&work.model, &address, &job, work.input.clone(), &work.computed, questioner);
             finding.await.unwrap()
         };
         match self.asking(worker, serves, examining).await {
@@ -192,11 +192,7 @@ impl Market {
             }
             Some(Landed {
                 slot: LANDED,
-                time: None,
-                error: None,
-                compute_units: 0,
-                fee: 0,
-                logs: None,
+                ..Landed::default()
             })
         });
         let (key, store) = (Keypair::new(), BlobStore::open("memory:///").unwrap());
@@ -208,7 +204,7 @@ impl Market {
             QuestionEvent::Shown(item) => assert!(shown.lock().unwrap().insert(item), "{item:?} was reported twice"),
             event => panic!("{event:?}"),
         };
-        let chain = Chain::new(self.fake.clone(), ProgramErrors::default());
+        let chain = Chain::new(self.fake.clone());
         let questioner = Questioner {
             served: Served {
                 stores: &[store],
@@ -262,7 +258,7 @@ impl Market {
         let verdict = judge(&claim(package, &self.job, shown), evidence);
         assert!(verdict.is_ok_and(|verdict| verdict.convicted), "{verdict:?}");
 
-        let (traces, outputs) = work.roots;
+        let (traces, outputs) = work.roots();
         let right = Job {
             traces,
             outputs,

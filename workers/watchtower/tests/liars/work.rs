@@ -2,15 +2,15 @@
 
 use crate::graphs::{Draft, codes, random_graph, random_inputs};
 use bytes::Bytes;
+use engine::Batch;
 use proptest::prelude::*;
-use protocol::batch::{BatchHeader, batch_root};
+use protocol::batch::BatchHeader;
 use protocol::demand::PAGE;
 use protocol::hash::Hash;
 use protocol::ops::OpKind;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use protocol::trace::Checkpoints;
 use std::sync::{Arc, LazyLock};
-use watchtower::locate::Honest;
 use worker::Model;
 
 /// A job to lie about.
@@ -51,10 +51,8 @@ pub struct Work {
     pub input: Bytes,
     /// Every op's output, in every unit.
     pub units: Vec<Vec<Vec<u8>>>,
-    /// TENSOR of every checkpoint, unit after unit.
-    pub tensors: Vec<Hash>,
-    /// Roots of the traces and the outputs.
-    pub roots: (Hash, Hash),
+    /// The right result, without its outputs blob.
+    pub computed: Batch,
 }
 
 impl Work {
@@ -68,22 +66,17 @@ impl Work {
         for _ in 0..units {
             random_inputs(rng, &shapes).iter().for_each(|value| input.extend(codes(value)));
         }
+        let computed = Batch {
+            outputs: Vec::new(),
+            ..model.engine().run_batch(&input, || true).unwrap()
+        };
         let mut work = Self {
             model,
             input: input.into(),
             units: Vec::new(),
-            tensors: Vec::new(),
-            roots: Default::default(),
+            computed,
         };
         work.units = (0..units).map(|unit| work.compute(unit, |_, _| ())).collect();
-        let checkpoints = work.checkpoints();
-        let tensors = |unit| checkpoints.of(&work.all_tensors(unit)).copied().collect::<Vec<_>>();
-        work.tensors = (0..units).flat_map(tensors).collect();
-        let honest = Honest {
-            checkpoints,
-            tensors: &work.tensors,
-        };
-        work.roots = (batch_root(&honest.traces()), honest.outputs_root());
         Arc::new(work)
     }
 
@@ -121,6 +114,11 @@ impl Work {
     /// TENSOR of every op's output in a unit.
     pub fn all_tensors(&self, unit: u32) -> Vec<Hash> {
         self.model.engine().tensors(&self.units[unit as usize])
+    }
+
+    /// Roots of the traces and the outputs.
+    pub fn roots(&self) -> (Hash, Hash) {
+        (self.computed.traces_root, self.computed.outputs_root)
     }
 
     pub fn checkpoints(&self) -> Checkpoints {

@@ -116,7 +116,7 @@ impl Market {
 
     /// A client of the market's chain.
     pub fn chain(&self) -> Chain {
-        Chain::new(self.node.clone(), market::errors())
+        Chain::new(self.node.clone())
     }
 
     /// Settings of the device's worker, with its data in `data`.

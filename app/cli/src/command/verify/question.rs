@@ -9,11 +9,9 @@ use crate::{
 };
 use bytes::Bytes;
 use chain::market;
+use engine::Batch;
 use jobs::{Job, Status};
-use protocol::{
-    demand::{Item, Kind},
-    hash::Hash,
-};
+use protocol::demand::{Item, Kind};
 use solana_address::Address;
 use solana_signer::Signer;
 use std::sync::{
@@ -46,7 +44,7 @@ impl Questioned<'_> {
         &self,
         context: &Context,
         inputs: Bytes,
-        tensors: &[Hash],
+        computed: &Batch,
         transactions: &mut Vec<Deed>,
     ) -> Result<(Finding, Option<&'static str>)> {
         let wallet = context.wallet()?;
@@ -87,7 +85,7 @@ impl Questioned<'_> {
             spent: &Spent::default(),
             answers: Default::default(),
         };
-        let finding = examine(self.model, self.address, self.job, inputs, tensors, &questioner).await?;
+        let finding = examine(self.model, self.address, self.job, inputs, computed, &questioner).await?;
         let deeds = log.deeds.into_inner().unwrap_or_default();
         let is_ours = deeds.iter().any(|deed| deed.what == SILENCE);
         transactions.extend(deeds);
