@@ -90,7 +90,7 @@ impl Arguments {
                     served,
                     budget: self.max_demand_lamports,
                 };
-                let (finding, ending) = asked.examine(context, inputs, &computed, &mut transactions).await?;
+                let (finding, ending) = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
                 report.ending = ending;
                 agreed = true;
                 finding
@@ -188,13 +188,17 @@ fn pending(context: &Context, wallet: &Keypair) -> Result<Pending> {
 
 /// Finds the package in `models` that is registered at `model`.
 fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
+    let mut unsound = None;
     for (folder, package) in packages(models) {
-        if market::job::model(&package?.model) == *model {
-            return Ok(folder);
+        match package {
+            Ok(package) if market::job::model(&package.model) == *model => return Ok(folder),
+            Ok(_) => {}
+            Err(error) => unsound = Some(error),
         }
     }
+    let unsound = unsound.map(|error| format!(" (one is not sound: {error})")).unwrap_or_default();
     refuse(format!(
-        "no package in {} is the model registered at {model}; download it and name its folder with --package",
+        "no package in {} is the model registered at {model}{unsound}; download it and name its folder with --package",
         models.display()
     ))
 }
@@ -242,6 +246,24 @@ mod tests {
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
+
+    #[test]
+    fn an_unsound_package_hides_no_other() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
+        let models = tempfile::tempdir().unwrap();
+        let [unsound, sound] = ["a", "b"].map(|name| models.path().join(name));
+        for folder in [&unsound, &sound] {
+            std::fs::create_dir(folder).unwrap();
+            for file in ["model.json", "tensors.safetensors"] {
+                std::fs::copy(shipped.join(file), folder.join(file)).unwrap();
+            }
+        }
+        std::fs::write(unsound.join("tensors.safetensors"), "broken").unwrap();
+        let model = market::job::model(&engine::Package::load(&sound).unwrap().model);
+        assert_eq!(find_package(models.path(), &model).unwrap(), sound);
+        let error = find_package(models.path(), &Address::new_unique()).unwrap_err().to_string();
+        assert!(error.contains("one is not sound: ") && error.ends_with("--package"), "{error}");
+    }
 
     #[tokio::test]
     async fn a_convicted_job_is_refused() {
