@@ -1,7 +1,7 @@
 //! The books: where every base unit is, and what each transaction cost.
 
-use anchor_lang::AccountDeserialize;
 use anyhow::{Context, Result, ensure};
+use chain::Chain;
 use chain::market::{self, job, reward, stake};
 use serde::Serialize;
 use solana_address::Address;
@@ -33,18 +33,15 @@ pub struct Balances {
 }
 
 /// Reads where every $IO base unit is: wallets, the consumer's escrow, the device's stake, the vault of rewards.
-pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow: &Address, device: &Address) -> Result<Balances> {
+pub async fn balances(chain: &Chain, parties: &[Party], mint: &Address, escrow: &Address, device: &Address) -> Result<Balances> {
     let mut places = BTreeMap::new();
     for party in parties {
-        let amount = token_amount(rpc, &market::token_account(&party.wallet, mint)).await?;
+        let amount = token_amount(chain, &market::token_account(&party.wallet, mint)).await?;
         places.insert(format!("{}'s wallet", party.name), amount);
     }
-    let vaulted = token_amount(rpc, &job::vault(escrow)).await?;
-    let (mut free, mut locked, mut fees) = (0, 0, 0);
-    if let Some(data) = data(rpc, escrow).await? {
-        let escrow = jobs::Escrow::try_deserialize(&mut data.as_slice()).context("the escrow cannot be read")?;
-        (free, locked, fees) = (escrow.free.get(), escrow.locked.get(), escrow.fees.get());
-    }
+    let vaulted = token_amount(chain, &job::vault(escrow)).await?;
+    let held: Option<jobs::Escrow> = chain.try_fetch(escrow).await?;
+    let [free, locked, fees] = held.map_or([0; 3], |held| [held.free.get(), held.locked.get(), held.fees.get()]);
     ensure!(
         vaulted == free + locked + fees,
         "the escrow's vault holds {vaulted}, but its account says {}",
@@ -53,10 +50,10 @@ pub async fn balances(rpc: &RpcClient, parties: &[Party], mint: &Address, escrow
     places.insert("consumer's escrow: free".into(), free);
     places.insert("consumer's escrow: locked".into(), locked);
     places.insert("fees, to treasury and burn".into(), fees);
-    places.insert("supplier's stake".into(), token_amount(rpc, &stake::vault(device)).await?);
-    places.insert("rewards to come".into(), token_amount(rpc, &reward::vault()).await?);
-    let mint = data(rpc, mint).await?.context("the mint does not exist")?;
-    let supply = amount_at(&mint, 36)?;
+    places.insert("supplier's stake".into(), token_amount(chain, &stake::vault(device)).await?);
+    places.insert("rewards to come".into(), token_amount(chain, &reward::vault()).await?);
+    let mint = chain.account(mint).await?.context("the mint does not exist")?;
+    let supply = amount_at(&mint.data, 36)?;
     let sum: u64 = places.values().sum();
     ensure!(sum == supply, "{sum} base units were found, but {supply} were issued");
     Ok(Balances { places, supply })
@@ -71,17 +68,10 @@ fn amount_at(data: &[u8], offset: usize) -> Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-async fn data(rpc: &RpcClient, address: &Address) -> Result<Option<Vec<u8>>> {
-    let response = rpc
-        .get_account_with_commitment(address, CommitmentConfig::confirmed())
-        .await
-        .context("the chain does not answer")?;
-    Ok(response.value.map(|account| account.data))
-}
-
 /// Amount in a token account; 0 if it does not exist.
-async fn token_amount(rpc: &RpcClient, address: &Address) -> Result<u64> {
-    data(rpc, address).await?.map_or(Ok(0), |data| amount_at(&data, 64))
+async fn token_amount(chain: &Chain, address: &Address) -> Result<u64> {
+    let account = chain.account(address).await?;
+    account.map_or(Ok(0), |account| amount_at(&account.data, 64))
 }
 
 /// One transaction of the demo.
@@ -124,20 +114,17 @@ pub async fn transactions(rpc: &RpcClient) -> Result<Vec<Transaction>> {
         let meta = found.transaction.meta.context("a transaction has no record of its effects")?;
         ensure!(meta.err.is_none(), "transaction {signature} failed");
         let change = |balances: &[u64]| balances.first().copied().unwrap_or(0);
-        transactions.push((
+        transactions.push(Transaction {
             slot,
-            Transaction {
-                slot,
-                instructions: instruction_names(&meta),
-                compute_units: Option::from(meta.compute_units_consumed.clone()).unwrap_or(0),
-                fee: meta.fee,
-                lamports: change(&meta.post_balances) as i64 - change(&meta.pre_balances) as i64,
-                signature,
-            },
-        ));
+            instructions: instruction_names(&meta),
+            compute_units: Option::from(meta.compute_units_consumed.clone()).unwrap_or(0),
+            fee: meta.fee,
+            lamports: change(&meta.post_balances) as i64 - change(&meta.pre_balances) as i64,
+            signature,
+        });
     }
-    transactions.sort_by_key(|(slot, _)| *slot);
-    Ok(transactions.into_iter().map(|(_, transaction)| transaction).collect())
+    transactions.sort_by_key(|transaction| transaction.slot);
+    Ok(transactions)
 }
 
 /// Anchor logs the name of each instruction it runs.

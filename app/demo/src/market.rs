@@ -279,7 +279,7 @@ impl Market {
     /// A client of the chain, as the daemons use it.
     pub fn client(&self) -> Result<Chain> {
         let cluster = Cluster::new(string(&self.net, "/rpc")?, string(&self.net, "/ws")?);
-        Ok(Chain::connect(&cluster))
+        Ok(Chain::connect(&cluster, chain::market::errors()))
     }
 
     /// The blob store.
@@ -294,7 +294,7 @@ impl Market {
 
     /// Where every $IO base unit is.
     pub async fn balances(&self) -> Result<Balances> {
-        books::balances(&self.rpc, &self.parties, &self.mint, &self.escrow, &self.device).await
+        books::balances(&self.client()?, &self.parties, &self.mint, &self.escrow, &self.device).await
     }
 
     /// Has an indexer read the whole history and compare its books with the accounts.
