@@ -9,17 +9,15 @@ use crate::{
 };
 use blobs::BlobStore;
 use chain::{
-    Chain, SendOptions,
+    Chain, Filter, SendOptions,
     market::{self, job, stake},
 };
 use jobs::{Escrow, Job};
 use protocol::units::Moment;
-use sha2::{Digest, Sha256};
 use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::path::Path;
 
 /// Most transactions to search for how a job ended, just to refuse it: the address may be that of a busy wallet.
 const MOST_SEARCHED: usize = 1_000;
@@ -55,7 +53,7 @@ impl Context {
     /// Builds the context from `settings`; sends nothing yet.
     pub fn new(settings: Settings) -> Self {
         Self {
-            chain: Chain::connect(&settings.cluster),
+            chain: Chain::connect(&settings.cluster, market::errors()),
             options: SendOptions {
                 priority_fee: settings.priority_fee,
                 ..SendOptions::default()
@@ -188,12 +186,9 @@ impl Context {
     }
 }
 
-/// SHA-256 of a file, as `sha256sum` prints it.
-pub fn digest(path: &Path) -> Result<[u8; 32]> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Sha256::digest(bytes).into()),
-        Err(error) => refuse(format!("{} cannot be read ({error}); check the path", path.display())),
-    }
+/// Finds accounts whose first field is this address; it follows the discriminator.
+pub fn first_is(address: &Address) -> Filter {
+    Filter::Bytes(8, address.as_ref().to_vec())
 }
 
 /// Amount in a token account.

@@ -11,7 +11,6 @@ use chain::{
     market::{self, job},
 };
 use jobs::Escrow;
-use serde::Serialize;
 use solana_account::Account;
 use solana_address::Address;
 use staking::Device;
@@ -21,7 +20,7 @@ use std::fmt;
 type Read = fn(&Account) -> Option<u64>;
 
 /// A number worth showing before and after.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Watched {
     label: String,
     address: Address,
@@ -80,21 +79,9 @@ fn device(account: &Account) -> Option<Device> {
     Device::try_deserialize(&mut account.data.as_slice()).ok()
 }
 
-/// A number before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
-    label: String,
-    address: String,
-    before: u64,
-    after: u64,
-    #[serde(skip)]
-    unit: Unit,
-}
-
 /// What a transaction would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effect {
-    changes: Vec<Change>,
+    changes: Table<4>,
     fee: u64,
     compute_units: u64,
 }
@@ -102,19 +89,17 @@ pub struct Effect {
 impl Effect {
     /// The effect on the watched numbers, in the order of `preview`'s accounts. Those that stay the same are left out.
     pub fn new(watched: &[Watched], preview: &Preview) -> Self {
-        let accounts = preview.before.iter().zip(&preview.after);
-        let changes = watched.iter().zip(accounts).map(|(watched, (before, after))| {
+        let mut changes = Table::new(["", "before", "after", ""]);
+        for (watched, accounts) in watched.iter().zip(preview.before.iter().zip(&preview.after)) {
             let number = |account: &Option<Account>| account.as_ref().and_then(watched.read).unwrap_or(0);
-            Change {
-                label: watched.label.clone(),
-                address: watched.address.to_string(),
-                before: number(before),
-                after: number(after),
-                unit: watched.unit,
+            let (before, after) = (number(accounts.0), number(accounts.1));
+            if before != after {
+                let unit = watched.unit;
+                changes.row([watched.label.clone(), unit.number(before), unit.number(after), unit.to_string()]);
             }
-        });
+        }
         Self {
-            changes: changes.filter(|change| change.before != change.after).collect(),
+            changes,
             fee: preview.fee,
             compute_units: preview.compute_units,
         }
@@ -123,17 +108,7 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(["", "before", "after", ""]);
-        for Change {
-            label,
-            before,
-            after,
-            unit,
-            ..
-        } in &self.changes
-        {
-            table.row([label.clone(), unit.number(*before), unit.number(*after), unit.to_string()]);
-        }
-        write!(f, "{table}fee {} for {} compute units", SOL.show(self.fee), self.compute_units)
+        let (fee, units) = (SOL.show(self.fee), self.compute_units);
+        write!(f, "{}fee {fee} for {units} compute units", self.changes)
     }
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod context;
 mod effect;
 pub mod error;
+mod file;
 pub mod output;
 mod photo;
 mod progress;

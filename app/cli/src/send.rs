@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     effect::{Effect, Watched},
     error::{Error, Result, refuse},
-    output::count,
+    output::{Answer, count, fields},
     progress::Progress,
 };
 use chain::Receipt;
@@ -15,6 +15,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{BufRead, IsTerminal, Write},
 };
@@ -72,37 +73,75 @@ impl<T: fmt::Display> fmt::Display for Done<T> {
     }
 }
 
+/// What a transaction is about: addresses and files by name, and lines for people after them.
+#[derive(Default, Serialize)]
+pub struct About {
+    #[serde(flatten)]
+    named: BTreeMap<&'static str, String>,
+    #[serde(skip)]
+    lines: Vec<(&'static str, String)>,
+}
+
+impl About {
+    /// About this.
+    pub fn new(name: &'static str, what: impl ToString) -> Self {
+        Self::default().and(name, what)
+    }
+
+    /// Also about this.
+    pub fn and(mut self, name: &'static str, what: impl ToString) -> Self {
+        self.named.insert(name, what.to_string());
+        self
+    }
+
+    /// With these lines, each under its label.
+    pub fn with(mut self, lines: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.lines.extend(lines);
+        self
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = self.named.iter().map(|(name, what)| (*name, what.clone()));
+        let lines: Vec<_> = named.chain(self.lines.iter().cloned()).collect();
+        fields(f, &lines)
+    }
+}
+
+/// A transaction to send, and what to report once it is confirmed.
+pub struct Plan {
+    /// What follows "About to" in the question.
+    pub question: String,
+    /// Its instructions.
+    pub instructions: Vec<Instruction>,
+    /// What it is about.
+    pub about: About,
+    /// The amount that moves, if it is worth reporting.
+    pub amount: Option<u64>,
+}
+
 impl Context {
     /// Sends a transaction that the wallet pays for, once its effect is confirmed. `what` follows "About to" in the question.
-    pub async fn send(
-        &self,
-        what: &str,
-        instructions: &[Instruction],
-        wallet: &Keypair,
-        others: &[&Keypair],
-        watched: &[Watched],
-    ) -> Result<Sent> {
-        self.send_from("wallet", what, instructions, wallet, others, watched).await
+    pub async fn send(&self, what: &str, instructions: &[Instruction], wallet: &Keypair, watched: &[Watched]) -> Result<Sent> {
+        self.agree("wallet", what, instructions, wallet, watched).await?;
+        self.send_agreed(instructions, wallet, &[]).await
     }
 
-    /// Like [`Self::send`], for a payer that is shown as `who`.
-    pub async fn send_from(
-        &self,
-        who: &str,
-        what: &str,
-        instructions: &[Instruction],
-        wallet: &Keypair,
-        others: &[&Keypair],
-        watched: &[Watched],
-    ) -> Result<Sent> {
-        self.agree(who, what, instructions, wallet, watched).await?;
-        self.send_agreed(instructions, wallet, others).await
+    /// Sends a planned transaction like [`Self::send`], and reports what was planned to be.
+    pub async fn carry_out(&self, plan: Plan, watched: &[Watched]) -> Result<Answer> {
+        let sent = self.send(&plan.question, &plan.instructions, &self.wallet()?, watched).await?;
+        Ok(Answer::new(&Done {
+            shown: Some(plan.about),
+            amount: plan.amount,
+            sent,
+        }))
     }
 
-    /// Asks for confirmation of a transaction's effect. What must happen after the confirmation and before the transaction goes between
-    /// this and [`Self::send_agreed`].
-    pub async fn agree(&self, who: &str, what: &str, instructions: &[Instruction], wallet: &Keypair, watched: &[Watched]) -> Result<()> {
-        let payer = wallet.pubkey();
+    /// Asks for confirmation of the effect of a transaction whose payer is shown as `who`. What must happen after the confirmation and before
+    /// the transaction goes between this and [`Self::send_agreed`].
+    pub async fn agree(&self, who: &str, what: &str, instructions: &[Instruction], payer: &Keypair, watched: &[Watched]) -> Result<()> {
+        let payer = payer.pubkey();
         if self.chain.account(&payer).await?.is_none() {
             return refuse(format!(
                 "{who} {payer} has no SOL at {} to pay fees with; send it some (`ionet wallet airdrop` on a local network)",
@@ -125,9 +164,7 @@ impl Context {
         signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
         Ok(self.chain.send(instructions, &signers, &self.options).await?.into())
     }
-}
 
-impl Context {
     /// Sends several transactions in order, paid for by the wallet, once `effect` is confirmed; returns the last one, with the fees of all.
     pub async fn send_all(
         &self,
@@ -222,6 +259,23 @@ mod tests {
     use crate::testing;
     use chain::{Simulation, fake::Fake};
     use std::sync::Arc;
+
+    #[test]
+    fn an_answer_names_what_it_is_about() {
+        let done = Done {
+            shown: Some(About::new("device", "D").with([("then", "wait".to_owned())])),
+            amount: None,
+            sent: Sent {
+                signature: "S".to_owned(),
+                slot: 1,
+                fee: 2,
+                compute_units: 3,
+            },
+        };
+        let wanted = serde_json::json!({ "device": "D", "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
+        assert_eq!(serde_json::to_value(&done).unwrap(), wanted);
+        assert!(done.to_string().starts_with("device  D\nthen    wait\nfee "), "{done}");
+    }
 
     #[tokio::test]
     async fn estimated_fees_include_the_priority_fee() {

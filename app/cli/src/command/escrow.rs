@@ -13,7 +13,6 @@ use clap::{Args, Subcommand};
 use jobs::Escrow;
 use serde::Serialize;
 use solana_address::Address;
-use solana_signer::Signer;
 use std::fmt;
 
 #[derive(Debug, Subcommand)]
@@ -105,23 +104,23 @@ impl fmt::Display for Shown {
 
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
-        let (Self::Open { paid_in }
-        | Self::Deposit { paid_in, .. }
-        | Self::Withdraw { paid_in, .. }
-        | Self::Close { paid_in }
-        | Self::Show { paid_in, .. }) = &self;
+        let (paid_in, owner) = match &self {
+            Self::Show { paid_in, owner } => (paid_in, *owner),
+            Self::Open { paid_in } | Self::Deposit { paid_in, .. } | Self::Withdraw { paid_in, .. } | Self::Close { paid_in } => {
+                (paid_in, None)
+            }
+        };
         let market = context.market().await?;
         let token = context.token(&market, paid_in.mint).await?;
-        if let Self::Show { owner, .. } = self {
-            let (address, escrow) = context.escrow(&context.address(owner)?, &token).await?;
-            return Ok(Answer::new(&Shown::new(&address, &escrow, token.unit)));
-        }
-        let wallet = context.wallet()?;
-        let owner = wallet.pubkey();
+        let owner = context.address(owner)?;
         let address = job::escrow(&owner, &token.mint);
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
         let (what, amount, instructions) = match &self {
+            Self::Show { .. } => {
+                let (_, escrow) = context.escrow(&owner, &token).await?;
+                return Ok(Answer::new(&Shown::new(&address, &escrow, token.unit)));
+            }
             Self::Open { .. } => {
                 if context.chain.exists(&address).await? {
                     return refuse(format!(
@@ -164,7 +163,7 @@ impl Command {
                     vec![receive, withdraw],
                 )
             }
-            Self::Close { .. } | Self::Show { .. } => {
+            Self::Close { .. } => {
                 let (_, escrow) = context.escrow(&owner, &token).await?;
                 let held = [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get());
                 if held != [0; 3] {
@@ -183,7 +182,7 @@ impl Command {
         };
         let [free, locked] = Watched::escrow(&owner, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), free, locked];
-        let sent = context.send(&what, &instructions, &wallet, &[], &watched).await?;
+        let sent = context.send(&what, &instructions, &context.wallet()?, &watched).await?;
         // The transaction is confirmed: a node that fails from here on is no error.
         let escrow: Option<Escrow> = context.chain.try_fetch(&address).await.ok().flatten();
         Ok(Answer::new(&Done {
@@ -201,6 +200,7 @@ mod tests {
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{self, Fake, gift};
+    use solana_signer::Signer;
     use std::sync::Arc;
 
     #[tokio::test]

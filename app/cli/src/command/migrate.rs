@@ -3,6 +3,7 @@
 use crate::{
     context::Context,
     error::{Result, refuse},
+    file,
     output::Answer,
     send::confirm,
 };
@@ -101,12 +102,7 @@ impl From<migrations::Error> for crate::error::Error {
 impl Arguments {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let shown = self.file.display();
-        let text =
-            std::fs::read_to_string(&self.file).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
-        let written: Written = toml::from_str(&text).or_else(|error| {
-            let reason = error.message().trim().replace('\n', " ");
-            refuse(format!("{shown} is not valid: {reason}; correct it"))
-        })?;
+        let written: Written = file::toml(&self.file)?;
         let address = |name: &str, text: &str| -> Result<Address> {
             text.parse()
                 .or_else(|_| refuse(format!("{shown}: {name} = \"{text}\" is not an address")))

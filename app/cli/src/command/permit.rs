@@ -6,7 +6,7 @@ use crate::{
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, fields},
-    send::Sent,
+    send::{About, Done, Plan},
 };
 use chain::market::{self, permit};
 use clap::Subcommand;
@@ -122,29 +122,6 @@ fn pays_up_to(jackpot: Amount, rate: Bps, watch: Bps, min_bond: Amount) -> u64 {
     most
 }
 
-#[derive(Serialize)]
-struct Done {
-    device: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<PathBuf>,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![("device", self.device.clone())];
-        if let Some(path) = &self.secret {
-            lines.push((
-                "secret",
-                format!("{}; give it to the device's worker and nobody else", path.display()),
-            ));
-        }
-        fields(f, &lines)?;
-        write!(f, "{}", self.sent)
-    }
-}
-
 /// Seals a new secret, which is saved before the transaction is sent, so that it is never lost.
 async fn issue(
     context: &Context,
@@ -186,27 +163,26 @@ async fn issue(
     {
         let _ = std::fs::remove_file(&secret);
     }
+    let about = About::new("device", device).and("secret", secret.display());
     Ok(Answer::new(&Done {
-        device: device.to_string(),
-        secret: Some(secret),
+        shown: Some(about.with([("next", "give the secret to the device's worker, and to nobody else".to_owned())])),
+        amount: None,
         sent: sent?,
     }))
 }
 
 async fn close(context: &Context, token: &Token, permit: &Permit) -> Result<Answer> {
-    let (wallet, device) = (context.wallet()?, permit.device);
-    let authority = wallet.pubkey();
+    let (authority, device) = (context.wallet()?.pubkey(), permit.device);
     let tokens = market::token_account(&authority, &token.mint);
     let receive = market::create_token_account(&authority, &authority, &token.mint);
     let close = permit::close(&authority, &permit.payer, &device, &tokens);
-    let question = format!("close the permit of device {device}");
-    let watched = [Watched::tokens("wallet", &authority, token)];
-    let sent = context.send(&question, &[receive, close], &wallet, &[], &watched).await?;
-    Ok(Answer::new(&Done {
-        device: device.to_string(),
-        secret: None,
-        sent,
-    }))
+    let plan = Plan {
+        question: format!("close the permit of device {device}"),
+        instructions: vec![receive, close],
+        about: About::new("device", device),
+        amount: None,
+    };
+    context.carry_out(plan, &[Watched::tokens("wallet", &authority, token)]).await
 }
 
 /// Fails unless the wallet is the market's authority.

@@ -7,7 +7,7 @@ use crate::{
     effect::Watched,
     error::{Result, refuse},
     output::{Answer, Table, count, fields},
-    send::Sent,
+    send::{About, Plan},
     week::{Rated, Week},
 };
 use chain::{
@@ -205,24 +205,6 @@ impl fmt::Display for Hours {
     }
 }
 
-#[derive(Serialize)]
-struct Claimed {
-    device: String,
-    amount: u64,
-    #[serde(flatten)]
-    sent: Sent,
-    #[serde(skip)]
-    unit: Unit,
-}
-
-impl fmt::Display for Claimed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = [("device", self.device.clone()), ("claimed", self.unit.show(self.amount))];
-        fields(f, &lines)?;
-        write!(f, "{}", self.sent)
-    }
-}
-
 async fn show(
     context: &Context,
     config: &StakingConfig,
@@ -267,19 +249,17 @@ async fn claim(context: &Context, token: &Token, address: Address, device: &Devi
             "device {address} has nothing to claim yet; `ionet reward show` shows what is pending"
         ));
     }
-    let wallet = context.wallet()?;
-    let owner = wallet.pubkey();
+    let owner = context.wallet()?.pubkey();
     let receive = market::create_token_account(&owner, &owner, &token.mint);
     let claim = reward::claim(&owner, &address, &market::token_account(&owner, &token.mint));
-    let question = format!("claim {} of rewards of device {address}", token.unit.show(amount));
-    let watched = [Watched::tokens("wallet", &owner, token)];
-    let sent = context.send(&question, &[receive, claim], &wallet, &[], &watched).await?;
-    Ok(Answer::new(&Claimed {
-        device: address.to_string(),
-        amount,
-        sent,
-        unit: token.unit,
-    }))
+    let claimed = token.unit.show(amount);
+    let plan = Plan {
+        question: format!("claim {claimed} of rewards of device {address}"),
+        instructions: vec![receive, claim],
+        about: About::new("device", address).with([("claimed", claimed)]),
+        amount: Some(amount),
+    };
+    context.carry_out(plan, &[Watched::tokens("wallet", &owner, token)]).await
 }
 
 async fn history(context: &Context, unit: Unit, address: Address, limit: usize) -> Result<Answer> {

@@ -157,9 +157,8 @@ async fn airdrop(context: &Context, to: Option<Address>, sol: &Quantity, io: &Qu
         SOL.show(lamports),
         token.unit.show(amount)
     );
-    let sent = context
-        .send_from("faucet", &question, &instructions, &faucet, &[], &watched)
-        .await?;
+    context.agree("faucet", &question, &instructions, &faucet, &watched).await?;
+    let sent = context.send_agreed(&instructions, &faucet, &[]).await?;
     Ok(Answer::new(&Airdrop {
         sent,
         // The transaction is confirmed: a node that fails from here on is no error.

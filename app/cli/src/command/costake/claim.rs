@@ -1,9 +1,10 @@
 //! Claims the rewards of a position.
 
-use super::{Plan, check_holder, fetch};
+use super::{check_holder, fetch};
 use crate::{
     context::{Context, Token},
     error::{Result, refuse},
+    send::{About, Plan},
 };
 use chain::{market, market::costake};
 use costaking::{Offer, Position};
@@ -22,11 +23,12 @@ pub async fn claim(context: &Context, token: Token, address: Address) -> Result<
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
     let to = market::token_account(&position.holder, &token.mint);
     let claim = costake::claim(&position.holder, &position.offer, &address, &to);
-    let question = format!("claim {} of position {address}", token.unit.show(amount));
+    let claimed = token.unit.show(amount);
     Ok(Plan {
-        position: Some(address),
+        question: format!("claim {claimed} of position {address}"),
+        instructions: vec![receive, claim],
+        about: About::new("position", address).with([("claimed", claimed)]),
         amount: Some(amount),
-        ..Plan::new(question, vec![receive, claim])
     })
 }
 

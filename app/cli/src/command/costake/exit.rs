@@ -1,13 +1,14 @@
 //! Exits from an offer, requested and withdrawn.
 
 use super::{
-    Plan, check_holder, fetch,
+    check_holder, fetch,
     worth::{back_at, is_forced, noting, stake_of},
 };
 use crate::{
     amount::{Quantity, span},
     context::{Context, Token},
     error::{Result, refuse},
+    send::{About, Plan},
 };
 use anchor_lang::bytemuck::Zeroable;
 use chain::{market, market::costake};
@@ -60,15 +61,13 @@ pub async fn leave(context: &Context, token: Token, address: Address, amount: Op
         ));
     }
     let stake = stake_of(shares, &offer, &device);
-    let question = format!("request an exit of {}, which cannot be undone", token.unit.show(stake.0));
     let exit = costake::exit(&address, number);
+    let withdraw = format!("ionet{} costake withdraw {exit}", context.settings.flags);
     Ok(Plan {
-        exit: Some(exit),
-        next: Some((
-            "once it has cooled down",
-            format!("ionet{} costake withdraw {exit}", context.settings.flags),
-        )),
-        ..Plan::new(question, instructions)
+        question: format!("request an exit of {}, which cannot be undone", token.unit.show(stake.0)),
+        instructions,
+        about: About::new("exit", exit).with([("once it has cooled down", withdraw)]),
+        amount: None,
     })
 }
 
@@ -107,7 +106,12 @@ pub async fn withdraw(context: &Context, token: Token, address: Address) -> Resu
     instructions.push(market::create_token_account(&caller, &exit.holder, &token.mint));
     let to = market::token_account(&exit.holder, &token.mint);
     instructions.push(costake::withdraw(&caller, &exit.holder, &offer.device, &exit.offer, &address, &to));
-    Ok(Plan::new(format!("withdraw exit {address}"), instructions))
+    Ok(Plan {
+        question: format!("withdraw exit {address}"),
+        instructions,
+        about: About::default(),
+        amount: None,
+    })
 }
 
 /// The device of an exit's offer; an empty one if an exit worth nothing has outlived the device.

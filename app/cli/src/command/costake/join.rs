@@ -1,10 +1,11 @@
 //! Joins an offer.
 
-use super::{Plan, fetch, offer::most_of};
+use super::{fetch, offer::most_of};
 use crate::{
     amount::{Quantity, percent, span},
     context::{Context, Market, Token},
     error::{Result, refuse},
+    send::{About, Plan},
 };
 use chain::{market, market::costake};
 use costaking::{Offer, Status};
@@ -68,7 +69,9 @@ pub async fn join(context: &Context, market: &Market, token: Token, address: Add
         span(i64::from(config.wait.get()).saturating_add(market.staking.cooldown.get().into()))
     );
     Ok(Plan {
-        position: Some(costake::position(&address, &holder, id)),
-        ..Plan::new(question, vec![join])
+        question,
+        instructions: vec![join],
+        about: About::new("position", costake::position(&address, &holder, id)),
+        amount: None,
     })
 }

@@ -12,7 +12,7 @@ use crate::{
     output::{Answer, Table},
 };
 use chain::market::costake;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use costaking::{Offer, Status};
 use protocol::units::Amount;
 use serde::Serialize;
@@ -20,9 +20,25 @@ use solana_address::Address;
 use staking::{Device, state::STATUS_ACTIVE};
 use std::{collections::BTreeMap, fmt};
 
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Only GPUs whose name contains this
+    #[arg(long)]
+    gpu: Option<String>,
+    /// Only offers of at least this share, in per cent
+    #[arg(long, default_value_t = 0)]
+    min_share: u8,
+    /// Only offers with room for this much $IO
+    #[arg(long)]
+    room: Option<Quantity>,
+    /// Which offers come first
+    #[arg(long, value_enum, default_value_t)]
+    sort: Sort,
+}
+
 /// Order of the list.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub enum Sort {
+enum Sort {
     /// The largest share of the rewards.
     #[default]
     Share,
@@ -95,67 +111,63 @@ impl fmt::Display for Listing {
     }
 }
 
-pub async fn list(
-    context: &Context,
-    market: &Market,
-    token: Token,
-    (gpu, min_share, room): (Option<String>, u8, Option<Quantity>),
-    sort: Sort,
-) -> Result<Answer> {
-    let offers: Vec<(Address, Offer)> = context.chain.find(&[]).await?;
-    let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
-    let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
-    let now = context.now().await?.unix;
-    let outlook = Outlook::load(context, now).await?;
-    let least = room.map_or(Ok(1), |room| room.base_units(token.unit))?;
-    let wanted = gpu.unwrap_or_default().to_lowercase();
-    let mut listing = Listing {
-        offers: Vec::new(),
-        unit: token.unit,
-    };
-    let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
-    let hundred = Amount(100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals))));
-    for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open) {
-        let Some(device) = devices.get(&offer.device) else { continue };
-        let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
-            continue;
+impl Arguments {
+    pub async fn run(self, context: &Context, market: &Market, token: Token) -> Result<Answer> {
+        let offers: Vec<(Address, Offer)> = context.chain.find(&[]).await?;
+        let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
+        let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
+        let now = context.now().await?.unix;
+        let outlook = Outlook::load(context, now).await?;
+        let least = self.room.map_or(Ok(1), |room| room.base_units(token.unit))?;
+        let wanted = self.gpu.unwrap_or_default().to_lowercase();
+        let mut listing = Listing {
+            offers: Vec::new(),
+            unit: token.unit,
         };
-        // A device cannot be joined when it is retired, or while a slash has set its stake aside or is due some.
-        if device.status != STATUS_ACTIVE || !device.aside.is_zero() || device.dues != 0 {
-            continue;
+        let config: costaking::Config = context.chain.fetch(&costake::config()).await?;
+        let hundred = Amount(100u64.saturating_mul(10u64.saturating_pow(u32::from(token.unit.decimals))));
+        for (address, offer) in offers.iter().filter(|(_, offer)| offer.status == Status::Open) {
+            let Some(device) = devices.get(&offer.device) else { continue };
+            let Some(gpu) = outlook.gpus.get(&device.gpu_model.get()) else {
+                continue;
+            };
+            // A device cannot be joined when it is retired, or while a slash has set its stake aside or is due some.
+            if device.status != STATUS_ACTIVE || !device.aside.is_zero() || device.dues != 0 {
+                continue;
+            }
+            let most = most(&market.staking, device, gpu, &config, now)?.1;
+            let gpu = gpu_name(gpu);
+            let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
+            let is_wanted = room >= least && offer.share_bps.get() >= u16::from(self.min_share).saturating_mul(100);
+            if !is_wanted || !gpu.to_lowercase().contains(&wanted) {
+                continue;
+            }
+            listing.offers.push(Listed {
+                offer: address.to_string(),
+                device: offer.device.to_string(),
+                gpu,
+                quantity: device.quantity,
+                capacity: offer.capacity.get(),
+                room,
+                ticket: offer.ticket.get(),
+                share_bps: offer.share_bps.get(),
+                jobs_done: device.jobs_done.get(),
+                jobs_missed: device.jobs_missed.get(),
+                jobs_convicted: device.jobs_convicted.get(),
+                presence_hours: presence_hours(device),
+                weekly_per_100: outlook.weekly(hundred, offer, device),
+            });
         }
-        let most = most(&market.staking, device, gpu, &config, now)?.1;
-        let gpu = gpu_name(gpu);
-        let room = most.0.min(offer.capacity.get()).saturating_sub(device.co_stake.get());
-        let is_wanted = room >= least && offer.share_bps.get() >= u16::from(min_share).saturating_mul(100);
-        if !is_wanted || !gpu.to_lowercase().contains(&wanted) {
-            continue;
-        }
-        listing.offers.push(Listed {
-            offer: address.to_string(),
-            device: offer.device.to_string(),
-            gpu,
-            quantity: device.quantity,
-            capacity: offer.capacity.get(),
-            room,
-            ticket: offer.ticket.get(),
-            share_bps: offer.share_bps.get(),
-            jobs_done: device.jobs_done.get(),
-            jobs_missed: device.jobs_missed.get(),
-            jobs_convicted: device.jobs_convicted.get(),
-            presence_hours: presence_hours(device),
-            weekly_per_100: outlook.weekly(hundred, offer, device),
+        listing.offers.sort_by_key(|offer| {
+            std::cmp::Reverse(match self.sort {
+                Sort::Share => u64::from(offer.share_bps),
+                Sort::Room => offer.room,
+                Sort::Record => u64::from(offer.jobs_done),
+                Sort::Reward => offer.weekly_per_100.unwrap_or_default(),
+            })
         });
+        Ok(Answer::new(&listing))
     }
-    listing.offers.sort_by_key(|offer| {
-        std::cmp::Reverse(match sort {
-            Sort::Share => u64::from(offer.share_bps),
-            Sort::Room => offer.room,
-            Sort::Record => u64::from(offer.jobs_done),
-            Sort::Reward => offer.weekly_per_100.unwrap_or_default(),
-        })
-    });
-    Ok(Answer::new(&listing))
 }
 
 #[cfg(test)]

@@ -11,21 +11,16 @@ mod worth;
 
 use super::device::Which;
 use crate::{
-    amount::{Quantity, Unit, share},
+    amount::{Quantity, share},
     context::Context,
     effect::Watched,
     error::{Result, refuse},
-    output::{Answer, fields},
-    send::Sent,
+    output::Answer,
 };
 use anchor_lang::{AccountDeserialize, Discriminator, Owner, bytemuck::Pod};
 use clap::Subcommand;
-use list::{Sort, list};
-use serde::Serialize;
 use solana_address::Address;
-use solana_instruction::Instruction;
 use solana_signer::Signer;
-use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -58,20 +53,7 @@ pub enum Command {
         and the share of the rewards; for its device, the hours of presence without a gap and the jobs done, missed and wrong; \
         and what 100 $IO would earn in a week, judging by the last seven days."
     )]
-    List {
-        /// Only GPUs whose name contains this
-        #[arg(long)]
-        gpu: Option<String>,
-        /// Only offers of at least this share, in per cent
-        #[arg(long, default_value_t = 0)]
-        min_share: u8,
-        /// Only offers with room for this much $IO
-        #[arg(long)]
-        room: Option<Quantity>,
-        /// Which offers come first
-        #[arg(long, value_enum, default_value_t)]
-        sort: Sort,
-    },
+    List(list::Arguments),
     /// Stake on a device through its offer
     Join {
         /// The offer, as `ionet costake list` shows it
@@ -104,75 +86,13 @@ pub enum Command {
     },
 }
 
-#[derive(Serialize)]
-struct Done {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit: Option<String>,
-    /// Rewards claimed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<u64>,
-    #[serde(skip)]
-    next: Option<(&'static str, String)>,
-    #[serde(flatten)]
-    sent: Sent,
-    #[serde(skip)]
-    unit: Unit,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [("offer", &self.offer), ("position", &self.position), ("exit", &self.exit)];
-        let mut lines: Vec<_> = named.iter().filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
-        lines.extend(self.amount.map(|amount| ("claimed", self.unit.show(amount))));
-        lines.extend(self.next.clone());
-        fields(f, &lines)?;
-        write!(f, "{}", self.sent)
-    }
-}
-
-/// A transaction to send, and the accounts and rewards to report once it is confirmed.
-struct Plan {
-    question: String,
-    instructions: Vec<Instruction>,
-    offer: Option<Address>,
-    position: Option<Address>,
-    exit: Option<Address>,
-    /// Rewards to claim.
-    amount: Option<u64>,
-    /// The command to type next, and when.
-    next: Option<(&'static str, String)>,
-}
-
-impl Plan {
-    fn new(question: String, instructions: Vec<Instruction>) -> Self {
-        Self {
-            question,
-            instructions,
-            offer: None,
-            position: None,
-            exit: None,
-            amount: None,
-            next: None,
-        }
-    }
-}
-
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         context.chain.check(&[costaking::ID]).await?;
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
         let plan = match self {
-            Self::List {
-                gpu,
-                min_share,
-                room,
-                sort,
-            } => return list(context, &market, token, (gpu, min_share, room), sort).await,
+            Self::List(arguments) => return arguments.run(context, &market, token).await,
             Self::Show { holder } => return show::show(context, token, context.address(holder)?).await,
             Self::Offer {
                 capacity,
@@ -187,19 +107,8 @@ impl Command {
             Self::Withdraw { exit } => exit::withdraw(context, token, exit).await?,
             Self::Claim { position } => claim::claim(context, token, position).await?,
         };
-        let wallet = context.wallet()?;
-        let watched = [Watched::tokens("wallet", &wallet.pubkey(), &token)];
-        let sent = context.send(&plan.question, &plan.instructions, &wallet, &[], &watched).await?;
-        let name = |address: Option<Address>| address.map(|address| address.to_string());
-        Ok(Answer::new(&Done {
-            offer: name(plan.offer),
-            position: name(plan.position),
-            exit: name(plan.exit),
-            amount: plan.amount,
-            next: plan.next,
-            sent,
-            unit: token.unit,
-        }))
+        let watched = [Watched::tokens("wallet", &context.wallet()?.pubkey(), &token)];
+        context.carry_out(plan, &watched).await
     }
 }
 

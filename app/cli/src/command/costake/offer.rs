@@ -1,16 +1,14 @@
 //! Makes, retracts and ends offers.
 
-use super::{Plan, worth::noting};
+use super::worth::noting;
 use crate::{
     amount::{Quantity, percent},
     command::device::Which,
-    context::{Context, Market, Token},
+    context::{Context, Market, Token, first_is},
     error::{Result, refuse},
+    send::{About, Plan},
 };
-use chain::{
-    Filter,
-    market::{costake, stake},
-};
+use chain::market::{costake, stake};
 use costaking::{Offer, OfferTerms, Status};
 use protocol::units::{Amount, Bps};
 use solana_address::Address;
@@ -20,9 +18,7 @@ use staking::{Device, GpuModel, StakingConfig, state::Offering};
 
 /// Offers of a device, ended ones too.
 async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
-    /// The device is an offer's first field, after the discriminator.
-    const DEVICE: usize = 8;
-    Ok(context.chain.find(&[Filter::Bytes(DEVICE, device.as_ref().to_vec())]).await?)
+    Ok(context.chain.find(&[first_is(device)]).await?)
 }
 
 /// [`most`] for a device whose GPU model has not been fetched.
@@ -90,14 +86,15 @@ pub async fn offer(
     let used = offers_of(context, &address).await?.iter().map(|(_, offer)| offer.index.get()).max();
     let index = used.map_or(0, |index| index.saturating_add(1));
     let create = costake::create(&owner, &address, device.gpu_model.get(), &token.mint, index, terms);
-    let question = format!(
-        "offer {} of device {address}'s rewards for a co-stake of up to {}",
-        percent(share_bps),
-        token.unit.show(capacity)
-    );
     Ok(Plan {
-        offer: Some(costake::offer(&address, index)),
-        ..Plan::new(question, vec![create])
+        question: format!(
+            "offer {} of device {address}'s rewards for a co-stake of up to {}",
+            percent(share_bps),
+            token.unit.show(capacity)
+        ),
+        instructions: vec![create],
+        about: About::new("offer", costake::offer(&address, index)),
+        amount: None,
     })
 }
 
@@ -136,8 +133,9 @@ pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan
     instructions.push(make(&owner, &device, &offer));
     let end = format!("ionet{} costake end --device {device}", context.settings.flags);
     Ok(Plan {
-        offer: Some(offer),
-        next: (!ends).then_some(("once all have left", end)),
-        ..Plan::new(format!("{what} offer {offer}"), instructions)
+        question: format!("{what} offer {offer}"),
+        instructions,
+        about: About::new("offer", offer).with((!ends).then_some(("once all have left", end))),
+        amount: None,
     })
 }

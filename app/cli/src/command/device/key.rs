@@ -1,12 +1,12 @@
 //! The key a worker signs with.
 
-use super::Done;
 use crate::{
     amount::{Quantity, SOL},
     context::Context,
     effect::Watched,
     error::{Result, refuse},
     output::Answer,
+    send::{About, Done},
 };
 use chain::market::stake;
 use solana_address::Address;
@@ -87,9 +87,8 @@ impl HotKey {
         }
         let sent = sent?;
         Ok(Answer::new(&Done {
-            device: device.to_string(),
-            key: Some(self.address().to_string()),
-            next,
+            shown: Some(About::new("device", device).and("key", self.address()).with(next)),
+            amount: None,
             sent,
         }))
     }

@@ -5,22 +5,20 @@ mod key;
 mod show;
 
 use crate::{
-    context::Context,
+    context::{Context, first_is},
     error::{Error, Result, refuse},
-    output::{Answer, fields},
-    send::Sent,
+    output::Answer,
+    send::{About, Plan},
 };
-use chain::{Filter, market, market::stake};
+use chain::{market, market::stake};
 use clap::Subcommand;
 pub use gpu::{find_gpu, gpu_name};
 use gpu::{gpu_models, list_models, minimum};
 use key::{HotKey, Key};
-use serde::Serialize;
 use show::{List, Shown};
 use solana_address::Address;
 use solana_signer::Signer;
 use staking::{Device, state::Offering};
-use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -96,43 +94,24 @@ impl Which {
             ))),
         }
     }
+
+    /// The wallet's address, and the device.
+    async fn own(&self, context: &Context) -> Result<(Address, Address, Device)> {
+        let (address, device) = self.find(context).await?;
+        Ok((context.wallet()?.pubkey(), address, device))
+    }
 }
 
 /// Devices of an owner.
 async fn owned(context: &Context, owner: &Address) -> Result<Vec<(Address, Device)>> {
-    /// The owner is a device's first field, after the discriminator.
-    const OWNER: usize = 8;
-    Ok(context.chain.find(&[Filter::Bytes(OWNER, owner.as_ref().to_vec())]).await?)
-}
-
-#[derive(Serialize)]
-struct Done {
-    device: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    /// Commands to type next, each under the moment for it.
-    #[serde(skip)]
-    next: Vec<(&'static str, String)>,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![("device", self.device.clone())];
-        lines.extend(self.key.clone().map(|key| ("key", key)));
-        lines.extend(self.next.clone());
-        fields(f, &lines)?;
-        write!(f, "{}", self.sent)
-    }
+    Ok(context.chain.find(&[first_is(owner)]).await?)
 }
 
 impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let market = context.market().await?;
         let token = context.token(&market, None).await?;
-        let retires = matches!(self, Self::Terminate { .. });
-        let (what, which, key, make): (_, _, _, fn(&Address, &Address, &Address) -> _) = match self {
+        let plan = match self {
             Self::ListModels => return list_models(context, &market, token.unit).await,
             Self::Show { device, owner } => {
                 let now = context.now().await?.unix;
@@ -175,34 +154,36 @@ impl Command {
                 return key.enrol(context, &wallet, &what, device, rotate, Vec::new()).await;
             }
             Self::SetPayout { which, payout } => {
-                let what = format!("send payments to {payout} for");
-                (what, which, payout, |owner, device, payout| {
-                    vec![stake::set_payout(owner, device, payout)]
-                })
+                let (owner, device, _) = which.own(context).await?;
+                Plan {
+                    question: format!("send payments to {payout} for device {device}"),
+                    instructions: vec![stake::set_payout(&owner, &device, &payout)],
+                    about: About::new("device", device),
+                    amount: None,
+                }
             }
-            Self::Terminate { which } => ("retire for good".to_owned(), which, token.mint, |owner, device, _| {
-                vec![stake::terminate_device(owner, device)]
-            }),
-            Self::Close { which } => ("close".to_owned(), which, token.mint, |owner, device, mint| {
-                let to = market::token_account(owner, mint);
-                vec![
-                    market::create_token_account(owner, owner, mint),
-                    stake::close_device(owner, device, &to),
-                ]
-            }),
+            Self::Terminate { which } => {
+                let (owner, device, state) = which.own(context).await?;
+                Plan {
+                    question: format!("retire for good device {device}"),
+                    instructions: vec![stake::terminate_device(&owner, &device)],
+                    about: About::new("device", device).with(to_close(context, &device, &state)),
+                    amount: None,
+                }
+            }
+            Self::Close { which } => {
+                let (owner, device, _) = which.own(context).await?;
+                let receive = market::create_token_account(&owner, &owner, &token.mint);
+                let to = market::token_account(&owner, &token.mint);
+                Plan {
+                    question: format!("close device {device}"),
+                    instructions: vec![receive, stake::close_device(&owner, &device, &to)],
+                    about: About::new("device", device),
+                    amount: None,
+                }
+            }
         };
-        let wallet = context.wallet()?;
-        let (device, state) = which.find(context).await?;
-        let instructions = make(&wallet.pubkey(), &device, &key);
-        let sent = context
-            .send(&format!("{what} device {device}"), &instructions, &wallet, &[], &[])
-            .await?;
-        Ok(Answer::new(&Done {
-            device: device.to_string(),
-            key: None,
-            next: if retires { to_close(context, &device, &state) } else { Vec::new() },
-            sent,
-        }))
+        context.carry_out(plan, &[]).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     command::device::find_gpu,
     context::{Context, Token},
     error::{Result, refuse},
+    file,
 };
 use chain::{
     idl::{self, Values},
@@ -78,12 +79,12 @@ pub struct Draft {
 
 /// Reads the text that explains a proposal.
 fn explanation(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
+    let text = file::text(path)?;
     match text.len() {
         1..=blobs::MAX_TEXT => Ok(text),
         length => refuse(format!(
-            "{shown} has {length} bytes and must have 1 to {}; write a text of that length",
+            "{} has {length} bytes and must have 1 to {}; write a text of that length",
+            path.display(),
             blobs::MAX_TEXT
         )),
     }
@@ -92,15 +93,7 @@ fn explanation(path: &Path) -> Result<String> {
 /// Reads a proposal, and refuses whatever the programs would refuse later.
 pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Result<Draft> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
-    let written: Written = toml::from_str(&text).or_else(|error| {
-        let line = error
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .map_or(1, |before| before.matches('\n').count().saturating_add(1));
-        let reason = error.message().trim().replace('\n', " ");
-        refuse(format!("{shown}, line {line}: {reason}; correct it"))
-    })?;
+    let written: Written = file::toml(path)?;
     let mut title = [0; 64];
     let printable = written.title.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !written.title.is_empty();
     match title.get_mut(..written.title.len()).filter(|_| printable) {

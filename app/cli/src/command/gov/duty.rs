@@ -7,15 +7,12 @@ use super::{
 };
 use crate::{
     amount::Unit,
-    context::{Context, Token},
+    context::{Context, Token, first_is},
     error::{Result, refuse},
     output::{Answer, count},
     progress::Progress,
 };
-use chain::{
-    Filter,
-    market::{costake, govern, job, stake},
-};
+use chain::market::{costake, govern, job, stake};
 use governance::{Ballot, Proposal, Status};
 use protocol::ballot::Outcome;
 use serde::Serialize;
@@ -102,20 +99,17 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
         || "NUMBER`; `ionet gov list` shows the number".to_owned(),
         |index| format!("{index}`"),
     );
-    Ok(Answer::new(&Done {
-        proposal: index,
-        status: format!("voting: stakers vote with `ionet gov vote {number}"),
-        warning: None,
+    Ok(Answer::new(&Done::of(
+        index,
+        format!("voting: stakers vote with `ionet gov vote {number}"),
         sent,
-    }))
+    )))
 }
 
 /// The draft with this title and text that an interrupted call has begun.
 async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<Option<Proposal>> {
-    /// The proposer is a proposal's first field, after the discriminator.
-    const PROPOSER: usize = 8;
     let text_hash: [u8; 32] = Sha256::digest(&draft.text).into();
-    let own: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(PROPOSER, proposer.as_ref().to_vec())]).await?;
+    let own: Vec<(Address, Proposal)> = context.chain.find(&[first_is(proposer)]).await?;
     let mut own = own.into_iter().map(|(_, proposal)| proposal);
     let begun = own.find(|proposal| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
     match begun {
@@ -188,7 +182,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
         transactions.push(vec![govern::advance(&address)]);
     }
     let due = proposal.status == Status::Queued && now >= proposal.eta.get() && proposal.outcome() != Outcome::Vetoed;
-    let mut said = Vec::new();
+    let mut said = String::new();
     if due {
         let instructions = setting::instructions(context, &address, &proposal).await?;
         for (place, instruction) in (0..).zip(instructions).skip(proposal.executed.into()) {
@@ -198,7 +192,7 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
                     usize::from(place).saturating_add(1)
                 ));
             };
-            said.push(words::say(context, token, now, &instruction).await);
+            said.push_str(&format!("{}\n", words::say(context, token, now, &instruction).await));
             transactions.push(vec![govern::execute(&address, place, &instruction)]);
         }
     }
@@ -211,17 +205,8 @@ pub async fn execute(context: &Context, token: &Token, now: i64, index: u64) -> 
         true => format!("execute proposal {index}"),
         false => format!("count the votes of proposal {index}"),
     };
-    let plan = Steps(said);
-    let sent = context.send_all(&what, &plan, &transactions, &wallet).await?;
+    let sent = context.send_all(&what, &said, &transactions, &wallet).await?;
     after(context, index, &address, sent).await
-}
-
-struct Steps(Vec<words::Words>);
-
-impl fmt::Display for Steps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|words| writeln!(f, "{words}"))
-    }
 }
 
 /// `gov cancel`.
@@ -266,14 +251,12 @@ pub async fn close(context: &Context, token: &Token, index: u64) -> Result<Answe
 
 /// The transactions that release an ended proposal's deposit and close its ballots, its instructions and itself.
 async fn clear(context: &Context, token: &Token, address: &Address, proposal: &Proposal) -> Result<Vec<Vec<Instruction>>> {
-    /// The proposal is a ballot's first field, after the discriminator.
-    const PROPOSAL: usize = 8;
     let anyone = context.wallet()?.pubkey();
     let mut all = Vec::new();
     if !proposal.deposit.is_zero() {
         all.push(govern::release_deposit(address, &proposal.proposer, &token.mint));
     }
-    let ballots: Vec<(Address, Ballot)> = context.chain.find(&[Filter::Bytes(PROPOSAL, address.as_ref().to_vec())]).await?;
+    let ballots: Vec<(Address, Ballot)> = context.chain.find(&[first_is(address)]).await?;
     all.extend(
         ballots
             .iter()
@@ -296,12 +279,7 @@ async fn after(context: &Context, index: u64, address: &Address, sent: crate::se
         // The transaction is confirmed nevertheless.
         Err(_) => format!("unknown, because the node did not answer; `ionet gov show {index}` asks again"),
     };
-    Ok(Answer::new(&Done {
-        proposal: Some(index),
-        status,
-        warning: None,
-        sent,
-    }))
+    Ok(Answer::new(&Done::of(Some(index), status, sent)))
 }
 
 /// `gov pause`.
@@ -335,13 +313,12 @@ pub async fn pause(context: &Context, program: Pausable) -> Result<Answer> {
         ));
     }
     let question = format!("pause the {name}, while exits and payments continue");
-    let sent = context.send(&question, &[govern::pause(&guardian, id)], &wallet, &[], &[]).await?;
-    Ok(Answer::new(&Done {
-        proposal: None,
-        status: format!("the {name} is paused until a proposal resumes it"),
-        warning: None,
+    let sent = context.send(&question, &[govern::pause(&guardian, id)], &wallet, &[]).await?;
+    Ok(Answer::new(&Done::of(
+        None,
+        format!("the {name} is paused until a proposal resumes it"),
         sent,
-    }))
+    )))
 }
 
 #[cfg(test)]

@@ -148,6 +148,17 @@ struct Done {
     sent: Sent,
 }
 
+impl Done {
+    fn of(proposal: Option<u64>, status: impl Into<String>, sent: Sent) -> Self {
+        Self {
+            proposal,
+            status: status.into(),
+            warning: None,
+            sent,
+        }
+    }
+}
+
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.proposal.map(|number| ("proposal", number.to_string()));

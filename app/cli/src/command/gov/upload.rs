@@ -46,7 +46,7 @@ impl fmt::Display for Uploaded {
 pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     super::setting::config(context).await?;
     let shown = file.display();
-    let code = std::fs::read(file).or_else(|error| refuse(format!("{shown} cannot be read ({error}); check the path")))?;
+    let code = crate::file::bytes(file)?;
     if !code.starts_with(b"\x7fELF") {
         return refuse(format!(
             "{shown} is not a program; give the .so file that `cargo xtask build-sbf` makes"
@@ -73,7 +73,7 @@ pub async fn upload(context: &Context, file: &Path) -> Result<Answer> {
     // Somebody may have sent lamports to the address.
     let rent = if is_new { rent(space).saturating_sub(account.lamports) } else { 0 };
     let question = format!("write {} bytes into buffer {address}", code.len());
-    // One instruction, CreateAccountWithSeed, fails on an address with lamports, and anybody can send it some.
+    // One instruction, CreateAccountWithSeed, fails on an address with lamports, and anyone can send it some.
     let create = [
         transfer(&payer, &address, rent),
         allocate_with_seed(&address, &payer, seed, space as u64, &LOADER),

@@ -2,8 +2,7 @@
 
 use super::{Choice, Done, setting};
 use crate::{
-    amount::Unit,
-    context::{Context, Token},
+    context::{Context, Token, first_is},
     error::{Error, Result, refuse},
     output::{Answer, Table, count},
 };
@@ -14,12 +13,10 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::Device;
-use std::fmt;
 
 /// Votes that fit in a transaction of 1,232 bytes.
 const BATCH: usize = 4;
-/// Offsets of addresses after the discriminator: a device's owner comes first, a position's holder second, a ballot's owner third.
-const FIRST: usize = 8;
+/// Offsets of a position's holder, its second field, and of a ballot's owner, its third.
 const SECOND: usize = 40;
 const THIRD: usize = 72;
 
@@ -29,28 +26,6 @@ struct Vote {
     weight: u64,
     before: Option<u8>,
     instruction: Instruction,
-}
-
-/// The votes, as they are printed.
-struct Votes<'a> {
-    votes: &'a [Vote],
-    choice: Choice,
-    io: Unit,
-}
-
-impl fmt::Display for Votes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(["stake", "weight", "before", "now"]);
-        for vote in self.votes {
-            table.row([
-                vote.source.clone(),
-                self.io.show(vote.weight),
-                vote.before.map_or("–", Choice::of).to_owned(),
-                Choice::of(self.choice as u8).to_owned(),
-            ]);
-        }
-        write!(f, "{table}")
-    }
 }
 
 /// `gov vote`.
@@ -114,15 +89,18 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
         .map(|votes| votes.iter().map(|vote| vote.instruction.clone()).collect())
         .collect();
     let io = token.unit;
-    let shown = Votes { votes: &votes, choice, io };
+    let mut shown = Table::new(["stake", "weight", "before", "now"]);
+    for vote in &votes {
+        let (before, now) = (vote.before.map_or("–", Choice::of), Choice::of(choice as u8));
+        shown.row([vote.source.clone(), io.show(vote.weight), before.to_owned(), now.to_owned()]);
+    }
     let sent = context.send_all(&question, &shown, &batches, &wallet).await?;
     let weight = votes.iter().fold(0u64, |sum, vote| sum.saturating_add(vote.weight));
-    Ok(Answer::new(&Done {
-        proposal: Some(index),
-        status: format!("{} voted {}", io.show(weight), Choice::of(choice as u8)),
-        warning: None,
+    Ok(Answer::new(&Done::of(
+        Some(index),
+        format!("{} voted {}", io.show(weight), Choice::of(choice as u8)),
         sent,
-    }))
+    )))
 }
 
 /// Everything an owner could vote with: address, name and weight of each stake, and the instruction that votes with it.
@@ -137,7 +115,7 @@ async fn sources(
 ) -> Result<Vec<(Address, String, u64, Instruction)>> {
     let choice = choice as u8;
     let mut all = Vec::new();
-    let devices: Vec<(Address, Device)> = context.chain.find(&[Filter::Bytes(FIRST, whose.as_ref().to_vec())]).await?;
+    let devices: Vec<(Address, Device)> = context.chain.find(&[first_is(whose)]).await?;
     for (device, state) in devices {
         let cast = govern::vote_stake(voter, motion, &device, represented, choice);
         all.push((device, format!("device {device}"), state.voting_weight(opened_at), cast));
@@ -162,10 +140,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     }
     let wallet = context.wallet()?;
     let voter = wallet.pubkey();
-    let filters = [
-        Filter::Bytes(FIRST, proposal.as_ref().to_vec()),
-        Filter::Bytes(THIRD, voter.as_ref().to_vec()),
-    ];
+    let filters = [first_is(&proposal), Filter::Bytes(THIRD, voter.as_ref().to_vec())];
     let ballots: Vec<(Address, Ballot)> = context.chain.find(&filters).await?;
     if ballots.is_empty() {
         return refuse(format!("wallet {voter} has not voted on proposal {index}"));
@@ -177,12 +152,7 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
         .collect();
     let question = format!("withdraw {} on proposal {index}", count(ballots.len() as u64, "vote"));
     let sent = context.send_all(&question, &"", &batches, &wallet).await?;
-    Ok(Answer::new(&Done {
-        proposal: Some(index),
-        status: "withdrawn".to_owned(),
-        warning: None,
-        sent,
-    }))
+    Ok(Answer::new(&Done::of(Some(index), "withdrawn", sent)))
 }
 
 /// Whether somebody may hold a key for this address: it lies on the curve, and no account of a program is there.
@@ -222,16 +192,14 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
             (format!("remove the representative of {owner}"), govern::clear_delegate(&owner))
         }
     };
-    let sent = context.send(&question, &[instruction], &wallet, &[], &[]).await?;
+    let sent = context.send(&question, &[instruction], &wallet, &[]).await?;
     let status = representative.map_or_else(
         || "this wallet has no representative".to_owned(),
         |representative| format!("{representative} votes for this wallet, unless it votes itself"),
     );
     Ok(Answer::new(&Done {
-        proposal: None,
-        status,
         warning,
-        sent,
+        ..Done::of(None, status, sent)
     }))
 }
 

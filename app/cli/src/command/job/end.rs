@@ -13,7 +13,6 @@ use jobs::{Escrow, Job, Status};
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::fmt;
 use watchtower::crank::{self, Duty};
@@ -32,6 +31,19 @@ struct Done {
     left: i64,
     #[serde(flatten)]
     sent: Sent,
+}
+
+impl Done {
+    fn new(job: Address, done: &'static str, sent: Sent) -> Self {
+        Self {
+            job: job.to_string(),
+            done,
+            bounty: 0,
+            deadline: None,
+            left: 0,
+            sent,
+        }
+    }
 }
 
 impl fmt::Display for Done {
@@ -56,22 +68,10 @@ pub async fn cancel(context: &Context, address: Address) -> Result<Answer> {
             job.device
         ));
     }
-    let wallet = context.wallet()?;
-    let cancel = market::job::cancel_job(&wallet.pubkey(), &job.escrow, &address);
-    act(
-        context,
-        &wallet,
-        address,
-        &job,
-        &format!("cancel job {address}"),
-        &[cancel],
-        ("cancelled", 0),
-    )
-    .await
+    let cancel = market::job::cancel_job(&context.wallet()?.pubkey(), &job.escrow, &address);
+    let sent = send(context, &job, &format!("cancel job {address}"), &[cancel]).await?;
+    Ok(Answer::new(&Done::new(address, "cancelled", sent)))
 }
-
-/// What was done to a job whose deadline was moved.
-const EXTENDED: &str = "extended";
 
 /// Moves a job's deadline.
 pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answer> {
@@ -87,10 +87,16 @@ pub async fn extend(context: &Context, address: Address, by: u32) -> Result<Answ
             crate::story::status(&job)
         ));
     }
-    let wallet = context.wallet()?;
-    let extend = market::job::extend_job(&wallet.pubkey(), &job.escrow, &address, by);
+    let extend = market::job::extend_job(&context.wallet()?.pubkey(), &job.escrow, &address, by);
     let what = format!("give job {address} {} more", span(by.into()));
-    act(context, &wallet, address, &job, &what, &[extend], (EXTENDED, 0)).await
+    let sent = send(context, &job, &what, &[extend]).await?;
+    // The transaction is confirmed: a node that fails from here on is no error.
+    let (deadline, left) = end_of(context, &address).await.ok().unzip();
+    Ok(Answer::new(&Done {
+        deadline,
+        left: left.unwrap_or_default(),
+        ..Done::new(address, "extended", sent)
+    }))
 }
 
 /// Ends an overdue job.
@@ -119,8 +125,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
             span(left)
         ));
     }
-    let wallet = context.wallet()?;
-    let end = crank::end(&context.chain, &wallet.pubkey(), &address, &job).await?;
+    let end = crank::end(&context.chain, &context.wallet()?.pubkey(), &address, &job).await?;
     let (what, done) = match next {
         Duty::Settle => ("settle", "settled"),
         Duty::Expire => ("expire", "expired"),
@@ -134,36 +139,19 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
     } else {
         ""
     };
-    let (question, bounty) = (format!("{what} job {address}{opens}"), next.bounty(&job));
-    act(context, &wallet, address, &job, &question, &end.instructions, (done, bounty)).await
+    let sent = send(context, &job, &format!("{what} job {address}{opens}"), &end.instructions).await?;
+    Ok(Answer::new(&Done {
+        bounty: next.bounty(&job),
+        ..Done::new(address, done, sent)
+    }))
 }
 
-async fn act(
-    context: &Context,
-    wallet: &Keypair,
-    address: Address,
-    job: &Job,
-    what: &str,
-    instructions: &[Instruction],
-    (done, bounty): (&'static str, u64),
-) -> Result<Answer> {
+/// Sends a transaction about a job, once its effect on the consumer's escrow is confirmed.
+async fn send(context: &Context, job: &Job, what: &str, instructions: &[Instruction]) -> Result<Sent> {
     let escrow: Escrow = context.chain.fetch(&job.escrow).await?;
     let token = context.token(&context.market().await?, Some(escrow.mint)).await?;
     let watched = Watched::escrow(&escrow.owner, &token);
-    let sent = context.send(what, instructions, wallet, &[], &watched).await?;
-    // The transaction is confirmed: a node that fails from here on is no error.
-    let (deadline, left) = match done {
-        EXTENDED => end_of(context, &address).await.ok().unzip(),
-        _ => (None, None),
-    };
-    Ok(Answer::new(&Done {
-        job: address.to_string(),
-        done,
-        bounty,
-        deadline,
-        left: left.unwrap_or_default(),
-        sent,
-    }))
+    context.send(what, instructions, &context.wallet()?, &watched).await
 }
 
 /// A job's deadline, and the seconds left until then.

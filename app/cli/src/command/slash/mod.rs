@@ -4,10 +4,11 @@ mod show;
 
 use crate::{
     amount::{Unit, percent, share, span},
-    context::{Context, digest},
+    context::Context,
     error::{Result, refuse},
-    output::{Answer, fields},
-    send::Sent,
+    file::digest,
+    output::Answer,
+    send::{About, Plan},
 };
 use chain::market::{slash, stake};
 use clap::{Subcommand, ValueEnum};
@@ -16,11 +17,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, Slash, SlashReason, StakingConfig};
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -116,24 +113,6 @@ impl Reason {
     }
 }
 
-#[derive(Serialize)]
-struct Done {
-    /// The slash or the device, under that key.
-    #[serde(flatten)]
-    about: BTreeMap<&'static str, String>,
-    #[serde(flatten)]
-    sent: Sent,
-}
-
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, address) in &self.about {
-            fields(f, &[(*name, address.clone())])?;
-        }
-        write!(f, "{}", self.sent)
-    }
-}
-
 /// Fails unless the wallet is `key`, which holds the `role`.
 fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     if wallet == key {
@@ -145,20 +124,14 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     refuse(format!("only the market's {role}, {key}, may do this; wallet {wallet} may not"))
 }
 
-/// A transaction to send, and the slash or device that it is about.
-struct Plan {
-    about: (&'static str, Address),
-    question: String,
-    instruction: Instruction,
-}
-
 /// Plans an instruction about an existing slash.
 async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
     let found: Slash = context.chain.fetch(&slash).await?;
     Ok(Plan {
-        about: ("slash", slash),
         question: format!("{what} slash {slash} of device {}", found.device),
-        instruction: make(&context.wallet()?.pubkey(), &found)?,
+        instructions: vec![make(&context.wallet()?.pubkey(), &found)?],
+        about: About::new("slash", slash),
+        amount: None,
     })
 }
 
@@ -177,9 +150,10 @@ async fn propose(
     let number = (context.now().await?.slot & u64::from(u32::MAX)) as u32;
     let (share, why) = (percent(share_bps), reason.name());
     Ok(Plan {
-        about: ("slash", slash::address(&device, number)),
         question: format!("propose to slash {share} of the stake on device {device}, for {why}"),
-        instruction: slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?),
+        instructions: vec![slash::propose(&wallet, &device, number, reason as u8, share_bps, digest(evidence)?)],
+        about: About::new("slash", slash::address(&device, number)),
+        amount: None,
     })
 }
 
@@ -230,9 +204,10 @@ async fn burn(context: &Context, config: &StakingConfig, unit: Unit, device: Add
     match found.forfeited.get() {
         0 => refuse(format!("device {device} has forfeited nothing")),
         forfeited => Ok(Plan {
-            about: ("device", device),
             question: format!("burn {} that device {device} has forfeited", unit.show(forfeited)),
-            instruction: stake::burn_forfeited(&device, &config.mint),
+            instructions: vec![stake::burn_forfeited(&device, &config.mint)],
+            about: About::new("device", device),
+            amount: None,
         }),
     }
 }
@@ -263,36 +238,6 @@ impl Command {
             Self::Collect { slash } => act(context, slash, "collect what is due to", |_, found| collect(&slash, found)).await?,
             Self::Burn { device } => burn(context, config, unit, device).await?,
         };
-        let sent = context
-            .send(&plan.question, &[plan.instruction], &context.wallet()?, &[], &[])
-            .await?;
-        let (name, address) = plan.about;
-        Ok(Answer::new(&Done {
-            about: BTreeMap::from([(name, address.to_string())]),
-            sent,
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn an_answer_names_its_device_or_slash() {
-        let done = Done {
-            about: BTreeMap::from([("device", "D".to_owned())]),
-            sent: Sent {
-                signature: "S".to_owned(),
-                slot: 1,
-                fee: 2,
-                compute_units: 3,
-            },
-        };
-        let wanted = json!({ "device": "D", "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
-        assert_eq!(serde_json::to_value(&done).unwrap(), wanted);
-        assert!(done.to_string().starts_with("device  D\n"), "{done}");
+        context.carry_out(plan, &[]).await
     }
 }

@@ -3,11 +3,10 @@
 use super::Reason;
 use crate::{
     amount::{Unit, percent, span},
-    context::Context,
+    context::{Context, first_is},
     error::Result,
     output::{Answer, Table, fields},
 };
-use chain::Filter;
 use serde::Serialize;
 use solana_address::Address;
 use staking::{Slash, state::SlashStatus};
@@ -131,9 +130,7 @@ impl fmt::Display for Listing {
 }
 
 pub async fn list(context: &Context, unit: Unit, now: i64, device: Option<Address>) -> Result<Answer> {
-    /// The device is a slash's first field, after the discriminator.
-    const DEVICE: usize = 8;
-    let filter = device.map(|device| Filter::Bytes(DEVICE, device.as_ref().to_vec()));
+    let filter = device.as_ref().map(first_is);
     let found: Vec<(Address, Slash)> = context.chain.find(filter.as_slice()).await?;
     let shown = found.iter().map(|(address, slash)| Shown::new(*address, slash, unit, now));
     Ok(Answer::new(&Listing(shown.collect())))

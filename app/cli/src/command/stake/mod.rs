@@ -127,7 +127,7 @@ impl Command {
             _ => "",
         };
         let question = format!("{what} {} {at} device {address}{warning}", token.unit.show(amount));
-        let sent = context.send(&question, &instructions, &wallet, &[], &watched).await?;
+        let sent = context.send(&question, &instructions, &wallet, &watched).await?;
         // The transaction is confirmed: a node that fails from here on is no error.
         let shown = async { show(&context.chain.fetch(&address).await?).await };
         Ok(Answer::new(&Done {
