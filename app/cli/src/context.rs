@@ -53,7 +53,7 @@ impl Context {
     /// Builds the context from `settings`; sends nothing yet.
     pub fn new(settings: Settings) -> Self {
         Self {
-            chain: Chain::connect(&settings.cluster, market::errors()),
+            chain: Chain::connect(&settings.cluster),
             options: SendOptions {
                 priority_fee: settings.priority_fee,
                 ..SendOptions::default()

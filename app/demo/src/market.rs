@@ -279,7 +279,7 @@ impl Market {
     /// A client of the chain, as the daemons use it.
     pub fn client(&self) -> Result<Chain> {
         let cluster = Cluster::new(string(&self.net, "/rpc")?, string(&self.net, "/ws")?);
-        Ok(Chain::connect(&cluster, chain::market::errors()))
+        Ok(Chain::connect(&cluster))
     }
 
     /// The blob store.

@@ -90,7 +90,7 @@ impl Arguments {
                     served,
                     budget: self.max_demand_lamports,
                 };
-                let (finding, ending) = asked.examine(context, inputs, &computed.tensors, &mut transactions).await?;
+                let (finding, ending) = asked.examine(context, inputs, &computed, &mut transactions).await?;
                 report.ending = ending;
                 agreed = true;
                 finding
