@@ -97,7 +97,7 @@ pub struct ExitRequested {
     pub ends_at: i64,
 }
 
-/// The co-stake of an exit no longer counts and cools down. Emitted by `cool_exit`.
+/// The co-stake of an exit no longer counts and cools down. Emitted by `cool_exit`, and by `request_exit` after the owner's exit.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct ExitCooled {

@@ -1,18 +1,23 @@
 //! The books as the events tell them, compared with the accounts after every transaction: an indexer needs nothing but the events.
 
+mod costaking;
+mod governance;
 mod jobs;
+mod staking;
 
 use crate::audit::Books;
 use anchor_lang::wincode::SchemaRead;
 use anchor_lang::{BorshConfig, Discriminator};
 use protocol::units::Moment;
-use solana_address::Address;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// What all events so far say.
 #[derive(Clone, Default)]
 pub struct Replay {
+    staking: staking::Replay,
+    costaking: costaking::Replay,
+    governance: governance::Replay,
     jobs: jobs::Replay,
 }
 
@@ -20,15 +25,32 @@ impl Replay {
     /// What these accounts say, for a test that wrote some itself.
     pub fn read(books: &Books) -> Self {
         Self {
+            staking: staking::Replay::read(books),
+            costaking: costaking::Replay::read(books),
+            governance: governance::Replay::read(books),
             jobs: jobs::Replay::read(books),
         }
     }
 
     /// Applies the events of a transaction and compares the result with the accounts after it.
     pub fn check(&mut self, logs: &[String], now: Moment, books: &Books) {
+        for record in chain::records(&::staking::ID, logs) {
+            self.staking.apply(&Record(&record));
+        }
+        for record in chain::records(&::costaking::ID, logs) {
+            if let Some(part) = self.costaking.apply(&Record(&record)) {
+                self.staking.shared(part);
+            }
+        }
+        for record in chain::records(&::governance::ID, logs) {
+            self.governance.apply(&Record(&record));
+        }
         for record in chain::records(&::jobs::ID, logs) {
             self.jobs.apply(&Record(&record), now);
         }
+        self.staking.check(books);
+        self.costaking.check(books);
+        self.governance.check(books);
         self.jobs.check(books);
     }
 }
@@ -45,8 +67,8 @@ impl Record<'_> {
     }
 }
 
-fn view<A, K: Ord, T>(accounts: &BTreeMap<Address, A>, told: impl Fn(&Address, &A) -> (K, T)) -> BTreeMap<K, T> {
-    accounts.iter().map(|(address, account)| told(address, account)).collect()
+fn view<L, A, K: Ord, T>(accounts: &BTreeMap<L, A>, told: impl Fn(&L, &A) -> (K, T)) -> BTreeMap<K, T> {
+    accounts.iter().map(|(key, account)| told(key, account)).collect()
 }
 
 fn compare<K: Debug + Ord, T: Debug + PartialEq>(kind: &str, events: &BTreeMap<K, T>, accounts: &BTreeMap<K, T>) {

@@ -1,5 +1,6 @@
 use super::{Offer, Position};
 use crate::error::CostakingError;
+use crate::events::ExitCooled;
 use anchor_lang::prelude::*;
 use protocol::costake;
 
@@ -66,6 +67,17 @@ impl Exit {
         self.cooling_shares = cooling_shares.into();
         self.ends_at = self.ends_at.get().min(ends_at).into();
         self.invariant()
+    }
+
+    /// Emits that its co-stake cools down. `total` is the offer's shares without it.
+    pub fn announce_cooling(&self, exit: Address, total: u64) {
+        emit!(ExitCooled {
+            offer: self.offer,
+            exit,
+            cooling_shares: self.cooling_shares.get(),
+            ends_at: self.ends_at.get(),
+            total,
+        });
     }
 
     /// Fails until the cooldown is over.

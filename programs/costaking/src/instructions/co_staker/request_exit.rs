@@ -61,5 +61,8 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         cools_at: accounts.exit.cools_at.get(),
         ends_at: accounts.exit.ends_at.get()
     });
+    if accounts.exit.cooling.get() {
+        accounts.exit.announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
+    }
     Ok(())
 }

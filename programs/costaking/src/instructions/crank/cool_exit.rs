@@ -1,7 +1,6 @@
 use crate::AUTHORITY_SEED;
 use crate::authority::Authority;
 use crate::error::CostakingError;
-use crate::events::ExitCooled;
 use crate::state::{Config, Exit, Offer};
 use anchor_lang::prelude::*;
 use staking::{Device, Staking};
@@ -50,12 +49,6 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         accounts.exit.cool(cooling, offer.forced_ends_at.get())?;
     }
     accounts.exit.settle(&accounts.offer)?;
-    emit!(ExitCooled {
-        offer: *accounts.offer.address(),
-        exit: *accounts.exit.address(),
-        cooling_shares: accounts.exit.cooling_shares.get(),
-        ends_at: accounts.exit.ends_at.get(),
-        total: accounts.offer.shares.get()
-    });
+    accounts.exit.announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
     Ok(())
 }

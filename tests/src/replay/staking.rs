@@ -1,0 +1,413 @@
+//! Devices, their stake and bonds, slashes and rewards.
+
+use super::{Record, compare, view};
+use crate::audit::Books;
+use protocol::emission;
+use solana_address::Address;
+use staking::events::*;
+use staking::{Parameters, RewardRules, SlashStatus};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Default)]
+pub struct Replay {
+    config: Option<(Address, Address, [Address; 2], bool)>,
+    parameters: Option<Parameters>,
+    gpu_models: BTreeMap<u16, GpuModel>,
+    devices: BTreeMap<Address, Device>,
+    /// By the address of the device, and number.
+    slashes: BTreeMap<(Address, u32), Slash>,
+    emission: Option<Emission>,
+    /// By the start of the hour.
+    blocks: BTreeMap<i64, Block>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct GpuModel {
+    multipliers_x100: [u16; 2],
+    raise_at: i64,
+    pool: u8,
+    vram_gb: u16,
+    listed: bool,
+    work: [u8; 3],
+    work_since: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Device {
+    owner: Address,
+    key: Address,
+    payout: Address,
+    gpu_model: u16,
+    quantity: u8,
+    status: u8,
+    tier: u8,
+    stake: Stake,
+    locked_bond: u64,
+    open_jobs: u32,
+    rewards: u64,
+    /// Pool and score of each hour that it has not collected, numbered from 1970.
+    pending: BTreeMap<u32, (u8, u64)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Stake {
+    own: u64,
+    cooling: u64,
+    cooldown_ends: i64,
+    co: u64,
+    co_cooling: u64,
+    aside: u64,
+    forfeited: u64,
+    owed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Slash {
+    reason: u8,
+    share_bps: u16,
+    evidence: [u8; 32],
+    status: u8,
+    parts: [u64; 3],
+    due: u64,
+    ends_at: i64,
+    answer: [u8; 32],
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Emission {
+    verifier: Address,
+    next_hour: i64,
+    rules: RewardRules,
+    owed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Block {
+    slot: u64,
+    beacons: [[u8; 32]; 12],
+    /// Once it is settled, for each pool.
+    settled: Option<([u64; 2], [u64; 2])>,
+}
+
+impl From<&staking::Device> for Device {
+    fn from(device: &staking::Device) -> Self {
+        Self {
+            owner: device.owner,
+            key: device.key,
+            payout: device.payout,
+            gpu_model: device.gpu_model.get(),
+            quantity: device.quantity,
+            status: device.status,
+            tier: device.tier,
+            stake: Stake {
+                own: device.own_stake.get(),
+                cooling: device.cooling.get(),
+                cooldown_ends: device.cooldown_ends.get(),
+                co: device.co_stake.get(),
+                co_cooling: device.co_cooling.get(),
+                aside: device.aside.get(),
+                forfeited: device.forfeited.get(),
+                owed: device.owed.get(),
+            },
+            locked_bond: device.locked_bond.get(),
+            open_jobs: device.open_jobs.get(),
+            rewards: device.rewards.get(),
+            pending: device.pending().map(|(hour, pool, score)| (hour, (pool, score))).collect(),
+        }
+    }
+}
+
+impl From<&staking::Slash> for Slash {
+    fn from(slash: &staking::Slash) -> Self {
+        Self {
+            reason: slash.reason,
+            share_bps: slash.share_bps.get(),
+            evidence: slash.evidence,
+            status: slash.status,
+            parts: slash.parts.map(|part| part.get()),
+            due: slash.due.get(),
+            ends_at: slash.ends_at.get(),
+            answer: slash.answer,
+        }
+    }
+}
+
+impl Stake {
+    fn after(event: &StakeMoved) -> Self {
+        Self {
+            own: event.own_stake,
+            cooling: event.cooling,
+            cooldown_ends: event.cooldown_ends,
+            co: event.co_stake,
+            co_cooling: event.co_cooling,
+            aside: event.aside,
+            forfeited: event.forfeited,
+            owed: event.owed,
+        }
+    }
+
+    /// How much moved out of where the kind of a move says that it comes from, or into where it goes.
+    fn moved(&self, kind: StakeMove, after: &Self) -> Option<u64> {
+        match kind {
+            StakeMove::Staked => after.own.checked_sub(self.own),
+            StakeMove::OverflowWithdrawn | StakeMove::Unstaked | StakeMove::Slashed | StakeMove::Convicted => {
+                self.own.checked_sub(after.own)
+            }
+            StakeMove::Withdrawn => self.cooling.checked_sub(after.cooling),
+            StakeMove::Burned => self.forfeited.checked_sub(after.forfeited),
+            // What is to be burned leaves what is owed at the same time.
+            StakeMove::Rewarded => (self.owed + self.forfeited).checked_sub(after.owed + after.forfeited),
+            StakeMove::Pardoned => (after.own + after.cooling).checked_sub(self.own + self.cooling),
+            StakeMove::CoStaked => after.co.checked_sub(self.co),
+            StakeMove::CoCooled => self.co.checked_sub(after.co),
+            StakeMove::CoWithdrawn => self.co_cooling.checked_sub(after.co_cooling),
+            StakeMove::SetAside => after.aside.checked_sub(self.aside),
+            StakeMove::Returned | StakeMove::Upheld => self.aside.checked_sub(after.aside),
+        }
+    }
+}
+
+impl Replay {
+    pub fn apply(&mut self, record: &Record) {
+        if let Some(event) = record.is::<ConfigChanged>() {
+            let judges = [event.slash_proposer, event.slash_approver];
+            self.config = Some((event.authority, event.guardian, judges, event.paused));
+        } else if let Some(event) = record.is::<ParametersChanged>() {
+            assert_eq!(event.before, self.parameters, "the parameters before the change");
+            self.parameters = Some(event.after);
+        } else if let Some(event) = record.is::<GpuModelChanged>() {
+            let model = GpuModel {
+                multipliers_x100: [event.multiplier_x100, event.previous_x100],
+                raise_at: event.raise_at,
+                pool: event.pool,
+                vram_gb: event.vram_gb,
+                listed: event.listed,
+                work: event.work,
+                work_since: event.work_since,
+            };
+            self.gpu_models.insert(event.id, model);
+        } else if !(self.apply_to_device(record) || self.apply_to_slash(record) || self.apply_to_rewards(record)) {
+            record.is::<BondConvicted>().expect("an event of the staking program");
+        }
+    }
+
+    /// A part of what is owed went to the co-stakers, as their program tells.
+    pub fn shared(&mut self, part: u64) {
+        self.emission.as_mut().expect("an emission that started").owed -= part;
+    }
+
+    fn device(&mut self, address: Address) -> &mut Device {
+        self.devices.get_mut(&address).expect("a device that was registered")
+    }
+
+    fn apply_to_device(&mut self, record: &Record) -> bool {
+        if let Some(event) = record.is::<DeviceRegistered>() {
+            let device = Device {
+                owner: event.owner,
+                key: event.key,
+                payout: event.owner,
+                gpu_model: event.gpu_model,
+                quantity: event.quantity,
+                status: staking::state::STATUS_ACTIVE,
+                tier: 1,
+                stake: Stake::default(),
+                locked_bond: 0,
+                open_jobs: 0,
+                rewards: 0,
+                pending: BTreeMap::new(),
+            };
+            self.devices.insert(event.device, device);
+        } else if let Some(event) = record.is::<DeviceChanged>() {
+            let device = self.device(event.device);
+            (device.key, device.payout) = (event.key, event.payout);
+        } else if let Some(event) = record.is::<DeviceTerminated>() {
+            self.device(event.device).status = staking::state::STATUS_TERMINATED;
+        } else if let Some(event) = record.is::<TierSet>() {
+            self.device(event.device).tier = event.tier;
+        } else if let Some(event) = record.is::<StakeMoved>() {
+            let device = self.device(event.device);
+            let after = Stake::after(&event);
+            assert_eq!(
+                device.stake.moved(event.kind, &after),
+                Some(event.amount),
+                "{:?} and the balances after it",
+                event.kind
+            );
+            device.stake = after;
+        } else if let Some(event) = record.is::<BondMoved>() {
+            let device = self.device(event.device);
+            let (bonds, jobs) = match event.locked {
+                true => (device.locked_bond + event.bond, device.open_jobs + 1),
+                false => (device.locked_bond - event.bond, device.open_jobs - 1),
+            };
+            assert_eq!((event.locked_bond, event.open_jobs), (bonds, jobs), "a bond and the bonds after it");
+            (device.locked_bond, device.open_jobs) = (bonds, jobs);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn apply_to_slash(&mut self, record: &Record) -> bool {
+        if let Some(event) = record.is::<SlashProposed>() {
+            let slash = Slash {
+                reason: event.reason,
+                share_bps: event.share_bps,
+                evidence: event.evidence,
+                status: SlashStatus::Proposed as u8,
+                parts: [0; 3],
+                due: 0,
+                ends_at: 0,
+                answer: [0; 32],
+            };
+            self.slashes.insert((event.device, event.number), slash);
+        } else if let Some(event) = record.is::<SlashApproved>() {
+            let slash = self.slash(event.device, event.number);
+            (slash.status, slash.parts, slash.ends_at) = (SlashStatus::Approved as u8, event.parts, event.ends_at);
+        } else if let Some(event) = record.is::<SlashDue>() {
+            let slash = self.slash(event.device, event.number);
+            slash.parts[0] += event.collected;
+            slash.due = event.due;
+        } else if let Some(event) = record.is::<SlashAppealed>() {
+            let slash = self.slash(event.device, event.number);
+            (slash.status, slash.answer) = (SlashStatus::Appealed as u8, event.answer);
+        } else if let Some(event) = record.is::<SlashEnded>() {
+            let slash = self
+                .slashes
+                .remove(&(event.device, event.number))
+                .expect("a slash that was proposed");
+            let approved = slash.status != SlashStatus::Proposed as u8;
+            assert!(approved || !event.upheld, "a slash was upheld that was not approved");
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn slash(&mut self, device: Address, number: u32) -> &mut Slash {
+        self.slashes.get_mut(&(device, number)).expect("a slash that was proposed")
+    }
+
+    fn apply_to_rewards(&mut self, record: &Record) -> bool {
+        if let Some(event) = record.is::<RewardRulesChanged>() {
+            assert_eq!(
+                event.before,
+                self.emission.as_ref().map(|emission| emission.rules),
+                "the rules before the change"
+            );
+            self.emission = Some(Emission {
+                verifier: event.verifier,
+                next_hour: event.next_hour,
+                rules: event.after,
+                owed: self.emission.as_ref().map_or(0, |emission| emission.owed),
+            });
+        } else if let Some(event) = record.is::<BlockOpened>() {
+            let block = Block {
+                slot: event.slot,
+                beacons: [[0; 32]; 12],
+                settled: None,
+            };
+            self.blocks.insert(event.hour, block);
+        } else if let Some(event) = record.is::<BeaconRecorded>() {
+            let block = self.blocks.get_mut(&event.hour).expect("a block that was opened");
+            block.beacons[usize::from(event.index)] = event.beacon;
+        } else if let Some(event) = record.is::<CheckedIn>() {
+            if event.score > 0 {
+                let hour = emission::number(event.hour).expect("an hour that has a number");
+                self.device(event.device).pending.insert(hour, (event.pool, event.score));
+            }
+        } else if let Some(event) = record.is::<HourSettled>() {
+            let emission = self.emission.as_mut().expect("an emission that started");
+            assert_eq!(event.hour, emission.next_hour, "hours are settled in order");
+            assert!(event.pools.iter().sum::<u64>() <= event.block, "pools are parts of a block");
+            assert_eq!(
+                event.owed,
+                emission.owed + event.pools.iter().sum::<u64>(),
+                "an hour and what is owed after it"
+            );
+            (emission.next_hour, emission.owed) = (event.hour + emission::BLOCK_SECONDS, event.owed);
+            if let Some(block) = self.blocks.get_mut(&event.hour) {
+                block.settled = Some((event.pools, event.scores));
+            }
+        } else if let Some(event) = record.is::<RewardCollected>() {
+            let hour = emission::number(event.hour).expect("an hour that has a number");
+            let device = self.device(event.device);
+            device.pending.remove(&hour).expect("an hour that the device checked in to");
+            assert_eq!(event.rewards, device.rewards + event.reward, "a reward and all rewards after it");
+            device.rewards = event.rewards;
+        } else if let Some(event) = record.is::<RewardsClaimed>() {
+            let device = self.device(event.device);
+            assert_eq!(event.amount, device.rewards, "a claim is of all rewards");
+            device.rewards = 0;
+            let emission = self.emission.as_mut().expect("an emission that started");
+            assert_eq!(event.owed, emission.owed - event.amount, "a claim and what is owed after it");
+            emission.owed = event.owed;
+        } else {
+            // Answers are in the accounts only until they are checked.
+            return record.is::<CallAnswered>().is_some();
+        }
+        true
+    }
+
+    /// What the accounts say.
+    pub fn read(books: &Books) -> Self {
+        let config = books.staking_config.as_ref();
+        Self {
+            config: config.map(|config| {
+                let judges = [config.slash_proposer, config.slash_approver];
+                (config.authority, config.guardian, judges, config.paused.get())
+            }),
+            parameters: config.map(|config| config.parameters()),
+            gpu_models: view(&books.gpu_models, |_, model| {
+                let told = GpuModel {
+                    multipliers_x100: [model.multiplier_x100.get(), model.previous_x100.get()],
+                    raise_at: model.raise_at.get(),
+                    pool: model.pool,
+                    vram_gb: model.vram_gb.get(),
+                    listed: model.listed.get(),
+                    work: [model.work_width, model.work_bytes, model.work_layers],
+                    work_since: model.work_since.get(),
+                };
+                (model.id.get(), told)
+            }),
+            devices: view(&books.devices, |address, device| (*address, device.into())),
+            slashes: view(&books.slashes, |_, slash| ((slash.device, slash.number.get()), slash.into())),
+            emission: books.emission.as_ref().map(|emission| Emission {
+                verifier: emission.verifier,
+                next_hour: emission.next_hour.get(),
+                rules: emission.rules(),
+                owed: emission.owed.get(),
+            }),
+            blocks: view(&books.blocks, |hour, block| {
+                let sums = (block.pools.map(|pool| pool.get()), block.scores.map(|score| score.get()));
+                let told = Block {
+                    slot: block.opened_slot.get(),
+                    beacons: block.beacons,
+                    settled: block.settled.get().then_some(sums),
+                };
+                (*hour, told)
+            }),
+        }
+    }
+
+    /// Compares what the events say with what the accounts say.
+    pub fn check(&mut self, books: &Books) {
+        // No event tells that an account was closed: a device has no stake then, and a block is settled.
+        self.devices
+            .retain(|address, device| books.devices.contains_key(address) || device.stake.own + device.stake.co + device.rewards > 0);
+        self.blocks
+            .retain(|hour, block| books.blocks.contains_key(hour) || block.settled.is_none());
+        let accounts = Self::read(books);
+        // No event tells whose part was forfeited while more of it is due.
+        for (place, slash) in self.slashes.iter_mut().filter(|(_, slash)| slash.due > 0) {
+            slash.parts = accounts.slashes.get(place).map_or(slash.parts, |account| account.parts);
+        }
+        assert_eq!(self.config, accounts.config, "the staking config");
+        assert_eq!(self.parameters, accounts.parameters, "parameters of staking");
+        assert_eq!(self.emission, accounts.emission, "the emission");
+        compare("GPU models", &self.gpu_models, &accounts.gpu_models);
+        compare("devices", &self.devices, &accounts.devices);
+        compare("slashes", &self.slashes, &accounts.slashes);
+        compare("blocks", &self.blocks, &accounts.blocks);
+    }
+}
