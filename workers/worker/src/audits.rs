@@ -140,14 +140,10 @@ impl Worker {
     /// Serves an audit until it is over, and then recovers the rent of a proof that came too late.
     pub(crate) async fn audit(&self, assignment: Assignment) -> JobOutcome {
         let subject = audit::address(&assignment.address);
-        let outcome = self.take_audit_steps(assignment).await;
-        match outcome {
-            JobOutcome::Audited => match self.sweep(&subject).await {
-                Ok(()) => outcome,
-                // The next search picks it up again.
-                Err(_) => JobOutcome::LetGo,
-            },
-            _ => outcome,
+        match self.take_audit_steps(assignment).await {
+            // The next search picks it up again.
+            JobOutcome::Closed if self.sweep(&subject).await.is_err() => JobOutcome::LetGo,
+            outcome => outcome,
         }
     }
 
@@ -260,7 +256,7 @@ impl Worker {
             let (_, commitment) = self.seal(job, &recomputed.roots);
             let custody = merkle::root(&recomputed.custody_units);
             let committing = audit::commit(&key, address, &self.device, commitment, custody);
-            let receipt = self.send("commit audit", Step::Committing, address, job, &[committing]).await?;
+            let receipt = self.send("commit audit", address, job, &[committing]).await?;
             progress.slot = receipt.slot;
             tracing::info!(event = "audit committed", job = %address, signature = %receipt.signature);
         } else if job.audit == AuditStage::Sealed && audit.revealed_slot.is_zero() {
@@ -276,7 +272,7 @@ impl Worker {
             let roots = committed.unwrap_or(recomputed.roots);
             let (nonce, _) = self.seal(job, &roots);
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
-            progress.slot = self.send("reveal audit", Step::Revealing, address, job, &[revealing]).await?.slot;
+            progress.slot = self.send("reveal audit", address, job, &[revealing]).await?.slot;
             if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
                 tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
             }
@@ -293,7 +289,10 @@ impl Worker {
             return Ok(Break(JobOutcome::LetGo));
         }
         if !progress.has_input {
-            if let Err(error) = self.input(address, job, self.model(job)?).await {
+            let found = self.find_input(address, job, self.model(job)?).await;
+            // As for jobs, a disk that cannot store the input is not trusted.
+            if let Err(error) = found.and_then(|(_, kept)| kept) {
+                self.note_disk_error(&error);
                 tracing::info!(event = "audit refused", job = %address, reason = %error);
                 return Ok(Break(JobOutcome::Refused));
             }
@@ -310,7 +309,7 @@ impl Worker {
             let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
             self.ensure_payout(&escrow.mint).await?;
             let claiming = audit::claim(&self.key.pubkey(), address, job, &self.device, self.gpu);
-            let sent = self.send("claim audit", Step::Claiming, address, job, &[claiming]).await;
+            let sent = self.send_claim("claim audit", address, job, claiming).await;
             match sent {
                 Ok(receipt) => {
                     progress.slot = receipt.slot;
@@ -439,12 +438,12 @@ impl Worker {
         }
         if let Some(next) = referee::next(&key, &subject, proof, account.as_ref()) {
             let what = account.map_or_else(|| "seal proof".to_owned(), |header| format!("write proof {}", header.written.get()));
-            progress.slot = self.send(&what, Step::Revealing, address, job, &[next]).await?.slot;
+            progress.slot = self.send(&what, address, job, &[next]).await?.slot;
             // Nothing can be written in the slot of the seal.
             return Ok(if account.is_none() { self.settings.poll } else { Duration::ZERO });
         }
         let proving = [audit::prove(address, &job.model, &evidence), referee::close_evidence(&key, &seal)];
-        let receipt = self.send("prove", Step::Revealing, address, job, &proving).await?;
+        let receipt = self.send("prove", address, job, &proving).await?;
         progress.slot = receipt.slot;
         self.metrics.audits_proven_total.add(1);
         tracing::info!(event = "audit proven", job = %address, signature = %receipt.signature);
@@ -468,7 +467,7 @@ impl Worker {
         let paid = audit.outcome == jobs::state::Outcome::Paid;
         self.chain.send(&[audit::close(audit)], &[&self.key], &self.options).await?;
         tracing::info!(event = "audit closed", job = %audit.job, paid);
-        Ok(JobOutcome::Audited)
+        Ok(JobOutcome::Closed)
     }
 }
 

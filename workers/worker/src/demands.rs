@@ -5,6 +5,7 @@
 
 use crate::answer::{self, Piece};
 use crate::job::LOOK;
+use crate::journal::Blob;
 use crate::market::demands_of;
 use crate::models::Model;
 use crate::transactions::failed_with;
@@ -331,7 +332,7 @@ impl Worker {
     async fn trace(&self, address: &Address, job: &Job) -> Result<Bytes> {
         let (at, root) = (*address, job.traces);
         let is_right = move |blob: &Bytes| TraceBlob::parse(blob).is_ok_and(|trace| trace.root() == root);
-        let kept = self.in_background(move |journal| Ok(journal.kept_trace(&at).filter(is_right)));
+        let kept = self.in_background(move |journal| Ok(journal.kept(&at, Blob::Trace).filter(is_right)));
         if let Some(blob) = kept.await? {
             return Ok(blob);
         }
@@ -405,14 +406,14 @@ impl Worker {
         let (at, wanted, of) = (*address, *job, model.clone());
         // The file may be of an earlier job at this address.
         let is_right = move |blob: &Bytes| of.is_input(blob, &wanted);
-        let kept = self.in_background(move |journal| Ok(journal.kept_input(&at).filter(is_right)));
+        let kept = self.in_background(move |journal| Ok(journal.kept(&at, Blob::Input).filter(is_right)));
         if let Some(blob) = kept.await? {
             return Ok((blob, Ok(())));
         }
         let blob = model.fetch(&self.stores, job).await?;
         let (fetched, given_up) = (blob.clone(), CancellationToken::new());
         let _guard = given_up.clone().drop_guard();
-        let keeping = self.in_background(move |journal| journal.keep_input(&at, &fetched, &given_up));
+        let keeping = self.in_background(move |journal| journal.keep(&at, &[(Blob::Input, &fetched)], &given_up));
         let kept = keeping.await;
         Ok((blob, kept))
     }

@@ -56,12 +56,15 @@ impl Worker {
     /// Continues even if a write failed.
     pub(crate) fn tolerate_disk_error(&self, written: Result<()>) {
         if let Err(error) = written {
-            self.disk_failed(&error);
+            self.note_disk_error(&error);
         }
     }
 
-    /// Takes no new work until the disk works again.
-    pub(crate) fn disk_failed(&self, error: &Error) {
+    /// Takes no new work until the disk works again, if the error says that it does not.
+    pub(crate) fn note_disk_error(&self, error: &Error) {
+        if !error.is_disk() {
+            return;
+        }
         self.metrics.disk_fails.set(1);
         if !self.disk_fails.swap(true, Ordering::Relaxed) {
             tracing::error!(event = "disk", %error, "no new work until the disk works again; jobs in hand continue without it");

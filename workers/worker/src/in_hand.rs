@@ -106,30 +106,25 @@ impl Worker {
     }
 
     pub(crate) fn finish_serving(&self, address: &Address, outcome: JobOutcome) {
-        {
-            let mut in_hand = self.in_hand();
-            in_hand.busy.remove(address);
-            in_hand.errs.retain(|job, errs| *errs || job != address);
-            self.metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
-            match outcome {
-                JobOutcome::Missed | JobOutcome::Convicted | JobOutcome::Foreign => drop(in_hand.dropped.insert(*address)),
-                // A refused job is found again by the next search: its input may have been uploaded by then.
-                JobOutcome::Paid
-                | JobOutcome::Confessed
-                | JobOutcome::Ended
-                | JobOutcome::Refused
-                | JobOutcome::Lost
-                | JobOutcome::Audited
-                | JobOutcome::LetGo => {}
-            }
+        let metrics = &self.metrics;
+        let (counter, dropped) = match outcome {
+            // Found again by the next search: its input may have been uploaded by then.
+            JobOutcome::Refused => (Some(&metrics.jobs_refused_total), false),
+            JobOutcome::Lost => (Some(&metrics.jobs_lost_total), false),
+            JobOutcome::Missed => (Some(&metrics.jobs_missed_total), true),
+            JobOutcome::Convicted => (Some(&metrics.jobs_convicted_total), true),
+            JobOutcome::Foreign => (Some(&metrics.jobs_foreign_total), true),
+            JobOutcome::Ended | JobOutcome::Closed | JobOutcome::LetGo => (None, false),
+        };
+        if let Some(counter) = counter {
+            counter.add(1);
         }
-        match outcome {
-            JobOutcome::Refused => self.metrics.jobs_refused_total.add(1),
-            JobOutcome::Missed => self.metrics.jobs_missed_total.add(1),
-            JobOutcome::Convicted => self.metrics.jobs_convicted_total.add(1),
-            JobOutcome::Foreign => self.metrics.jobs_foreign_total.add(1),
-            JobOutcome::Lost => self.metrics.jobs_lost_total.add(1),
-            JobOutcome::Paid | JobOutcome::Confessed | JobOutcome::Ended | JobOutcome::Audited | JobOutcome::LetGo => {}
+        let mut in_hand = self.in_hand();
+        in_hand.busy.remove(address);
+        in_hand.errs.retain(|job, errs| *errs || job != address);
+        metrics.jobs_in_hand.set(in_hand.busy.len() as u64);
+        if dropped {
+            in_hand.dropped.insert(*address);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What a worker must remember about a job across a crash, in one file per job.
 //!
-//! Each line is a JSON object, flushed to disk before the step it announces. A line torn by a crash is dropped: its step never began. The
-//! chain decides where the job stands. The file saves computing the result twice, and keeps the nonce of the commitment, which depends on
-//! the hot key at that time. Next to it lie the job's input, output and trace until the job has ended, because answering a demand must not
-//! depend on anyone else's store.
+//! Each line is a JSON object, flushed to disk before anything follows from it: before a claim is sent, or a result committed to. A line
+//! torn by a crash is dropped. The chain decides where the job stands. The file saves computing the result twice, and keeps the nonce of
+//! the commitment, which depends on the hot key at that time. Next to it lie the job's input, output and trace until the job has ended,
+//! because answering a demand must not depend on anyone else's store.
 
 use crate::disk::free_space;
 use crate::{Error, Result};
@@ -36,24 +36,14 @@ pub struct Roots {
     pub nonce: Option<Hash>,
 }
 
-/// A step that is about to be taken, or a result that has been computed.
+/// What is recorded about a job, or an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// A claim is about to be sent.
+    /// Its claim is about to be sent.
     Claiming,
-    /// The result is computed.
+    /// Its result is computed.
     Computed(Roots),
-    /// A commitment is about to be sent.
-    Committing,
-    /// A reveal is about to be sent.
-    Revealing,
-    /// A settlement is about to be sent.
-    Settling,
-    /// A confession that the result is wrong by permit is about to be sent.
-    Confessing,
-    /// The opening of the permit of a convicted result is about to be sent.
-    Opening,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,11 +56,30 @@ struct Line {
     step: Step,
 }
 
-/// Extensions of a job's files.
+/// A blob of a job that is kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blob {
+    /// The inputs of its units.
+    Input,
+    /// The outputs.
+    Output,
+    /// The hashes of its trace.
+    Trace,
+}
+
+impl Blob {
+    /// Its name, which is the extension of its file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Extension of the file with a job's steps.
 const STEPS: &str = "jsonl";
-const INPUT: &str = "input";
-const OUTPUT: &str = "output";
-const TRACE: &str = "trace";
 
 /// Bytes that a failed disk has to accept before it is trusted with a job again.
 const PROBE: usize = 1 << 20;
@@ -146,46 +155,23 @@ impl Journal {
         self.steps(address, hash).into_iter().rev().filter_map(computed).collect()
     }
 
-    /// Keeps the input of a job, unless that has been given up. Once this returns, a crash does not lose it.
-    pub fn keep_input(&self, address: &Address, input: &[u8], given_up: &CancellationToken) -> Result<()> {
-        self.keep(address, &[(INPUT, input)], given_up)
-    }
-
-    /// Keeps the output and the trace of a job, unless that has been given up. Once this returns, a crash does not lose them.
-    pub fn keep_result(&self, address: &Address, output: &[u8], trace: &[u8], given_up: &CancellationToken) -> Result<()> {
-        self.keep(address, &[(OUTPUT, output), (TRACE, trace)], given_up)
-    }
-
-    fn keep(&self, address: &Address, files: &[(&str, &[u8])], given_up: &CancellationToken) -> Result<()> {
+    /// Keeps blobs of a job, unless that has been given up. Once this returns, a crash does not lose them.
+    pub fn keep(&self, address: &Address, blobs: &[(Blob, &[u8])], given_up: &CancellationToken) -> Result<()> {
         let _drafting = self.drafting.lock();
         // The job may have ended meanwhile, and its files may already be deleted.
         if given_up.is_cancelled() {
             return Ok(());
         }
-        for (kind, bytes) in files {
-            let path = self.path(address).with_extension(kind);
+        for (blob, bytes) in blobs {
+            let path = self.path(address).with_extension(blob.name());
             write_whole(&path, bytes).map_err(|source| disk(&path, source))?;
         }
         Ok(())
     }
 
-    /// The input kept for a job at this address, possibly for an earlier one.
-    pub fn kept_input(&self, address: &Address) -> Option<Bytes> {
-        self.kept(address, INPUT)
-    }
-
-    /// The output kept for a job at this address, possibly for an earlier one.
-    pub fn kept_output(&self, address: &Address) -> Option<Bytes> {
-        self.kept(address, OUTPUT)
-    }
-
-    /// The trace kept for a job at this address, possibly for an earlier one.
-    pub fn kept_trace(&self, address: &Address) -> Option<Bytes> {
-        self.kept(address, TRACE)
-    }
-
-    fn kept(&self, address: &Address, kind: &str) -> Option<Bytes> {
-        read(&self.path(address).with_extension(kind)).map(Bytes::from)
+    /// A blob kept for a job at this address, possibly for an earlier one.
+    pub fn kept(&self, address: &Address, blob: Blob) -> Option<Bytes> {
+        read(&self.path(address).with_extension(blob.name())).map(Bytes::from)
     }
 
     /// Free bytes on the disk.
@@ -205,8 +191,10 @@ impl Journal {
     pub fn forget(&self, address: &Address) -> Result<()> {
         let path = self.path(address);
         let _drafting = self.drafting.lock();
-        for kind in [DRAFT, INPUT, OUTPUT, TRACE, STEPS] {
-            let path = path.with_extension(kind);
+        let blobs = [Blob::Input, Blob::Output, Blob::Trace].map(Blob::name);
+        // The steps last: they tell how new a state of the chain must be to show that the job has ended.
+        for extension in [DRAFT].into_iter().chain(blobs).chain([STEPS]) {
+            let path = path.with_extension(extension);
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(disk(&path, error)),
                 _ => {}
@@ -301,7 +289,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let (address, hash) = (Address::new_unique(), [7; 32]);
-        let all = [Step::Claiming, Step::Computed(ROOTS), Step::Committing];
+        let other = Step::Computed(Roots { nonce: None, ..ROOTS });
+        let all = [Step::Claiming, Step::Computed(ROOTS), other];
         let mut ends = vec![0];
         for step in all {
             journal.record(&address, &job(hash), step).unwrap();
@@ -313,8 +302,9 @@ mod tests {
             // A line is complete with its last brace, even without the line break after it.
             let whole = ends.iter().skip(1).filter(|end| cut + 1 >= **end).count();
             assert_eq!(journal.steps(&address, &hash), all[..whole], "cut at {cut}");
-            journal.record(&address, &job(hash), Step::Revealing).unwrap();
-            assert_eq!(journal.steps(&address, &hash).last(), Some(&Step::Revealing), "cut at {cut}");
+            journal.record(&address, &job(hash), Step::Claiming).unwrap();
+            let expected = [&all[..whole], &[Step::Claiming]].concat();
+            assert_eq!(journal.steps(&address, &hash), expected, "cut at {cut}");
         }
     }
 
@@ -329,12 +319,12 @@ mod tests {
         assert_eq!(journal.results(&address, &[2; 32]), []);
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
         let token = CancellationToken::new();
-        journal.keep_input(&address, b"in", &token).unwrap();
-        journal.keep_result(&address, b"out", b"trace", &token).unwrap();
+        let blobs: [(Blob, &[u8]); 3] = [(Blob::Input, b"in"), (Blob::Output, b"out"), (Blob::Trace, b"trace")];
+        journal.keep(&address, &blobs, &token).unwrap();
         assert_eq!(journal.jobs().unwrap(), BTreeSet::from([address]));
-        assert_eq!(journal.kept_input(&address).as_deref(), Some(&b"in"[..]));
-        assert_eq!(journal.kept_output(&address).as_deref(), Some(&b"out"[..]));
-        assert_eq!(journal.kept_trace(&address).as_deref(), Some(&b"trace"[..]));
+        for (blob, bytes) in blobs {
+            assert_eq!(journal.kept(&address, blob).as_deref(), Some(bytes));
+        }
         journal.forget(&address).unwrap();
         journal.forget(&address).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
@@ -347,8 +337,7 @@ mod tests {
         let journal = Journal::open(folder.path()).unwrap();
         let (address, token) = (Address::new_unique(), CancellationToken::new());
         token.cancel();
-        journal.keep_input(&address, b"in", &token).unwrap();
-        journal.keep_result(&address, b"out", b"trace", &token).unwrap();
+        journal.keep(&address, &[(Blob::Input, b"in")], &token).unwrap();
         assert!(journal.jobs().unwrap().is_empty());
     }
 
@@ -357,17 +346,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let (address, token) = (Address::new_unique(), CancellationToken::new());
-        let write = |one: &(dyn Fn() -> Result<()> + Sync)| (0..50).for_each(|_| one().unwrap());
+        let blobs: [(Blob, &[u8]); 2] = [(Blob::Input, &[1; 5_000]), (Blob::Output, &[2; 5_000])];
         std::thread::scope(|scope| {
-            scope.spawn(|| write(&|| journal.keep_input(&address, &[1; 5_000], &token)));
-            scope.spawn(|| write(&|| journal.keep_result(&address, &[2; 5_000], &[3; 5_000], &token)));
+            for blob in blobs {
+                let write = || (0..50).for_each(|_| journal.keep(&address, &[blob], &token).unwrap());
+                scope.spawn(write);
+            }
         });
-        let kept = [
-            journal.kept_input(&address),
-            journal.kept_output(&address),
-            journal.kept_trace(&address),
-        ];
-        assert_eq!(kept.map(Option::unwrap), [1, 2, 3].map(|byte| Bytes::from(vec![byte; 5_000])));
+        for (blob, bytes) in blobs {
+            assert_eq!(journal.kept(&address, blob).as_deref(), Some(bytes));
+        }
     }
 
     #[test]
@@ -375,11 +363,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let address = Address::new_unique();
-        for kind in [STEPS, INPUT] {
-            std::fs::create_dir(journal.path(&address).with_extension(kind)).unwrap();
+        for extension in [STEPS, "input"] {
+            std::fs::create_dir(journal.path(&address).with_extension(extension)).unwrap();
         }
         assert_eq!(journal.results(&address, &[1; 32]), []);
-        assert_eq!(journal.kept_input(&address), None);
+        assert_eq!(journal.kept(&address, Blob::Input), None);
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 //!
 //! The chain says where a job stands, and the next step follows from that alone, so a killed worker resumes from the state on chain. On
 //! disk is what the chain cannot tell: the transactions that may be in flight ([`chain::Pending`]) and the results already computed
-//! ([`journal`]).
+//! (`journal`).
 //!
 //! | about | modules |
 //! |---|---|
@@ -10,13 +10,13 @@
 //! | which work to take | `scout`, `admission`, `reserve` (SOL to keep) |
 //! | one job | `job`, `permit` (deliberate errors) |
 //! | audits of other devices | `audits` |
-//! | demands about results | `demands`, [`answer`] (the pieces of an answer) |
+//! | demands about results | `demands`, `answer` (the pieces of an answer) |
 //! | hours of rewards | `presence`, `work` |
-//! | the chain, the disk, the GPUs | [`market`], `transactions`, [`journal`], `disk`, [`gpu`], `models` |
+//! | the chain, the disk, the GPUs | [`market`], `transactions`, `journal`, `disk`, [`gpu`], `models` |
 //! | commands | [`doctor`], `selftest`, `bench` |
 
 mod admission;
-pub mod answer;
+mod answer;
 mod audits;
 mod bench;
 mod demands;
@@ -28,7 +28,7 @@ mod fault;
 pub mod gpu;
 mod in_hand;
 mod job;
-pub mod journal;
+mod journal;
 pub mod market;
 mod metrics;
 mod models;
@@ -42,7 +42,7 @@ mod transactions;
 mod work;
 mod worker;
 
-pub use admission::{Reason, Verdict, blob_sizes};
+pub use admission::blob_sizes;
 pub use bench::Bench;
 pub use error::{Error, Result};
 pub use fault::Fault;

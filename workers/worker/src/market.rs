@@ -101,8 +101,13 @@ impl Worker {
 /// Attempts, and the delay between them, to get a state as new as a given slot from a node that may lag.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// Length of the discriminator before an account's fields.
-const FIELDS: usize = 8;
+/// Matches accounts in which a field has these bytes.
+macro_rules! field {
+    ($account:ty, $field:ident, $bytes:expr) => {
+        // Fields begin after the discriminator.
+        Filter::Bytes(8 + core::mem::offset_of!($account, $field), $bytes.to_vec())
+    };
+}
 
 /// Changes of jobs as the node pushes them; `None` once a subscription has ended.
 pub type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;
@@ -121,51 +126,39 @@ pub async fn subscribe(chain: &Chain, models: &Models, status: Status) -> Result
 
 /// Matches jobs on a model that have this status.
 pub fn jobs_on(model: &Address, status: Status) -> Vec<Filter> {
-    vec![
-        Filter::Bytes(FIELDS + core::mem::offset_of!(Job, model), model.as_ref().to_vec()),
-        Filter::Bytes(FIELDS + core::mem::offset_of!(Job, status), vec![status as u8]),
-    ]
+    vec![field!(Job, model, model.as_ref()), field!(Job, status, [status as u8])]
 }
 
 /// Matches jobs that a device has taken.
 pub(crate) fn taken_by(device: &Address) -> Vec<Filter> {
-    vec![Filter::Bytes(FIELDS + core::mem::offset_of!(Job, device), device.as_ref().to_vec())]
+    vec![field!(Job, device, device.as_ref())]
 }
 
 /// Matches demands that wait for an answer from a device.
 pub fn demands_of(device: &Address) -> Vec<Filter> {
     vec![
         Filter::Bytes(0, DemandHeader::DISCRIMINATOR.to_vec()),
-        Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, device), device.as_ref().to_vec()),
-        Filter::Bytes(FIELDS + core::mem::offset_of!(DemandHeader, answered), vec![0]),
+        field!(DemandHeader, device, device.as_ref()),
+        field!(DemandHeader, answered, [0]),
     ]
 }
 
 /// Matches evidence that a key has sealed about a subject.
 pub(crate) fn evidence_by(challenger: &Address, subject: &Address) -> Vec<Filter> {
     vec![
-        Filter::Bytes(
-            FIELDS + core::mem::offset_of!(EvidenceHeader, challenger),
-            challenger.as_ref().to_vec(),
-        ),
-        Filter::Bytes(FIELDS + core::mem::offset_of!(EvidenceHeader, subject), subject.as_ref().to_vec()),
+        field!(EvidenceHeader, challenger, challenger.as_ref()),
+        field!(EvidenceHeader, subject, subject.as_ref()),
     ]
 }
 
 /// Matches committed results on a model that wait for an auditor.
 pub(crate) fn drawn_on(model: &Address) -> Vec<Filter> {
     let mut filters = jobs_on(model, Status::Committed);
-    filters.push(Filter::Bytes(
-        FIELDS + core::mem::offset_of!(Job, audit),
-        vec![AuditStage::Drawn as u8],
-    ));
+    filters.push(field!(Job, audit, [AuditStage::Drawn as u8]));
     filters
 }
 
 /// Matches audits that a device has taken.
 pub(crate) fn audits_of(device: &Address) -> Vec<Filter> {
-    vec![Filter::Bytes(
-        FIELDS + core::mem::offset_of!(Audit, device),
-        device.as_ref().to_vec(),
-    )]
+    vec![field!(Audit, device, device.as_ref())]
 }

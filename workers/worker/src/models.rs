@@ -375,6 +375,12 @@ fn packages(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 impl Model {
+    /// The model that the repository ships, on one thread.
+    #[allow(clippy::unwrap_used)]
+    pub(crate) fn upscale() -> Self {
+        Self::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap()
+    }
+
     /// Pretends that a unit takes this long: computed, computed with every value visible, and recomputed for an answer.
     pub(crate) fn takes(&self, unit: Duration, seen: Duration, answer: Duration) {
         for (times, taken) in [(&self.times, unit), (&self.seen_times, seen)] {
@@ -393,7 +399,7 @@ mod tests {
 
     #[test]
     fn models_are_listed_in_the_order_of_their_addresses() {
-        let model = Arc::new(Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap());
+        let model = Arc::new(Model::upscale());
         let address = |first: u8| Address::new_from_array([first; 32]);
         let models = Models((0..9).rev().map(|first| (address(first), model.clone())).collect());
         assert!(models.iter().map(|(at, _)| *at).eq((0..9).map(address)));
@@ -402,7 +408,7 @@ mod tests {
     #[test]
     fn once_no_gpu_is_left_the_times_are_those_of_the_cpu() {
         let hour = Duration::from_secs(3_600);
-        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        let model = Model::upscale();
         let lost = DeviceError::Lost("unplugged".to_owned());
         model.engine.attach(crate::selftest::tests::failing(0, Some(lost))).unwrap();
         model.takes(Duration::ZERO, hour, hour);
@@ -417,7 +423,7 @@ mod tests {
     #[test]
     fn a_single_unit_takes_longer_than_one_of_many() {
         let pass = Duration::from_millis(100);
-        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        let model = Model::upscale();
         for ordinal in 0..4 {
             model.engine.attach(crate::selftest::tests::taking(ordinal, pass)).unwrap();
         }
@@ -433,7 +439,7 @@ mod tests {
     #[test]
     fn each_way_of_running_has_a_time_of_its_own() {
         let hour = Duration::from_secs(3_600);
-        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+        let model = Model::upscale();
         model.measure().unwrap();
         for estimate in [model.estimate(1), model.estimate_seen(1), model.time_to_answer(1)] {
             assert!(Duration::ZERO < estimate && estimate < hour);

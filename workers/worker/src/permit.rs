@@ -6,7 +6,6 @@
 //! confesses and the consumer is refunded.
 
 use crate::job::{JobOutcome, RETRY};
-use crate::journal::Step;
 use crate::market::taken_by;
 use crate::{Fault, Result, Worker};
 use chain::market::{job as instructions, permit as at};
@@ -16,8 +15,8 @@ use protocol::permit;
 use protocol::trace::{self, Checkpoints};
 use protocol::units::Bps;
 use solana_address::Address;
-use solana_instruction::Instruction;
 use solana_signer::Signer;
+use std::slice::from_ref;
 use std::time::Duration;
 
 impl Worker {
@@ -27,22 +26,17 @@ impl Worker {
         let errs = if job.traces == Hash::default() {
             self.may_err(&secret, address, job).await?
         } else {
-            self.is_forced(job)
+            self.forced_by(job).is_some()
         };
         Ok(errs.then(|| fault(&permit::place(&secret, &job.job_hash), job.units.get(), checkpoints)))
     }
 
-    /// The nonce of the commitment to an error by permit.
-    pub(crate) fn forced_nonce(&self, job: &Job) -> Option<Hash> {
-        self.secret.map(|secret| permit::nonce(&secret, &job.job_hash))
-    }
-
-    /// Whether a revealed result of this device is an error by permit, judging by its commitment.
-    pub(crate) fn is_forced(&self, job: &Job) -> bool {
+    /// The secret of the permit by which a revealed result of this device is an error, if it is one, judging by its commitment.
+    pub(crate) fn forced_by(&self, job: &Job) -> Option<Hash> {
         let party = self.device.as_array();
         let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
-        let of = |nonce: Hash| trace::commit(&result, party, &nonce) == job.commitment;
-        job.device == self.device && self.forced_nonce(job).is_some_and(of)
+        let made = |secret: &Hash| trace::commit(&result, party, &permit::nonce(secret, &job.job_hash)) == job.commitment;
+        self.secret.filter(|secret| job.device == self.device && made(secret))
     }
 
     /// Whether to err in a job: the permit covers it, and no other error is in progress that will use the permit up.
@@ -68,20 +62,8 @@ impl Worker {
         Ok(self.decide_to_err(address, &others))
     }
 
-    /// Instructions that open the permit of a convicted error.
-    pub(crate) fn opening(&self, address: &Address) -> Vec<Instruction> {
-        self.secret.iter().map(|secret| at::open(address, &self.device, *secret)).collect()
-    }
-
-    /// Instructions that confess an error which nobody has convicted.
-    pub(crate) async fn confession(&self, address: &Address, job: &Job) -> Result<Vec<Instruction>> {
-        let Some(secret) = self.secret else { return Ok(Vec::new()) };
-        let (parties, _) = chain::job_parties(&self.chain, address, job).await?;
-        Ok(vec![at::confess(&self.key.pubkey(), &parties, secret)])
-    }
-
     /// Confesses an error by permit once the challengers' time has passed. Returns when to try again, or `None` when it is done.
-    pub(crate) async fn try_confess(&self, address: &Address, job: &Job) -> Result<Option<Duration>> {
+    pub(crate) async fn try_confess(&self, address: &Address, job: &Job, secret: Hash) -> Result<Option<Duration>> {
         let config: jobs::Config = self.chain.fetch(&instructions::config()).await?;
         let wait = job.confession_wait(config.question_seconds.get(), self.chain.clocks().await?);
         if wait != Some(0) {
@@ -89,18 +71,18 @@ impl Worker {
             let wait = wait.map_or(self.settings.scan, |seconds| Duration::from_secs(seconds.into()));
             return Ok(Some(wait.min(self.settings.scan)));
         }
-        let confession = self.confession(address, job).await?;
-        let receipt = self.send("confess", Step::Confessing, address, job, &confession).await?;
+        let (parties, _) = chain::job_parties(&self.chain, address, job).await?;
+        let confession = at::confess(&self.key.pubkey(), &parties, secret);
+        let receipt = self.send("confess", address, job, &[confession]).await?;
         tracing::warn!(event = "confessed", job = %address, signature = %receipt.signature, "nobody found the error; the consumer is refunded");
         Ok(None)
     }
 
     /// Opens the permit of a convicted error, and retries for as long as that is possible.
-    pub(crate) async fn open_permit(&self, address: &Address, job: &Job) -> JobOutcome {
-        let mut retry = RETRY;
+    pub(crate) async fn open_permit(&self, address: &Address, job: &Job, secret: Hash) -> JobOutcome {
+        let (opening, mut retry) = (at::open(address, &self.device, secret), RETRY);
         loop {
-            let opened = self.send("open permit", Step::Opening, address, job, &self.opening(address)).await;
-            match opened {
+            match self.send("open permit", address, job, from_ref(&opening)).await {
                 Ok(receipt) => {
                     tracing::info!(event = "permit opened", job = %address, signature = %receipt.signature, "the error was found; its challenger gets the jackpot");
                     return JobOutcome::Convicted;

@@ -244,7 +244,7 @@ impl Worker {
 /// Whether a check-in was refused, which may take time to change.
 fn is_refusal(error: &Error) -> bool {
     match error {
-        Error::Chain(error) => error.is_failure(),
+        Error::Chain(error) => error.failure().is_some(),
         error => matches!(error, Error::Poor { .. }),
     }
 }

@@ -1,9 +1,9 @@
 //! The search for work: open jobs that fit, audits to take, and whatever an earlier run left in progress.
 
-use crate::admission::{Limits, Offer, Task, Verdict, assess};
+use crate::admission::{Limits, Offer, Reason, Task, Verdict, assess};
 use crate::job::{Assignment, ClaimPlan};
 use crate::market::{News, jobs_on, subscribe, taken_by};
-use crate::{Reason, Result, Worker};
+use crate::{Result, Worker};
 use chain::sysvar::{Seed, SlotHashes};
 use chain::{Subscriptions, market};
 use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
@@ -82,6 +82,7 @@ impl Worker {
                 _ = look.tick(), if board.values().any(|posting| !posting.hopeless) => self.choose(&mut board, &found).await,
             };
             if let Err(error) = result {
+                self.note_disk_error(&error);
                 self.metrics.errors_total.add(1);
                 tracing::warn!(event = "retry", %error, "the search for jobs failed; trying again");
                 scan.reset_after(UNPUSHED);

@@ -1,6 +1,6 @@
 //! Checks that each model computes on this machine what its package says.
 
-use crate::gpu::Gpus;
+use crate::gpu::{Gpus, Opened};
 use crate::{Error, Model, Models, Result};
 use engine::bench::on_gpu;
 use engine::cuda::Device;
@@ -34,30 +34,29 @@ struct Case {
 /// Runs the golden vectors of every model on the CPU and on each of the GPUs, and reports a line for each. For a package without golden
 /// vectors, the results have to agree everywhere. Also fails if a GPU that is named cannot be tested.
 pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
-    let (mut devices, mut left_out) = (Vec::new(), Vec::new());
-    match gpus.open() {
+    let devices: Vec<_> = match gpus.open() {
         Ok(opened) => {
-            for (ordinal, device) in opened {
-                match device {
-                    Ok(device) => devices.push(device),
-                    Err(error) => {
-                        report(format!("GPU {ordinal} cannot be tested: {error}"));
-                        left_out.push(format!("GPU {ordinal}"));
-                    }
-                }
-            }
+            let mut works = |(ordinal, device): Opened| {
+                let refused = |error: &_| report(format!("GPU {ordinal} cannot be tested: {error}"));
+                device.inspect_err(refused).ok()
+            };
+            opened.into_iter().filter_map(&mut works).collect()
         }
         Err(error) => {
             report(format!("no GPU: {error}"));
-            if let Gpus::Numbers(named) = gpus {
-                left_out.extend(named.iter().map(|ordinal| format!("GPU {ordinal}")));
-            }
+            Vec::new()
         }
-    }
+    };
     compare(models, &devices, report)?;
-    match gpus {
-        Gpus::Numbers(_) if !left_out.is_empty() => Err(Error::Untested { gpus: left_out.join(", ") }),
-        _ => Ok(()),
+    let Gpus::Numbers(named) = gpus else { return Ok(()) };
+    let untested = named
+        .iter()
+        .filter(|number| devices.iter().all(|device| device.traits().ordinal != **number));
+    let gpus: Vec<String> = untested.map(|number| format!("GPU {number}")).collect();
+    if gpus.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Untested { gpus: gpus.join(", ") })
     }
 }
 

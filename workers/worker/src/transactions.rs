@@ -15,13 +15,23 @@ use tokio::time::sleep;
 
 impl Worker {
     /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
-    pub(crate) async fn send(
+    pub(crate) async fn send(&self, action: &str, address: &Address, job: &Job, instructions: &[Instruction]) -> Result<Receipt> {
+        self.send_recorded(action, address, job, instructions, false).await
+    }
+
+    /// Like [`send`](Self::send), for the claim of a job or an audit. Nothing is at stake before it, so it is not sent unless the disk has
+    /// taken a record of it.
+    pub(crate) async fn send_claim(&self, action: &str, address: &Address, job: &Job, claiming: Instruction) -> Result<Receipt> {
+        self.send_recorded(action, address, job, &[claiming], true).await
+    }
+
+    async fn send_recorded(
         &self,
         action: &str,
-        step: Step,
         address: &Address,
         job: &Job,
         instructions: &[Instruction],
+        claims: bool,
     ) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
@@ -34,16 +44,17 @@ impl Worker {
                 Ok(Outcome::Confirmed(receipt)) => return Ok(receipt),
                 Ok(_) => {}
                 // The chain was read before this step, and the step is due.
-                Err(error) if error.is_disk() => self.disk_failed(&error),
+                Err(error) if error.is_disk() => self.note_disk_error(&error),
                 Err(error) => return Err(error),
             }
         }
         let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
         failpoint(action, "prepared", address).await;
-        let written = self.journal.record(address, job, step);
-        match written.and_then(|()| Ok(self.pending.record(&purpose, &prepared)?)) {
-            // Nothing is at stake before the claim.
-            Err(error) if step == Step::Claiming => return Err(error),
+        if claims {
+            self.journal.record(address, job, Step::Claiming)?;
+        }
+        match self.pending.record(&purpose, &prepared).map_err(Error::from) {
+            Err(error) if claims => return Err(error),
             // After a crash it may be sent again, which the program refuses and which costs a fee.
             written => self.tolerate_disk_error(written),
         }

@@ -93,12 +93,8 @@ impl Worker {
         let secret = secret.map(|pair| *pair.secret_bytes());
         let journal = Arc::new(Journal::open(&folder.join("jobs"))?);
         let pending = Pending::open(&folder.join("pending.jsonl"))?;
-        let stores = settings
-            .blobs
-            .iter()
-            .map(|place| BlobStore::open(place))
-            .collect::<blobs::Result<Vec<_>>>()?;
-        let stores = stores.into_iter().map(|store| store.with_limit(settings.max_blob)).collect();
+        let open = |place: &String| Ok(BlobStore::open(place)?.with_limit(settings.max_blob));
+        let stores = settings.blobs.iter().map(open).collect::<Result<_>>()?;
 
         chain.check(&[staking::ID, jobs::ID]).await?;
         let account = find_device(&chain, &device, &key).await?;
@@ -146,7 +142,7 @@ impl Worker {
             served.map_err(|source| Error::Metrics { address, source })?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
-        let counts = worker.journal.counts().inspect_err(|error| worker.disk_failed(error));
+        let counts = worker.journal.counts().inspect_err(|error| worker.note_disk_error(error));
         let (jobs, results) = counts.unwrap_or_default();
         let transactions = worker.pending.unsettled().len();
         if jobs > 0 || transactions > 0 {

@@ -5,7 +5,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use reason::Reason;
+pub(crate) use reason::Reason;
 pub(crate) use task::Task;
 
 use crate::market::View;
@@ -27,7 +27,7 @@ const LEAD: u64 = 10;
 
 /// What to do about an open job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Take it, from this slot on, for at least this price per unit.
     Take {
         /// First slot in which the device may claim it.

@@ -2,7 +2,6 @@
 use super::*;
 use anchor_lang::bytemuck::Zeroable;
 use protocol::units::Moment;
-use std::path::Path;
 use std::time::Duration;
 
 const MINT: Address = Address::new_from_array([7; 32]);
@@ -18,7 +17,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// The upscale model, taking these times for a unit.
 fn model(unit: Duration, seen: Duration, answer: Duration) -> Arc<Model> {
-    let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/upscale"), 1).unwrap();
+    let model = Model::upscale();
     model.takes(unit, seen, answer);
     Arc::new(model)
 }

@@ -4,8 +4,6 @@ mod measure;
 mod price;
 mod report;
 
-pub use report::Report;
-
 use crate::settings::Compute;
 use crate::{Error, Models, Result};
 use clap::{Args, ValueEnum};
@@ -15,7 +13,7 @@ use engine::{Backend, Engine};
 use measure::{Measurement, measure};
 use price::{Income, Price};
 use protocol::work::Size;
-use report::{Gpu, Skipped};
+use report::{Gpu, Report, Skipped};
 use std::{
     sync::Arc,
     time::{Duration, Instant},

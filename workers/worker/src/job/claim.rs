@@ -2,7 +2,6 @@
 
 use super::ClaimPlan;
 use super::JobOutcome;
-use crate::journal::Step;
 use crate::transactions::failed_with;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
@@ -39,9 +38,7 @@ impl Worker {
 
     /// Handles a failed claim. Returns whether it may have landed after all, in which case nothing kept for the job may be dropped.
     pub(crate) fn claim_in_doubt(&self, address: &Address, error: &Error) -> bool {
-        if error.is_disk() {
-            self.disk_failed(error);
-        }
+        self.note_disk_error(error);
         let in_doubt = matches!(error, Error::Chain(cause) if cause.uncertain().is_some_and(|uncertain| !uncertain.expired));
         if in_doubt {
             tracing::warn!(event = "retry", job = %address, %error, "the claim may have landed; the next search will show whether it did");
@@ -60,7 +57,7 @@ impl Worker {
         loop {
             if self.chain.now().await?.slot >= claim.slot {
                 let claiming = self.claiming(address, job, claim.floor).await?;
-                let sent = self.send("claim", Step::Claiming, address, job, &[claiming]).await;
+                let sent = self.send_claim("claim", address, job, claiming).await;
                 let early = |error: &Error| {
                     let codes = [JobsError::SeedNotReady, JobsError::NotAdmittedYet, JobsError::PriceTooLow];
                     codes.into_iter().any(|code| failed_with(error, code))

@@ -1,7 +1,7 @@
 //! The commitment to a result, and its reveal.
 
 use super::{JobOutcome, JobProgress};
-use crate::journal::{Roots, Step};
+use crate::journal::Roots;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
 use chain::market::job as instructions;
@@ -35,7 +35,7 @@ impl Worker {
         };
         let (_, commitment) = self.seal(job, &roots);
         let committing = instructions::commit_result(&self.key.pubkey(), address, &self.device, commitment);
-        let receipt = self.send("commit", Step::Committing, address, job, &[committing]).await?;
+        let receipt = self.send("commit", address, job, &[committing]).await?;
         self.metrics.jobs_committed_total.add(1);
         tracing::info!(event = "committed", job = %address, commitment = hex::encode(commitment), signature = %receipt.signature);
         Ok(Continue(Some(receipt.slot)))
@@ -62,7 +62,7 @@ impl Worker {
             if !first.is_empty() {
                 // These cannot wait for the upload: the hash that draws audits would be forgotten. They start the time for the reveal.
                 let what = if job.awaits_siblings() { "call" } else { "draw" };
-                let receipt = self.send(what, Step::Revealing, address, job, &first).await?;
+                let receipt = self.send(what, address, job, &first).await?;
                 return Ok(Continue(Some(receipt.slot)));
             }
             let left = job.deadline().unix.saturating_sub(self.chain.now().await?.unix);
@@ -75,7 +75,7 @@ impl Worker {
         let (nonce, _) = self.seal(job, &roots);
         let revealing = instructions::reveal_result(&self.key.pubkey(), address, &self.device, roots.traces, roots.outputs, nonce);
         let all: Vec<Instruction> = first.into_iter().chain([revealing]).collect();
-        let receipt = self.send("reveal", Step::Revealing, address, job, &all).await?;
+        let receipt = self.send("reveal", address, job, &all).await?;
         progress.revealed.store(true, Ordering::Relaxed);
         self.metrics.jobs_revealed_total.add(1);
         tracing::info!(event = "revealed", job = %address, outputs = hex::encode(roots.outputs), signature = %receipt.signature);

@@ -3,7 +3,7 @@
 use super::{JobOutcome, JobProgress};
 use crate::admission::Task;
 use crate::failpoint::failpoint;
-use crate::journal::{Roots, Step};
+use crate::journal::{Blob, Roots, Step};
 use crate::models::Model;
 use crate::settings::TraceMode;
 use crate::{Fault, Result, Worker};
@@ -12,6 +12,7 @@ use engine::Batch;
 use jobs::Job;
 use protocol::blob::TraceBlob;
 use protocol::hash::Hash;
+use protocol::permit;
 use solana_address::Address;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -87,7 +88,10 @@ impl Worker {
     async fn compute_with(&self, address: &Address, job: &Job, input: Bytes, forced: Option<Fault>) -> Result<Computed> {
         let model = self.model(job)?;
         let batch = self.run_model(address, job, model, input, forced.or(self.fault)).await?;
-        let nonce = forced.and(self.forced_nonce(job)).or_else(|| Some(self.nonce(job)));
+        let nonce = match self.secret {
+            Some(secret) if forced.is_some() => permit::nonce(&secret, &job.job_hash),
+            _ => self.nonce(job),
+        };
         self.record_result(address, job, model, batch, nonce).await
     }
 
@@ -140,18 +144,18 @@ impl Worker {
     }
 
     /// Keeps a result on disk, if possible: neither a demand nor a failed upload should make the worker compute it again.
-    async fn record_result(&self, address: &Address, job: &Job, model: &Arc<Model>, batch: Batch, nonce: Option<Hash>) -> Result<Computed> {
+    async fn record_result(&self, address: &Address, job: &Job, model: &Arc<Model>, batch: Batch, nonce: Hash) -> Result<Computed> {
         let roots = Roots {
             traces: batch.traces_root,
             outputs: batch.outputs_root,
-            nonce,
+            nonce: Some(nonce),
         };
         let (at, of, given_up) = (*address, model.clone(), CancellationToken::new());
         let _guard = given_up.clone().drop_guard();
         let keeping = self.in_background(move |journal| {
             let trace = TraceBlob::new(of.engine().package().checkpoints(), &batch.tensors);
             let trace = trace.map_err(|error| of.failed(error))?.encode();
-            let kept = journal.keep_result(&at, &batch.outputs, &trace, &given_up);
+            let kept = journal.keep(&at, &[(Blob::Output, &batch.outputs), (Blob::Trace, &trace)], &given_up);
             Ok((batch.outputs, trace, kept))
         });
         let (output, trace, kept) = keeping.await?;

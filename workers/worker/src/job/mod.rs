@@ -11,7 +11,7 @@ mod replicas;
 mod settle;
 mod store;
 
-use crate::journal::{Roots, Step};
+use crate::journal::Roots;
 use crate::models::Model;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
@@ -95,8 +95,6 @@ pub(crate) struct ClaimPlan {
 /// Why the worker no longer serves a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobOutcome {
-    /// Settled.
-    Paid,
     /// Another device took it, or it was cancelled or expired.
     Lost,
     /// Not claimed: its input is missing or wrong, or the claim was refused.
@@ -107,12 +105,10 @@ pub(crate) enum JobOutcome {
     Convicted,
     /// Other software has committed to another result with this device's key.
     Foreign,
-    /// It was wrong by permit, nobody found the error, and the consumer is refunded.
-    Confessed,
-    /// It has ended, and the node does not say how.
+    /// It has ended, and its consumer has paid for the result, unless the node does not say how it ended.
     Ended,
-    /// An audit is over, paid or not, and its bond is free.
-    Audited,
+    /// An error by permit is confessed and the consumer refunded, or an audit is over and its bond free.
+    Closed,
     /// Let go for now, because the worker stops or the node does not know the job or its owner. A later search picks it up again.
     LetGo,
 }
@@ -151,7 +147,7 @@ impl Worker {
         };
         // The consumer has paid for the result. And if the worker stops now, it may not be back in time to upload it.
         let owed = match outcome {
-            JobOutcome::Paid | JobOutcome::Ended => true,
+            JobOutcome::Ended => true,
             JobOutcome::LetGo => self.stop.is_cancelled(),
             _ => false,
         };
@@ -232,7 +228,7 @@ impl Worker {
                 *input = None;
                 match self.before_reveal(address, job).await? {
                     BeforeReveal::Include(first) => return self.reveal(address, job, progress, first).await,
-                    BeforeReveal::Draw(draw) => Some(self.send("draw", Step::Revealing, address, job, &[draw]).await?.slot),
+                    BeforeReveal::Draw(draw) => Some(self.send("draw", address, job, &[draw]).await?.slot),
                     BeforeReveal::Wait => None,
                 }
             }

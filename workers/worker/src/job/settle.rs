@@ -1,7 +1,6 @@
 //! Settling a revealed job, and finding out how it ended.
 
 use super::JobOutcome;
-use crate::journal::Step;
 use crate::{Result, Worker};
 use anchor_lang::Discriminator;
 use chain::JobEnd;
@@ -29,8 +28,8 @@ impl Worker {
         let revealed = job.since_slot.get();
         let mut states = self.chain.watch(*address);
         let mut pause = Duration::ZERO;
-        let forced = self.is_forced(&job);
-        if forced {
+        let forced_by = self.forced_by(&job);
+        if forced_by.is_some() {
             self.note_error(address);
         }
         loop {
@@ -53,14 +52,14 @@ impl Worker {
                         None => return self.ended(address, &job).await,
                     }
                 }
-                () = sleep(pause), if forced || self.settings.crank_after.is_some() => {
-                    let tried = match forced {
-                        true => self.try_confess(address, &job).await,
-                        false => self.try_settle(address, &job).await.map(Some),
+                () = sleep(pause), if forced_by.is_some() || self.settings.crank_after.is_some() => {
+                    let tried = match forced_by {
+                        Some(secret) => self.try_confess(address, &job, secret).await,
+                        None => self.try_settle(address, &job).await.map(Some),
                     };
                     pause = match tried {
                         Ok(Some(pause)) => pause,
-                        Ok(None) => return JobOutcome::Confessed,
+                        Ok(None) => return JobOutcome::Closed,
                         Err(error) => {
                             tracing::info!(event = "retry", job = %address, %error, "the job could not be settled; trying again");
                             SETTLE_AGAIN
@@ -85,7 +84,7 @@ impl Worker {
             return Ok(SETTLE_AGAIN.min(self.settings.scan));
         }
         let settling = JobEnd::settle(&self.chain, &self.key.pubkey(), address, job).await?;
-        let receipt = self.send("settle", Step::Settling, address, job, &settling.instructions).await?;
+        let receipt = self.send("settle", address, job, &settling.instructions).await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(SETTLE_AGAIN)
     }
@@ -137,13 +136,13 @@ impl Worker {
         let amount = supplier_gets.saturating_sub(auditor_gets).0;
         self.metrics.jobs_paid_total.add(1);
         tracing::info!(event = "paid", job = %address, amount);
-        JobOutcome::Paid
+        JobOutcome::Ended
     }
 
     pub(super) async fn convicted(&self, address: &Address, job: &Job) -> JobOutcome {
-        if self.is_forced(job) {
+        if let Some(secret) = self.forced_by(job) {
             self.note_error(address);
-            return self.open_permit(address, job).await;
+            return self.open_permit(address, job, secret).await;
         }
         tracing::error!(event = "convicted", job = %address, "the result was proved wrong and the bond is lost; run `ionet-worker selftest` before anything else");
         JobOutcome::Convicted

@@ -2,7 +2,7 @@
 
 use super::{Computed, JobProgress, RETRY};
 use crate::failpoint::failpoint;
-use crate::journal::{Journal, Roots};
+use crate::journal::{Blob, Roots};
 use crate::{Error, Result, Worker};
 use blobs::BlobStore;
 use bytes::Bytes;
@@ -40,16 +40,15 @@ impl Worker {
     /// Makes sure that the store has output and trace: from memory, from disk, or by computing them again if they are lost.
     async fn try_store_result(&self, address: &Address, result: &JobResult, at_hand: &mut Option<Computed>) -> Result<()> {
         let store = self.output_store()?;
-        type Kept = fn(&Journal, &Address) -> Option<Bytes>;
         type Part = fn(&Computed) -> &Bytes;
-        let parts: [(&str, &Hash, Kept, Part); 2] = [
-            ("output", &result.roots.outputs, Journal::kept_output, |computed| &computed.output),
-            ("trace", &result.roots.traces, Journal::kept_trace, |computed| &computed.trace),
+        let parts: [(Blob, &Hash, Part); 2] = [
+            (Blob::Output, &result.roots.outputs, |computed| &computed.output),
+            (Blob::Trace, &result.roots.traces, |computed| &computed.trace),
         ];
-        for (what, root, kept, part) in parts {
+        for (blob, root, part) in parts {
             if !store.contains(root).await? {
                 let at = *address;
-                let read = self.in_background(move |journal| Ok(kept(journal, &at)));
+                let read = self.in_background(move |journal| Ok(journal.kept(&at, blob)));
                 if at_hand.is_none() && !put(store, read.await?, root).await? {
                     let _place = self.places.acquire().await;
                     let computed = self.compute(address, &result.job, &mut None).await?;
@@ -62,6 +61,7 @@ impl Worker {
                     store.put_at(root, part(computed).clone(), "this worker").await?;
                 }
             }
+            let what = blob.name();
             tracing::info!(event = "stored", job = %address, what, root = hex::encode(root), %store);
             failpoint(what, "stored", address).await;
         }
