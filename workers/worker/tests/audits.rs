@@ -8,7 +8,7 @@ mod log;
 use chain::market::{self, audit};
 use common::drawn::Drawn;
 use common::node::Wrong;
-use common::{Market, beside};
+use common::{beside, logs};
 use jobs::instruction::ClaimAudit;
 use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;
@@ -17,13 +17,6 @@ use std::time::Duration;
 
 /// Lamports that a key needs for one job and a check-in.
 const ONE_JOB: u64 = 61_800_000;
-
-/// Completes once a transaction is in flight.
-async fn in_flight(market: &Market) {
-    while market.node.held() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 /// Seals a proof as the market's worker, without writing any of it.
 fn seal_proof(drawn: &Drawn) {
@@ -46,17 +39,15 @@ async fn an_audit_is_done_and_paid_and_leaves_nothing_behind() {
         drawn.reveal();
         // The auditor's reveal, and the seal of its proof.
         for _ in 0..2 {
-            in_flight(market).await;
+            market.node.in_flight(1).await;
             market.node.release();
             market.node.hold();
         }
-        in_flight(market).await;
+        market.node.in_flight(1).await;
         // The rent of the proof is paid, so what one job and a check-in need is enough for another job.
         market.has_lamports(ONE_JOB);
         let next = market.order(2).await;
-        while market.node.held() < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        market.node.in_flight(2).await;
         market.node.release();
         drawn.reaches(AuditStage::Proven).await;
         market.reaches(&next, Status::Revealed).await;
@@ -75,7 +66,7 @@ async fn slow_work_comes_before_the_draw() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     market.node.hold();
-    beside(&worker, in_flight(market)).await;
+    beside(&worker, market.node.in_flight(1)).await;
     let heard: Vec<String> = std::iter::from_fn(|| events.try_recv().ok()).collect();
     assert!(heard.contains(&"audit computed".to_owned()), "{heard:?}");
     drop(worker);
@@ -108,20 +99,14 @@ async fn a_proof_whose_draw_is_forgotten_is_given_up() {
     beside(&worker, async {
         // The auditor's reveal, and the seal of its proof.
         for _ in 0..2 {
-            in_flight(market).await;
+            market.node.in_flight(1).await;
             market.node.release();
             market.node.hold();
         }
-        in_flight(market).await;
+        market.node.in_flight(1).await;
         market.node.with(|world| world.pass(0, 600));
         market.node.release();
-        loop {
-            let event = events.recv().await.unwrap();
-            assert_ne!(event, "retry");
-            if event == "audit unproven" {
-                break;
-            }
-        }
+        logs(&mut events, "audit unproven", &["retry"]).await;
     })
     .await;
     assert_eq!(drawn.evidence(), 0);
@@ -165,7 +150,7 @@ async fn an_audit_in_hand_survives_a_lagging_node() {
     let worker = market.started().await;
     market.node.hold();
     let uncommitted = beside(&worker, async {
-        in_flight(market).await;
+        market.node.in_flight(1).await;
         market.node.release();
         let uncommitted = market.node.with(|world| world.clone());
         drawn.reaches(AuditStage::Sealed).await;
@@ -183,11 +168,7 @@ async fn an_audit_in_hand_survives_a_lagging_node() {
         while events.recv().await.unwrap() != "audit refused" {}
         market.node.with(|world| world.wait(tests::terms().run_seconds));
         market.node.falls_behind(uncommitted, drawn.job, 2);
-        let mut event = String::new();
-        while event != "retry" {
-            event = events.recv().await.unwrap();
-            assert_ne!(event, "audit missed");
-        }
+        logs(&mut events, "retry", &["audit missed"]).await;
         assert_eq!(market.journal("data").len(), 2, "steps and input");
         drawn.reaches(AuditStage::Proven).await;
     })
@@ -209,6 +190,22 @@ async fn an_audit_whose_input_nobody_has_is_left_alone() {
     })
     .await;
     assert_eq!(market.node.effective::<ClaimAudit>(), 1);
+}
+
+/// Should the store lose the input later, an auditor without a copy could not go on after a restart.
+#[tokio::test]
+async fn an_audit_whose_input_cannot_be_kept_is_left_alone() {
+    let drawn = Drawn::uploaded(tests::terms()).await;
+    let market = &drawn.market;
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    // Files are drafted there.
+    std::fs::create_dir(market.journal_file("data", &drawn.job, "new")).unwrap();
+    beside(&worker, async {
+        logs(&mut events, "disk", &["audit claimed"]).await;
+        logs(&mut events, "audit refused", &["audit claimed"]).await;
+    })
+    .await;
 }
 
 /// A proof locks more than answers cost, and the evidence of a check-in comes on top of both.

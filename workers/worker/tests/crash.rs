@@ -8,7 +8,7 @@ mod log;
 
 use chain::market::demand::Answerer;
 use common::drawn::Drawn;
-use common::{Market, UNITS, beside};
+use common::{Market, UNITS, beside, logs};
 use fail::FailScenario;
 use jobs::instruction::{ClaimJob, CommitResult, RevealResult, SettleJob};
 use jobs::{AuditStage, Status};
@@ -63,13 +63,19 @@ async fn until(steps: &mut mpsc::UnboundedReceiver<String>, point: &str) {
     while steps.recv().await.unwrap() != point {}
 }
 
+/// A worker that settles its jobs without waiting for others to do it.
+async fn settling(market: &Market, data: &str) -> Worker {
+    let settings = Settings {
+        crank_after: Some(Duration::ZERO),
+        ..market.settings(data)
+    };
+    market.worker(settings).await.0.unwrap()
+}
+
 /// Runs a worker and kills it at `point`.
 async fn kill_at(market: &Market, data: &str, point: &str, steps: &mut mpsc::UnboundedReceiver<String>) {
     fail::cfg(point, "return").unwrap();
-    let mut settings = market.settings(data);
-    settings.crank_after = Some(Duration::ZERO);
-    let (worker, _stop) = market.worker(settings).await;
-    let worker = worker.unwrap();
+    let worker = settling(market, data).await;
     beside(&worker, until(steps, point)).await;
     fail::remove(point);
 }
@@ -91,10 +97,7 @@ fn assert_done_once(market: &Market, job: &jobs::Job, earned_before: u64, what: 
 
 /// Starts a worker and lets it finish the job.
 async fn finish(market: &Market, data: &str, address: &Address) -> jobs::Job {
-    let mut settings = market.settings(data);
-    settings.crank_after = Some(Duration::ZERO);
-    let (worker, _stop) = market.worker(settings).await;
-    let worker = worker.unwrap();
+    let worker = settling(market, data).await;
     beside(&worker, async {
         if let Some(job) = market.job(address) {
             market.reaches(address, Status::Revealed).await;
@@ -102,9 +105,7 @@ async fn finish(market: &Market, data: &str, address: &Address) -> jobs::Job {
             market.node.with(|world| world.wait_for_deadline(address));
             market.closes(address).await;
             // The worker deletes the files once it has seen the end.
-            while !market.journal(data).is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            market.forgets(data).await;
             revealed
         } else {
             panic!("the job is gone before it was revealed")
@@ -134,20 +135,14 @@ fn killed_while_settling_it_is_paid_once() {
             let market = Market::start();
             let address = market.order(1).await;
             let before = market.earned();
-            let (worker, _stop) = market.worker(market.settings("data")).await;
-            beside(&worker.unwrap(), market.reaches(&address, Status::Revealed)).await;
+            beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
             let job = market.job(&address).unwrap();
             market.node.with(|world| world.wait_for_deadline(&address));
             kill_at(&market, "data", point, &mut steps).await;
 
-            let mut settings = market.settings("data");
-            settings.crank_after = Some(Duration::ZERO);
-            let (worker, _stop) = market.worker(settings).await;
-            beside(&worker.unwrap(), async {
+            beside(&settling(&market, "data").await, async {
                 market.closes(&address).await;
-                while !market.journal("data").is_empty() {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
+                market.forgets("data").await;
             })
             .await;
             assert_done_once(&market, &job, before, point);
@@ -172,14 +167,8 @@ fn killed_while_a_transaction_is_in_flight() {
             let before = market.earned();
             kill_at(&market, "data", &format!("{action}_prepared"), &mut steps).await;
             market.node.hold();
-            let (worker, _stop) = market.worker(market.settings("data")).await;
-            let worker = worker.unwrap();
-            beside(&worker, async {
-                while market.node.held() == 0 {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            })
-            .await;
+            let worker = market.started().await;
+            beside(&worker, market.node.in_flight(1)).await;
             drop(worker);
             let job = if early {
                 market.node.release();
@@ -356,13 +345,7 @@ fn an_audit_whose_engine_fails_is_given_up() {
         let (mut events, _log) = hear("event");
         let worker = with_one_place(market).await;
         beside(&worker, async {
-            loop {
-                let event = events.recv().await.unwrap();
-                assert_ne!(event, "retry");
-                if event == "audit failed" {
-                    break;
-                }
-            }
+            logs(&mut events, "audit failed", &["retry"]).await;
             fail::remove("unit_computed");
             let next = market.order(2).await;
             market.reaches(&next, Status::Revealed).await;
@@ -378,8 +361,7 @@ fn an_audit_whose_engine_fails_is_given_up() {
 fn a_lost_trace_is_computed_no_further_once_nobody_waits_for_the_answer() {
     let mut units = with_steps(|_| async {
         let market = Market::start();
-        let address = market.order(1).await;
-        beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
+        let address = market.revealed(&market.started().await, 1).await;
         let traces = market.job(&address).unwrap().traces;
         let blob = market.store().get(&traces).await.unwrap();
         // The store still has a blob at the address of the trace, so the upload does not recompute the trace.
@@ -462,9 +444,8 @@ fn a_worker_says_what_an_earlier_run_left() {
 fn two_workers_with_one_key_do_it_once() {
     with_steps(|_steps| async move {
         let market = Market::start();
-        let (one, _stop) = market.worker(market.settings("one")).await;
-        let (two, _stop) = market.worker(market.settings("two")).await;
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let one = market.worker(market.settings("one")).await.0.unwrap();
+        let two = market.worker(market.settings("two")).await.0.unwrap();
         let address = market.order(1).await;
         beside(&one, beside(&two, market.reaches(&address, Status::Revealed))).await;
         let node = &market.node;
@@ -478,9 +459,8 @@ fn two_workers_with_one_key_do_it_once() {
         );
         market.settle(&address);
         let seen = async {
-            while !market.journal("one").is_empty() || !market.journal("two").is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            market.forgets("one").await;
+            market.forgets("two").await;
         };
         beside(&one, beside(&two, seen)).await;
     });

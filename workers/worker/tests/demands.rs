@@ -68,17 +68,11 @@ fn payout_lamports(market: &Market) -> u64 {
         .map_or(0, |account| account.lamports)
 }
 
-async fn revealed(market: &Market, worker: &Worker) -> Address {
-    let address = market.order(1).await;
-    beside(worker, market.reaches(&address, Status::Revealed)).await;
-    address
-}
-
 #[tokio::test]
 async fn eight_demands_at_once_are_answered_for_their_fees_without_a_store() {
     let market = Market::start();
     let worker = market.started().await;
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     empty_the_store(&market);
     let (before, earned) = (payout_lamports(&market), market.earned());
     let count = beside(&worker, ask_for_all(&market, &address)).await;
@@ -89,9 +83,7 @@ async fn eight_demands_at_once_are_answered_for_their_fees_without_a_store() {
     assert_eq!(market.job(&address).unwrap().open_demands, 0);
     beside(&worker, async {
         market.settle(&address);
-        while !market.journal("data").is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        market.forgets("data").await;
     })
     .await;
     assert!(market.earned() > earned, "and the job is paid");
@@ -102,7 +94,7 @@ async fn eight_demands_at_once_are_answered_for_their_fees_without_a_store() {
 async fn ops_between_checkpoints_are_recomputed_on_demand() {
     let market = Market::of_checkpoints();
     let worker = market.started().await;
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     let trace = market.blob_files().into_iter().map(|file| std::fs::read(file).unwrap());
     let trace = trace.into_iter().find(|bytes| bytes.starts_with(b"IOT1")).unwrap();
     let trace = TraceBlob::parse(&trace).unwrap();
@@ -128,7 +120,7 @@ async fn a_worker_answers_for_what_it_computed_before_it_was_killed() {
         let market = Market::start();
         let address = {
             let worker = market.started().await;
-            revealed(&market, &worker).await
+            market.revealed(&worker, 1).await
         };
         let first = market.ask(&address, Item::ops(2));
         let wiped: Vec<_> = match lost {
@@ -173,7 +165,7 @@ async fn an_answer_that_was_begun_is_continued_or_started_over() {
     for begun in [&b"rubbish"[..], &[1; HASHES * 32]] {
         let market = Market::start();
         let worker = market.started().await;
-        let address = revealed(&market, &worker).await;
+        let address = market.revealed(&worker, 1).await;
         beside(&worker, async {
             let ops = market.ask(&address, Item::ops(1));
             market.answered(&[ops]).await;
@@ -243,15 +235,10 @@ async fn a_stop_waits_for_the_end_of_an_answer() {
 async fn an_answer_does_not_wait_for_a_transaction_in_flight() {
     let market = Market::start();
     let worker = market.started().await;
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     market.node.hold();
     let next = market.order(2).await;
-    beside(&worker, async {
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    beside(&worker, market.node.in_flight(1)).await;
     drop(worker);
     market.node.lose();
     let demand = market.ask(&address, Item::ops(0));
@@ -279,13 +266,11 @@ async fn an_answer_starts_over_when_the_program_refuses_its_end() {
 async fn an_answer_continues_while_a_search_hangs() {
     let market = Market::start();
     let worker = market.started().await;
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     beside(&worker, async {
         market.node.hold();
         let first = market.ask(&address, Item::ops(0));
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        market.node.in_flight(1).await;
         market.node.stop_searches();
         market.node.search_hangs::<DemandHeader>().await;
         market.node.release();
@@ -382,7 +367,7 @@ async fn slow_store() -> (String, Arc<Notify>) {
 async fn an_answer_does_not_wait_for_a_job() {
     let market = Market::start();
     let worker = market.started().await;
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     drop(worker);
     // The revealed result waits for the store, and so does every op's output of the next job.
     let (slow, given) = slow_store().await;
@@ -415,7 +400,7 @@ async fn a_liar_answers_with_its_lie() {
         element: 17,
         bit: 3,
     });
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     empty_the_store(&market);
     beside(&worker, ask_for_all(&market, &address)).await;
     assert_eq!(market.node.failures(), 0);
@@ -425,7 +410,7 @@ async fn a_liar_answers_with_its_lie() {
 async fn a_silenced_worker_stores_nothing_and_answers_nothing() {
     let market = Market::start();
     let worker = market.started().await.silenced();
-    let address = revealed(&market, &worker).await;
+    let address = market.revealed(&worker, 1).await;
     assert_eq!(market.blob_files().len(), 1, "the consumer's input");
     beside(&worker, async {
         let demand = market.ask(&address, Item::ops(0));

@@ -16,19 +16,12 @@ use protocol::trace;
 use solana_account::Account;
 use solana_address::Address;
 use std::time::Duration;
-use worker::Worker;
 
 /// Whether a revealed result was committed to as an error by permit.
 fn is_forced(job: &Job) -> bool {
     let party = job.device.as_array();
     let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
     trace::commit(&result, party, &permit::nonce(&[0x5E; 32], &job.job_hash)) == job.commitment
-}
-
-async fn forgotten(market: &Market, data: &str) {
-    while !market.journal(data).is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn answered(market: &Market, address: &Address) {
@@ -45,18 +38,12 @@ fn free(market: &Market) -> u64 {
     market.node.with(|world| world.escrow(&market.consumer.escrow).free.get())
 }
 
-async fn revealed(market: &Market, worker: &Worker, id: u64) -> Address {
-    let address = market.order(id).await;
-    beside(worker, market.reaches(&address, Status::Revealed)).await;
-    address
-}
-
 #[tokio::test]
 async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     let market = Market::start();
     let before = free(&market);
     let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
-    let address = revealed(&market, &worker, 1).await;
+    let address = market.revealed(&worker, 1).await;
     assert!(is_forced(&market.job(&address).unwrap()));
     let half = market.job(&address).unwrap().window_seconds.get() / 2;
     // Not before the second half of the window.
@@ -68,13 +55,13 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     let past = market.node.with(|world| world.clone());
     market.node.with(|world| world.wait(20));
     beside(&worker, market.closes(&address)).await;
-    beside(&worker, forgotten(&market, "data")).await;
+    beside(&worker, market.forgets("data")).await;
     assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
     assert_eq!((free(&market), market.node.failures()), (before, 0));
     assert_eq!(market.permit().seal, [0; 32], "one permit, one error");
     // The next job is computed correctly, although a lagging node shows the permit unused.
     market.node.falls_behind(past, permit_of(&market), 1);
-    let next = revealed(&market, &worker, 2).await;
+    let next = market.revealed(&worker, 2).await;
     assert!(!is_forced(&market.job(&next).unwrap()) && !market.node.is_behind());
 }
 
@@ -84,7 +71,7 @@ async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
     let market = Market::start();
     let permit = permit_of(&market);
     let settings = market.permitted("data", 10_000);
-    let first = revealed(&market, &market.worker(settings.clone()).await.0.unwrap(), 1).await;
+    let first = market.revealed(&market.worker(settings.clone()).await.0.unwrap(), 1).await;
     // The next process has not decided anything about the first job.
     let worker = market.worker(settings).await.0.unwrap();
     let next = beside(&worker, async {
@@ -151,17 +138,12 @@ async fn of_two_jobs_at_once_one_is_wrong() {
     let jobs = [market.order(1).await, market.order(2).await];
     market.node.hold();
     let worker = market.worker(settings.clone()).await.0.unwrap();
-    let both = async || {
-        while market.node.held() < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
     beside(&worker, async {
         // Both are claimed before either is computed, and computed before either is committed to.
-        both().await;
+        market.node.in_flight(2).await;
         market.node.release();
         market.node.hold();
-        both().await;
+        market.node.in_flight(2).await;
     })
     .await;
     drop(worker);
@@ -182,9 +164,9 @@ async fn of_two_jobs_at_once_one_is_wrong() {
 async fn one_error_at_a_time_and_none_without_a_permit() {
     let market = Market::start();
     let worker = market.worker(market.permitted("data", 10_000)).await.0.unwrap();
-    let first = revealed(&market, &worker, 1).await;
+    let first = market.revealed(&worker, 1).await;
     // Drawn as well, but the permit covers only one.
-    let second = revealed(&market, &worker, 2).await;
+    let second = market.revealed(&worker, 2).await;
     let forced = [first, second].map(|job| is_forced(&market.job(&job).unwrap()));
     assert_eq!(forced, [true, false]);
     drop(worker);
@@ -193,21 +175,21 @@ async fn one_error_at_a_time_and_none_without_a_permit() {
     let market = Market::start();
     let mut settings = market.permitted("data", 1);
     let worker = market.worker(settings.clone()).await.0.unwrap();
-    let undrawn = revealed(&market, &worker, 1).await;
+    let undrawn = market.revealed(&worker, 1).await;
     assert!(!is_forced(&market.job(&undrawn).unwrap()));
     let other = market.folder.path().join("other.json");
     chain::save_keypair(&solana_keypair::Keypair::new(), &other).unwrap();
     settings.permit = Some(other);
     settings.data = market.folder.path().join("other");
     let worker = market.worker(settings).await.0.unwrap();
-    let foreign = revealed(&market, &worker, 2).await;
+    let foreign = market.revealed(&worker, 2).await;
     assert!(!is_forced(&market.job(&foreign).unwrap()));
     // So are lamports at the address of a closed permit.
     market.node.with(|world| {
         world.plant(permit_of(&market), Account::default());
         world.give_sol(&permit_of(&market), 890_880);
     });
-    let alone = revealed(&market, &worker, 3).await;
+    let alone = market.revealed(&worker, 3).await;
     assert!(!is_forced(&market.job(&alone).unwrap()));
 }
 

@@ -6,7 +6,7 @@ mod common;
 mod log;
 
 use chain::market::{referee, reward, stake};
-use common::{Market, beside};
+use common::{Market, beside, logs};
 use jobs::{Job, Status};
 use log::hear;
 use protocol::referee::seal;
@@ -101,12 +101,7 @@ async fn writes_no_evidence_with_lamports_that_answers_need() {
             // The check-in does not wait for the job any longer.
             world.go_to_second(hour + HOUR, 2_460);
         });
-        loop {
-            match events.recv().await.unwrap().as_str() {
-                "absent" => break,
-                event => assert_ne!(event, "checked in"),
-            }
-        }
+        logs(&mut events, "absent", &["checked in"]).await;
         market.has_lamports(ONE_JOB);
         until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
     })

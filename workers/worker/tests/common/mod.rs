@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tests::{Consumer, World};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use worker::{Result, Settings, Worker};
 
@@ -273,6 +274,13 @@ impl Market {
         }
     }
 
+    /// A job whose result the worker has revealed.
+    pub async fn revealed(&self, worker: &Worker, id: u64) -> Address {
+        let address = self.order(id).await;
+        beside(worker, self.reaches(&address, Status::Revealed)).await;
+        address
+    }
+
     /// Completes once the job is closed.
     pub async fn closes(&self, address: &Address) {
         while self.job(address).is_some() {
@@ -298,15 +306,27 @@ impl Market {
         self.node.with(|world| world.balance(&self.supplier.tokens))
     }
 
+    /// The folder of the worker's journal.
+    fn jobs_folder(&self, data: &str) -> PathBuf {
+        self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs")
+    }
+
     /// The files of the worker's journal.
     pub fn journal(&self, data: &str) -> Vec<PathBuf> {
-        files(&self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs"))
+        files(&self.jobs_folder(data))
+    }
+
+    /// Completes once the worker's journal is empty.
+    pub async fn forgets(&self, data: &str) {
+        while !self.journal(data).is_empty() {
+            tokio::time::sleep(SLOT).await;
+        }
     }
 
     /// Makes the worker's journal readable and writable, or not.
     pub fn disk_works(&self, data: &str, works: bool) {
-        let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
-        let (jobs, away) = (folder.join("jobs"), folder.join("away"));
+        let jobs = self.jobs_folder(data);
+        let away = jobs.with_file_name("away");
         if works {
             std::fs::remove_file(&jobs).unwrap();
             std::fs::rename(&away, &jobs).unwrap();
@@ -318,8 +338,7 @@ impl Market {
 
     /// A file of a job in the worker's journal.
     pub fn journal_file(&self, data: &str, job: &Address, extension: &str) -> PathBuf {
-        let folder = self.folder.path().join(data).join(self.supplier.device.to_string());
-        folder.join("jobs").join(format!("{job}.{extension}"))
+        self.jobs_folder(data).join(format!("{job}.{extension}"))
     }
 
     /// Rotates the hot key of a supplier's device, and writes the new one to this file.
@@ -377,5 +396,16 @@ pub async fn beside<T>(worker: &Worker, work: impl Future<Output = T>) -> T {
         result = work => result,
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
         () = tokio::time::sleep(Duration::from_secs(600)) => panic!("nothing happens"),
+    }
+}
+
+/// Completes once the worker logs `wanted`, and before that none of `others`.
+pub async fn logs(events: &mut UnboundedReceiver<String>, wanted: &str, others: &[&str]) {
+    loop {
+        let event = events.recv().await.unwrap();
+        if event == wanted {
+            return;
+        }
+        assert!(!others.contains(&event.as_str()), "{event}");
     }
 }

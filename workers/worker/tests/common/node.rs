@@ -129,9 +129,11 @@ impl Node {
         self.state().held = Some(VecDeque::new());
     }
 
-    /// Number of different transactions in flight.
-    pub fn held(&self) -> usize {
-        self.state().held.as_ref().map_or(0, VecDeque::len)
+    /// Completes once so many different transactions are in flight.
+    pub async fn in_flight(&self, count: usize) {
+        while self.state().held.as_ref().map_or(0, VecDeque::len) < count {
+            tokio::time::sleep(SLOT).await;
+        }
     }
 
     /// Lets the transactions in flight land.

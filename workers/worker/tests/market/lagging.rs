@@ -1,9 +1,9 @@
 //! Nodes that lag, fail or forget, and transactions whose fate is unknown.
 
 use crate::common::node::Wrong;
-use crate::common::{Market, beside};
+use crate::common::{Market, beside, logs};
 use crate::log::hear;
-use crate::{emptied, settled};
+use crate::settled;
 use jobs::Status;
 use jobs::instruction::ClaimJob;
 use std::time::Duration;
@@ -41,11 +41,8 @@ async fn a_job_committed_to_in_time_is_not_missed() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     beside(&worker, async {
-        let mut retries = 0;
-        while retries < 2 {
-            let event = events.recv().await.unwrap();
-            assert_ne!(event, "missed");
-            retries += usize::from(event == "retry");
+        for _ in 0..2 {
+            logs(&mut events, "retry", &["missed"]).await;
         }
         assert_eq!(market.journal("data").len(), 4, "steps, input, output and trace");
         settled(&market, &address).await;
@@ -84,15 +81,10 @@ async fn a_job_that_a_node_does_not_have_is_not_missed() {
     let address = market.order(1).await;
     market.node.hold();
     beside(&worker, async {
-        let on_its_way = async || {
-            while market.node.held() == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        on_its_way().await;
+        market.node.in_flight(1).await;
         market.node.release();
         market.node.hold();
-        on_its_way().await;
+        market.node.in_flight(1).await;
         // The read after the commitment.
         market.node.errs(&address, Wrong::Absent(0), 1);
         market.node.release();
@@ -107,8 +99,7 @@ async fn a_job_that_a_node_does_not_have_is_not_missed() {
 async fn the_files_of_a_job_survive_a_node_that_errs() {
     for wrong in [Wrong::Unreachable, Wrong::Unlisted, Wrong::Absent(0), Wrong::Behind] {
         let market = Market::start();
-        let address = market.order(1).await;
-        beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
+        let address = market.revealed(&market.started().await, 1).await;
         let kept = market.journal("data");
         assert_eq!(kept.len(), 4, "steps, input, output and trace: {kept:?}");
         // A lagging node is asked twice.
@@ -127,7 +118,7 @@ async fn the_files_of_a_job_survive_a_node_that_errs() {
         drop(worker);
         market.settle(&address);
         market.node.with(|world| world.give_sol(&address, 890_880));
-        beside(&market.started().await, emptied(&market)).await;
+        beside(&market.started().await, market.forgets("data")).await;
     }
 }
 
@@ -140,18 +131,10 @@ async fn a_claim_that_expired_is_no_claim_in_doubt() {
     market.node.hold();
     let address = market.order(1).await;
     beside(&worker, async {
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        market.node.in_flight(1).await;
         market.node.lose();
         market.node.with(|world| world.pass(0, 200_000));
-        loop {
-            let event = events.recv().await.unwrap();
-            assert_ne!(event, "retry");
-            if event == "refused" {
-                break;
-            }
-        }
+        logs(&mut events, "refused", &["retry"]).await;
         market.reaches(&address, Status::Revealed).await;
     })
     .await;
@@ -163,12 +146,7 @@ async fn a_claim_in_doubt_is_not_forgotten_by_the_next_attempt() {
     let market = Market::start();
     let address = market.order(1).await;
     market.node.hold();
-    let on_its_way = async {
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    beside(&market.started().await, on_its_way).await;
+    beside(&market.started().await, market.node.in_flight(1)).await;
     let payout = market.supplier.tokens;
     market.node.errs(&payout, Wrong::Unreachable, 1);
     let (mut events, _log) = hear("event");

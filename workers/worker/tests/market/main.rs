@@ -11,17 +11,9 @@ mod setup;
 mod storage;
 
 use common::Market;
-use std::time::Duration;
 
 /// Settles a job and completes once the worker has forgotten it.
 async fn settled(market: &Market, address: &solana_address::Address) {
     market.settle(address);
-    emptied(market).await;
-}
-
-/// Completes once the journal is empty.
-async fn emptied(market: &Market) {
-    while !market.journal("data").is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    market.forgets("data").await;
 }

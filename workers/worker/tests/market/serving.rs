@@ -1,6 +1,6 @@
 //! Jobs from the offer to the payment, with consumers and rivals.
 
-use crate::common::{Market, UNITS, beside};
+use crate::common::{Market, UNITS, beside, logs};
 use crate::log::hear;
 use crate::settled;
 use jobs::instruction::{ClaimJob, CommitResult};
@@ -25,12 +25,7 @@ async fn a_foreign_commitment_has_its_own_word() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     beside(&worker, async {
-        loop {
-            match events.recv().await.unwrap().as_str() {
-                "foreign" => break,
-                event => assert_ne!(event, "missed"),
-            }
-        }
+        logs(&mut events, "foreign", &["missed"]).await;
     })
     .await;
 }
@@ -100,8 +95,7 @@ async fn a_full_trace_stores_every_value_even_of_a_faulty_worker() {
         if let Some(fault) = fault {
             worker = worker.with_fault(fault);
         }
-        let address = market.order(1).await;
-        beside(&worker, market.reaches(&address, Status::Revealed)).await;
+        let address = market.revealed(&worker, 1).await;
         let job = market.job(&address).unwrap();
         let store = market.store();
         let (trace, input, output) = (
@@ -319,13 +313,7 @@ async fn a_job_that_is_gone_is_logged_with_how_it_ended() {
                 // The node's history lacks this settlement.
                 false => market.settle(&address),
             }
-            loop {
-                let event = events.recv().await.unwrap();
-                assert!(event == logged || !["paid", "ended"].contains(&event.as_str()), "{event}");
-                if event == logged {
-                    break;
-                }
-            }
+            logs(&mut events, logged, &["paid", "ended"]).await;
         })
         .await;
     }
@@ -363,14 +351,11 @@ async fn a_rival_may_be_faster() {
 #[tokio::test]
 async fn a_job_swapped_while_its_claim_is_on_the_way_is_dropped_and_the_next_is_served() {
     let market = Market::start();
-    let (worker, _stop) = market.worker(market.settings("data")).await;
-    let worker = worker.unwrap();
+    let worker = market.started().await;
     market.node.hold();
     beside(&worker, async {
         let address = market.order(1).await;
-        while market.node.held() == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        market.node.in_flight(1).await;
         let mut trap = JobTerms {
             units: UNITS,
             bond: 1_000 * protocol::units::IO,

@@ -2,7 +2,6 @@
 
 use crate::common::{Market, beside};
 use crate::log::hear;
-use jobs::Status;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use worker::{Error, Settings};
@@ -29,8 +28,7 @@ async fn problems_are_logged_at_the_start() {
 #[tokio::test]
 async fn a_job_in_hand_whose_model_is_gone_is_reported() {
     let market = Market::start();
-    let address = market.order(1).await;
-    beside(&market.started().await, market.reaches(&address, Status::Revealed)).await;
+    market.revealed(&market.started().await, 1).await;
     let settings = Settings {
         models: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/upscale").into()],
         ..market.settings("data")

@@ -1,6 +1,6 @@
 //! Blob stores and disks that fail.
 
-use crate::common::{AbortOnDrop, Market, beside};
+use crate::common::{AbortOnDrop, Market, beside, logs};
 use crate::log::hear;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -128,8 +128,7 @@ async fn nothing_else_is_stored_in_a_results_place() {
         bit: 3,
     };
     let liar = market.started().await.with_fault(lie);
-    let address = market.order(1).await;
-    beside(&liar, market.reaches(&address, Status::Revealed)).await;
+    market.revealed(&liar, 1).await;
     drop(liar);
     for blob in market.blob_files() {
         if !std::fs::read(&blob).unwrap().starts_with(b"IOB1\0") {
@@ -167,6 +166,20 @@ async fn a_worker_that_stops_reveals_what_is_not_stored() {
     assert_eq!(market.blob_files().len(), 3, "stored before it stopped");
 }
 
+/// The disk fails while the worker has nothing to write.
+#[tokio::test]
+async fn a_disk_that_fails_is_noticed_before_the_next_job() {
+    let market = Market::start();
+    let worker = market.started().await;
+    let (mut events, _log) = hear("event");
+    beside(&worker, async {
+        logs(&mut events, "model", &[]).await;
+        market.disk_works("data", false);
+        logs(&mut events, "disk", &["retry"]).await;
+    })
+    .await;
+}
+
 /// Jobs in hand continue without a disk. Only new work waits until it is back.
 #[tokio::test]
 async fn a_disk_that_fails_costs_no_bond() {
@@ -177,9 +190,7 @@ async fn a_disk_that_fails_costs_no_bond() {
         market.reaches(&first, Status::Revealed).await;
         market.node.hold();
         let in_hand = market.order(2).await;
-        while market.node.held() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        market.node.in_flight(1).await;
         market.disk_works("data", false);
         market.node.release();
         market.reaches(&in_hand, Status::Revealed).await;
