@@ -195,20 +195,6 @@ mod tests {
     }
 
     #[test]
-    fn sizes_around_the_tile_come_back() {
-        let upscale = Upscale {
-            scale: 2,
-            core: 8,
-            halo: 3,
-        };
-        for (width, height) in [(1, 1), (1, 9), (7, 8), (8, 8), (9, 8), (16, 17), (33, 5)] {
-            for alpha in [false, true] {
-                round_trip(upscale, &photo(width, height, alpha));
-            }
-        }
-    }
-
-    #[test]
     fn edges_repeat_and_neighbours_are_seen() {
         let upscale = Upscale {
             scale: 2,
