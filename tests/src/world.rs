@@ -495,7 +495,8 @@ impl World {
     /// Writes an account without any program: for forgeries and for SOL.
     pub fn plant(&mut self, address: Address, account: Account) {
         self.books.take();
-        let ours = PROGRAMS.contains(&account.owner);
+        let before = self.account(&address);
+        let ours = before.iter().chain([&account]).any(|account| PROGRAMS.contains(&account.owner));
         self.svm.set_account(address, account).unwrap();
         if ours {
             self.replay = Replay::read(&self.books());
