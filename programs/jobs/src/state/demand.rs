@@ -277,10 +277,8 @@ impl DemandHeader {
 
     /// Fails while the demand's job is revealed, or is convicted and evidence may still be judged by the answer.
     pub fn check_over(&self, job: Option<&Job>) -> Result<()> {
-        let stands = job.filter(|job| job.job_hash == self.job_hash).is_some_and(|job| {
-            let convicted = job.check_status(Status::Convicted).is_ok();
-            job.check_status(Status::Revealed).is_ok() || convicted && self.shown_beyond().is_some()
-        });
+        let job = job.filter(|job| job.job_hash == self.job_hash);
+        let stands = job.is_some_and(|job| job.check_status(Status::Revealed).is_ok() || self.shown_beyond().is_some());
         require!(!stands, JobsError::DemandStands);
         Ok(())
     }

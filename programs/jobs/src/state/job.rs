@@ -391,6 +391,11 @@ impl Job {
         Ok(())
     }
 
+    /// Whether a draw still has to decide if the result is audited. Replicas have no draw: they check each other.
+    fn awaits_draw(&self) -> bool {
+        self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero()
+    }
+
     /// Whether an auditor is awaited or at work, so that the worker has no deadline.
     pub fn awaits_auditor(&self) -> bool {
         self.audit == AuditStage::Drawn || self.audit == AuditStage::Taken
@@ -432,8 +437,7 @@ impl Job {
         clocks: Clocks,
     ) -> Result<bool> {
         self.check_status(Status::Committed)?;
-        let drawable = self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero() && self.replicas == 1;
-        require!(drawable, JobsError::AuditNotDue);
+        require!(self.awaits_draw(), JobsError::AuditNotDue);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let drawn = seed(self.draws_after())?.is_none_or(|seed| self.is_drawn(address, &seed));
         let (stage, seconds) = if drawn {
@@ -497,8 +501,7 @@ impl Job {
         self.check_status(Status::Committed)?;
         require!(self.deadline() != NEVER, JobsError::RevealsNotCalled);
         require!(!self.awaits_auditor(), JobsError::AuditRunning);
-        let undrawn = self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero();
-        require!(!undrawn, JobsError::AuditNotDrawn);
+        require!(!self.awaits_draw(), JobsError::AuditNotDrawn);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
         let party = self.device.as_array();
         let result = trace::result(&self.job_hash, party, &traces, &outputs);
