@@ -2,7 +2,7 @@ use super::demands::{Asked, ops, page};
 use ::jobs::PageEnd;
 use ::jobs::error::JobsError;
 use protocol::batch::batch_root;
-use protocol::demand::{Item, MIN_PIECE, PAGE, PAGE_DEPTH};
+use protocol::demand::{Item, PAGE, PAGE_DEPTH};
 use protocol::merkle;
 use protocol::ops::{Inputs, OpDescriptor, OpKind};
 use protocol::tensor::Shape;
@@ -184,12 +184,13 @@ fn no_more_than_a_page_streams_in() {
     let item = page(0, 0);
     let address = asked.ask(item);
     let (by, job, key) = (asked.answerer(), asked.job, asked.worker.key.clone());
-    for at in 0..PAGE / 16 {
-        asked.world.send(by.page(&job, item, at * 16, vec![[3; 32]; 16], None), &[&key]);
+    let piece = |at, length| by.page(&job, item, at, vec![[3; 32]; length], None);
+    for at in (0..PAGE - 16).step_by(16) {
+        asked.world.send(piece(at, 16), &[&key]);
     }
+    asked.world.refuse(piece(PAGE - 16, 17), &[&key], JobsError::AnswerMismatch);
+    asked.world.send(piece(PAGE - 16, 16), &[&key]);
     assert_eq!(asked.world.demand(&address).streamed.get(), PAGE);
-    let more = by.page(&job, item, PAGE, vec![[3; 32]; MIN_PIECE], None);
-    asked.world.refuse(more, &[&key], JobsError::AnswerMismatch);
     asked.answer(item);
 }
 

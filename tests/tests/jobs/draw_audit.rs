@@ -45,6 +45,9 @@ fn no_result_is_revealed_before_its_draw_and_none_that_is_drawn_before_its_audit
     all.world.refuse(reveal.clone(), &[&all.worker.key], JobsError::AuditNotDrawn);
     all.world.send(market::audit::draw(&all.job), &[]);
     all.assert_stage(AuditStage::Drawn);
+    all.world.refuse(reveal.clone(), &[&all.worker.key], JobsError::AuditRunning);
+    all.world.open_doors();
+    all.world.send(all.claim(), &[&all.auditor.key]);
     all.world.refuse(reveal, &[&all.worker.key], JobsError::AuditRunning);
     let mut cleared = Audited::committed(1);
     cleared.world.send(market::audit::draw(&cleared.job), &[]);

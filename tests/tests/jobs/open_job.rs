@@ -233,6 +233,7 @@ fn takes_terms_at_their_bounds() {
         JobTerms {
             start_price: 2 * IO,
             bond: IO,
+            audit_bps: 10_000,
             ..terms()
         },
     ];

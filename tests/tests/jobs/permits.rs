@@ -414,25 +414,27 @@ fn after_a_demand_all_but_the_last_minute_belongs_to_challengers() {
 }
 
 #[test]
-fn the_shortest_times_leave_half_a_minute_to_confess() {
-    let (mut forced, run) = (Forced::without_job(), tiny_run(1, Some(LIE)));
-    forced.issue(10_000);
-    let admin = forced.world.admin.clone();
-    let hasty = Parameters {
-        question_seconds: MIN_QUESTION,
-        ..PARAMETERS
-    };
-    forced.world.send(market::job::set_parameters(&admin.pubkey(), hasty), &[&admin]);
-    let window_seconds = permit::LEAST_WINDOW;
-    forced.err(1, JobTerms { window_seconds, ..terms() }, &run);
-    let (who, job, revealed) = (forced.challenger.clone(), forced.job, forced.world.now());
-    forced.check_confessable_from(revealed.after(30));
-    forced.world.ask(&who, &job, Item::ops(0));
-    forced.world.wait(20);
-    forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
-    let answered = forced.world.now();
-    assert_eq!(forced.world.deadline(&job), answered.after(60));
-    forced.check_confessable_from(answered.after(30));
+fn the_shortest_window_leaves_half_a_minute_to_confess() {
+    for question_seconds in [MIN_QUESTION, PARAMETERS.question_seconds] {
+        let (mut forced, run) = (Forced::without_job(), tiny_run(1, Some(LIE)));
+        forced.issue(10_000);
+        let admin = forced.world.admin.clone();
+        let asking = Parameters {
+            question_seconds,
+            ..PARAMETERS
+        };
+        forced.world.send(market::job::set_parameters(&admin.pubkey(), asking), &[&admin]);
+        let window_seconds = permit::LEAST_WINDOW;
+        forced.err(1, JobTerms { window_seconds, ..terms() }, &run);
+        let (who, job, revealed) = (forced.challenger.clone(), forced.job, forced.world.now());
+        forced.check_confessable_from(revealed.after(30));
+        forced.world.ask(&who, &job, Item::ops(0));
+        forced.world.wait(20);
+        forced.world.answer(&forced.worker, &job, &run, Item::ops(0));
+        let end = forced.world.now().after(question_seconds);
+        assert_eq!(forced.world.deadline(&job), end);
+        forced.check_confessable_from(forced.world.now().after(question_seconds - 30));
+    }
 }
 
 #[test]

@@ -179,3 +179,19 @@ fn an_extension_after_the_restart_keeps_what_the_restart_gave_and_is_given_once(
     market.world.restarted_in(restart);
     market.check(market.commit(), market.extended(restart), JobsError::DeadlinePassed, true);
 }
+
+#[test]
+fn a_restart_after_an_extension_gives_the_extended_time_again() {
+    let mut market = market(Status::Assigned);
+    let began = market.world.job(&market.job).since_slot.get();
+    let (extend, owner) = market.extend();
+    market.world.send(extend, &[&owner]);
+    let Moment { unix, .. } = market.world.deadline(&market.job);
+    market.world.restarted_in(began + 1);
+    // Two minutes to run, and one more.
+    let deadline = Moment {
+        unix: unix + 180,
+        slot: began + 1 + 450,
+    };
+    market.check(market.commit(), deadline, JobsError::DeadlinePassed, true);
+}

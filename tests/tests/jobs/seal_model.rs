@@ -8,20 +8,27 @@ use protocol::trace::Checkpoints;
 use solana_signer::Signer;
 use tests::{Failure, World, substituted, tiny_model};
 
-/// A chain of three ops, with its MODEL hash and the facts that are hashed.
+/// A chain of three ops of which the second has the largest fan-in, with its MODEL hash and the facts that are hashed.
 fn deep_model() -> (Shape, Vec<OpDescriptor>, GraphFacts, [u8; 32]) {
-    let input = Shape::new(2, 2, 4);
-    let up = |id: u16, side: u16| OpDescriptor {
-        inputs: Inputs::new(&[id]).unwrap(),
-        kind: OpKind::Upsample { factor: 2 },
-        output: Shape::new(side, side, 4),
+    let (input, image) = (Shape::new(2, 2, 4), Shape::new(4, 4, 4));
+    let pool = OpKind::MaxPool {
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1; 4],
     };
-    let fold = OpDescriptor {
-        inputs: Inputs::new(&[2]).unwrap(),
-        kind: OpKind::DepthToSpace { block: 2 },
-        output: Shape::new(16, 16, 1),
-    };
-    let ops = vec![up(0, 4), up(1, 8), fold];
+    let kinds = [
+        (OpKind::Upsample { factor: 2 }, image),
+        (pool, image),
+        (OpKind::DepthToSpace { block: 2 }, Shape::new(8, 8, 1)),
+    ];
+    let ops: Vec<_> = (0..)
+        .zip(kinds)
+        .map(|(id, (kind, output))| OpDescriptor {
+            inputs: Inputs::new(&[id]).unwrap(),
+            kind,
+            output,
+        })
+        .collect();
     let shapes = [input, ops[0].output, ops[1].output];
     let facts: Vec<_> = ops.iter().zip(shapes).map(|(op, shape)| check_op(op, &[shape]).unwrap()).collect();
     let leaves: Vec<_> = (0..).zip(&ops).map(|(index, op)| op.leaf(index)).collect();
