@@ -5,6 +5,7 @@ use costaking::error::CostakingError;
 use protocol::emission::{self, Hour};
 use protocol::units::IO;
 use solana_signer::Signer;
+use staking::RewardRules;
 use staking::error::StakingError;
 use tests::{OFFER, RULES, Stake, Worker, World};
 
@@ -51,6 +52,7 @@ fn a_full_offer_has_its_share_of_whole_hours() {
     let parts = [0, rewards[1] * 40 / 100 * 3 / 4, rewards[2] * 40 / 100, rewards[3] * 40 / 100];
     let kept: u64 = rewards.iter().sum::<u64>() - parts.iter().sum::<u64>();
     assert_eq!(world.device(&alice.device).rewards.get(), kept);
+    assert_eq!(world.books().emission.unwrap().owed.get(), kept);
     assert_eq!(world.balance(&costake::vault(&offer)), parts.iter().sum::<u64>());
     let full = parts[2] + parts[3];
     let of_first = claimed(&mut world, &first);
@@ -193,6 +195,25 @@ fn hours_are_distributed_in_order_and_only_so() {
     // Ending the offer earlier would have given the last hours to the owner.
     let owner = alice.owner.pubkey();
     world.send(costake::retract(&owner, &alice.device, &offer), &[&alice.owner]);
+}
+
+#[test]
+fn an_hour_is_distributed_with_the_tally_that_counted_the_device() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let offer = world.offer(&alice, OFFER);
+    let genesis = world.start_emission(RewardRules { shards: 2, ..RULES }, 1_000_000 * IO);
+    world.live(&[&alice]);
+    let hour = world.live(&[&alice]);
+    world.draw(hour);
+    world.settle_and_collect(&[&alice], genesis);
+    world.check_in(&alice, hour);
+    world.go_to_second(hour, 2 * HOUR);
+    world.send(reward::settle(hour, 0..2), &[]);
+    let shard = world.shard(&alice.device, hour);
+    let distribute = |shard| costake::distribute(&alice.device, &offer, hour, shard);
+    world.refuse(distribute(1 - shard), &[], StakingError::WrongTally);
+    world.send(distribute(shard), &[]);
 }
 
 #[test]

@@ -91,6 +91,7 @@ fn only_the_hot_key_checks_in_with_the_tally_of_its_shard() {
     world.send(reward::settle(hour, [1]), &[]);
     assert!(world.books().blocks[&hour].settled.get());
     world.refuse(reward::settle(hour, [0]), &[], StakingError::HourOutOfOrder);
+    world.refuse(reward::collect(&alice.device, hour, other), &[], StakingError::WrongTally);
 }
 
 #[test]

@@ -74,12 +74,14 @@ fn a_settled_hour_is_neither_counted_again_nor_gets_another_tally() {
     let mut world = World::new();
     let rules = staking::RewardRules { shards: 2, ..RULES };
     world.start_emission(rules, 1_000_000 * IO);
-    let hour = world.open_hour();
+    let (payer, hour) = (world.payer.pubkey(), world.open_hour());
+    let close = reward::close_tally(&payer, hour, 0);
+    // Without this tally the hour could not be settled.
+    world.refuse(close.clone(), &[], StakingError::BlockInUse);
     world.go_to_second(hour, 7_200);
     world.send(reward::settle(hour, 0..2), &[]);
     world.refuse(reward::settle(hour, 0..2), &[], StakingError::HourOutOfOrder);
-    let payer = world.payer.pubkey();
-    world.send(reward::close_tally(&payer, hour, 0), &[]);
+    world.send(close, &[]);
     world.refuse(reward::open_tally(&payer, hour, 0), &[], StakingError::BlockSettled);
 }
 
