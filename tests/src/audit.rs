@@ -207,6 +207,24 @@ impl Books {
         }
     }
 
+    /// Each account notes its bump and the version of its layout.
+    fn check_layouts(&self) {
+        macro_rules! check {
+            ($($maps:ident)+; $($options:ident)+) => {
+                check!($(self.$maps.values(),)+ $(self.$options.iter(),)+ self.evidence.values().map(|(evidence, _)| evidence));
+            };
+            ($($accounts:expr),+) => {
+                $(for account in $accounts {
+                    assert!(account.bump > 0 && account.version == 1, "bump or version in {}", stringify!($accounts));
+                })+
+            };
+        }
+        check!(
+            devices gpu_models slashes blocks tallies offers positions exits proposals payloads ballots delegations models escrows jobs
+            convictions demands audits permits; staking_config emission costaking_config governance_config jobs_config
+        );
+    }
+
     /// Each account satisfies its invariant and has the address that follows from its content.
     fn check_accounts(&self) {
         let sound = |kind: &str, address: &Address, expected: Address, invariant: anchor_lang::Result<()>| {
@@ -628,6 +646,7 @@ impl Audit {
 
     /// Checks everything. `burned` is what the transaction burned: supplies must fall by exactly that.
     pub fn check(&mut self, books: &Books, burned: u64) {
+        books.check_layouts();
         books.check_accounts();
         // A closed vault has paid out its donations.
         self.donations.retain(|vault, _| books.tokens.contains_key(vault));
