@@ -1,5 +1,5 @@
 import type { Page, Route } from "@playwright/test";
-import { expect, holdBack, market, test, Visitor } from "./fixture";
+import { expect, holdBack, isToNode, market, test, Visitor } from "./fixture";
 
 const DAY = 86_400;
 
@@ -25,7 +25,6 @@ const INDEX_AT = 136;
 
 /** Makes the page see another proposal at this address, which differs only in its number, until its routes are removed. */
 async function takePlace(page: Page, address: string): Promise<void> {
-  const node = new URL(market().rpc).origin;
   const answer = async (route: Route) => {
     const { method, params } = route.request().postDataJSON() as { method: string; params: unknown[] };
     if (method !== "getAccountInfo" || params[0] !== address) return route.continue();
@@ -36,7 +35,7 @@ async function takePlace(page: Page, address: string): Promise<void> {
     bytes.writeBigUInt64LE(BigInt(OTHER), INDEX_AT);
     return route.fulfill({ response, body: text.replace(data, bytes.toString("base64")) });
   };
-  await page.route(({ origin }) => origin === node, answer);
+  await page.route(isToNode, answer);
 }
 
 /** Values to propose: the projects share a market, and each must change something. */

@@ -1,5 +1,5 @@
 import type { Route } from "@playwright/test";
-import { COMPUTING, expect, holdBack, market, test, twoFrames } from "./fixture";
+import { COMPUTING, expect, holdBack, isToNode, market, test, twoFrames } from "./fixture";
 
 test("a photo is enlarged, shown, verified in the browser and paid", async ({ visitor, page }) => {
   const uploads: string[] = [];
@@ -79,8 +79,7 @@ test("a picture is painted from a prompt, and words the model does not know are 
   // The dialog names the transaction while the node does not report it.
   const silence = (route: Route) =>
     route.request().postData()?.includes("getSignatureStatuses") ? route.fulfill({ status: 429 }) : route.continue();
-  const node = `${market().rpc.replace(/\/$/, "")}/**`;
-  await page.route(node, silence);
+  await page.route(isToNode, silence);
 
   // The indexer is behind: the chain has the job first.
   const unrecorded = /\/v1\/jobs\/\w{32,}/;
@@ -89,7 +88,7 @@ test("a picture is painted from a prompt, and words the model does not know are 
   await page.getByRole("button", { name: "Sign and send" }).click();
   await expect(dialog.getByText(/^Sent; waiting/)).toBeVisible();
   await expect(dialog.getByText(/^Transaction/)).toBeVisible();
-  await page.unroute(node);
+  await page.unroute(isToNode);
   await page.waitForURL(/\/jobs\/\w{32,}/);
   await expect(page.getByText(/waiting for the indexer to record it/)).toBeVisible();
   await page.unroute(unrecorded);
@@ -124,7 +123,7 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   await expect(page.getByText("this is 2 of 2")).toBeVisible();
   // Nothing here waits for the engine, and the other replica, which the chain reports late, moves nothing.
   const engine = await holdBack(page, /\.wasm$/);
-  const release = await holdBack(page, (url) => url.href.startsWith(market().rpc), "getMultipleAccounts");
+  const release = await holdBack(page, isToNode, "getMultipleAccounts");
   await visitor.watch();
   const listed = page.waitForResponse("**/models/index.json");
   await page.reload();
@@ -161,7 +160,7 @@ test("the value at risk raises the bond", async ({ visitor, page }) => {
   await expect(stake).not.toHaveText(before ?? "");
   await expect(page.getByText("not enough free stake for the bond", { exact: false })).toBeVisible();
   await page.getByLabel("Cost of a wrong result to you").fill("90000000000");
-  await expect(page.getByText(/no device could post a bond/)).toBeVisible();
+  await expect(page.getByText(/^No device could post a bond/)).toBeVisible();
   await visitor.inspect();
 });
 

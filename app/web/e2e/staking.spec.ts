@@ -1,6 +1,6 @@
 import { address, getBase58Decoder } from "@solana/kit";
 import { getExitDiscriminatorBytes, getExitEncoder } from "../src/generated/costaking/accounts/exit";
-import { expect, market, test } from "./fixture";
+import { expect, isToNode, market, test } from "./fixture";
 
 test("a device is registered with a key made in the browser, staked on, offered to co-stakers and given a new key", async ({ visitor, page }) => {
   // Retired devices count only in `gpus_registered`.
@@ -74,20 +74,17 @@ test("an exit of a closed device shows its rewards and can be withdrawn", async 
   const data = [Buffer.from(exit).toString("base64"), "base64"];
   const account = { data, executable: false, lamports: 1, owner: offer, space: exit.length };
   const exits = getBase58Decoder().decode(getExitDiscriminatorBytes());
-  await page.route(
-    (url) => url.href.startsWith(market().rpc),
-    async (route) => {
-      const { method, params } = route.request().postDataJSON() as { method: string; params: [of: string | string[], how?: object] };
-      const answer = (await (await route.fetch()).json()) as { result: unknown };
-      const found = answer.result as { value: unknown } & unknown[];
-      if (method === "getAccountInfo" && params[0] === device) found.value = null;
-      if (method === "getMultipleAccounts") {
-        found.value = (found.value as unknown[]).map((one, at) => (params[0][at] === device ? null : one));
-      }
-      if (method === "getProgramAccounts" && JSON.stringify(params[1]).includes(`"${exits}"`)) found.push({ pubkey: device, account });
-      await route.fulfill({ json: answer });
-    },
-  );
+  await page.route(isToNode, async (route) => {
+    const { method, params } = route.request().postDataJSON() as { method: string; params: [of: string | string[], how?: object] };
+    const answer = (await (await route.fetch()).json()) as { result: unknown };
+    const found = answer.result as { value: unknown } & unknown[];
+    if (method === "getAccountInfo" && params[0] === device) found.value = null;
+    if (method === "getMultipleAccounts") {
+      found.value = (found.value as unknown[]).map((one, at) => (params[0][at] === device ? null : one));
+    }
+    if (method === "getProgramAccounts" && JSON.stringify(params[1]).includes(`"${exits}"`)) found.push({ pubkey: device, account });
+    await route.fulfill({ json: answer });
+  });
   await visitor.arrive("/co-staking", "consumer");
   await visitor.connect();
   await page.getByRole("link", { name: "ready to withdraw" }).click();

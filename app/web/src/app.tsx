@@ -8,23 +8,13 @@ import { useWallet } from "./lib/wallet";
 import { Empty, Io, Loading, Problem } from "./ui";
 import { SendDialog, WalletMenu } from "./ui/dialogs";
 
-type Load<Name extends string, Page> = () => Promise<Record<Name, Page>>;
-
-/** Loads a page's code. */
-const code =
-  <Name extends string, Page>(load: Load<Name, Page>, name: Name) =>
-  (): Promise<{ default: Page }> =>
-    load().then(
-      (module) => ({ default: module[name] }),
-      (cause) => Promise.reject(new Error("this page cannot be loaded; the app may have been updated since, so try again", { cause })),
-    );
-
 /** A page whose code is loaded when it is opened. */
-const page = <Name extends string>(load: Load<Name, ComponentType>, name: Name) => lazy(code<Name, ComponentType>(load, name));
+const page = <Props,>(load: () => Promise<{ default: ComponentType<Props> }>) =>
+  lazy(() => load().catch((cause: unknown) => Promise.reject(new Error("this page cannot be loaded; the app may have been updated since, so try again", { cause }))));
 
 /** Such a page about the account whose address is in its path. */
-const pageAt = <Name extends string>(load: Load<Name, ComponentType<{ address: Address }>>, name: Name) => {
-  const Page = lazy(code<Name, ComponentType<{ address: Address }>>(load, name));
+const pageAt = (load: () => Promise<{ default: ComponentType<{ address: Address }> }>) => {
+  const Page = page(load);
   return function At() {
     const { address = "" } = useParams<{ address: string }>();
     return isAddress(address) ? <Page address={address} /> : <Problem error={new Error(`“${address}” is not a valid address`)} />;
@@ -33,20 +23,20 @@ const pageAt = <Name extends string>(load: Load<Name, ComponentType<{ address: A
 
 /** Pages by path; those with a name are in the menu. */
 const PAGES: { path: string; name?: string; page: ComponentType }[] = [
-  { path: "/", name: "Market", page: page(() => import("./pages/market"), "MarketPage") },
-  { path: "/jobs", name: "Jobs", page: page(() => import("./pages/jobs"), "JobsPage") },
-  { path: "/jobs/new", page: page(() => import("./pages/jobs/new"), "NewJobPage") },
-  { path: "/jobs/:address", page: pageAt(() => import("./pages/jobs/job"), "JobPage") },
-  { path: "/devices", name: "Devices", page: page(() => import("./pages/devices"), "DevicesPage") },
-  { path: "/devices/:address", page: pageAt(() => import("./pages/devices/device"), "DevicePage") },
-  { path: "/co-staking", name: "Co-staking", page: page(() => import("./pages/costaking"), "OffersPage") },
-  { path: "/co-staking/:address", page: pageAt(() => import("./pages/costaking/offer"), "OfferPage") },
-  { path: "/rewards", name: "Rewards", page: page(() => import("./pages/rewards"), "RewardsPage") },
-  { path: "/governance", name: "Governance", page: page(() => import("./pages/governance"), "ProposalsPage") },
-  { path: "/governance/new", page: page(() => import("./pages/governance/new"), "NewProposalPage") },
-  { path: "/governance/:address", page: pageAt(() => import("./pages/governance/proposal"), "ProposalPage") },
-  { path: "/disputes", name: "Disputes", page: page(() => import("./pages/disputes"), "DisputesPage") },
-  { path: "/disputes/:address", page: pageAt(() => import("./pages/disputes/dispute"), "DisputePage") },
+  { path: "/", name: "Market", page: page(() => import("./pages/market")) },
+  { path: "/jobs", name: "Jobs", page: page(() => import("./pages/jobs")) },
+  { path: "/jobs/new", page: page(() => import("./pages/jobs/new")) },
+  { path: "/jobs/:address", page: pageAt(() => import("./pages/jobs/job")) },
+  { path: "/devices", name: "Devices", page: page(() => import("./pages/devices")) },
+  { path: "/devices/:address", page: pageAt(() => import("./pages/devices/device")) },
+  { path: "/co-staking", name: "Co-staking", page: page(() => import("./pages/costaking")) },
+  { path: "/co-staking/:address", page: pageAt(() => import("./pages/costaking/offer")) },
+  { path: "/rewards", name: "Rewards", page: page(() => import("./pages/rewards")) },
+  { path: "/governance", name: "Governance", page: page(() => import("./pages/governance")) },
+  { path: "/governance/new", page: page(() => import("./pages/governance/new")) },
+  { path: "/governance/:address", page: pageAt(() => import("./pages/governance/proposal")) },
+  { path: "/disputes", name: "Disputes", page: page(() => import("./pages/disputes")) },
+  { path: "/disputes/:address", page: pageAt(() => import("./pages/disputes/dispute")) },
 ];
 
 /** Whether a page of the menu is the current one, or the current one is below it. */

@@ -115,16 +115,15 @@ export const Loading = ({ what = "Loading" }: { what?: string }) => (
 /** An empty state: that there is nothing yet, and what would change that. */
 export const Empty = ({ children }: { children: ReactNode }) => <p className="empty">{children}</p>;
 
+/** The part of a query that is shown. */
+interface Query<Data> {
+  data: Data | undefined;
+  error: unknown;
+  refetch?: () => unknown;
+}
+
 /** A query's result, or its loading, error or empty state. */
-export function Answer<Data>({
-  of,
-  empty,
-  children,
-}: {
-  of: { data: Data | undefined; error: unknown; refetch?: () => unknown };
-  empty?: ReactNode;
-  children: (data: Data) => ReactNode;
-}) {
+export function Answer<Data>({ of, empty, children }: { of: Query<Data>; empty?: ReactNode; children: (data: Data) => ReactNode }) {
   if (of.data === undefined) {
     return of.error ? <Problem error={of.error} retry={of.refetch && (() => void of.refetch?.())} /> : <Loading />;
   }
@@ -142,25 +141,34 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
 }
 
-/**
- * A table. It scrolls sideways within itself and shows `step` rows at first; a button below shows and fetches more. On narrow screens each
- * row is a card with labelled cells.
- */
-export function Table<Row>({
-  caption,
-  columns,
-  rows,
-  rowKey,
-  step = Number.POSITIVE_INFINITY,
-  more,
-}: {
+/** What fetches more rows of a list. */
+export interface More {
+  hasNextPage: boolean;
+  isFetchingNextPage: boolean;
+  fetchNextPage: () => unknown;
+}
+
+interface TableOf<Row> {
   caption: string;
   columns: Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string | number;
   step?: number;
-  more?: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
-}) {
+  more?: More;
+}
+
+/** A list of the indexer as a table, or its loading, error or empty state. */
+export const List = <Row,>({ of, empty, ...table }: Omit<TableOf<Row>, "rows" | "more"> & { of: More & Query<Row[]>; empty: ReactNode }) => (
+  <Answer of={of} empty={empty}>
+    {(rows) => <Table {...table} rows={rows} more={of} />}
+  </Answer>
+);
+
+/**
+ * A table. It scrolls sideways within itself and shows `step` rows at first; a button below shows and fetches more. On narrow screens each
+ * row is a card with labelled cells.
+ */
+export function Table<Row>({ caption, columns, rows, rowKey, step = Number.POSITIVE_INFINITY, more }: TableOf<Row>) {
   const [shown, setShown] = useState(step);
   const showMore = () => {
     setShown(shown + step);

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { PATIENCE } from "../node";
 
 /** A picture's size in pixels. */
 export interface Size {
@@ -53,7 +54,8 @@ export type Answer = Prepared | Image[] | Finding;
 type Waiting = {
   resolve: (answer: never) => void;
   reject: (error: Error) => void;
-  progress?: (done: number, units: number) => void;
+  /** Called with the number of units done. */
+  progress?: (done: number) => void;
 };
 
 const waiting = new Map<number, Waiting>();
@@ -66,7 +68,7 @@ function ask<Of extends Answer>(question: Question, progress?: Waiting["progress
     worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => {
       const who = waiting.get(data.id);
-      if (data.progress) return who?.progress?.(data.progress.done, data.progress.units);
+      if (data.done !== undefined) return who?.progress?.(data.done);
       waiting.delete(data.id);
       if (data.error === undefined) who?.resolve(data.answer as never);
       else who?.reject(new Error(data.error));
@@ -98,14 +100,14 @@ export const pictures = (about: About<"pictures">) => ask<Image[]>({ ask: "pictu
 export const photoOf = (about: About<"photoOf">) => ask<Image[]>({ ask: "photoOf", ...about });
 
 /** Recomputes a job and compares it with the roots that its worker committed to. */
-export const check = (about: About<"check">, progress: (done: number, units: number) => void) => ask<Finding>({ ask: "check", ...about }, progress);
+export const check = (about: About<"check">, progress: (done: number) => void) => ask<Finding>({ ask: "check", ...about }, progress);
 
 /** The model packages that this server ships. Listing them does not load the engine. */
 export const useShipped = () =>
   useQuery({
     queryKey: ["config", "models"],
     queryFn: async () => {
-      const answer = await fetch("/models/index.json").catch(() => null);
+      const answer = await fetch("/models/index.json", { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
       if (!answer?.ok) throw new Error(`the list of models cannot be loaded (${answer?.status ?? "unreachable"}); try again in a moment`);
       return (await answer.json()) as Shipped[];
     },

@@ -1,6 +1,6 @@
 // Runs the engine in a Web Worker, so that the page stays responsive.
 
-import init, { address, Model, type Check, type Picture, type Prepared as EnginePrepared } from "../../generated/engine/web_engine.js";
+import init, { address, Model, type Picture, type Prepared as EnginePrepared } from "../../generated/engine/web_engine.js";
 import { download } from "../blobs";
 import { hex, unhex } from "../format";
 import type { Answer, Image, Prepared, Question, Shipped } from ".";
@@ -52,16 +52,9 @@ const image = (picture: Picture): Image => ({
   rgba: new Uint8ClampedArray(picture.rgba),
 });
 
-function recompute(check: Check, progress: (done: number, units: number) => void): void {
-  while (check.done < check.units) {
-    check.step();
-    progress(check.done, check.units);
-  }
-}
-
 const prepared = ({ units, address, blob }: EnginePrepared): Prepared => ({ units, address: hex(address), blob: new Uint8Array(blob) });
 
-async function answer(question: Question, progress: (done: number, units: number) => void): Promise<Answer> {
+async function answer(question: Question, progress: (done: number) => void): Promise<Answer> {
   const loaded = await model(question.model);
   switch (question.ask) {
     case "photo": {
@@ -83,7 +76,10 @@ async function answer(question: Question, progress: (done: number, units: number
     }
     case "check": {
       const check = loaded.check(await blob(question.store, question.inputs));
-      recompute(check, progress);
+      while (check.done < check.units) {
+        check.step();
+        progress(check.done);
+      }
       if (check.agrees(unhex(question.traces), unhex(question.outputs))) return { right: true };
       // The worker's published trace tells where; it may be missing.
       const shown = await blob(question.store, question.traces).catch(() => null);
@@ -96,8 +92,7 @@ async function answer(question: Question, progress: (done: number, units: number
 self.onmessage = async ({ data }: MessageEvent<{ id: number; question: Question }>) => {
   const { id, question } = data;
   try {
-    const progress = (done: number, units: number) => self.postMessage({ id, progress: { done, units } });
-    self.postMessage({ id, answer: await answer(question, progress) });
+    self.postMessage({ id, answer: await answer(question, (done) => self.postMessage({ id, done })) });
   } catch (error) {
     self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }

@@ -37,7 +37,7 @@ const ORDER: Record<Sort, (a: Row, b: Row) => number> = {
 };
 
 /** Open offers, and the wallet's positions. */
-export function OffersPage() {
+export default function OffersPage() {
   const { address } = useWallet();
   const staking = useStaking();
   const costaking = useCostaking();

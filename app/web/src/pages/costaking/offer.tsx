@@ -9,7 +9,7 @@ import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { balances, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
+import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, List, Loading, Moment, Title } from "../../ui";
 import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
 import { DEVICE, useStaking } from "../devices/accounts";
@@ -34,7 +34,7 @@ interface Standing {
 }
 
 /** An offer to co-stakers: its terms and current state, joining it, and the wallet's positions in it. */
-export function OfferPage({ address }: { address: Address }) {
+export default function OfferPage({ address }: { address: Address }) {
   const offer = useOne(OFFER, address);
   const device = useOne(DEVICE, offer.data?.device ?? null);
   const gpus = useGpuModels();
@@ -414,22 +414,18 @@ function SharesTable({ offer }: { offer: Address }) {
   const shares = useList<ShareRow>("shares", { offer, limit: 50 });
   return (
     <Card title="Distributed rewards">
-      <Answer of={shares} empty="No rewards have been distributed yet.">
-        {(rows) => (
-          <Table
-            caption="Distributed rewards"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={shares}
-            columns={[
-              { name: "Hour", cell: ({ hour }) => <Moment at={hour} /> },
-              { name: "Device's reward", number: true, cell: ({ reward }) => <Io of={reward} /> },
-              { name: "To co-stakers", number: true, cell: ({ part }) => <Io of={part} /> },
-              { name: "Shares that earned", number: true, wide: true, cell: ({ shares }) => count(BigInt(shares)) },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={shares}
+        empty="No rewards have been distributed yet."
+        caption="Distributed rewards"
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "Hour", cell: ({ hour }) => <Moment at={hour} /> },
+          { name: "Device's reward", number: true, cell: ({ reward }) => <Io of={reward} /> },
+          { name: "To co-stakers", number: true, cell: ({ part }) => <Io of={part} /> },
+          { name: "Shares that earned", number: true, wide: true, cell: ({ shares }) => count(BigInt(shares)) },
+        ]}
+      />
     </Card>
   );
 }

@@ -25,7 +25,7 @@ import { JobTable } from "../jobs/table";
 const UP: [string, string] = ["/devices", "All devices"];
 
 /** A device: its stake, work and rewards, and its owner's actions. */
-export function DevicePage({ address }: { address: Address }) {
+export default function DevicePage({ address }: { address: Address }) {
   const device = useOne(DEVICE, address);
   const gpus = useGpuModels();
   const staking = useStaking();

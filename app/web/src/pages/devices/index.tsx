@@ -3,7 +3,7 @@ import { useList, type DeviceRow } from "../../lib/api";
 import { count, many } from "../../lib/format";
 import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Button, Card, Choice, Empty, Figure, Io, Key, Table, Title } from "../../ui";
+import { Answer, Badge, Button, Card, Choice, Empty, Figure, Io, Key, Table, Title, type More } from "../../ui";
 import { NetworkFigures } from "../market/figures";
 import { Register } from "./register";
 
@@ -11,7 +11,7 @@ type Whose = "all" | "mine";
 type Active = "any" | "active" | "retired" | "busy";
 
 /** All devices, those of the connected wallet first, and the form for registering one. */
-export function DevicesPage() {
+export default function DevicesPage() {
   const [registering, setRegistering] = useState(false);
   return (
     <>
@@ -125,7 +125,7 @@ function DeviceList() {
   );
 }
 
-function DeviceTable({ rows, mine, more }: { rows: DeviceRow[]; mine: string | null; more: Parameters<typeof Table>[0]["more"] }) {
+function DeviceTable({ rows, mine, more }: { rows: DeviceRow[]; mine: string | null; more: More }) {
   const gpus = useGpuModels();
   return (
     <Table

@@ -11,7 +11,7 @@ import { moneyOf } from ".";
 import { explainFault, Fault, faultName, fromCode, happened, heldUntil, inAll, loss, returnedBy, silentOn } from "./faults";
 
 /** The conviction of one job. */
-export function DisputePage({ address }: { address: Address }) {
+export default function DisputePage({ address }: { address: Address }) {
   const disputes = useList<DisputeRow>("disputes", { address });
   const job = useAnswer<JobRow>(`jobs/${address}`);
   return (

@@ -4,7 +4,7 @@ import { useAll, type Kind } from "../../lib/accounts";
 import { useList, type DisputeRow } from "../../lib/api";
 import { io, percent, span } from "../../lib/format";
 import { useNow } from "../../lib/market";
-import { Answer, Badge, Card, Key, Moment, Table, Title } from "../../ui";
+import { Answer, Badge, Card, Key, List, Moment, Table, Title } from "../../ui";
 import { demandName, faultName, loss, reasonName } from "./faults";
 
 /** Demands: parts of results that challengers have asked devices to show. */
@@ -28,7 +28,7 @@ interface SlashRow {
 }
 
 /** Convictions, open demands, and slashes by the judge keys. */
-export function DisputesPage() {
+export default function DisputesPage() {
   return (
     <>
       <Title note="Anyone who recomputes a job and finds a wrong result can prove it on the chain with a single element. The chain computes that element itself and takes the device's bond: no judge, no vote, no appeal.">
@@ -46,24 +46,20 @@ function Convictions() {
   const list = useList<DisputeRow>("disputes");
   return (
     <Card title="Convictions">
-      <Answer of={list} empty="No result has been proven wrong.">
-        {(rows) => (
-          <Table
-            caption="Convictions, latest first"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={list}
-            columns={[
-              { name: "When", cell: ({ convicted_at, address }) => <Link href={`/disputes/${address}`}><Moment at={convicted_at} /></Link> },
-              { name: "What was wrong", cell: ({ fault }) => <Badge tone="bad">{faultName(Number(fault))}</Badge> },
-              { name: "Job", cell: ({ address }) => <Key of={address} to={`/jobs/${address}`} /> },
-              { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "Device lost", number: true, cell: (row) => io(loss(moneyOf(row))) },
-              { name: "Challenger got", number: true, cell: (row) => io(moneyOf(row).reward + moneyOf(row).jackpot) },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={list}
+        empty="No result has been proven wrong."
+        caption="Convictions, latest first"
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "When", cell: ({ convicted_at, address }) => <Link href={`/disputes/${address}`}><Moment at={convicted_at} /></Link> },
+          { name: "What was wrong", cell: ({ fault }) => <Badge tone="bad">{faultName(Number(fault))}</Badge> },
+          { name: "Job", cell: ({ address }) => <Key of={address} to={`/jobs/${address}`} /> },
+          { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
+          { name: "Device lost", number: true, cell: (row) => io(loss(moneyOf(row))) },
+          { name: "Challenger got", number: true, cell: (row) => io(moneyOf(row).reward + moneyOf(row).jackpot) },
+        ]}
+      />
     </Card>
   );
 }
@@ -133,26 +129,22 @@ function Slashes() {
         For offences that the chain cannot prove. A slash needs two keys: one proposes it, the other approves it. The stake is then set aside, its owner can appeal, and
         stakers can vote to return it before it is burned.
       </p>
-      <Answer of={list} empty="No device has been slashed.">
-        {(rows) => (
-          <Table
-            caption="Slashes, latest first"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={list}
-            columns={[
-              { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
-              { name: "Status", cell: ({ status }) => <Badge tone={TONES[status] ?? "plain"}>{status}</Badge> },
-              { name: "Reason", cell: ({ reason }) => reasonName(reason) },
-              { name: "Share", number: true, cell: ({ share_bps }) => percent(share_bps) },
-              { name: "Set aside", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
-              { name: "Proposed", wide: true, cell: ({ proposed_at }) => <Moment at={proposed_at} /> },
-              { name: "Appeal until", wide: true, cell: ({ ends_at }) => <Moment at={ends_at} /> },
-              { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={evidence} /> },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={list}
+        empty="No device has been slashed."
+        caption="Slashes, latest first"
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "Device", cell: ({ device }) => <Key of={device} to={`/devices/${device}`} /> },
+          { name: "Status", cell: ({ status }) => <Badge tone={TONES[status] ?? "plain"}>{status}</Badge> },
+          { name: "Reason", cell: ({ reason }) => reasonName(reason) },
+          { name: "Share", number: true, cell: ({ share_bps }) => percent(share_bps) },
+          { name: "Set aside", number: true, cell: ({ own, active, cooling }) => io(BigInt(own) + BigInt(active) + BigInt(cooling)) },
+          { name: "Proposed", wide: true, cell: ({ proposed_at }) => <Moment at={proposed_at} /> },
+          { name: "Appeal until", wide: true, cell: ({ ends_at }) => <Moment at={ends_at} /> },
+          { name: "Evidence", wide: true, cell: ({ evidence }) => <Key of={evidence} /> },
+        ]}
+      />
     </Card>
   );
 }

@@ -4,7 +4,7 @@ import { useAll, type Found } from "../../lib/accounts";
 import { useList, type ProposalRow } from "../../lib/api";
 import { capital, span } from "../../lib/format";
 import { useNow } from "../../lib/market";
-import { Answer, Card, Key, Problem, Table, Title } from "../../ui";
+import { Answer, Card, Key, List, Problem, Title } from "../../ui";
 import { governs, PROPOSAL, useGovernance, useInForce } from "./accounts";
 import { Rules } from "./inforce";
 import { accountOf, kindName, Status } from "./rules";
@@ -12,7 +12,7 @@ import { VoterCard } from "./voter";
 import { StatusBadge, VotesBar } from "./votes";
 
 /** All proposals, the wallet's voting power and the rules. */
-export function ProposalsPage() {
+export default function ProposalsPage() {
   const config = useGovernance();
   const state = useInForce();
   const list = useList<ProposalRow>("proposals");
@@ -54,32 +54,28 @@ function Proposals({ list }: { list: ReturnType<typeof useList<ProposalRow>> }) 
   const live = (row: ProposalRow) => accountOf(row, accounts.data);
   return (
     <Card title="Proposals">
-      <Answer of={list} empty="There are no proposals yet.">
-        {(rows) => (
-          <Table
-            caption="Proposals, latest first"
-            rows={rows}
-            rowKey={({ number }) => number}
-            more={list}
-            columns={[
-              {
-                name: "Proposal",
-                cell: ({ number, title, address }) => (
-                  <span className="wrap">
-                    <Link href={`/governance/${address}`}>
-                      {number}: {title}
-                    </Link>
-                  </span>
-                ),
-              },
-              { name: "Kind", wide: true, cell: ({ kind }) => capital(kindName(kind)) },
-              { name: "Status", cell: (row) => <StatusBadge of={live(row)?.status ?? row.status} /> },
-              { name: "Next", cell: (row) => next(row, live(row), now) },
-              { name: "Votes", cell: (row) => <Tally row={row} account={live(row)} /> },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={list}
+        empty="There are no proposals yet."
+        caption="Proposals, latest first"
+        rowKey={({ number }) => number}
+        columns={[
+          {
+            name: "Proposal",
+            cell: ({ number, title, address }) => (
+              <span className="wrap">
+                <Link href={`/governance/${address}`}>
+                  {number}: {title}
+                </Link>
+              </span>
+            ),
+          },
+          { name: "Kind", wide: true, cell: ({ kind }) => capital(kindName(kind)) },
+          { name: "Status", cell: (row) => <StatusBadge of={live(row)?.status ?? row.status} /> },
+          { name: "Next", cell: (row) => next(row, live(row), now) },
+          { name: "Votes", cell: (row) => <Tally row={row} account={live(row)} /> },
+        ]}
+      />
     </Card>
   );
 }

@@ -26,7 +26,7 @@ const WHAT: [string, string][] = [...SETTINGS.map(({ id, name }): [string, strin
 const FIRST = SETTINGS[0]?.id ?? "pay";
 
 /** The form for a new proposal. */
-export function NewProposalPage() {
+export default function NewProposalPage() {
   const state = useInForce();
   const [draft, setDraft] = useState<Draft | null>(null);
   return (

@@ -19,7 +19,7 @@ import { StatusBadge, VoteList, VotesBar } from "./votes";
 import { Writing } from "./writing";
 
 /** One proposal. */
-export function ProposalPage({ address }: { address: Address }) {
+export default function ProposalPage({ address }: { address: Address }) {
   const account = useOne(PROPOSAL, address);
   const row = useList<ProposalRow>("proposals", { address });
   const state = useInForce();

@@ -1,6 +1,6 @@
 import { useList, type VoteRow } from "../../lib/api";
 import { capital, decimal, io, IO, percent } from "../../lib/format";
-import { Answer, Badge, Card, Key, Moment, Table } from "../../ui";
+import { Badge, Card, Key, List, Moment } from "../../ui";
 import { cast, choiceName, CHOICES, shareOf, STATUSES, statusName, type Votes } from "./rules";
 
 const COLORS = ["--line-3", "--bad", "--muted", "--line-4"];
@@ -40,24 +40,20 @@ export function VoteList({ proposal, number }: { proposal: string; number: numbe
   const list = useList<VoteRow>("votes", { proposal, number });
   return (
     <Card title="Votes cast">
-      <Answer of={list} empty="Nobody has voted yet.">
-        {(rows) => (
-          <Table
-            caption="Votes, latest first; a changed vote is listed again"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={list}
-            columns={[
-              { name: "Voter", cell: ({ voter }) => <Key of={voter} /> },
-              { name: "Choice", cell: ({ choice }) => capital(choiceName(choice)) },
-              { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
-              { name: "Stake", wide: true, cell: ({ source }) => <Key of={source} /> },
-              { name: "When", cell: ({ time }) => <Moment at={time} /> },
-              { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={list}
+        empty="Nobody has voted yet."
+        caption="Votes, latest first; a changed vote is listed again"
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "Voter", cell: ({ voter }) => <Key of={voter} /> },
+          { name: "Choice", cell: ({ choice }) => capital(choiceName(choice)) },
+          { name: "Weight", number: true, cell: ({ weight }) => io(weight) },
+          { name: "Stake", wide: true, cell: ({ source }) => <Key of={source} /> },
+          { name: "When", cell: ({ time }) => <Moment at={time} /> },
+          { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
+        ]}
+      />
     </Card>
   );
 }

@@ -13,7 +13,7 @@ import { JobTable } from "./table";
 const STATUSES = ["open", "claimed", "committed", "revealed", "settled", "cancelled", "expired", "timed out", "convicted", "confessed"] as const;
 
 /** All jobs, or those of the wallet. */
-export function JobsPage() {
+export default function JobsPage() {
   const { config } = useMarket();
   const { address } = useWallet();
   const [status, setStatus] = useState<"" | (typeof STATUSES)[number]>("");

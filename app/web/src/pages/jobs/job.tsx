@@ -6,13 +6,12 @@ import type { Job } from "../../generated/jobs";
 import { useOne, type Found as OnChain } from "../../lib/accounts";
 import { useAnswer, type Event, type JobRow, type Transaction } from "../../lib/api";
 import { check, photoOf, pictures, type Finding, type Layout, type Shipped } from "../../lib/engine";
-import { explain } from "../../lib/errors";
 import { capital, count, sol, words } from "../../lib/format";
 import { gpuName, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
-import { Act } from "../../ui/act";
+import { Answer, Badge, Button, Card, Empty, Facts, Io, Key, Loading, Moment, Problem, Table, Title, Wrong } from "../../ui";
+import { Act, useAttempt } from "../../ui/act";
 import { ESCROW, JOB, usePackage } from "./accounts";
 import { committed, missing, type Committed } from "./committed";
 import { cancelling, endOverdue } from "./instructions";
@@ -28,7 +27,7 @@ const MOST_PICTURES = 24;
 const LOOK = 2_000;
 
 /** One job, from its opening to its end. */
-export function JobPage({ address }: { address: Address }) {
+export default function JobPage({ address }: { address: Address }) {
   return (
     <>
       <Title up={["/jobs", "All jobs"]} note={<Key of={address} />}>
@@ -283,17 +282,15 @@ function blank({ unit, scale }: Shipped, layout: Layout | null, number: number):
 /** Recomputes the job in this browser. */
 function Verify({ address, result, model }: { address: string; result: Committed; model: Shipped | undefined }) {
   const { config } = useMarket();
-  const [state, setState] = useState<{ done: number; units: number } | Finding | Error | null>(null);
+  const { attempt, busy, error } = useAttempt();
+  const [done, setDone] = useState(0);
+  const [finding, setFinding] = useState<Finding | null>(null);
   const { inputs, traces, outputs, units } = result;
-  const run = async () => {
-    if (!model) return;
-    setState({ done: 0, units });
-    try {
-      setState(await check({ model, store: config.blobs, inputs, traces, outputs }, (done, units) => setState({ done, units })));
-    } catch (error) {
-      setState(new Error(explain(error)));
-    }
-  };
+  const run = () =>
+    attempt(async () => {
+      setDone(0);
+      if (model) setFinding(await check({ model, store: config.blobs, inputs, traces, outputs }, setDone));
+    });
   return (
     <section className="verify">
       <h3>Verify it yourself</h3>
@@ -303,28 +300,28 @@ function Verify({ address, result, model }: { address: string; result: Committed
           ? "The roots come from the job's account, so you trust nobody but your Solana node."
           : "The job's account is closed, so the roots come from the indexer."}
       </p>
-      {state === null && (
-        <Button disabled={!model} onClick={() => void run()}>
+      {!finding && (
+        <Button disabled={!model} busy={busy} onClick={() => void run()}>
           Recompute in this browser
         </Button>
       )}
-      {state && "done" in state && (
-        <p role="status">
-          <progress max={state.units} value={state.done} aria-label="Units recomputed" /> {count(state.done)} of {count(state.units)} units
+      {busy && (
+        <p>
+          <progress max={units} value={done} aria-label="Units recomputed" /> {count(done)} of {count(units)} units
         </p>
       )}
-      {state instanceof Error && <Problem error={state} retry={() => void run()} />}
-      {state && "right" in state && (
+      <Wrong>{error}</Wrong>
+      {finding && (
         <p role="status">
-          {state.right ? (
+          {finding.right ? (
             <>
               <Badge tone="good">correct</Badge> Everything the device committed to matches the recomputation.
             </>
           ) : (
             <>
               <Badge tone="bad">wrong</Badge>{" "}
-              {state.where
-                ? `The first difference is in unit ${state.where.unit}, op ${state.where.op} (${state.where.name}).`
+              {finding.where
+                ? `The first difference is in unit ${finding.where.unit}, op ${finding.where.op} (${finding.where.name}).`
                 : "The result does not match what the device committed to; its trace is not available, so the exact place is unknown."}{" "}
               {result.isOpen && (
                 <>

@@ -27,7 +27,7 @@ import { Costs, Takers, TermFields, useTerms } from "./terms";
 type Usable = Shipped & { account: Address };
 
 /** Orders a picture: an enlarged photo, or one painted from a prompt. */
-export function NewJobPage() {
+export default function NewJobPage() {
   const market = useMarket();
   const shipped = useShipped();
   const usable = useQuery({

@@ -1,8 +1,6 @@
 import type { JobRow } from "../../lib/api";
 import { count } from "../../lib/format";
-import { Badge, Io, Key, Moment, Table, type Column } from "../../ui";
-
-type More = Parameters<typeof Table>[0]["more"];
+import { Badge, Io, Key, Moment, Table, type Column, type More } from "../../ui";
 
 /** Jobs, the newest first; without the device column for jobs `ofOne` device. */
 export function JobTable({ rows, more, ofOne = false }: { rows: JobRow[]; more?: More; ofOne?: boolean }) {

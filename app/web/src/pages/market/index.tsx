@@ -13,7 +13,7 @@ import { NetworkFigures } from "./figures";
 const HOURS = 168;
 
 /** The market at a glance. */
-export function MarketPage() {
+export default function MarketPage() {
   const jobs = useList<JobRow>("jobs", { limit: 8 });
   return (
     <>

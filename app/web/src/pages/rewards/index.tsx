@@ -9,7 +9,7 @@ import { count, many, percent } from "../../lib/format";
 import { nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
-import { Answer, Card, Choice, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Problem, Table, Title } from "../../ui";
+import { Answer, Card, Choice, Empty, Facts, Figure, Figures, Io, Key, List, Loading, Moment, Problem, Table, Title } from "../../ui";
 import { Chart } from "../../ui/chart";
 import { ClaimPosition } from "../costaking/offer";
 import { useHoldings } from "../costaking/hooks";
@@ -24,7 +24,7 @@ import { block, emission, HOUR, monthOf, MONTHS } from "./emission";
 const ROWS = 200;
 
 /** The rewards of the connected wallet, and what the market mints and distributes each hour. */
-export function RewardsPage() {
+export default function RewardsPage() {
   const { address } = useWallet();
   const market = (
     <>
@@ -202,34 +202,30 @@ function History({ owner, devices }: { owner: Address; devices: Found<Device>[] 
   const own = new Set(devices.map(({ address }) => address as string));
   return (
     <Card title="Claim history">
-      <Answer of={claims} empty="This wallet has not claimed any rewards yet.">
-        {(rows) => (
-          <Table
-            caption="Claims"
-            rows={rows}
-            rowKey={({ id }) => id}
-            more={claims}
-            columns={[
-              { name: "When", cell: ({ time }) => <Moment at={time} /> },
-              {
-                name: "From",
-                cell: ({ device, offer }) =>
-                  offer ? (
-                    <>
-                      Offer <Key of={offer} to={`/co-staking/${offer}`} />
-                    </>
-                  ) : (
-                    <>
-                      {device && own.has(device) ? "Device" : "Former device"} <Key of={device} to={`/devices/${device}`} />
-                    </>
-                  ),
-              },
-              { name: "Amount", number: true, cell: ({ amount }) => <Io of={amount} /> },
-              { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
-            ]}
-          />
-        )}
-      </Answer>
+      <List
+        of={claims}
+        empty="This wallet has not claimed any rewards yet."
+        caption="Claims"
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "When", cell: ({ time }) => <Moment at={time} /> },
+          {
+            name: "From",
+            cell: ({ device, offer }) =>
+              offer ? (
+                <>
+                  Offer <Key of={offer} to={`/co-staking/${offer}`} />
+                </>
+              ) : (
+                <>
+                  {device && own.has(device) ? "Device" : "Former device"} <Key of={device} to={`/devices/${device}`} />
+                </>
+              ),
+          },
+          { name: "Amount", number: true, cell: ({ amount }) => <Io of={amount} /> },
+          { name: "Transaction", wide: true, cell: ({ signature }) => <Key of={signature} /> },
+        ]}
+      />
     </Card>
   );
 }
