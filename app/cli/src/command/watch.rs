@@ -11,12 +11,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use solana_address::Address;
 use solana_signer::Signer;
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    fmt,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
 use tokio::sync::Notify;
 use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
 
@@ -81,10 +76,15 @@ impl fmt::Display for Failure {
 
 #[derive(Serialize)]
 struct Total {
-    deeds: Vec<Done>,
+    /// With `--once` only: a crank that goes on has printed each, and may go on for months.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deeds: Option<Vec<Done>>,
     /// With `--once` only: a crank that goes on tries again, and is not told when somebody else has done the duty meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Vec<Failure>>,
+    /// Number of deeds.
+    #[serde(skip)]
+    sent: u64,
     /// Lamports: bounties less fees, also those of transactions that failed.
     earned: i64,
     /// Lamports: fees of transactions that failed, usually because somebody else was first.
@@ -95,13 +95,25 @@ impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.earned < 0 { "-" } else { "" };
         let earned = SOL.show(self.earned.unsigned_abs());
-        let sent = count(self.deeds.len() as u64, "transaction");
+        let sent = count(self.sent, "transaction");
         write!(f, "{sent}, earned {sign}{earned} after fees")?;
         match self.failed.as_ref().map_or(0, Vec::len) {
             0 => Ok(()),
             failed => write!(f, "; {failed} failed"),
         }
     }
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Tally {
+    deeds: Vec<Done>,
+    failed: BTreeMap<(String, &'static str), Failure>,
+    sent: u64,
+    /// Bounties less fees.
+    earned: i64,
+    /// Fees of transactions that failed.
+    wasted: u64,
 }
 
 /// What is asked before the first duty.
@@ -160,15 +172,18 @@ impl Command {
             let wallet = wallet.pubkey();
             confirm(&question(once, sweep), &effect(&wallet, sweep, create_payouts))?;
         }
-        let (deeds, failed, wasted) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()), Cell::new(0_u64));
+        let tally = RefCell::new(Tally::default());
         let on_event = |event| match event {
             CrankEvent::Did(deed) => {
-                failed.borrow_mut().remove(&(deed.account.clone(), deed.deed));
-                let deed = Done(deed);
-                if !once {
-                    print(&Answer::new(&deed), context);
+                let mut tally = tally.borrow_mut();
+                tally.failed.remove(&(deed.account.clone(), deed.deed));
+                tally.sent = tally.sent.saturating_add(1);
+                let earned = deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee);
+                tally.earned = tally.earned.saturating_add(earned);
+                match once {
+                    true => tally.deeds.push(Done(deed)),
+                    false => print(&Answer::new(&Done(deed)), context),
                 }
-                deeds.borrow_mut().push(deed);
             }
             CrankEvent::Failed { deed, account, error } => {
                 let sentence = match &error {
@@ -183,14 +198,15 @@ impl Command {
                 };
                 context.note(&failure.to_string());
                 if once {
-                    failed.borrow_mut().insert((failure.account.clone(), deed), failure);
+                    tally.borrow_mut().failed.insert((failure.account.clone(), deed), failure);
                 } else if context.settings.format == Format::Json {
                     print(&Answer::new(&failure), context);
                 }
             }
             CrankEvent::Wasted { deed, account, failure } => {
                 let fee = failure.receipt.as_ref().map_or(0, |receipt| receipt.fee);
-                wasted.set(wasted.get().saturating_add(fee));
+                let mut tally = tally.borrow_mut();
+                tally.wasted = tally.wasted.saturating_add(fee);
                 let reason = &failure.explanation;
                 context.note(&format!("{deed} {account}: {reason}; the fee of {} is spent", SOL.show(fee)));
             }
@@ -215,18 +231,13 @@ impl Command {
                 never = cranker.run(every, &never_hurried) => match never {},
             }
         }
-        let deeds: Vec<Done> = deeds.into_inner();
-        let each = deeds
-            .iter()
-            .map(|Done(deed)| deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee));
-        let wasted = wasted.get();
-        let earned = each.sum::<i64>().saturating_sub_unsigned(wasted);
-        let failed = once.then(|| failed.into_inner().into_values().collect());
+        let tally = tally.into_inner();
         Ok(Total {
-            deeds,
-            failed,
-            earned,
-            wasted,
+            deeds: once.then_some(tally.deeds),
+            failed: once.then(|| tally.failed.into_values().collect()),
+            sent: tally.sent,
+            earned: tally.earned.saturating_sub_unsigned(tally.wasted),
+            wasted: tally.wasted,
         })
     }
 }
@@ -283,8 +294,9 @@ mod tests {
         assert_eq!(done(0), "sweep A: fee 0.000005 SOL");
         assert_eq!(done(10_000), "sweep A: bounty 0.00001 SOL, fee 0.000005 SOL");
         let total = Total {
-            deeds: vec![],
+            deeds: None,
             failed: None,
+            sent: 0,
             earned: 0,
             wasted: 0,
         };
@@ -304,11 +316,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_that_are_tried_again_are_not_collected() {
+    async fn a_crank_that_goes_on_collects_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (context, _, crank) = failing(false, folder.path());
         let two_looks = tokio::time::sleep(Duration::from_millis(1_500));
         let total = crank.turn(&context, two_looks).await.unwrap();
-        assert_eq!(testing::json(&Answer::new(&total)).get("failed"), None);
+        assert_eq!(testing::json(&Answer::new(&total)), serde_json::json!({ "earned": 0, "wasted": 0 }));
     }
 }
