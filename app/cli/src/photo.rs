@@ -9,7 +9,7 @@ use image::{
 use std::{
     fmt::Display,
     fs,
-    io::{self, Cursor},
+    io::{self, Cursor, Read},
     path::{Path, PathBuf},
 };
 
@@ -22,11 +22,13 @@ const MAX_FILE: u64 = 256 << 20;
 /// Reads a PNG or JPEG, turned upright as its camera noted. 16-bit samples are reduced to 8 bits and grey becomes RGB.
 pub fn open_photo(path: &Path) -> Result<RgbaImage> {
     let shown = path.display();
-    let size = fs::metadata(path).map(|file| file.len());
-    if size.is_ok_and(|size| size > MAX_FILE) {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .or_else(|error| refuse(format!("cannot read {shown}: {error}; check the path and its permissions")))?;
+    if bytes.len() as u64 > MAX_FILE {
         return damaged(path, "the file is larger than any photo of 32 megapixels");
     }
-    let bytes = fs::read(path).or_else(|error| refuse(format!("cannot read {shown}: {error}; check the path and its permissions")))?;
     let format = match image::guess_format(&bytes) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
         _ => return refuse(format!("{shown} is not a PNG or JPEG image; convert it to one of them")),

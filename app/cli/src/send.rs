@@ -18,6 +18,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     io::{BufRead, IsTerminal, Write},
+    path::Path,
 };
 
 /// A confirmed transaction.
@@ -163,6 +164,25 @@ impl Context {
         let mut signers: Vec<&dyn Signer> = vec![wallet];
         signers.extend(others.iter().map(|signer| *signer as &dyn Signer));
         Ok(self.chain.send(instructions, &signers, &self.options).await?.into())
+    }
+
+    /// Sends a transaction that was confirmed and needs a new key, which is saved before, so that it is never lost. If the transaction does not
+    /// land, the key is of no use and removed.
+    pub async fn send_with_new(
+        &self,
+        key: &Keypair,
+        path: &Path,
+        instructions: &[Instruction],
+        wallet: &Keypair,
+        others: &[&Keypair],
+    ) -> Result<Sent> {
+        chain::save_keypair(key, path)?;
+        let sent = self.send_agreed(instructions, wallet, others).await;
+        sent.inspect_err(|error| {
+            if error.unknown().is_none() {
+                let _ = std::fs::remove_file(path);
+            }
+        })
     }
 
     /// Sends several transactions in order, paid for by the wallet, once `effect` is confirmed; returns the last one, with the fees of all.

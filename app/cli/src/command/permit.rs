@@ -122,7 +122,7 @@ fn pays_up_to(jackpot: Amount, rate: Bps, watch: Bps, min_bond: Amount) -> u64 {
     most
 }
 
-/// Seals a new secret, which is saved before the transaction is sent, so that it is never lost.
+/// Seals a new secret.
 async fn issue(
     context: &Context,
     config: &jobs::Config,
@@ -156,18 +156,12 @@ async fn issue(
     )];
     let watched = [Watched::tokens("wallet", &authority, token)];
     context.agree("wallet", &question, &issue, &wallet, &watched).await?;
-    chain::save_keypair(&pair, &secret)?;
-    let sent = context.send_agreed(&issue, &wallet, &[]).await;
-    if let Err(error) = &sent
-        && error.unknown().is_none()
-    {
-        let _ = std::fs::remove_file(&secret);
-    }
+    let sent = context.send_with_new(&pair, &secret, &issue, &wallet, &[]).await?;
     let about = About::new("device", device).and("secret", secret.display());
     Ok(Answer::new(&Done {
         shown: Some(about.with([("next", "give the secret to the device's worker, and to nobody else".to_owned())])),
         amount: None,
-        sent: sent?,
+        sent,
     }))
 }
 

@@ -73,19 +73,11 @@ impl HotKey {
         let instructions: Vec<_> = [instruction].into_iter().chain((lamports > 0).then_some(fund)).collect();
         let watched = [Watched::sol("device key", &self.address())];
         context.agree("wallet", what, &instructions, wallet, &watched).await?;
-        if self.is_new {
-            // Saved before the transaction is sent, so that the key is never lost.
-            chain::save_keypair(&self.pair, &self.path)?;
-        }
-        let sent = context.send_agreed(&instructions, wallet, &[&self.pair]).await;
-        if let Err(error) = &sent
-            && self.is_new
-            && error.unknown().is_none()
-        {
-            // The transaction did not land, so the key is of no use.
-            let _ = std::fs::remove_file(&self.path);
-        }
-        let sent = sent?;
+        let (key, path) = (&self.pair, &self.path);
+        let sent = match self.is_new {
+            true => context.send_with_new(key, path, &instructions, wallet, &[key]).await?,
+            false => context.send_agreed(&instructions, wallet, &[key]).await?,
+        };
         Ok(Answer::new(&Done {
             shown: Some(About::new("device", device).and("key", self.address()).with(next)),
             amount: None,
