@@ -129,9 +129,4 @@ impl Error {
             NotConfirmed::Failed(_) => None,
         }
     }
-
-    /// Whether a program refused the transaction: sending it again would fail again.
-    pub fn is_failure(&self) -> bool {
-        self.failure().is_some()
-    }
 }

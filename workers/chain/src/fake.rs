@@ -227,11 +227,24 @@ impl Fake {
         self.state().shown
     }
 
-    fn listen(&self) -> Result<broadcast::Receiver<Event>> {
-        match self.reach()?.deaf {
-            true => Err(unreachable("no subscriptions")),
-            false => Ok(self.events.subscribe()),
+    /// Subscribes: what `read` returns for events, until all subscriptions break.
+    fn heard<T: 'static>(&self, read: impl FnMut(Event) -> Option<T> + Send + 'static) -> Result<BoxStream<'static, T>> {
+        if self.reach()?.deaf {
+            return Err(unreachable("no subscriptions"));
         }
+        let heard = stream::unfold((self.events.subscribe(), read), |(mut events, mut read)| async move {
+            loop {
+                match events.recv().await {
+                    Ok(Event::Break) | Err(_) => return None,
+                    Ok(event) => {
+                        if let Some(found) = read(event) {
+                            return Some((found, (events, read)));
+                        }
+                    }
+                }
+            }
+        });
+        Ok(heard.boxed())
     }
 }
 
@@ -387,32 +400,18 @@ impl Network for Fake {
         if self.reach()?.hanging {
             return std::future::pending().await;
         }
-        let mut events = self.listen()?;
         let signature = *signature;
-        let wait = async move {
-            loop {
-                match events.recv().await {
-                    Ok(Event::Landed(landed)) if landed == signature => return true,
-                    Ok(Event::Break) | Err(_) => return false,
-                    Ok(_) => {}
-                }
-            }
-        };
-        Ok(wait.boxed())
+        let mut seen = self.heard(move |event| matches!(event, Event::Landed(landed) if landed == signature).then_some(()))?;
+        Ok(async move { seen.next().await.is_some() }.boxed())
     }
 
     async fn signature_processed(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
-        let (mut events, signature) = (self.listen()?, *signature);
-        let wait = async move {
-            loop {
-                match events.recv().await {
-                    Ok(Event::Processed(processed, succeeded)) if processed == signature => return succeeded,
-                    Ok(Event::Break) | Err(_) => return false,
-                    Ok(_) => {}
-                }
-            }
-        };
-        Ok(wait.boxed())
+        let signature = *signature;
+        let mut seen = self.heard(move |event| match event {
+            Event::Processed(processed, succeeded) if processed == signature => Some(succeeded),
+            _ => None,
+        })?;
+        Ok(async move { seen.next().await == Some(true) }.boxed())
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<(u64, Vec<Option<Account>>)> {
@@ -438,34 +437,21 @@ impl Network for Fake {
     }
 
     async fn account_changes(&self, address: &Address) -> Result<BoxStream<'static, (u64, Account)>> {
-        let (events, wanted) = (self.listen()?, *address);
-        let changes = stream::unfold(events, move |mut events| async move {
-            loop {
-                match events.recv().await {
-                    Ok(Event::Account(address, slot, account)) if address == wanted => return Some(((slot, account), events)),
-                    Ok(Event::Break) | Err(_) => return None,
-                    Ok(_) => {}
-                }
-            }
-        });
-        Ok(changes.boxed())
+        let wanted = *address;
+        self.heard(move |event| match event {
+            Event::Account(address, slot, account) if address == wanted => Some((slot, account)),
+            _ => None,
+        })
     }
 
     async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
-        let (events, program, filters) = (self.listen()?, *program, filters.to_vec());
-        let changes = stream::unfold((events, filters), move |(mut events, filters)| async move {
-            loop {
-                match events.recv().await {
-                    Ok(Event::Account(address, _, account))
-                        if account.owner == program && filters.iter().all(|filter| filter.passes(&account)) =>
-                    {
-                        return Some(((address, account), (events, filters)));
-                    }
-                    Ok(Event::Break) | Err(_) => return None,
-                    Ok(_) => {}
-                }
+        let (program, filters) = (*program, filters.to_vec());
+        self.heard(move |event| match event {
+            Event::Account(address, _, account) => {
+                let passes = account.owner == program && filters.iter().all(|filter| filter.passes(&account));
+                passes.then_some((address, account))
             }
-        });
-        Ok(changes.boxed())
+            _ => None,
+        })
     }
 }

@@ -30,32 +30,32 @@ impl Chain {
     /// hash.
     pub async fn payee(&self, payer: &Address, wallet: &Address, mint: &Address, job: &Hash) -> Result<Payee> {
         let associated = token_account(wallet, mint);
-        let found = self.account(&associated).await?;
-        let Some(account) = found.filter(|account| account.owner == spl_token_interface::ID) else {
+        let found = self.token_account(&associated).await?;
+        if found.as_ref().is_none_or(|account| takes_payments(account, wallet)) {
+            let opening = found.is_none().then(|| create_token_account(payer, wallet, mint));
             return Ok(Payee {
                 account: associated,
-                opening: vec![create_token_account(payer, wallet, mint)],
-            });
-        };
-        if !is_lost(&account, wallet) {
-            return Ok(Payee {
-                account: associated,
-                opening: Vec::new(),
+                opening: opening.into_iter().collect(),
             });
         }
         let mut payee = opened_for(payer, wallet, mint, job);
         // A job may pay the same wallet twice.
-        let opened = self.account(&payee.account).await?;
-        if opened.is_some_and(|account| account.owner == spl_token_interface::ID && !is_lost(&account, wallet)) {
+        let opened = self.token_account(&payee.account).await?;
+        if opened.is_some_and(|account| takes_payments(&account, wallet)) {
             payee.opening.clear();
         }
         Ok(payee)
     }
+
+    async fn token_account(&self, address: &Address) -> Result<Option<Account>> {
+        let found = self.account(address).await?;
+        Ok(found.filter(|account| account.owner == spl_token_interface::ID))
+    }
 }
 
-/// Whether a token account no longer belongs to the wallet, or is frozen.
-fn is_lost(account: &Account, wallet: &Address) -> bool {
-    TokenAccount::unpack(&account.data).map_or(true, |account| account.owner != *wallet || account.is_frozen())
+/// Whether a token account still belongs to the wallet and is not frozen.
+fn takes_payments(account: &Account, wallet: &Address) -> bool {
+    TokenAccount::unpack(&account.data).is_ok_and(|account| account.owner == *wallet && !account.is_frozen())
 }
 
 /// A new token account of `wallet` at an address where only `payer` can open one. Transfer and allocation are separate, because

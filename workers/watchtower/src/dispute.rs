@@ -244,8 +244,8 @@ pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, j
 
 /// Whether a piece was refused because it came in the slot of its seal.
 fn is_early(error: &crate::Error) -> bool {
-    matches!(error, crate::Error::Chain(chain::Error::Transaction(cause))
-        if matches!(&**cause, chain::NotConfirmed::Failed(failure) if failure.explanation.name == "TooEarly"))
+    let crate::Error::Chain(error) = error else { return false };
+    error.failure().is_some_and(|failure| failure.explanation.name == "TooEarly")
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ const UNITS: u32 = 3;
 
 /// A job on a random graph, revealed with what its worker computed.
 struct Case {
+    seed: u64,
     model: Arc<Model>,
     job: Job,
     input: Bytes,
@@ -75,6 +76,7 @@ impl Case {
         (job.traces, job.outputs) = (batch.traces_root, batch.outputs_root);
         let values = values.into_inner().unwrap().into_values().collect();
         Self {
+            seed,
             model,
             job,
             input: input.into(),
@@ -149,6 +151,14 @@ impl Case {
             assert_eq!(judge(&claim, &case.evidence), Ok(case.verdict));
         }
         finding
+    }
+
+    /// The case against the worker.
+    async fn conviction(&self) -> Box<watchtower::Case> {
+        match self.finding().await {
+            Finding::Wrong(found) => found,
+            other => panic!("seed {}: {other:?}", self.seed),
+        }
     }
 
     async fn finding(&self) -> Finding {
@@ -229,9 +239,7 @@ async fn one_altered_element_is_found_and_convicts() {
         case.show_trace().await;
         case.show_outputs().await;
         case.show_values().await;
-        let Finding::Wrong(found) = case.finding().await else {
-            panic!("seed {seed}: not found")
-        };
+        let found = case.conviction().await;
         let verdict = found.verdict;
         assert_eq!(
             (verdict.fault, verdict.unit, verdict.op, verdict.index),
@@ -375,9 +383,7 @@ async fn an_output_that_is_not_the_traced_one_convicts() {
         case.job.outputs = root_of_blob(&case.batch.outputs).unwrap();
         assert!(matches!(case.finding().await, Finding::Hidden(Missing::Outputs)), "seed {seed}");
         case.show_outputs().await;
-        let Finding::Wrong(found) = case.finding().await else {
-            panic!("seed {seed}: not found")
-        };
+        let found = case.conviction().await;
         assert_eq!(
             (found.verdict.fault, found.verdict.unit as usize),
             (Fault::Output, unit),
@@ -396,17 +402,13 @@ async fn a_trace_of_other_size_convicts() {
     let more: Vec<Hash> = right.chunks(n).flat_map(|unit| unit.iter().copied().chain([[7; 32]])).collect();
     let blob = TraceBlob::new(Checkpoints::all(n as u32 + 1), &more).unwrap().encode();
     case.job.traces = case.store.put(blob.into()).await.unwrap();
-    let Finding::Wrong(found) = case.finding().await else {
-        panic!("not found")
-    };
+    let found = case.conviction().await;
     assert_eq!(found.verdict.fault, Fault::Malformed);
 
     // One unit too few.
     let blob = TraceBlob::new(Checkpoints::all(n as u32), &right[n..]).unwrap().encode();
     case.job.traces = case.store.put(blob.into()).await.unwrap();
-    let Finding::Wrong(found) = case.finding().await else {
-        panic!("not found")
-    };
+    let found = case.conviction().await;
     assert_eq!(found.verdict.fault, Fault::Malformed);
 
     // One output too few, and the trace is right.
@@ -416,9 +418,7 @@ async fn a_trace_of_other_size_convicts() {
     let end = case.batch.outputs.len() - shape.elements().unwrap() as usize;
     let blob = [&head.encode()[..], &case.batch.outputs[BatchHeader::BYTES..end]].concat();
     case.job.outputs = case.store.put(blob.into()).await.unwrap();
-    let Finding::Wrong(found) = case.finding().await else {
-        panic!("not found")
-    };
+    let found = case.conviction().await;
     assert_eq!(found.verdict.fault, Fault::Malformed);
 }
 
@@ -439,9 +439,7 @@ async fn a_value_committed_to_under_another_shape_or_number_convicts() {
             let mut tensors = case.batch.tensors.clone();
             tensors[op] = case.store.put(blob.into()).await.unwrap();
             case.recommit(tensors).await;
-            let Finding::Wrong(found) = case.finding().await else {
-                panic!("seed {seed}: not found")
-            };
+            let found = case.conviction().await;
             assert_eq!(
                 (found.verdict.fault, found.verdict.op as usize),
                 (Fault::Malformed, op),

@@ -9,8 +9,8 @@ use protocol::units::IO;
 use solana_signer::Signer;
 use std::time::Duration;
 use tests::{OFFER, RULES, terms};
-use watchtower::Settings;
 use watchtower::crank::Accused;
+use watchtower::{Settings, Watchtower};
 
 const HOUR: i64 = 3_600;
 
@@ -19,6 +19,15 @@ async fn until(market: &Market, done: impl Fn(&tests::World) -> bool) {
     while !market.node.with(|world| done(world)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Starts a watchtower that also does what earns nothing.
+async fn sweeping(market: &Market) -> Watchtower {
+    let settings = Settings {
+        sweep: true,
+        ..settings(market)
+    };
+    start(market, settings).await
 }
 
 #[tokio::test]
@@ -34,9 +43,7 @@ async fn hours_are_settled_and_shared() {
         let stake = world.join(&carol, &offer, 0, OFFER.capacity);
         (genesis, offer, stake)
     });
-    let mut options = settings(&market);
-    options = Settings { sweep: true, ..options };
-    let tower = start(&market, options).await;
+    let tower = sweeping(&market).await;
     let worker = market.worker(market.settings("data")).await.0.unwrap();
     let living = async {
         for hour in (0..5).map(|index| genesis + index * HOUR) {
@@ -121,14 +128,7 @@ async fn a_slash_collects_from_released_bonds_and_ends() {
     });
     let job = consumer.job(1);
     let device = |world: &tests::World| world.device(&supplier.device);
-    let tower = start(
-        &market,
-        Settings {
-            sweep: true,
-            ..settings(&market)
-        },
-    )
-    .await;
+    let tower = sweeping(&market).await;
     let supply = market.node.with(|world| world.supply(&world.io));
     let ending = async {
         market.node.with(|world| world.wait_for_deadline(&job));

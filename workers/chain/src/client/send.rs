@@ -312,7 +312,7 @@ mod tests {
         fake.on_send(|_| Some(landed(Some(custom(5)))));
         let payer = Keypair::new();
         let error = chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap_err();
-        assert!(error.is_failure());
+        assert!(error.failure().is_some());
         assert_eq!(fake.sent().len(), 1);
     }
 

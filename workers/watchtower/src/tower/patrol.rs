@@ -328,30 +328,21 @@ impl Watchtower {
 
     /// The chain's time, and how many jobs each of these devices has done.
     async fn survey(&self, devices: HashSet<Address>) -> (Moment, HashMap<Address, u32>) {
-        let jobs_done = self.jobs_done(&devices).await;
-        // Last, as reading devices may take long.
-        (self.now().await, jobs_done)
-    }
-
-    /// The chain's time, without which nobody knows which checks finish in time.
-    async fn now(&self) -> Moment {
+        // Only the order of checks depends on the devices, but nobody knows without the time which checks finish. It is read last, as
+        // reading devices may take long.
+        let jobs_done = jobs_done(&self.chain, &devices).await.unwrap_or_else(|error| {
+            self.metrics.errors_total.add(1);
+            tracing::warn!(event = "unread", %error, "devices count as new");
+            HashMap::new()
+        });
         let mut retry = RETRY;
         loop {
             match self.chain.now().await {
-                Ok(now) => return now,
+                Ok(now) => return (now, jobs_done),
                 Err(error) => self.retry(&error.into(), "the clock cannot be read"),
             }
             retry.wait().await;
         }
-    }
-
-    /// How many jobs each of these devices has done. Only the order of checks depends on it, so none is known if they cannot be read.
-    async fn jobs_done(&self, devices: &HashSet<Address>) -> HashMap<Address, u32> {
-        jobs_done(&self.chain, devices).await.unwrap_or_else(|error| {
-            self.metrics.errors_total.add(1);
-            tracing::warn!(event = "unread", %error, "devices count as new");
-            HashMap::new()
-        })
     }
 
     async fn check(&self, address: &Address, job: &Job) -> Result<Checked> {

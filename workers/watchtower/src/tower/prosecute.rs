@@ -56,7 +56,7 @@ impl Watchtower {
                     self.retry(&error, "a step of a dispute failed");
                     // Errors of the node say nothing about the case or the key, and once the node recovers the cranks may be the first to pay
                     // for the job.
-                    failures += u32::from(matches!(&error, Error::Chain(error) if error.is_failure()));
+                    failures += u32::from(matches!(&error, Error::Chain(error) if error.failure().is_some()));
                     if failures == STUCK {
                         // Otherwise the job's payment would wait until, say, somebody funds this key.
                         self.accused.remove(&case.hash);
