@@ -347,10 +347,10 @@ mod tests {
         let journal = Journal::open(folder.path()).unwrap();
         let (address, token) = (Address::new_unique(), CancellationToken::new());
         let blobs: [(Blob, &[u8]); 2] = [(Blob::Input, &[1; 5_000]), (Blob::Output, &[2; 5_000])];
+        let write = |blob| (0..50).for_each(|_| journal.keep(&address, &[blob], &token).unwrap());
         std::thread::scope(|scope| {
             for blob in blobs {
-                let write = || (0..50).for_each(|_| journal.keep(&address, &[blob], &token).unwrap());
-                scope.spawn(write);
+                scope.spawn(move || write(blob));
             }
         });
         for (blob, bytes) in blobs {
