@@ -14,6 +14,7 @@ use protocol::requantise::Channel;
 use protocol::tensor::{Shape, from_code};
 use protocol::work::{self, Size, tensor_root};
 use rayon::prelude::*;
+use std::path::Path;
 
 /// Lines packed as the weights of one product.
 const BAND: usize = 256;
@@ -34,12 +35,13 @@ pub(super) fn run(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<(), Error> {
     let needed = 2 * size.bytes() + 4 * (size.width() * size.width()) as u64;
+    let free = available();
     let short = || Error::WorkMemory {
         needed,
-        free: available().unwrap_or(0),
+        free: free.unwrap_or(0),
     };
     // A reservation does not fail on systems that overcommit memory.
-    if available().is_some_and(|free| needed > free) {
+    if free.is_some_and(|free| needed > free) {
         return Err(short());
     }
     let tensor = || -> Result<Vec<u8>, Error> {
@@ -115,12 +117,40 @@ fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], 
     Ok(())
 }
 
-/// Bytes of memory available to programs, if the system reports it.
+/// Bytes of memory available to this process, if the system reports it: to all programs, or less if a limit such as a container's says so.
 fn available() -> Option<u64> {
-    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kibibytes = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB"));
+    let all = kibibytes
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .map(|number| number * 1024);
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let limited = group.and_then(|group| left_by_limits(Path::new("/sys/fs/cgroup"), Path::new(group)));
+    all.into_iter().chain(limited).min()
+}
+
+/// Bytes that the limits of a control group (version 2) and of those around it leave. The page cache gives way, so it does not count.
+fn left_by_limits(root: &Path, group: &Path) -> Option<u64> {
+    let left = |group: &Path| {
+        let read = |file| std::fs::read_to_string(root.join(group).join(file)).ok();
+        // Without a limit, the file says "max".
+        let most: u64 = read("memory.max")?.trim().parse().ok()?;
+        let used: u64 = read("memory.current")?.trim().parse().ok()?;
+        let figures = read("memory.stat")?;
+        let cached = |line: &str| {
+            let (name, bytes) = line.split_once(' ')?;
+            matches!(name, "active_file" | "inactive_file")
+                .then_some(bytes)?
+                .parse::<u64>()
+                .ok()
+        };
+        let cache: u64 = figures.lines().filter_map(cached).sum();
+        Some(most.saturating_sub(used.saturating_sub(cache)))
+    };
+    group.ancestors().filter_map(left).min()
 }
 
 #[cfg(test)]
@@ -186,5 +216,29 @@ mod tests {
             matches!(error, Error::WorkMemory { needed, .. } if needed > 2 * size.bytes()),
             "{error} with {free}"
         );
+    }
+
+    #[test]
+    fn the_tightest_limit_around_a_process_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let limit = |group: &str, most: &str, used: u64| {
+            let folder = root.path().join(group);
+            std::fs::create_dir_all(&folder).unwrap();
+            let stat = "anon 5\nfile 999\ninactive_file 20\nactive_file 10\nworkingset_refault_file 7\n";
+            for (name, text) in [("memory.max", most), ("memory.current", &used.to_string()), ("memory.stat", stat)] {
+                std::fs::write(folder.join(name), format!("{text}\n")).unwrap();
+            }
+        };
+        let left = |group: &str| left_by_limits(root.path(), Path::new(group));
+        assert_eq!(left("a/b"), None, "without control groups");
+        limit("a/b", "max", 900);
+        assert_eq!(left("a/b"), None);
+        limit("a", "1000", 900);
+        assert_eq!((left("a/b"), left("a"), left("c")), (Some(130), Some(130), None));
+        limit("a/b", "500", 450);
+        assert_eq!(left("a/b"), Some(80));
+        // A container sees its own group as the root.
+        limit("", "300", 400);
+        assert_eq!((left(""), left("a/b")), (Some(0), Some(0)));
     }
 }
