@@ -60,15 +60,13 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
     // less power, and so less time.
     let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || true)).map(drop))?;
     // Alternate between passes with and without hashing, so that other load on the machine affects both alike.
-    let [mut plain, mut traced] = [(); 2].map(|()| Passes::default());
+    let [mut plain, mut traced] = [(); 2].map(|()| PassTimes::default());
     for turn in 0..=TURNS {
-        for (traced, passes) in [(false, &mut plain), (true, &mut traced)] {
-            let Some(times) = engine.time_passes(traced, runs.div_ceil(TURNS), TURN)? else {
-                continue;
-            };
+        for (traced, all) in [(false, &mut plain), (true, &mut traced)] {
+            let times = engine.time_passes(traced, runs.div_ceil(TURNS), TURN)?;
             // The first turn warms up.
-            if turn > 0 {
-                passes.add(times);
+            if let Some(times) = times.filter(|_| turn > 0) {
+                all.add(times);
             }
         }
     }
@@ -128,24 +126,4 @@ fn check(engine: &Engine, blob: &[u8]) -> Result<u32, Error> {
     }
     let name = engine.residents().pop().map_or_else(String::new, |gpu| gpu.device);
     Err(DeviceError::Wrong { name }.into())
-}
-
-/// The times of one kind of pass, added up over the turns.
-#[derive(Default)]
-struct Passes {
-    units: f64,
-    elapsed: f64,
-    seconds: Vec<f64>,
-}
-
-impl Passes {
-    fn add(&mut self, times: PassTimes) {
-        self.units += f64::from(times.units) * times.seconds.len() as f64;
-        self.elapsed += times.elapsed;
-        self.seconds.extend(times.seconds);
-    }
-
-    fn units_per_second(&self) -> f64 {
-        self.units / self.elapsed
-    }
 }

@@ -10,6 +10,7 @@ use crate::package::Package;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::hash::Hash;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -42,10 +43,15 @@ pub(crate) struct Runner {
 
 /// The resources of one pass in flight.
 struct Lane {
-    // Recordings refer to the memory below, so they must be dropped first.
+    // Recordings refer to the place, so they must be dropped first.
     passes: HashMap<(u32, bool), Prepared>,
+    place: Place,
     /// Host memory for copies in and out, as large as the largest value of the largest pass.
     staging: Box<dyn Staging>,
+}
+
+/// Where a lane's passes run.
+struct Place {
     arena: Box<dyn Memory>,
     /// The device, with the lane's own queue.
     device: Arc<dyn Device>,
@@ -100,14 +106,28 @@ pub struct Resident {
 }
 
 /// The durations of passes, of which several were in flight at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PassTimes {
     /// Units per pass.
     pub units: u32,
     /// Duration of each pass in seconds, in any order.
     pub seconds: Vec<f64>,
-    /// Seconds from the start of the first pass to the end of the last.
+    /// Seconds from the start of the first pass to the end of the last, of all turns together.
     pub elapsed: f64,
+}
+
+impl PassTimes {
+    /// Adds another turn of passes of the same size.
+    pub(crate) fn add(&mut self, turn: Self) {
+        self.units = turn.units;
+        self.elapsed += turn.elapsed;
+        self.seconds.extend(turn.seconds);
+    }
+
+    /// Throughput.
+    pub(crate) fn units_per_second(&self) -> f64 {
+        f64::from(self.units) * self.seconds.len() as f64 / self.elapsed
+    }
 }
 
 impl Runner {
@@ -151,8 +171,10 @@ impl Runner {
             Ok(Mutex::new(Lane {
                 passes: HashMap::new(),
                 staging: device.stage((widest * u64::from(capacity)) as usize),
-                arena: device.allocate(arena as usize)?,
-                device,
+                place: Place {
+                    arena: device.allocate(arena as usize)?,
+                    device,
+                },
             }))
         };
         let mut made = vec![lane()?];
@@ -194,31 +216,30 @@ impl Runner {
     pub(crate) fn time(&self, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
         let units = self.capacity;
         let mut lanes: Vec<_> = self.lanes.iter().map(|lane| lane.lock()).collect();
-        for lane in &mut lanes {
-            self.prepare(lane, units, traced)?;
-        }
-        let each = times.div_ceil(lanes.len().max(1) as u32) as usize;
+        let ready = lanes.iter_mut().map(|lane| {
+            let Lane { passes, place, .. } = &mut **lane;
+            Ok((self.prepare(passes, place, units, traced)?, place.arena.as_ref()))
+        });
+        let ready: Vec<(&Prepared, &dyn Memory)> = ready.collect::<Result<_, DeviceError>>()?;
+        let each = times.div_ceil(ready.len().max(1) as u32) as usize;
         let start = Instant::now();
+        let timed = |(prepared, arena): (&Prepared, &dyn Memory)| -> Result<Vec<f64>, DeviceError> {
+            let mut seconds = Vec::new();
+            while seconds.len() < each || start.elapsed() < least {
+                let begun = Instant::now();
+                prepared.recording.run()?;
+                // The read waits for the pass.
+                arena.read(prepared.output as usize, &mut [0])?;
+                seconds.push(begun.elapsed().as_secs_f64());
+            }
+            Ok(seconds)
+        };
         let seconds: Result<Vec<Vec<f64>>, DeviceError> = std::thread::scope(|scope| {
-            let timed = |lane: &mut Lane| -> Result<Vec<f64>, DeviceError> {
-                let Lane { passes, arena, .. } = lane;
-                let prepared = passes.get(&(units, traced)).ok_or_else(unprepared)?;
-                let mut seconds = Vec::new();
-                while seconds.len() < each || start.elapsed() < least {
-                    let begun = Instant::now();
-                    prepared.recording.run()?;
-                    // The read waits for the pass.
-                    arena.read(prepared.output as usize, &mut [0])?;
-                    seconds.push(begun.elapsed().as_secs_f64());
-                }
-                Ok(seconds)
-            };
-            let lanes = lanes.iter_mut().map(|lane| &mut **lane);
-            let threads: Vec<_> = lanes.map(|lane| scope.spawn(move || timed(lane))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Vec<f64>, DeviceError>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().map(join).collect()
+            let threads: Vec<_> = ready.into_iter().map(|lane| scope.spawn(move || timed(lane))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined
+                .map(|timed| timed.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         Ok(PassTimes {
             units,
@@ -242,11 +263,8 @@ impl Runner {
         // Round the size up, so that there are few recordings. The extra units compute whatever is in memory.
         let size = (units.len() as u32).next_power_of_two();
         let mut lane = self.lane()?;
-        self.prepare(&mut lane, size, traced)?;
-        let Lane {
-            passes, staging, arena, ..
-        } = &mut *lane;
-        let prepared = passes.get(&(size, traced)).ok_or_else(unprepared)?;
+        let Lane { passes, place, staging } = &mut *lane;
+        let prepared = self.prepare(passes, place, size, traced)?;
         for (slot, (shape, at)) in self.package.input_shapes().iter().zip(&prepared.inputs).enumerate() {
             let step = stride(*shape) as usize;
             let staged = front(staging.bytes(), step * units.len())?;
@@ -254,13 +272,13 @@ impl Runner {
                 let from = unit.get(slot).copied().unwrap_or(&[]);
                 front(to, from.len())?.copy_from_slice(from);
             }
-            arena.write(*at as usize, staged)?;
+            place.arena.write(*at as usize, staged)?;
         }
         prepared.recording.run()?;
         let output = self.package.output_shape();
         let (elements, step) = (output.elements().unwrap_or(0) as usize, stride(output) as usize);
         let codes = front(staging.bytes(), step * units.len())?;
-        arena.read(prepared.output as usize, codes)?;
+        place.arena.read(prepared.output as usize, codes)?;
         let mut computed = Computed::default();
         for unit in codes.chunks_exact(step) {
             computed.outputs.extend_from_slice(unit.get(..elements).unwrap_or(&[]));
@@ -270,7 +288,7 @@ impl Runner {
                 staging.bytes(),
                 size_of::<Hash>() * self.package.checkpoints().count() as usize * units.len(),
             )?;
-            arena.read(prepared.tensors as usize, hashes)?;
+            place.arena.read(prepared.tensors as usize, hashes)?;
             computed.tensors.extend_from_slice(hashes.as_chunks().0);
         }
         self.computed.fetch_add(units.len() as u64, Ordering::Relaxed);
@@ -283,31 +301,34 @@ impl Runner {
             return Ok(free);
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(self.lanes.len());
-        let lane = turn.and_then(|turn| self.lanes.get(turn)).ok_or_else(unprepared)?;
-        Ok(lane.lock())
+        let lane = turn.and_then(|turn| self.lanes.get(turn));
+        Ok(lane.ok_or_else(|| DeviceError::Bug("a package without lanes".to_owned()))?.lock())
     }
 
-    /// The lane's recording for this number of units, made on first use.
-    fn prepare<'a>(&self, lane: &'a mut Lane, units: u32, traced: bool) -> Result<&'a Prepared, DeviceError> {
-        let key = (units, traced);
-        if !lane.passes.contains_key(&key) {
-            let prepared = self.record(lane, units, traced)?;
-            lane.passes.insert(key, prepared);
-        }
-        lane.passes.get(&key).ok_or_else(unprepared)
+    /// A lane's recording for this number of units, made on first use.
+    fn prepare<'a>(
+        &self,
+        passes: &'a mut HashMap<(u32, bool), Prepared>,
+        place: &Place,
+        units: u32,
+        traced: bool,
+    ) -> Result<&'a Prepared, DeviceError> {
+        Ok(match passes.entry((units, traced)) {
+            Entry::Occupied(prepared) => prepared.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.record(place, units, traced)?),
+        })
     }
 
-    fn record(&self, lane: &Lane, units: u32, traced: bool) -> Result<Prepared, DeviceError> {
-        let count = self.package.checkpoints().count() as usize;
-        let entries = if traced { count * size_of::<Hashed>() } else { 0 };
-        let table = if traced { Some(lane.device.allocate(entries)?) } else { None };
+    fn record(&self, Place { arena, device }: &Place, units: u32, traced: bool) -> Result<Prepared, DeviceError> {
+        let entries = self.package.checkpoints().count() as usize * size_of::<Hashed>();
+        let table = traced.then(|| device.allocate(entries)).transpose()?;
         let bases = Bases {
             constants: self.constants.address(),
-            arena: lane.arena.address(),
+            arena: arena.address(),
             table: table.as_ref().map_or(0, |table| table.address()),
         };
         let pass = lower::pass(&self.package, &self.packed, self.device.traits(), bases, units, traced)?;
-        if pass.bytes > lane.arena.bytes() as u64 {
+        if pass.bytes > arena.bytes() as u64 {
             return Err(DeviceError::Bug("a pass is larger than the memory allocated for it".to_owned()));
         }
         if let Some(table) = &table {
@@ -315,8 +336,8 @@ impl Runner {
         }
         // SAFETY: `lower` gives each kernel its own struct. All addresses are in the constants, in the first `pass.bytes` of the arena,
         // which has that many (checked above), and in the table, which holds all its entries (written above). The table lives as long as
-        // the recording in `Prepared`; the arena in `Lane` and the constants in `Runner` outlive it.
-        let recording = unsafe { lane.device.record(&pass.launches)? };
+        // the recording in `Prepared`; the arena in `Place` and the constants in `Runner` outlive it.
+        let recording = unsafe { device.record(&pass.launches)? };
         Ok(Prepared {
             recording,
             _table: table,
@@ -325,10 +346,6 @@ impl Runner {
             tensors: pass.tensors,
         })
     }
-}
-
-fn unprepared() -> DeviceError {
-    DeviceError::Bug("a pass was not prepared".to_owned())
 }
 
 /// The first `bytes` bytes of a staging buffer.
@@ -433,8 +450,14 @@ mod tests {
         assert_eq!((runner.capacity(), runner.lanes()), (2, 2));
         assert!(runner.packed.bytes.is_empty(), "the host keeps no copy of the constants");
         let lane = runner.lane()?;
-        let recorded =
-            |units| [false, true].map(|traced| runner.record(&lane, units, traced).map(|_| ()).map_err(|error| error.to_string()));
+        let recorded = |units| {
+            [false, true].map(|traced| {
+                runner
+                    .record(&lane.place, units, traced)
+                    .map(|_| ())
+                    .map_err(|error| error.to_string())
+            })
+        };
         let bytes = |units| {
             lower::pass(
                 &runner.package,
