@@ -1,27 +1,29 @@
 //! The CPU instruction sets that the engine can use. All produce the same bits; they differ only in speed.
 
 use crate::kernels::{self, Kernels};
+use clap::ValueEnum;
 
-/// An instruction set with kernels of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An instruction set with kernels of its own. Slower ones come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// Plain Rust, on any CPU.
+    /// Plain Rust, on any CPU
     Portable,
-    /// x86-64 with AVX2.
+    /// x86-64 with AVX2
     Avx2,
-    /// x86-64 with AVX2 and AVX-VNNI.
+    /// x86-64 with AVX2 and AVX-VNNI
     AvxVnni,
-    /// x86-64 with AVX-512 and its VNNI extension.
+    /// x86-64 with AVX-512 and its VNNI extension
     Avx512Vnni,
 }
 
 impl Backend {
-    /// All backends, slowest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
-
     /// The backends this CPU can run, slowest first.
     pub fn available() -> Vec<Self> {
-        Self::ALL.into_iter().filter(|backend| backend.kernels().is_some()).collect()
+        Self::value_variants()
+            .iter()
+            .copied()
+            .filter(|backend| backend.kernels().is_some())
+            .collect()
     }
 
     /// The fastest backend this CPU can run.
@@ -51,27 +53,6 @@ impl Backend {
 
 impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Portable => "portable",
-            Self::Avx2 => "avx2",
-            Self::AvxVnni => "avx-vnni",
-            Self::Avx512Vnni => "avx512-vnni",
-        })
-    }
-}
-
-/// The error for an unknown backend name.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("there is no backend `{0}`; choose one of portable, avx2, avx-vnni and avx512-vnni")]
-pub struct UnknownBackend(String);
-
-impl std::str::FromStr for Backend {
-    type Err = UnknownBackend;
-
-    fn from_str(name: &str) -> Result<Self, UnknownBackend> {
-        Self::ALL
-            .into_iter()
-            .find(|backend| backend.to_string() == name)
-            .ok_or_else(|| UnknownBackend(name.to_owned()))
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
     }
 }

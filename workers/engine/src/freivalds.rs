@@ -17,7 +17,7 @@ const P: i128 = (1 << 61) - 1;
 
 /// Whether `c` (m × n) is the product of the rows of `a` (m × k) and of `b` (n × k), which are in codes. All are row-major. Right sums
 /// always pass; wrong ones pass with probability at most 2^−60. Fails only if the system has no random numbers.
-pub fn agrees(a: &[u8], b: &[u8], c: &[i32], k: usize) -> Result<bool, Error> {
+pub(crate) fn agrees(a: &[u8], b: &[u8], c: &[i32], k: usize) -> Result<bool, Error> {
     let k = k.max(1);
     let n = b.len() / k;
     if n == 0 || !a.len().is_multiple_of(k) || !b.len().is_multiple_of(k) || c.len() != a.len() / k * n {

@@ -14,7 +14,7 @@ pub mod cuda;
 mod engine;
 mod error;
 #[cfg(not(target_family = "wasm"))]
-pub mod freivalds;
+mod freivalds;
 mod hashing;
 mod kernels;
 mod layers;
@@ -24,7 +24,7 @@ mod window;
 #[cfg(not(target_family = "wasm"))]
 pub mod work;
 
-pub use backend::{Backend, UnknownBackend};
+pub use backend::Backend;
 pub use engine::{Batch, Engine, Trace};
 pub use error::Error;
-pub use package::{Constants, GraphInput, MAX_MANIFEST_BYTES, MAX_TENSORS_BYTES, Op, Package};
+pub use package::{Constants, GraphInput, MAX_MANIFEST_BYTES, Op, Package};

@@ -258,12 +258,13 @@ fn files_that_are_no_package() {
     std::fs::write(folder.path().join("model.json"), &good).unwrap();
     std::fs::write(folder.path().join("tensors.safetensors"), &tensors).unwrap();
     assert_eq!(Package::load(folder.path()).unwrap().name, "draft");
-    let file = std::fs::File::create(folder.path().join("model.json")).unwrap();
+    let too_large = || Package::load(folder.path()).expect_err("too large").to_string();
+    let manifest = folder.path().join("model.json");
+    let file = std::fs::File::create(&manifest).unwrap();
     file.set_len(engine::MAX_MANIFEST_BYTES + 1).unwrap();
-    assert!(
-        Package::load(folder.path())
-            .expect_err("too large")
-            .to_string()
-            .contains("the limit for this file is 4194304")
-    );
+    assert!(too_large().contains("the limit for this file is 4194304"));
+    // A file of no size, in which there is always more to read.
+    std::fs::remove_file(&manifest).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &manifest).unwrap();
+    assert!(too_large().contains("has 4194305 bytes"));
 }

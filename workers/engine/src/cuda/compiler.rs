@@ -150,7 +150,7 @@ impl Nvrtc {
 }
 
 /// The compiled kernels for one architecture.
-pub struct Image {
+pub(crate) struct Image {
     /// The machine code, for the driver to load.
     pub code: Vec<u8>,
     /// The tensor cores that the kernels use.

@@ -26,7 +26,7 @@ mod tiles;
 mod work;
 
 #[cfg(not(target_family = "wasm"))]
-pub use compiler::{Compiler, Image, SOURCES, kernels_of};
+pub use compiler::{Compiler, SOURCES, kernels_of};
 pub use device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging, Traits};
 #[cfg(not(target_family = "wasm"))]
 pub use driver::{Cuda, count};

@@ -14,6 +14,8 @@ use protocol::ops::{OpDescriptor, OpKind};
 use protocol::requantise::Channel;
 use protocol::tensor::{MAX_ELEMENTS, Shape, to_code};
 use protocol::trace::Checkpoints;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use tensors::Tensors;
 
@@ -21,7 +23,7 @@ use tensors::Tensors;
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
 /// Largest `tensors.safetensors`: what a worker is willing to hold in memory for one model.
-pub const MAX_TENSORS_BYTES: u64 = 8 << 30;
+const MAX_TENSORS_BYTES: u64 = 8 << 30;
 
 /// Most elements of padded input that one row of windows may span, including dilation: four times the largest value. Each thread copies
 /// that many.
@@ -217,18 +219,24 @@ impl Package {
     }
 }
 
+/// Reads a file of at most `limit` bytes, whatever its metadata says: it may grow meanwhile.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(failed)?.len();
-    if bytes > limit {
-        return Err(Error::TooLarge {
+    let within = |bytes| {
+        (bytes <= limit).then_some(bytes).ok_or_else(|| Error::TooLarge {
             path: path.to_owned(),
             bytes,
             limit,
-        });
-    }
-    std::fs::read(path).map_err(failed)
+        })
+    };
+    let file = File::open(path).map_err(failed)?;
+    let bytes = within(file.metadata().map_err(failed)?.len())?;
+    let mut content = Vec::new();
+    content.try_reserve_exact(bytes as usize).map_err(|error| failed(error.into()))?;
+    file.take(limit + 1).read_to_end(&mut content).map_err(failed)?;
+    within(content.len() as u64)?;
+    Ok(content)
 }

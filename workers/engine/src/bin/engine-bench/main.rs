@@ -51,8 +51,8 @@ struct Args {
     /// Number of timed whole batches on the GPU, if not as many as runs. They spend much time on copies
     #[arg(long, requires = "gpu", conflicts_with = "work", value_parser = clap::value_parser!(u32).range(1..))]
     batches: Option<u32>,
-    /// CPU backend to use instead of the best one: portable, avx2, avx-vnni or avx512-vnni
-    #[arg(long)]
+    /// CPU backend to use instead of the best one
+    #[arg(long, value_enum)]
     backend: Option<Backend>,
     /// Format of the report
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -180,7 +180,7 @@ fn measure(args: &Args) -> Result<Report, Box<dyn std::error::Error>> {
         checkpoint_bytes: checkpoint_bytes(&package),
         macs_per_unit: package.facts.macs,
         gmacs_per_second: package.facts.macs as f64 / unit.percentile(50) / 1e9,
-        peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
+        peak_memory_mib: peak_memory_mib(),
         kernels,
         gpu: bench::gpu(&engine, args.runs, args.batches.unwrap_or(args.runs))?,
     })
@@ -197,16 +197,10 @@ fn checkpoint_bytes(package: &Package) -> u64 {
 }
 
 /// The process's largest resident size so far, from Linux's `/proc`.
-fn peak_memory_kib() -> Option<f64> {
+fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?
-        .trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse()
-        .ok()
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"))?;
+    Some(kibibytes.trim().parse::<f64>().ok()? / 1024.0)
 }
 
 /// Formats those of two percentiles that are known.

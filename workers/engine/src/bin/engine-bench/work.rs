@@ -1,6 +1,6 @@
 //! Times the work of a call.
 
-use crate::{Output, peak_memory_kib};
+use crate::{Output, peak_memory_mib};
 use engine::Backend;
 use engine::cuda::{Cuda, Device};
 use engine::work::run;
@@ -27,8 +27,6 @@ pub struct Report {
     gigabytes_per_second: f64,
     /// Two operations per multiply-accumulate.
     tera_ops_per_second: f64,
-    /// Number of elements of the last layer that were compared with the definition. On a GPU, sums of a layer were checked too.
-    checked: u32,
     /// Peak memory of this process, if the system reports it.
     peak_memory_mib: Option<f64>,
 }
@@ -43,7 +41,7 @@ pub fn size(text: &str) -> Result<Size, String> {
     size.ok_or_else(|| "give WIDTH (8, 10 or 12), BYTES (WIDTH to 36) and LAYERS (0 to 7), such as 12,24,2".to_owned())
 }
 
-/// Does the work once, and compares one element with the definition.
+/// Does the work once, and compares one element of the last layer with the definition. On a GPU, sums of a layer are checked too.
 pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::error::Error>> {
     let gpu = gpu.map(Cuda::new).transpose()?;
     let device = gpu.as_ref().map(|gpu| gpu as &dyn Device);
@@ -70,8 +68,7 @@ pub fn measure(size: Size, gpu: Option<usize>) -> Result<Report, Box<dyn std::er
         seconds_per_layer: seconds / layers,
         gigabytes_per_second: bytes * layers / seconds / 1e9,
         tera_ops_per_second: 2.0 * size.products() as f64 / seconds / 1e12,
-        checked: 1,
-        peak_memory_mib: peak_memory_kib().map(|kib| kib / 1024.0),
+        peak_memory_mib: peak_memory_mib(),
     })
 }
 
