@@ -1,19 +1,21 @@
 //! The config file: defaults for flags.
 
 use crate::{
-    error::{Result, refuse},
+    error::{Error, Result, refuse},
     output::Format,
 };
 use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write,
     path::{Path, PathBuf},
 };
 
 /// A setting the file may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Key {
     /// Cluster: a moniker or an RPC URL
     Url,
@@ -28,25 +30,9 @@ pub enum Key {
 }
 
 /// Contents of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// See [`Key::Url`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// See [`Key::Keypair`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keypair: Option<String>,
-    /// See [`Key::Blobs`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blobs: Option<String>,
-    /// See [`Key::Output`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<String>,
-    /// See [`Key::Models`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub models: Option<String>,
-}
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Config(pub BTreeMap<Key, String>);
 
 /// Where the file is.
 pub fn default_path() -> PathBuf {
@@ -66,16 +52,17 @@ impl Config {
                 ));
             }
         };
-        let config: Self = toml::from_str(&text).or_else(|error| {
-            let reason = error.message().trim().replace('\n', " ");
-            refuse(format!(
-                "config file {} is not valid: {reason}; correct or remove that line",
-                path.display()
-            ))
-        })?;
-        if let Some(output) = &config.output {
-            Key::Output.check(output)?;
-        }
+        let wrong = |reason: &str| {
+            let path = path.display();
+            Error::Refused(format!("config file {path} is not valid: {reason}; correct or remove that line"))
+        };
+        let values: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| wrong(&error.message().trim().replace('\n', " ")))?;
+        let known = |(name, value): (String, String)| match Key::from_str(&name, false) {
+            Ok(key) => Ok((key, value)),
+            Err(_) => Err(wrong(&format!("there is no setting '{name}'"))),
+        };
+        let config = Self(values.into_iter().map(known).collect::<Result<_>>()?);
+        config.get(Key::Output).map_or(Ok(()), |output| Key::Output.check(output))?;
         Ok(config)
     }
 
@@ -100,21 +87,12 @@ impl Config {
     }
 
     /// The value of a setting.
-    pub fn slot(&mut self, key: Key) -> &mut Option<String> {
-        match key {
-            Key::Url => &mut self.url,
-            Key::Keypair => &mut self.keypair,
-            Key::Blobs => &mut self.blobs,
-            Key::Output => &mut self.output,
-            Key::Models => &mut self.models,
-        }
+    pub fn get(&self, key: Key) -> Option<&str> {
+        self.0.get(&key).map(String::as_str)
     }
 }
 
 impl Key {
-    /// Every setting.
-    pub const ALL: [Self; 5] = [Self::Url, Self::Keypair, Self::Blobs, Self::Output, Self::Models];
-
     /// Name of the setting.
     pub fn name(self) -> &'static str {
         match self {
@@ -168,14 +146,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/config.toml");
         assert_eq!(Config::load(&path).unwrap(), Config::default());
-        let mut config = Config::default();
-        for key in Key::ALL {
-            *config.slot(key) = Some(if key == Key::Output {
-                "json".to_owned()
-            } else {
-                key.name().to_owned()
-            });
-        }
+        let value = |key| if key == Key::Output { "json" } else { Key::name(key) };
+        let all = Key::value_variants().iter().map(|key| (*key, value(*key).to_owned()));
+        let config = Config(all.collect());
         config.save(&path).unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);
         #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! What commands print: one value, shown as text or as JSON.
 
-use crate::config::Config;
+use crate::config::{Config, Key};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::{self, Display};
@@ -18,7 +18,7 @@ pub enum Format {
 impl Format {
     /// The format that a config file sets.
     pub fn of(config: &Config) -> Option<Self> {
-        Self::from_str(config.output.as_deref()?, false).ok()
+        Self::from_str(config.get(Key::Output)?, false).ok()
     }
 
     /// The format set in the user's config file.

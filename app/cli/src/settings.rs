@@ -1,6 +1,11 @@
 //! Command line, environment, config file and a running local network, resolved into what a command works with.
 
-use crate::{command::Global, config::Config, error::Result, output::Format};
+use crate::{
+    command::Global,
+    config::{Config, Key},
+    error::Result,
+    output::Format,
+};
 use chain::{Cluster, PriorityFee};
 use serde::Deserialize;
 use std::{
@@ -101,11 +106,11 @@ fn store_can_be_shown(url: &str) -> bool {
 
 impl Settings {
     /// Flags and environment win over the config file, which wins over a local network's record, which wins over defaults.
-    pub fn resolve(global: &Global, config: Config, folder: &Path) -> Result<Self> {
-        let format = Format::of(&config);
+    pub fn resolve(global: &Global, config: &Config, folder: &Path) -> Result<Self> {
+        let kept = |key| config.get(key).map(str::to_owned);
         // An empty variable counts as unset.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        let url = given(&global.url).or(config.url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let url = given(&global.url).or(kept(Key::Url)).unwrap_or_else(|| DEFAULT_URL.to_owned());
         let named: Cluster = url.parse()?;
         let wallet = global.keypair.clone().filter(|path| !path.as_os_str().is_empty());
         let flags = [
@@ -123,16 +128,16 @@ impl Settings {
         Ok(Self {
             cluster,
             keypair: wallet
-                .or(config.keypair.map(Into::into))
+                .or(kept(Key::Keypair).map(Into::into))
                 .unwrap_or_else(chain::default_keypair_path),
             blobs: given(&global.blobs)
-                .or(config.blobs)
+                .or(kept(Key::Blobs))
                 .or(recorded)
                 .unwrap_or_else(|| DEFAULT_BLOBS.to_owned()),
-            format: global.output.or(format).unwrap_or_default(),
+            format: global.output.or(Format::of(config)).unwrap_or_default(),
             priority_fee: PriorityFee::new(None, global.max_priority_fee),
             yes: global.yes,
-            models: config.models.map_or_else(|| "models".into(), Into::into),
+            models: config.get(Key::Models).unwrap_or("models").into(),
             data: std::env::home_dir().unwrap_or_default().join(".local/share/ionet"),
             localnet,
             flags: flags.into_iter().flatten().collect(),
@@ -171,7 +176,7 @@ mod tests {
                 url: url.map(str::to_owned),
                 ..Global::default()
             };
-            Settings::resolve(&global, Config::default(), folder.path()).unwrap()
+            Settings::resolve(&global, &Config::default(), folder.path()).unwrap()
         };
         let before = resolve(None);
         assert_eq!(
@@ -191,17 +196,13 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file() {
-        let config = Config {
-            url: Some("devnet".to_owned()),
-            blobs: Some("from-file".to_owned()),
-            output: Some("json".to_owned()),
-            ..Config::default()
-        };
+        let kept = [(Key::Url, "devnet"), (Key::Blobs, "from-file"), (Key::Output, "json")];
+        let config = Config(kept.map(|(key, value)| (key, value.to_owned())).into());
         let global = Global {
             blobs: Some("from-flag".to_owned()),
             ..Global::default()
         };
-        let settings = Settings::resolve(&global, config, Path::new("/nowhere")).unwrap();
+        let settings = Settings::resolve(&global, &config, Path::new("/nowhere")).unwrap();
         assert_eq!(settings.cluster, "devnet".parse().unwrap());
         assert_eq!((settings.blobs.as_str(), settings.format), ("from-flag", Format::Json));
     }
@@ -215,7 +216,7 @@ mod tests {
                 blobs: Some(blobs.to_owned()),
                 ..Global::default()
             };
-            let settings = Settings::resolve(&global, Config::default(), Path::new("/nowhere")).unwrap();
+            let settings = Settings::resolve(&global, &Config::default(), Path::new("/nowhere")).unwrap();
             [format!("ionet{}", settings.flags), settings.worker(Path::new("a device's.json"))]
         };
         let worker = r"--keypair 'a device'\''s.json' --blobs store --models models";

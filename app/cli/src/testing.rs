@@ -35,7 +35,7 @@ pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
     };
     let settings = Settings {
         data: folder.join("data"),
-        ..Settings::resolve(&global, Config::default(), folder).unwrap()
+        ..Settings::resolve(&global, &Config::default(), folder).unwrap()
     };
     let context = Context {
         chain: Chain::new(fake.clone()),

@@ -40,11 +40,7 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut config = self.config.clone();
-        let lines: Vec<_> = Key::ALL
-            .into_iter()
-            .filter_map(|key| Some((key.name(), config.slot(key).take()?)))
-            .collect();
+        let lines: Vec<_> = self.config.0.iter().map(|(key, value)| (key.name(), value.clone())).collect();
         if lines.is_empty() {
             let what = self.only.map_or("nothing", Key::name);
             let not = if self.only.is_some() { " not" } else { "" };
@@ -61,20 +57,14 @@ impl Command {
         let mut config = Config::load(&path)?;
         match self {
             Self::Authorities => return authorities::show(&context()?).await,
-            Self::Get { key: None } => {}
-            Self::Get { key: Some(key) } => {
-                let mut only = Config::default();
-                *only.slot(key) = config.slot(key).take();
-                return Ok(Answer::new(&Shown {
-                    config: only,
-                    only: Some(key),
-                }));
+            Self::Get { key: only } => {
+                config.0.retain(|key, _| only.is_none_or(|only| only == *key));
+                return Ok(Answer::new(&Shown { config, only }));
             }
-            Self::Set { key, value } => {
-                *config.slot(key) = value.map(|value| key.anywhere(value)).transpose()?;
-                config.save(&path)?;
-            }
+            Self::Set { key, value: Some(value) } => drop(config.0.insert(key, key.anywhere(value)?)),
+            Self::Set { key, value: None } => drop(config.0.remove(&key)),
         }
+        config.save(&path)?;
         Ok(Answer::new(&Shown { config, only: None }))
     }
 }

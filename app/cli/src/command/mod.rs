@@ -139,7 +139,7 @@ pub(crate) async fn run(options: Options) -> Result<Option<Answer>> {
         let folder = std::env::current_dir();
         let folder = folder.or_else(|error| refuse(format!("the current folder cannot be read ({error}); change to another")))?;
         let config = Config::load(&crate::config::default_path())?;
-        Ok(Context::new(Settings::resolve(&global, config, &folder)?))
+        Ok(Context::new(Settings::resolve(&global, &config, &folder)?))
     };
     match command {
         Command::Localnet(arguments) => arguments.run(format),

@@ -281,7 +281,7 @@ mod tests {
 
     /// The description of an instruction for which the chain is not asked.
     async fn said(token: &Token, instruction: &Instruction) -> String {
-        let settings = Settings::resolve(&Global::default(), Config::default(), Path::new("/nowhere")).unwrap();
+        let settings = Settings::resolve(&Global::default(), &Config::default(), Path::new("/nowhere")).unwrap();
         let words = say(&Context::new(settings), token, 0, instruction).await;
         words.to_string()
     }
