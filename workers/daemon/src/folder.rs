@@ -23,10 +23,14 @@ pub fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
 /// Writes a file atomically: readers see the old content or the new. Once this returns, a crash does not lose it.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension(DRAFT);
-    let mut file = File::create(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+    let write = || {
+        let mut file = File::create(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    // What is left of it may take up the last of a full disk.
+    write().inspect_err(|_| drop(fs::remove_file(&draft)))?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 
@@ -61,8 +65,11 @@ mod tests {
             write_whole(&path, content.as_bytes())?;
             assert_eq!(fs::read_to_string(&path)?, content);
         }
-        assert_eq!(fs::read_dir(folder.path())?.count(), 1);
         assert!(write_whole(&folder.path().join("none/case"), b"").is_err());
+        // A file cannot take the place of a folder.
+        fs::create_dir(folder.path().join("case"))?;
+        assert!(write_whole(&folder.path().join("case"), b"").is_err());
+        assert_eq!(fs::read_dir(folder.path())?.count(), 2);
         Ok(())
     }
 }
