@@ -128,6 +128,7 @@ struct JobProgress {
 impl JobProgress {
     /// Sets the result to store, unless there is one already.
     fn set_result(&self, job: &Job, roots: Roots, unkept: Option<Computed>) -> Roots {
+        let unkept = unkept.into();
         let result = JobResult { job: *job, roots, unkept };
         // The result follows from the job, so a second one is the same.
         let _ = self.result.set(result);

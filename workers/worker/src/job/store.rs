@@ -7,6 +7,7 @@ use crate::{Error, Result, Worker};
 use blobs::BlobStore;
 use bytes::Bytes;
 use jobs::Job;
+use parking_lot::Mutex;
 use protocol::hash::Hash;
 use solana_address::Address;
 use std::convert::Infallible;
@@ -16,18 +17,22 @@ pub(super) struct JobResult {
     pub job: Job,
     pub roots: Roots,
     /// The result itself, if it could not be written to disk.
-    pub unkept: Option<Computed>,
+    pub unkept: Mutex<Option<Computed>>,
 }
 
 impl Worker {
     /// Stores the result once there is one, and retries until that succeeds.
     pub(super) async fn store_result(&self, address: &Address, progress: &JobProgress) -> Infallible {
         let result = progress.result.wait().await;
-        let (mut at_hand, mut retry) = (result.unkept.clone(), RETRY);
+        let (mut at_hand, mut retry) = (result.unkept.lock().take(), RETRY);
         while !self.silent
             && let Err(error) = self.try_store_result(address, result, &mut at_hand).await
         {
             self.metrics.errors_total.add(1);
+            if let Error::ForeignCommitment { .. } = error {
+                tracing::error!(event = "unstored", job = %address, %error, "the result is lost, and computing it gives another");
+                break;
+            }
             tracing::warn!(event = "retry", job = %address, %error, "the result could not be stored; trying again");
             retry.wait().await;
         }
