@@ -61,14 +61,17 @@ fn votes_count_to_the_second_and_vetoes_until_the_timelock_ends() {
     world.refuse(late.clone(), &[&bob.owner], GovernanceError::VotingOver);
     let veto = govern::vote_stake(&bob.wallet(), (&proposal, 0), &bob.device, None, VETO);
     world.refuse(veto.clone(), &[&bob.owner], GovernanceError::VotingOver);
+    let close = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
+    let mut uncounted = world.clone();
+    uncounted.go_to_time(eta);
+    uncounted.refuse(close.clone(), &[&alice.owner], GovernanceError::StillCounted);
     world.sweep(&govern::advance(&proposal), &[], &[]);
     world.send(govern::advance(&proposal), &[]);
     assert_eq!(world.proposal(&proposal).status, Status::Queued);
     world.refuse(govern::advance(&proposal), &[], GovernanceError::NothingDue);
     // Only vetoes are accepted now, and no vote can be withdrawn.
     world.refuse(late, &[&bob.owner], GovernanceError::VotingOver);
-    let close = govern::close_ballot(&alice.wallet(), &proposal, &alice.device, &alice.wallet(), None);
-    world.refuse(close.clone(), &[&alice.owner], GovernanceError::StillCounted);
+    world.refuse(close, &[&alice.owner], GovernanceError::StillCounted);
     let no = govern::change_vote(&alice.wallet(), (&proposal, 0), &alice.device, None, NO);
     world.refuse(no, &[&alice.owner], GovernanceError::VotingOver);
     let mut vetoed = world.clone();
@@ -214,8 +217,10 @@ fn a_representative_votes_unless_the_owner_does() {
     world.refuse(name, &[&alice.owner], Failure::ALREADY_IN_USE);
     let proposal = world.propose(&proposer, &[change(1)]);
     let by_rep = |worker: &tests::Worker| govern::vote_stake(&rep.address(), (&proposal, 0), &worker.device, Some(&alice.wallet()), YES);
-    // Alice's delegation does not count for Bob, and without a delegation there is no vote.
+    // Alice's delegation does not count for Bob, nor does it let anyone else vote, and without a delegation there is no vote.
     world.refuse(by_rep(&bob), &[&rep.wallet], GovernanceError::NotVoter);
+    let by_other = govern::vote_stake(&proposer.address(), (&proposal, 0), &alice.device, Some(&alice.wallet()), YES);
+    world.refuse(by_other, &[&proposer.wallet], GovernanceError::NotVoter);
     let bare = govern::vote_stake(&rep.address(), (&proposal, 0), &alice.device, None, YES);
     world.refuse(bare, &[&rep.wallet], GovernanceError::NotVoter);
     world.send(by_rep(&alice), &[&rep.wallet]);
