@@ -71,21 +71,14 @@ impl KeyName {
 #[derive(Debug)]
 pub struct Keys {
     folder: PathBuf,
-    payer: Keypair,
-    authority: Keypair,
-    guardian: Keypair,
-    faucet: Keypair,
-    treasury: Keypair,
-    consumer: Keypair,
-    supplier: Keypair,
-    device: Keypair,
-    cranker: Keypair,
+    /// In the order of [`KeyName::ALL`].
+    all: Vec<Keypair>,
 }
 
 impl Keys {
     /// Loads the keys in `folder` and creates those that are missing.
     pub fn open(folder: &Path) -> Result<Self> {
-        let open = |name: KeyName| {
+        let open = |name| {
             let path = path(folder, name);
             if !path.exists() {
                 chain::save_keypair(&Keypair::new(), &path)?;
@@ -94,31 +87,14 @@ impl Keys {
         };
         Ok(Self {
             folder: folder.to_owned(),
-            payer: open(KeyName::Payer)?,
-            authority: open(KeyName::Authority)?,
-            guardian: open(KeyName::Guardian)?,
-            faucet: open(KeyName::Faucet)?,
-            treasury: open(KeyName::Treasury)?,
-            consumer: open(KeyName::Consumer)?,
-            supplier: open(KeyName::Supplier)?,
-            device: open(KeyName::Device)?,
-            cranker: open(KeyName::Cranker)?,
+            all: KeyName::ALL.into_iter().map(open).collect::<chain::Result<_>>()?,
         })
     }
 
     /// The key of `name`.
+    #[allow(clippy::indexing_slicing, reason = "all names have a key")]
     pub fn get(&self, name: KeyName) -> &Keypair {
-        match name {
-            KeyName::Payer => &self.payer,
-            KeyName::Authority => &self.authority,
-            KeyName::Guardian => &self.guardian,
-            KeyName::Faucet => &self.faucet,
-            KeyName::Treasury => &self.treasury,
-            KeyName::Consumer => &self.consumer,
-            KeyName::Supplier => &self.supplier,
-            KeyName::Device => &self.device,
-            KeyName::Cranker => &self.cranker,
-        }
+        &self.all[name as usize]
     }
 
     /// The keypair file of `name`.

@@ -152,25 +152,21 @@ impl Node {
     }
 
     async fn cheat(&self, method: &'static str, params: Value) -> Result<()> {
-        let answer = self.client().send::<Value>(RpcRequest::Custom { method }, params).await;
+        let client = RpcClient::new(self.cluster.rpc.clone());
+        let answer = client.send::<Value>(RpcRequest::Custom { method }, params).await;
         answer.map(drop).with_context(|| format!("the embedded chain refused {method}"))
-    }
-
-    fn client(&self) -> RpcClient {
-        RpcClient::new(self.cluster.rpc.clone())
     }
 
     /// Stops the chain and waits until its ports are free.
     pub async fn stop(mut self) -> Result<()> {
         self.terminate();
-        let closed = std::mem::replace(&mut self.closed, oneshot::channel().1);
-        let closed = tokio::time::timeout(PATIENCE, closed).await;
+        let closed = tokio::time::timeout(PATIENCE, &mut self.closed).await;
         closed
             .context("the embedded chain did not stop in time")?
             .context("the embedded chain stopped without closing its ports")
     }
 
-    fn terminate(&mut self) {
+    fn terminate(&self) {
         // Fails only when the chain has stopped already.
         let _ = self.commands.send(SimnetCommand::Terminate(None));
     }

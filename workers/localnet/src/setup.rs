@@ -2,14 +2,15 @@
 
 use crate::{
     KeyName, Keys, Node, NodeOptions, Record, WebOptions,
-    web::{Config, Place, Web},
+    web::{Place, Web},
 };
 use anyhow::{Context, Result, ensure};
 use blobs::{BlobStore, server};
 use chain::{Chain, SendOptions, market};
 use futures_util::future::{FutureExt, LocalBoxFuture};
-use migrations::Deployment;
+use migrations::{Deployment, PROGRAMS};
 use protocol::emission::start_of;
+use serde_json::json;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_program_pack::Pack;
@@ -102,9 +103,6 @@ impl Options {
     }
 }
 
-/// Name, address and code of a program.
-type Program = (&'static str, Address, Vec<u8>);
-
 /// A running local market.
 #[derive(Debug)]
 pub struct Localnet {
@@ -127,13 +125,8 @@ impl Localnet {
     }
 
     async fn begin(options: &Options) -> Result<Self> {
-        let programs: [Program; 5] = [
-            ("staking", staking::ID, elf(&options.programs, "staking")?),
-            ("costaking", costaking::ID, elf(&options.programs, "costaking")?),
-            ("governance", governance::ID, elf(&options.programs, "governance")?),
-            ("jobs", jobs::ID, elf(&options.programs, "jobs")?),
-            ("referee", referee::ID, elf(&options.programs, "referee")?),
-        ];
+        let code = |(name, program)| Ok((program, elf(&options.programs, name)?));
+        let programs = PROGRAMS.into_iter().map(code).collect::<Result<Vec<_>>>()?;
         let place = match &options.web {
             Some(web) => Some(Place::take(web).await?),
             None => None,
@@ -156,19 +149,19 @@ impl Localnet {
             let _ = stopped.await;
         }));
         let (rpc, ws) = (&node.cluster().rpc, &node.cluster().ws);
-        let config = Config {
-            cluster: "localnet",
-            chain: "solana:localnet",
-            rpc,
-            ws,
-            blobs: &blobs_url,
-            mint: mint().to_string(),
-            genesis: node.genesis().to_string(),
-            faucet: true,
-        };
         let web = match place {
             Some(place) => {
                 let faucet = chain::load_keypair(&keys.path(KeyName::Faucet))?;
+                let config = json!({
+                    "cluster": "localnet",
+                    "chain": "solana:localnet",
+                    "rpc": rpc,
+                    "ws": ws,
+                    "blobs": blobs_url,
+                    "mint": mint().to_string(),
+                    "genesis": node.genesis().to_string(),
+                    "faucet": true,
+                });
                 Some(place.serve(&options.dir, &chain, faucet, &config).await?)
             }
             None => None,
@@ -179,10 +172,7 @@ impl Localnet {
             web: web.as_ref().map(|web| web.url.clone()),
             blobs: blobs_url,
             mint: mint().to_string(),
-            programs: programs
-                .iter()
-                .map(|(name, address, _)| ((*name).to_owned(), address.to_string()))
-                .collect(),
+            programs: PROGRAMS.map(|(name, address)| (name.to_owned(), address.to_string())).into(),
             keys: Record::keys(&keys),
         };
         record.save(&options.dir)?;
@@ -256,9 +246,9 @@ fn elf(folder: &Path, name: &str) -> Result<Vec<u8>> {
 }
 
 /// Deploys the programs, funds the parties and sets the market up.
-async fn populate(node: &Node, chain: &Chain, keys: &Keys, programs: &[Program], options: &Options) -> Result<()> {
+async fn populate(node: &Node, chain: &Chain, keys: &Keys, programs: &[(Address, Vec<u8>)], options: &Options) -> Result<()> {
     let authority = keys.get(KeyName::Authority).pubkey();
-    for (_, address, elf) in programs {
+    for (address, elf) in programs {
         node.deploy(address, elf, &authority).await?;
     }
     for name in KeyName::ALL {

@@ -4,7 +4,7 @@ use crate::faucet::{self, Faucet};
 use anyhow::{Context, Result, ensure};
 use chain::Chain;
 use indexer::{Follower, Store, api};
-use serde::Serialize;
+use serde_json::Value;
 use solana_keypair::Keypair;
 use std::{
     fs, io,
@@ -25,20 +25,6 @@ pub struct WebOptions {
     pub port: u16,
     /// Folder that the web app was built into.
     pub app: PathBuf,
-}
-
-/// The web app's `/config.json`.
-#[derive(Serialize)]
-pub(crate) struct Config<'a> {
-    pub cluster: &'static str,
-    /// The chain identifier that wallets know.
-    pub chain: &'static str,
-    pub rpc: &'a str,
-    pub ws: &'a str,
-    pub blobs: &'a str,
-    pub mint: String,
-    pub genesis: String,
-    pub faucet: bool,
 }
 
 /// A port to serve at, and the folder of the web app.
@@ -65,14 +51,14 @@ impl Place {
         })
     }
 
-    /// Indexes the market into a new database in `dir` and serves it; the faucet pays with `key`.
-    pub async fn serve(self, dir: &Path, chain: &Chain, key: Keypair, config: &Config<'_>) -> Result<Web> {
+    /// Indexes the market into a new database in `dir` and serves it, with the web app's `config`; the faucet pays with `key`.
+    pub async fn serve(self, dir: &Path, chain: &Chain, key: Keypair, config: &Value) -> Result<Web> {
         let url = format!("http://{}", self.listener.local_addr()?);
         let store = Store::open(&database(dir)?).await?;
         let stop = CancellationToken::new();
         let router = api::router(store.clone(), stop.clone()).merge(faucet::router(Faucet::new(chain.clone(), key)));
-        let router = api::site(router, &self.app, &serde_json::to_value(config)?)?;
-        let follower = Follower::new(chain.network().clone(), store);
+        let router = api::site(router, &self.app, config)?;
+        let mut follower = Follower::new(chain.network().clone(), store);
         let (following, serving) = (stop.clone(), stop.clone());
         Ok(Web {
             url,
