@@ -136,8 +136,9 @@ async fn serve(
     if let Some(folder) = &cli.web {
         router = api::site(router, folder, &web_config(cli, cluster, genesis, network).await?)?;
     }
+    let address = listener.local_addr().unwrap_or(cli.listen);
     let served = tokio::spawn(api::serve(listener, router, stop.clone()));
-    tracing::info!(address = %cli.listen, database = store.url(), "serving");
+    tracing::info!(%address, database = store.url(), "serving");
     for hook in hooks {
         tokio::spawn(hook.deliver(store.clone(), webhooks::RETRY, stop.clone()));
     }

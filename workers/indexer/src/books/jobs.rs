@@ -133,21 +133,23 @@ async fn unfinished(step: &mut Step<'_, '_>) -> Result<Option<Job>, sqlx::Error>
 
 async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
     let Some(job) = unfinished(step).await? else { return Ok(()) };
-    let price = step.number("price");
+    let (device, price) = (step.text("device"), step.number("price"));
+    let found = ask!(step, "SELECT gpu_model FROM devices WHERE address = $1", device)?;
+    // A device registered before the start of the history is unknown.
+    let gpu_model: Option<i64> = found.map(|row| row.try_get(0)).transpose()?;
     run!(
         step,
-        "UPDATE jobs SET status = 'claimed', device = $3, price = $4, bond = $5, claimed_at = $6, \
-         gpu_model = (SELECT gpu_model FROM devices WHERE address = $3), updated = $2 WHERE opened = $1",
+        "UPDATE jobs SET status = 'claimed', device = $3, price = $4, bond = $5, claimed_at = $6, gpu_model = $7, updated = $2 \
+         WHERE opened = $1",
         job.opened,
         step.id,
-        step.text("device"),
+        device,
         price,
         step.number("bond"),
         step.time,
+        gpu_model,
     )?;
-    let found = ask!(step, "SELECT gpu_model FROM devices WHERE address = $1", step.text("device"))?;
-    // A device registered before the start of the history is unknown.
-    let (true, Some(row), Some(hour)) = (job.counts, found, step.hour()) else {
+    let (true, Some(gpu_model), Some(hour)) = (job.counts, gpu_model, step.hour()) else {
         return Ok(());
     };
     run!(
@@ -158,7 +160,7 @@ async fn claimed(step: &mut Step<'_, '_>) -> Outcome {
          low = CASE WHEN excluded.low < prices.low THEN excluded.low ELSE prices.low END, \
          high = CASE WHEN excluded.high > prices.high THEN excluded.high ELSE prices.high END",
         hour,
-        row.try_get::<i64, _>(0)?,
+        gpu_model,
         job.units,
         price.saturating_mul(job.units),
         price,
