@@ -414,7 +414,7 @@ fn after_a_demand_all_but_the_last_minute_belongs_to_challengers() {
 }
 
 #[test]
-fn the_shortest_window_leaves_half_a_minute_to_confess() {
+fn the_shortest_times_leave_half_a_minute_to_confess() {
     for question_seconds in [MIN_QUESTION, PARAMETERS.question_seconds] {
         let (mut forced, run) = (Forced::without_job(), tiny_run(1, Some(LIE)));
         forced.issue(10_000);
