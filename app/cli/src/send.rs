@@ -277,8 +277,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
-    use chain::{Simulation, fake::Fake};
-    use std::sync::Arc;
+    use chain::Simulation;
 
     #[test]
     fn an_answer_names_what_it_is_about() {
@@ -299,8 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn estimated_fees_include_the_priority_fee() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         fake.set_simulation(Simulation {
             compute_units: 100_000,
             ..Simulation::default()

@@ -523,9 +523,9 @@ mod tests {
 
     /// A job in progress, on an in-memory node.
     fn followed() -> (tempfile::TempDir, Arc<Fake>, Context, Address) {
-        let (folder, fake, address) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()), Address::new_unique());
+        let (folder, fake, context, _) = testing::context();
+        let address = Address::new_unique();
         fake.set_account(address, testing::account(&Job::zeroed()));
-        let (context, _) = testing::context(&fake, folder.path());
         (folder, fake, context, address)
     }
 

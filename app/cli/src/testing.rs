@@ -18,11 +18,15 @@ use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
-/// A context whose wallet is a file in `folder`, with JSON output and no questions.
-pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
+/// A folder that is removed with this value, a node in memory, a context with JSON output and no questions, and its wallet, which is a file
+/// in the folder.
+pub fn context() -> (TempDir, Arc<Fake>, Context, Keypair) {
+    let (home, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+    let folder = home.path();
     let path = folder.join("wallet.json");
     let wallet = Keypair::new();
     chain::save_keypair(&wallet, &path).unwrap();
@@ -41,7 +45,7 @@ pub fn context(fake: &Arc<Fake>, folder: &Path) -> (Context, Keypair) {
         chain: Chain::new(fake.clone()),
         ..Context::new(settings)
     };
-    (context, wallet)
+    (home, fake, context, wallet)
 }
 
 /// A deployed program.
@@ -80,12 +84,12 @@ pub fn set_up_market(fake: &Fake, mint: &Address) {
 }
 
 /// A [`context`] on such a market, its wallet with SOL and `amount` of the token, and the mint.
-pub fn on_market(fake: &Arc<Fake>, folder: &Path, amount: u64) -> (Context, Keypair, Address) {
-    let (context, wallet) = context(fake, folder);
+pub fn on_market(amount: u64) -> (TempDir, Arc<Fake>, Context, Keypair, Address) {
+    let (folder, fake, context, wallet) = context();
     let mint = Address::new_unique();
-    set_up_market(fake, &mint);
-    set_up_wallet(fake, &wallet.pubkey(), &mint, amount);
-    (context, wallet, mint)
+    set_up_market(&fake, &mint);
+    set_up_wallet(&fake, &wallet.pubkey(), &mint, amount);
+    (folder, fake, context, wallet, mint)
 }
 
 /// The mint, and a wallet with SOL and `amount` of the token; every transaction sent from now on lands.

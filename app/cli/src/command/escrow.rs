@@ -199,14 +199,12 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{self, Fake, gift};
+    use chain::fake::{self, gift};
     use solana_signer::Signer;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn a_deposit_is_reported_though_the_node_then_fails() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 100_000_000);
+        let (_folder, fake, context, wallet, mint) = testing::on_market(100_000_000);
         // Lamports at the escrow's address do not make an escrow.
         fake.set_account(job::escrow(&wallet.pubkey(), &mint), gift());
         fake.set_mute_once_sent(true);
@@ -228,8 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_free_to_withdraw_says_what_is_locked_if_anything_is() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, mint) = testing::on_market(0);
         let refused = async |locked: u64| {
             let escrow = Escrow {
                 locked: locked.into(),
@@ -246,8 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_escrow_is_named_by_its_token() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, ..) = testing::on_market(0);
         let other = Address::new_unique();
         fake.set_account(other, testing::mint(6));
         let refused = async |words: &[&str]| testing::typed::<Command>(words).run(&context).await.unwrap_err().to_string();

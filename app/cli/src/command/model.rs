@@ -386,13 +386,11 @@ mod tests {
     use super::*;
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, gift};
-    use std::sync::Arc;
+    use chain::fake::gift;
 
     #[tokio::test]
     async fn a_registration_is_reported_though_the_node_then_fails() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
         let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/imagine");
         // Lamports at the draft's address do not make a draft.
         let hash = Package::load(package.as_ref()).unwrap().model;
@@ -406,8 +404,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_stands_for_what_the_package_hashes_to() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, mut context, ..) = testing::on_market(0);
         context.settings.models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
         let hash = Package::load(&context.settings.models.join("upscale")).unwrap().model;
         let other = [7; 32];

@@ -227,14 +227,13 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{fake::Fake, market::job};
+    use chain::market::job;
     use protocol::units::IO;
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_secret_is_kept_unless_its_transaction_did_not_land() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, wallet, mint) = testing::on_market(&fake, folder.path(), IO);
+        let (folder, fake, mut context, wallet, mint) = testing::on_market(IO);
         let device = Address::new_unique();
         let config = jobs::Config {
             mint,

@@ -314,7 +314,6 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::Fake;
     use solana_account::Account;
-    use std::sync::Arc;
 
     const HOUR: i64 = BLOCK_SECONDS;
 
@@ -349,8 +348,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_without_presence_says_why() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
         let (_, emission) = market(&fake);
         let ready = Device {
             owner: wallet.pubkey(),

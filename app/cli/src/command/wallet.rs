@@ -171,18 +171,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
-    use chain::fake::Fake;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn an_airdrop_is_reported_though_the_node_then_fails() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
+        let (folder, fake, mut context, ..) = testing::on_market(0);
         let faucet = folder.path().join("wallet.json");
         let record = serde_json::json!({ "rpc": "", "ws": "", "blobs": "", "keys": { "faucet": { "path": faucet } } });
-        let place = folder.path().join(".ionet/localnet");
-        std::fs::create_dir_all(&place).unwrap();
-        std::fs::write(place.join("localnet.json"), record.to_string()).unwrap();
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        context.settings.localnet = serde_json::from_value(record).unwrap();
         fake.set_mute_once_sent(true);
         let shown = testing::json(&testing::typed::<Command>(&["airdrop"]).run(&context).await.unwrap());
         assert!(shown.get("signature").is_some() && shown.get("balance").is_none(), "{shown}");

@@ -248,14 +248,12 @@ mod tests {
     use super::*;
     use crate::{error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
     use jobs::Job;
-    use std::{path::Path, sync::Arc};
+    use tempfile::TempDir;
 
     /// A crank with an expired job to end, whose escrow does not exist.
-    fn failing(once: bool, folder: &Path) -> (Context, Address, Command) {
-        let fake = Arc::new(Fake::default());
-        let (context, _) = testing::context(&fake, folder);
+    fn failing(once: bool) -> (TempDir, Context, Address, Command) {
+        let (folder, fake, context, _) = testing::context();
         testing::set_up_market(&fake, &Address::new_unique());
         let job = Address::new_unique();
         fake.set_account(job, testing::account(&Job::zeroed()));
@@ -265,7 +263,7 @@ mod tests {
             sweep: false,
             create_payouts: false,
         };
-        (context, job, crank)
+        (folder, context, job, crank)
     }
 
     #[test]
@@ -305,8 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_duty_that_failed_is_in_the_answer() {
-        let folder = tempfile::tempdir().unwrap();
-        let (context, job, crank) = failing(true, folder.path());
+        let (_folder, context, job, crank) = failing(true);
         let answer = crank.run(&context).await.unwrap().unwrap();
         let shown = testing::json(&answer);
         let failure = shown.pointer("/failed/0").unwrap();
@@ -317,8 +314,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_crank_that_goes_on_collects_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let (context, _, crank) = failing(false, folder.path());
+        let (_folder, context, _, crank) = failing(false);
         let two_looks = tokio::time::sleep(Duration::from_millis(1_500));
         let total = crank.turn(&context, two_looks).await.unwrap();
         assert_eq!(testing::json(&Answer::new(&total)), serde_json::json!({ "earned": 0, "wasted": 0 }));

@@ -37,16 +37,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::{command::costake::Command, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
     use costaking::{Offer, Position};
     use solana_address::Address;
     use solana_signer::Signer;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn an_offer_is_not_taken_for_a_position() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, ..) = testing::on_market(0);
         fake.set_account(costaking::ID, testing::program());
         let offer = Address::new_unique();
         fake.set_account(offer, testing::account(&Offer::zeroed()));
@@ -59,8 +56,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_amount_claimed_is_reported() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
         fake.set_account(costaking::ID, testing::program());
         let (at, of) = (Address::new_unique(), Address::new_unique());
         let position = Position {

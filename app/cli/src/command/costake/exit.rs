@@ -125,13 +125,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{amount::SOL, testing};
-    use chain::fake::Fake;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn an_exit_worth_nothing_is_withdrawn_without_the_device() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         fake.set_clock();
         let token = Token {
             mint: Address::new_unique(),

@@ -176,19 +176,14 @@ mod tests {
     use super::*;
     use crate::{command::costake::Command, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{
-        fake::Fake,
-        market::{reward, stake},
-    };
+    use chain::market::{reward, stake};
     use costaking::Position;
     use solana_signer::Signer;
     use staking::{GpuModel, RewardBlock, StakingConfig};
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn earnings_are_unknown_until_an_hour_is_settled() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
         fake.set_account(costaking::ID, testing::program());
         let config = StakingConfig {
             base_stake: 1_000.into(),

@@ -92,14 +92,13 @@ mod tests {
     use super::*;
     use crate::{command::device::Command, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, gift};
+    use chain::fake::gift;
     use staking::Device;
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_new_key_is_kept_unless_its_transaction_did_not_land() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (folder, fake, mut context, ..) = testing::on_market(0);
         let device = Address::new_unique();
         fake.set_account(device, testing::account(&Device::zeroed()));
         let path = folder.path().join("key.json");

@@ -227,15 +227,12 @@ mod tests {
     use super::*;
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
     use protocol::units::IO;
     use staking::GpuModel;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn registering_says_what_to_stake() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (folder, fake, context, ..) = testing::on_market(0);
         let config = staking::StakingConfig {
             base_stake: (200 * IO).into(),
             ..staking::StakingConfig::zeroed()
@@ -266,8 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn retiring_says_how_to_close() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
         let (address, owner) = (Address::new_unique(), wallet.pubkey());
         let told = async |device: Device| {
             let device = Device { owner, ..device };

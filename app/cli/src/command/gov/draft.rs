@@ -317,14 +317,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{amount::SOL, testing};
-    use chain::fake::{Fake, gift};
+    use chain::fake::gift;
     use solana_signer::Signer;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn a_payment_needs_a_token_account_and_not_just_lamports() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         let (mint, to) = (Address::new_unique(), Address::new_unique());
         testing::set_up_wallet(&fake, &wallet.pubkey(), &mint, 0);
         let token = Token { mint, unit: SOL };

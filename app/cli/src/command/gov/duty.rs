@@ -333,12 +333,10 @@ mod tests {
     use chain::fake::{Fake, gift};
     use governance::PayloadHeader;
     use solana_account::Account;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn a_deed_is_reported_though_the_node_then_fails() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let sent = Sent {
             signature: "signature".to_owned(),
             slot: 1,
@@ -373,8 +371,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_paused_already_is_not_paused_again() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, mint) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, wallet, mint) = testing::on_market(0);
         set_up_governance(&fake, wallet.pubkey());
         pause(&context, Pausable::Jobs).await.unwrap();
         assert_eq!(fake.sent().len(), 1);
@@ -407,8 +404,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_interrupted_draft_is_resumed() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         fake.set_clock();
         let (token, proposer) = (
             Token {
@@ -484,8 +480,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_resumed_draft_counts_times_from_when_it_was_begun() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (folder, fake, context, wallet) = testing::context();
         set_up_governance(&fake, Address::default());
         let token = Token {
             mint: Address::new_unique(),

@@ -316,13 +316,11 @@ mod tests {
     use super::*;
     use crate::{amount::SOL, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{fake::Fake, market::stake};
-    use std::sync::Arc;
+    use chain::market::stake;
 
     #[tokio::test]
     async fn rules_that_are_not_in_force_yet_say_so() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let token = Token {
             mint: Address::new_unique(),
             unit: SOL,

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::{command::gov::buffer::AUTHORITY, error::code, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, instructions};
+    use chain::fake::instructions;
     use solana_account::Account;
     use solana_keypair::Keypair;
     use std::{
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_interrupted_upload_is_resumed() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, fake, context, wallet) = testing::context();
         let file = folder.path().join("program.so");
         let mut code = b"\x7fELF".to_vec();
         code.resize(3 * PIECE, 7);
@@ -227,8 +227,6 @@ mod tests {
         code.resize(5 * PIECE - 1, 0);
         std::fs::write(&file, &code).unwrap();
 
-        let fake = Arc::new(Fake::default());
-        let (context, wallet) = testing::context(&fake, folder.path());
         fake.set_account(governance::ID, testing::program());
         fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
         let (loader, mut left_out) = (Arc::new(Mutex::new(Loader::default())), HashSet::new());

@@ -209,14 +209,12 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, gift};
+    use chain::fake::gift;
     use solana_keypair::Keypair;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn only_an_address_somebody_may_have_a_key_for_is_a_wallet() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         let mint = Keypair::new().pubkey();
         fake.set_account(mint, testing::mint(8));
         fake.set_account(wallet.pubkey(), gift());
@@ -228,8 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_representative_that_may_never_vote_is_warned_about_in_the_answer() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, ..) = testing::on_market(0);
         fake.set_account(governance::ID, testing::program());
         fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
         let warning = async |representative| {
@@ -243,8 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn lamports_alone_do_not_make_a_representative() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, wallet) = testing::context();
         fake.set_account(governance::ID, testing::program());
         fake.set_account(govern::config(), testing::account(&governance::Config::zeroed()));
         fake.set_account(govern::delegation(&wallet.pubkey()), gift());

@@ -260,13 +260,10 @@ mod tests {
     use super::*;
     use crate::{amount::UnitName, command::Global, config::Config, settings::Settings, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{
-        fake::Fake,
-        market::{LOADER, govern},
-    };
+    use chain::market::{LOADER, govern};
     use sha2::{Digest, Sha256};
     use solana_instruction::AccountMeta;
-    use std::{path::Path, sync::Arc};
+    use std::path::Path;
 
     fn token() -> Token {
         let unit = Unit {
@@ -321,8 +318,7 @@ mod tests {
     /// An account with forged contents must not let its maker be paid under another's name.
     #[tokio::test]
     async fn a_payment_names_only_an_owner_who_cannot_change() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let (token, foundation) = (token(), Address::new_unique());
         let theirs = market::token_account(&foundation, &token.mint);
         let [program, elsewhere, nothing] = [(); 3].map(|()| Address::new_unique());
@@ -374,8 +370,7 @@ mod tests {
     /// The vote is on the hash of the code; the buffer only has to hold that code in the end.
     #[tokio::test]
     async fn an_upgrade_says_which_code_is_voted_on_and_whether_the_buffer_holds_it() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let (token, buffer, proposer) = (token(), Address::new_unique(), Address::new_unique());
         let [code, other] = [b"code", b"evil"];
         let [sha256, changed] = [code, other].map(Sha256::digest);
@@ -424,8 +419,7 @@ mod tests {
     /// The proposer chooses the account that is named as the row.
     #[tokio::test]
     async fn a_false_row_hides_no_value() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let (token, row) = (token(), Address::new_unique());
         testing::set_up_market(&fake, &token.mint);
         let mut update = market::stake::update_gpu_model(&govern::authority(), 3, staking::GpuModel::zeroed().spec());

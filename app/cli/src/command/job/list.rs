@@ -287,16 +287,15 @@ mod tests {
     use super::*;
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, gift};
+    use chain::fake::gift;
     use jobs::events::{Ending, JobCommitted, JobConvicted, JobRefunded, JobSettled};
-    use std::{path::Path, sync::Arc};
+    use std::path::Path;
 
     const HOUR: i64 = 3_600;
 
     #[tokio::test]
     async fn an_ended_job_says_how_and_when_and_what_was_paid() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (_folder, fake, context, ..) = testing::on_market(0);
         // The clock is at 0.
         let [settled, expired, convicted] = [(); 3].map(|()| Address::new_unique());
         let event = JobSettled {
@@ -374,8 +373,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_wallet_the_list_says_what_to_give() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, ..) = testing::on_market(&fake, folder.path(), 0);
+        let (folder, _, mut context, ..) = testing::on_market(0);
         let own = || Arguments {
             owner: None,
             all: false,
@@ -390,8 +388,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_job_is_listed_in_its_own_token() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (mut context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, mut context, _) = testing::context();
         context.settings.models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
         let models = [
             engine::Package::load(&context.settings.models.join("upscale")).unwrap().model,

@@ -90,15 +90,13 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::{fake::Fake, market::stake};
+    use chain::market::stake;
     use solana_address::Address;
     use staking::{GpuModel, StakingConfig};
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn the_next_raise_is_shown_with_its_own_time() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let mint = Address::new_unique();
         testing::set_up_market(&fake, &mint);
         fake.set_account(mint, testing::mint(8));

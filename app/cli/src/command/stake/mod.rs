@@ -144,14 +144,11 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
     use solana_address::Address;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn a_stake_is_reported_though_the_node_then_fails() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, wallet, _) = testing::on_market(&fake, folder.path(), 100_000_000);
+        let (_folder, fake, context, wallet, _) = testing::on_market(100_000_000);
         let owner = wallet.pubkey();
         let device = Device { owner, ..Device::zeroed() };
         fake.set_account(Address::new_unique(), testing::account(&device));

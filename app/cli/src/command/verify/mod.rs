@@ -245,7 +245,6 @@ mod tests {
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::Fake;
 
     #[test]
     fn an_unsound_package_hides_no_other() {
@@ -267,8 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_convicted_job_is_refused() {
-        let (folder, fake) = (tempfile::tempdir().unwrap(), Arc::new(Fake::default()));
-        let (context, _) = testing::context(&fake, folder.path());
+        let (_folder, fake, context, _) = testing::context();
         let job = Address::new_unique();
         let convicted = Job {
             status: Status::Convicted as u8,

@@ -176,14 +176,14 @@ mod tests {
     };
     use anchor_lang::bytemuck::Zeroable;
     use jobs::events::JobSettled;
-    use protocol::batch::BatchHeader;
+    use protocol::{batch::BatchHeader, hash::Hash};
     use solana_account::Account;
     use solana_instruction::{AccountMeta, Instruction};
     use std::{
         io::{BufRead, BufReader, Write},
         net::TcpListener,
-        path::Path,
     };
+    use tempfile::TempDir;
 
     /// A store that first refuses, then lacks the blob for longer than one attempt lasts, then serves it and calls `served`.
     fn late_store(blob: Vec<u8>, served: impl Fn() + Send + 'static) -> String {
@@ -218,11 +218,8 @@ mod tests {
     }
 
     /// Follows a job of one picture that is settled as soon as the store has served its result, which has this many pictures.
-    async fn followed(
-        folder: &Path,
-        pictures: u32,
-    ) -> (Result<(Vec<PathBuf>, Vec<Story>)>, Context, Prepared, Address, protocol::hash::Hash) {
-        let (fake, mut context, what) = consumer(folder);
+    async fn followed(pictures: u32) -> (TempDir, Result<(Vec<PathBuf>, Vec<Story>)>, Context, Prepared, Address, Hash) {
+        let (folder, fake, mut context, what) = consumer();
         let What::Imagine { prompt, order, .. } = what else {
             unreachable!("a picture was ordered")
         };
@@ -255,13 +252,12 @@ mod tests {
         let ending = fake.clone();
         context.settings.blobs = late_store(blob, move || ending.set_account(address, Account::default()));
         let followed = follow(&context, &prepared, address, SOL, "").await;
-        (followed, context, prepared, address, outputs)
+        (folder, followed, context, prepared, address, outputs)
     }
 
     #[tokio::test]
     async fn a_result_that_is_served_late_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (followed, context, prepared, address, outputs) = followed(folder.path(), 1).await;
+        let (_folder, followed, context, prepared, address, outputs) = followed(1).await;
         let (files, stories) = followed.unwrap();
         assert_eq!(files.as_slice(), std::slice::from_ref(&prepared.record.output));
         assert!(crate::photo::open_photo(&prepared.record.output).is_ok());
@@ -277,9 +273,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_result_of_another_shape_is_for_the_chain_to_judge() {
-        let folder = tempfile::tempdir().unwrap();
         // The job is followed to its end nevertheless, when the store serves the result again.
-        let (followed, _, _, address, _) = followed(folder.path(), 2).await;
+        let (_folder, followed, _, _, address, _) = followed(2).await;
         let error = followed.unwrap_err().to_string();
         assert!(error.contains(&format!("`ionet verify {address} --convict`")), "{error}");
         assert!(!error.contains("job fetch"), "{error}");

@@ -227,11 +227,11 @@ mod tests {
     use engine::Package;
     use jobs::{Escrow, Model};
     use std::{path::Path, sync::Arc, time::Duration};
+    use tempfile::TempDir;
 
     /// A consumer who orders a picture, with a funded escrow, on an in-memory node.
-    pub fn consumer(folder: &Path) -> (Arc<Fake>, Context, What) {
-        let fake = Arc::new(Fake::default());
-        let (context, wallet, mint) = testing::on_market(&fake, folder, 0);
+    pub fn consumer() -> (TempDir, Arc<Fake>, Context, What) {
+        let (folder, fake, context, wallet, mint) = testing::on_market(0);
         let owner = wallet.pubkey();
         let escrow = Escrow {
             free: u64::MAX.into(),
@@ -241,16 +241,15 @@ mod tests {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
         let model = Package::load(&package).unwrap().model;
         fake.set_account(job::model(&model), testing::account(&Model::zeroed()));
-        let output = folder.join("picture.png");
+        let output = folder.path().join("picture.png");
         let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
         let what = testing::typed(&["imagine", "a red circle", "--package", package, "--out", output]);
-        (fake, context, what)
+        (folder, fake, context, what)
     }
 
     #[tokio::test]
     async fn a_missing_models_folder_is_refused_with_the_ways_to_name_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, mut context, _) = consumer(folder.path());
+        let (folder, _, mut context, _) = consumer();
         context.settings.models = folder.path().to_owned();
         let what: What = testing::typed(&["imagine", "a red circle"]);
         let error = what.run(&context).await.unwrap_err().to_string();
@@ -262,8 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn how_to_fetch_a_detached_job_can_be_pasted() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, context, mut what) = consumer(folder.path());
+        let (_folder, _, context, mut what) = consumer();
         if let What::Imagine { order, .. } = &mut what {
             order.detach = true;
         }
@@ -278,8 +276,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_after_opening_names_the_job() {
         for lands in [false, true] {
-            let folder = tempfile::tempdir().unwrap();
-            let (fake, mut context, what) = consumer(folder.path());
+            let (_folder, fake, mut context, what) = consumer();
             if !lands {
                 fake.on_send(|_| None);
                 context.options.timeout = Duration::from_millis(1);
@@ -300,8 +297,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_job_whose_opening_expired_is_not_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let (fake, context, what) = consumer(folder.path());
+        let (_folder, fake, context, what) = consumer();
         let error = testing::expired(&fake, what.run(&context)).await.unwrap_err();
         assert!(error.to_string().contains("send it again") && error.job().is_none(), "{error}");
         let records = std::fs::read_dir(context.settings.data.join("jobs")).into_iter().flatten();
