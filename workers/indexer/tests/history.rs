@@ -5,10 +5,12 @@
 mod common;
 
 use ::jobs::JobTerms;
+use anchor_lang::Discriminator;
 use chain::market::{job, permit};
 use common::{Node, dump, store, story, take_all, url};
 use indexer::{Error, Follower, PROGRAMS, Store, check};
 use protocol::units::IO;
+use solana_account::Account;
 use solana_signer::Signer;
 use sqlx::Row;
 use std::io::{BufRead, BufReader};
@@ -17,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tests::{Work, World, revealing, terms, tiny_run};
+use tests::{Entry, Work, World, revealing, terms, tiny_run};
 use tokio_util::sync::CancellationToken;
 
 /// How often a test kills the indexing process.
@@ -34,22 +36,19 @@ async fn the_books_match_the_accounts() {
     take_all(&node, &store).await;
     assert_eq!(check::check(&*node, &store).await.unwrap(), []);
     // A difference is found.
-    let mut other = world.clone();
-    let (address, mut device) = other
-        .accounts_of(&staking::ID)
-        .into_iter()
-        .find(|(_, account)| account.data.len() == 8 + size_of::<staking::Device>())
-        .unwrap();
+    let mut other = Node::new(&world);
+    let mut accounts = other.accounts.iter();
+    let is_device = |account: &Account| account.data.starts_with(staking::Device::DISCRIMINATOR) && account.owner == staking::ID;
+    let place = accounts.position(|(_, account)| is_device(account)).unwrap();
     let offset = 8 + std::mem::offset_of!(staking::Device, own_stake);
-    device.data[offset] ^= 1;
-    other.plant(address, device.clone());
-    let differences = check::check(&Node::new(&other), &store).await.unwrap();
+    other.accounts[place].1.data[offset] ^= 1;
+    let address = other.accounts[place].0;
+    let differences = check::check(&other, &store).await.unwrap();
     assert_eq!(differences.len(), 1);
     assert_eq!((differences[0].address, differences[0].what), (address, "own_stake"));
     // An account that cannot be read is not passed over.
-    device.data.pop();
-    other.plant(address, device);
-    let refusal = check::check(&Node::new(&other), &store).await.unwrap_err().to_string();
+    other.accounts[place].1.data.pop();
+    let refusal = check::check(&other, &store).await.unwrap_err().to_string();
     assert!(refusal.contains(&address.to_string()), "{refusal}");
 }
 
@@ -253,13 +252,25 @@ async fn books_that_a_migration_emptied_are_rebuilt() {
     assert!(dump(&url(&path)).await == wanted);
 }
 
-/// The process that the next test kills. It indexes the story, a few transactions per round, and prints a line at the start of each round.
-/// Once its input is closed it continues to the end.
+/// What a node tells of a transaction: its slot, whether it failed, its fee and its log.
+type Told = (u64, bool, u64, Vec<String>);
+
+/// The process that the next test kills. It indexes the story in a file, a few transactions per round, and prints a line at the start of
+/// each round. Once its input is closed it continues to the end.
 #[tokio::test]
 async fn victim() {
-    let Some(path) = std::env::var_os("INDEXER_VICTIM") else { return };
-    let node = Arc::new(Node::new(&story()));
-    let store = store(Path::new(&path)).await;
+    let Some(dir) = std::env::var_os("INDEXER_VICTIM") else { return };
+    let dir = Path::new(&dir);
+    let told: Vec<Told> = serde_json::from_slice(&std::fs::read(dir.join("story.json")).unwrap()).unwrap();
+    let entry = |(slot, failed, fee, logs)| Entry {
+        slot,
+        failed,
+        fee,
+        instructions: Vec::new(),
+        logs,
+    };
+    let node = Arc::new(Node::of(told.into_iter().map(entry).collect(), Vec::new()));
+    let store = store(&dir.join("killed.db")).await;
     // A node never shows less than before.
     let mut told = 0;
     for program in PROGRAMS {
@@ -288,11 +299,17 @@ async fn a_killed_indexer_loses_and_repeats_nothing() {
     let (whole, path) = (dir.path().join("whole.db"), dir.path().join("killed.db"));
     let node = Arc::new(Node::new(&story()));
     take_all(&node, &store(&whole).await).await;
+    let told = node
+        .entries
+        .iter()
+        .map(|(_, entry)| (entry.slot, entry.failed, entry.fee, entry.logs.clone()));
+    let story = serde_json::to_vec(&told.collect::<Vec<Told>>()).unwrap();
+    std::fs::write(dir.path().join("story.json"), story).unwrap();
     let mut rng = fastrand::Rng::with_seed(20_261_125);
     let start = || {
         Command::new(std::env::current_exe().unwrap())
             .args(["victim", "--exact", "--nocapture"])
-            .env("INDEXER_VICTIM", &path)
+            .env("INDEXER_VICTIM", dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

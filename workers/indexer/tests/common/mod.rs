@@ -27,7 +27,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use sqlx::{AnyPool, AssertSqlSafe, Row};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use tests::{Consumer, Entry, OFFER, World, ending, terms, tiny_graph, tiny_run};
 use tokio::sync::{broadcast, watch};
 
@@ -54,13 +54,19 @@ pub struct Node {
     /// How many rounds began, by requests for the slot, plus requests that failed because a machine lagged.
     pub rounds: watch::Sender<usize>,
     news: Mutex<broadcast::Sender<()>>,
-    accounts: Vec<(Address, Account)>,
+    /// The accounts it has.
+    pub accounts: Vec<(Address, Account)>,
 }
 
 impl Node {
     pub fn new(world: &World) -> Self {
-        let entries = world.journal.clone().unwrap().into_iter().enumerate();
-        let programs = [staking::ID, costaking::ID, jobs::ID, governance::ID, referee::ID];
+        let accounts = indexer::PROGRAMS.iter().flat_map(|program| world.accounts_of(program));
+        Self::of(world.journal.clone().unwrap(), accounts.collect())
+    }
+
+    /// A node with these transactions and accounts.
+    pub fn of(entries: Vec<Entry>, accounts: Vec<(Address, Account)>) -> Self {
+        let entries = entries.into_iter().enumerate();
         Self {
             entries: entries.map(|(index, entry)| (signature(index), entry)).collect(),
             told: AtomicUsize::new(usize::MAX),
@@ -73,7 +79,7 @@ impl Node {
             lists: AtomicUsize::new(0),
             rounds: watch::Sender::new(0),
             news: Mutex::new(broadcast::Sender::new(16)),
-            accounts: programs.iter().flat_map(|program| world.accounts_of(program)).collect(),
+            accounts,
         }
     }
 
@@ -292,6 +298,11 @@ impl Network for Node {
 /// A market with everything in it: devices, co-stakers, hours of rewards, jobs that end in every way, a dispute, slashes, a vote and a
 /// model. Some transactions fail, some share a slot.
 pub fn story() -> World {
+    static STORY: LazyLock<World> = LazyLock::new(tell);
+    STORY.clone()
+}
+
+fn tell() -> World {
     let mut world = World::new();
     world.journal = Some(Vec::new());
     let [alice, bob] = ["alice", "bob"].map(|name| world.worker(name));
