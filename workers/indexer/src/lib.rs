@@ -64,7 +64,7 @@ pub enum Error {
         /// Error of the file system.
         cause: std::io::Error,
     },
-    /// The web app would publish a URL with a key.
+    /// The web app would publish a URL with a key: whose it is, and the flag that sets another.
     #[error("the URL of the {0} may contain a key, which the web app would show to everybody; give {1} a public one")]
     Secret(&'static str, &'static str),
     /// The webhooks.
