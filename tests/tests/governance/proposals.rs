@@ -8,6 +8,7 @@ use protocol::ballot::MIN_AGE;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
+use solana_signer::Signer;
 use staking::GpuSpecChanges;
 use staking::state::GpuSpec;
 use tests::{Failure, OFFER, title};
@@ -172,7 +173,8 @@ fn the_kind_is_what_the_instructions_can_do() {
         (costake::set_authorities(&authority, &someone, &someone), 3),
         (job::set_authorities(&authority, &someone, &someone, &someone), 3),
         (slash::set_judges(&authority, &someone, &someone), 3),
-        // The loader, here to hand over a program, and unknown programs, which could pass on the authority's signature.
+        // The loader, here to hand over a program, and unknown programs, which could pass on the authority's signature, whatever they are
+        // called with.
         (govern::upgrade(&someone, &someone, [7; 32]), 3),
         (
             Instruction {
@@ -186,7 +188,7 @@ fn the_kind_is_what_the_instructions_can_do() {
             Instruction {
                 program_id: someone,
                 accounts: vec![],
-                data: vec![],
+                data: system(2, &[1; 8]).data,
             },
             3,
         ),
@@ -449,21 +451,26 @@ fn an_ended_proposal_returns_deposit_and_rents_once() {
     world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
     world.count_votes(&proposal);
     assert_eq!(world.proposal(&proposal).status, Status::Defeated);
-    world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
+    // Neither the deposit, an instruction nor a ballot may be left.
+    let ballot = govern::close_ballot(&world.payer.pubkey(), &proposal, &house.alice.device, &house.alice.wallet(), None);
+    let steps = [release.clone(), payload(0), payload(1), ballot];
+    for left in &steps {
+        let mut world = world.clone();
+        for step in steps.iter().filter(|step| *step != left) {
+            world.send(step.clone(), &[]);
+        }
+        world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
+    }
     world.sweep(&release, &[], &[]);
     let stolen = world.proposer("thief").tokens;
     let to_thief = tests::substituted(&release, &proposer.tokens, &stolen);
     world.refuse(to_thief, &[], GovernanceError::NotProposer);
-    world.send(release.clone(), &[]);
+    world.sweep(&payload(1), &[], &[]);
+    for step in steps {
+        world.send(step, &[]);
+    }
     world.refuse(release, &[], GovernanceError::NoDeposit);
     assert_eq!(world.balance(&proposer.tokens), 2_000 * IO);
-    world.sweep(&payload(1), &[], &[]);
-    world.send(payload(1), &[]);
-    world.send(payload(0), &[]);
-    world.refuse(close.clone(), &[], GovernanceError::ProposalInUse);
-    let alice = house.alice.wallet();
-    let ballot = govern::close_ballot(&proposer.address(), &proposal, &house.alice.device, &alice, None);
-    world.send(ballot, &[&proposer.wallet]);
     world.sweep(&close, &[], &[]);
     world.send(close, &[]);
     assert_eq!(world.lamports(&proposer.address()), before);
@@ -479,6 +486,13 @@ fn a_vetoed_deposit_burns() {
     world.vote(&house.bob, &proposal, YES);
     world.count_votes(&proposal);
     assert_eq!(world.proposal(&proposal).status, Status::Vetoed);
+    // Time turns it into no expired one, whose deposit would return. Nor does a draft expire.
+    let draft = world.draft(&proposer, &[]);
+    world.go_to_time(world.proposal(&proposal).expires_at.get());
+    for over in [&proposal, &draft] {
+        world.refuse(govern::advance(over), &[], GovernanceError::NothingDue);
+    }
+    world.refuse(govern::close(&draft, &proposer.address()), &[], GovernanceError::ProposalInUse);
     let supply = world.supply(&io);
     world.send(govern::release_deposit(&proposal, &proposer.address(), &io), &[]);
     assert_eq!(supply - world.supply(&io), 1_000 * IO);
