@@ -139,6 +139,12 @@ fn takes_two_different_keys_and_evidence() {
     court.world.send(approve.clone(), &[&approver]);
     court.world.refuse(approve, &[&approver], StakingError::WrongSlash);
     assert_eq!(court.stakes(), [950 * IO, 0, 0, 0, 50 * IO, 0]);
+    // From a device without stake there is nothing to take.
+    let poor = court.world.newcomer("gina").device;
+    let propose = slash::propose(&proposer.pubkey(), &poor, 1, 0, 500, EVIDENCE);
+    court.world.send(propose, &[&proposer]);
+    let approve = slash::approve(&approver.pubkey(), &poor, 1, 500, EVIDENCE);
+    court.world.refuse(approve, &[&approver], StakingError::NothingStaked);
 }
 
 #[test]
@@ -269,9 +275,9 @@ fn the_owners_stake_goes_first_and_then_the_co_stake_cooling_down_or_not() {
     let mut poor = court.world.clone();
     poor.send(leaving.withdrawing(0), &[&dave.wallet]);
     assert_eq!(poor.balance(&dave.tokens), 900 * IO + stays);
-    // After the slash is overturned, everything is back where it was.
+    // After both slashes are overturned, everything is back where it was.
     let admin = court.world.admin.clone();
-    for number in [2, 1] {
+    for number in [1, 2] {
         court.world.send(court.overturning(number), &[&admin]);
     }
     assert_eq!(court.stakes(), [1_000 * IO, 0, 100 * IO, 100 * IO, 0, 0]);
