@@ -70,6 +70,8 @@ fn on_the_terms_expected_and_not_with_the_owners_wallets() {
         world.refuse(expecting(terms), &[&carol.wallet], CostakingError::TermsChanged);
     }
     // E7, L5: registered wallets of the owner's.
+    let payout = market::stake::set_payout(&alice.wallet(), &alice.device, &carol.address());
+    world.send(payout, &[&alice.owner]);
     let own = CoStaker {
         wallet: alice.owner.clone(),
         tokens: alice.tokens,
@@ -79,8 +81,6 @@ fn on_the_terms_expected_and_not_with_the_owners_wallets() {
         &[&own.wallet],
         CostakingError::OwnDevice,
     );
-    let payout = market::stake::set_payout(&alice.wallet(), &alice.device, &carol.address());
-    world.send(payout, &[&alice.owner]);
     world.refuse(expecting(OFFER), &[&carol.wallet], CostakingError::OwnDevice);
     // Nor with somebody else's tokens.
     let (dave, erin) = (world.co_staker("dave"), world.co_staker("erin"));

@@ -138,6 +138,8 @@ fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     // L6: joining after retraction.
     world.refuse(join, &[&carol.wallet], CostakingError::WrongStatus);
     world.refuse(end.clone(), &[&alice.owner], CostakingError::OfferInUse);
+    let lost = stake.closing_by(&carol.address());
+    world.refuse(lost, &[&carol.wallet], CostakingError::OfferInUse);
     world.send(stake.leaving(0, OFFER.ticket), &[&carol.wallet]);
     world.refuse(end.clone(), &[&alice.owner], CostakingError::OfferInUse);
     world.wait(7 * 86_400);
