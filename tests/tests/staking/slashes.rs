@@ -6,6 +6,7 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use staking::Parameters;
 use staking::error::StakingError;
 use staking::events::ConfigChanged;
 use std::sync::Arc;
@@ -487,16 +488,28 @@ fn an_overturned_slash_gives_back_no_stake_that_has_cooled_down_before_it_began_
     court.slash(1, 5_000);
     let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
     court.world.send(unstake, &[&alice.owner]);
-    court.world.wait(14 * DAY);
     let withdraw = market::stake::withdraw(&alice.wallet(), &alice.device, &alice.tokens);
     let overturn = court.overturning(1);
+    // Cooldowns that have become shorter since bring no end forward.
+    let mut shorter = court.world.clone();
+    let parameters = Parameters {
+        cooldown: DAY,
+        ..Parameters::PUBLISHED
+    };
+    for act in [market::stake::set_parameters(&admin.pubkey(), parameters), overturn.clone()] {
+        shorter.send(act, &[&admin]);
+    }
+    shorter.wait(14 * DAY - 1);
+    shorter.refuse(withdraw.clone(), &[&alice.owner], StakingError::CooldownNotOver);
+    court.world.wait(14 * DAY);
     // If nothing cools down any more, it is active again.
     let mut left = court.world.clone();
     for (act, signer) in [(&withdraw, &alice.owner), (&overturn, &admin)] {
         left.send(act.clone(), &[signer]);
     }
     let device = left.device(&alice.device);
-    assert_eq!((device.own_stake.get(), device.cooling.get()), (500 * IO, 0));
+    let [own, cooling] = [device.own_stake, device.cooling].map(|part| part.get());
+    assert_eq!((own, cooling, device.cooldown_ends.get()), (500 * IO, 0, 0));
     court.world.send(overturn, &[&admin]);
     assert_eq!(court.stakes(), [0, 1_000 * IO, 0, 0, 0, 0]);
     court.world.wait(14 * DAY - 1);
