@@ -24,6 +24,8 @@ pub struct Replay {
     demands: BTreeMap<Address, Demand>,
     /// By the address of the device.
     permits: BTreeMap<Address, Permit>,
+    /// Escrow and amount of fees whose receivers are still to be told.
+    swept: Option<(Address, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -197,10 +199,14 @@ impl Replay {
                 },
             );
         } else if let Some(event) = record.is::<EscrowMoved>() {
-            self.escrows
-                .get_mut(&event.escrow)
-                .expect("an escrow that was opened")
-                .follow(&event);
+            let escrow = self.escrows.get_mut(&event.escrow).expect("an escrow that was opened");
+            escrow.follow(&event);
+            if event.kind == EscrowMove::Swept {
+                self.swept = Some((event.escrow, event.amount));
+            }
+        } else if let Some(event) = record.is::<FeesSwept>() {
+            let fees = event.to_treasury + event.burned;
+            assert_eq!(self.swept.take(), Some((event.escrow, fees)), "where the fees went");
         } else if let Some(event) = record.is::<PermitIssued>() {
             let PermitIssued {
                 seal, rate_bps, jackpot, ..
@@ -209,8 +215,9 @@ impl Replay {
         } else if let Some(event) = record.is::<PermitClosed>() {
             let permit = self.permits.remove(&event.device).expect("a permit that was issued");
             assert!(event.returned >= permit.jackpot, "what was left of a jackpot");
-        } else if !(self.apply_to_job(record, now) || self.apply_to_audit(record) || self.apply_to_dispute(record)) {
-            record.is::<FeesSwept>().expect("an event of the jobs program");
+        } else {
+            let known = self.apply_to_job(record, now) || self.apply_to_audit(record) || self.apply_to_dispute(record);
+            assert!(known, "an unknown event of the jobs program");
         }
     }
 
@@ -452,6 +459,7 @@ impl Replay {
                 let (seal, rate_bps, jackpot) = (permit.seal, permit.rate_bps.get(), permit.jackpot.get());
                 (permit.device, Permit { seal, rate_bps, jackpot })
             }),
+            swept: None,
         }
     }
 
@@ -464,6 +472,7 @@ impl Replay {
         let accounts = Self::read(books);
         assert_eq!(self.config, accounts.config, "the jobs config");
         assert_eq!(self.parameters, accounts.parameters, "parameters of jobs");
+        assert_eq!(self.swept, None, "where fees went");
         compare("models", &self.models, &accounts.models);
         compare("escrows", &self.escrows, &accounts.escrows);
         compare("jobs", &self.jobs, &accounts.jobs);

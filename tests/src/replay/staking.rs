@@ -19,6 +19,8 @@ pub struct Replay {
     emission: Option<Emission>,
     /// By the start of the hour.
     blocks: BTreeMap<i64, Block>,
+    /// Device and bond of a conviction whose split is still to be told.
+    convicted: Option<(Address, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,8 @@ struct Device {
     locked_bond: u64,
     open_jobs: u32,
     rewards: u64,
+    /// A bit for each beacon answered, by hour, numbered from 1970: the hour of the latest answer and the one before.
+    answers: BTreeMap<u32, u16>,
     /// Pool and score of each hour that it has not collected, numbered from 1970.
     pending: BTreeMap<u32, (u8, u64)>,
 }
@@ -91,6 +95,8 @@ struct Block {
 
 impl From<&staking::Device> for Device {
     fn from(device: &staking::Device) -> Self {
+        let hour = device.answers_hour.get();
+        let answers = [(hour, device.answers.get()), (hour.saturating_sub(1), device.answers_before.get())];
         Self {
             owner: device.owner,
             key: device.key,
@@ -112,6 +118,7 @@ impl From<&staking::Device> for Device {
             locked_bond: device.locked_bond.get(),
             open_jobs: device.open_jobs.get(),
             rewards: device.rewards.get(),
+            answers: answers.into_iter().filter(|(_, answers)| *answers > 0).collect(),
             pending: device.pending().map(|(hour, pool, score)| (hour, (pool, score))).collect(),
         }
     }
@@ -186,8 +193,9 @@ impl Replay {
                 work_since: event.work_since,
             };
             self.gpu_models.insert(event.id, model);
-        } else if !(self.apply_to_device(record) || self.apply_to_slash(record) || self.apply_to_rewards(record)) {
-            record.is::<BondConvicted>().expect("an event of the staking program");
+        } else {
+            let known = self.apply_to_device(record) || self.apply_to_slash(record) || self.apply_to_rewards(record);
+            assert!(known, "an unknown event of the staking program");
         }
     }
 
@@ -214,6 +222,7 @@ impl Replay {
                 locked_bond: 0,
                 open_jobs: 0,
                 rewards: 0,
+                answers: BTreeMap::new(),
                 pending: BTreeMap::new(),
             };
             self.devices.insert(event.device, device);
@@ -234,6 +243,12 @@ impl Replay {
                 event.kind
             );
             device.stake = after;
+            if event.kind == StakeMove::Convicted {
+                self.convicted = Some((event.device, event.amount));
+            }
+        } else if let Some(event) = record.is::<BondConvicted>() {
+            assert_eq!(self.convicted.take(), Some((event.device, event.bond)), "the bond that was taken");
+            assert!(event.compensation <= event.bond, "the consumer's part of a bond");
         } else if let Some(event) = record.is::<BondMoved>() {
             let device = self.device(event.device);
             let (bonds, jobs) = match event.locked {
@@ -342,9 +357,14 @@ impl Replay {
             let emission = self.emission.as_mut().expect("an emission that started");
             assert_eq!(event.owed, emission.owed - event.amount, "a claim and what is owed after it");
             emission.owed = event.owed;
+        } else if let Some(event) = record.is::<CallAnswered>() {
+            let hour = emission::number(event.hour).expect("an hour that has a number");
+            let answers = &mut self.device(event.device).answers;
+            *answers.entry(hour).or_default() |= 1 << event.index;
+            let latest = answers.keys().max().copied().unwrap_or(hour);
+            answers.retain(|hour, _| hour + 1 >= latest);
         } else {
-            // Answers are in the accounts only until they are checked.
-            return record.is::<CallAnswered>().is_some();
+            return false;
         }
         true
     }
@@ -387,6 +407,7 @@ impl Replay {
                 };
                 (*hour, told)
             }),
+            convicted: None,
         }
     }
 
@@ -402,6 +423,7 @@ impl Replay {
         for (place, slash) in self.slashes.iter_mut().filter(|(_, slash)| slash.due > 0) {
             slash.parts = accounts.slashes.get(place).map_or(slash.parts, |account| account.parts);
         }
+        assert_eq!(self.convicted, None, "how a bond was split");
         assert_eq!(self.config, accounts.config, "the staking config");
         assert_eq!(self.parameters, accounts.parameters, "parameters of staking");
         assert_eq!(self.emission, accounts.emission, "the emission");
