@@ -142,8 +142,9 @@ fn takes_two_different_keys_and_evidence() {
     assert_eq!(court.stakes(), [950 * IO, 0, 0, 0, 50 * IO, 0]);
     // From a device without stake there is nothing to take.
     let poor = court.world.newcomer("gina").device;
-    let propose = slash::propose(&proposer.pubkey(), &poor, 1, 0, 500, EVIDENCE);
+    let propose = slash::propose(&proposer.pubkey(), &poor, 1, 3, 500, EVIDENCE);
     court.world.send(propose, &[&proposer]);
+    assert_eq!(court.world.books().slashes[&slash::address(&poor, 1)].reason, 3);
     let approve = slash::approve(&approver.pubkey(), &poor, 1, 500, EVIDENCE);
     court.world.refuse(approve, &[&approver], StakingError::NothingStaked);
 }

@@ -58,6 +58,9 @@ fn a_raised_multiplier_raises_minimum_stakes_only_after_the_grace_time() {
     world.wait(1);
     assert_eq!(required(&world), 500);
     world.refuse(overflow(1), &[&worker.owner], StakingError::ExceedsOverflow);
+    // The next raise starts from there.
+    set_multiplier(&mut world, 600);
+    assert_eq!(required(&world), 500);
 }
 
 #[test]
