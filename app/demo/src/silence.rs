@@ -4,7 +4,7 @@ use crate::books::{self, Balances, Transaction};
 use crate::dispute::{FLIP, event, has, since_order, until_awarded};
 use crate::market::{Market, Place};
 use crate::report::{io, write_balances, write_transactions};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use jobs::{Conviction, Job};
 use serde::Serialize;
 use std::fmt;
@@ -75,8 +75,11 @@ pub async fn run(place: &Place, say: impl Fn(&str)) -> Result<Report> {
         let count = transactions.iter().filter(|transaction| has(transaction, once)).count();
         ensure!(count == 1, "{once} was sent {count} times");
     }
-    let free = |balances: &Balances| balances.places.get("consumer's escrow: free").copied();
-    ensure!(free(&before) == free(&after), "the consumer of a convicted job paid for it");
+    let free = |balances: &Balances| {
+        let known = balances.places.get("consumer's escrow: free").copied();
+        known.context("the balances lack what is free in the consumer's escrow")
+    };
+    ensure!(free(&before)? == free(&after)?, "the consumer of a convicted job paid for it");
     Ok(Report {
         seconds: started.elapsed().as_secs_f64(),
         to_conviction,

@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The demo in its own folder, run by a user whose settings are about another market.
 struct Demo {
@@ -20,6 +20,9 @@ struct Demo {
     said: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
 }
+
+/// How long a test waits for processes.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An address where nobody answers.
 const ELSEWHERE: &str = "http://127.0.0.1:9";
@@ -220,10 +223,7 @@ fn a_killed_demo_leaves_no_market_behind() {
     let lock = File::open(market.join("lock")).unwrap();
     let (ended, has_ended) = mpsc::channel();
     std::thread::spawn(move || ended.send(lock.lock()));
-    has_ended
-        .recv_timeout(Duration::from_secs(60))
-        .expect("the local market still runs")
-        .unwrap();
+    has_ended.recv_timeout(PATIENCE).expect("the local market still runs").unwrap();
     assert!(!market.join("localnet.json").exists(), "the local market did not end cleanly");
 }
 
@@ -237,19 +237,21 @@ fn a_killed_demo_leaves_no_command_behind() {
     until("a job is claimed", || {
         std::fs::read_to_string(&log).is_ok_and(|log| log.contains("\"event\":\"claimed\""))
     });
+    let command = "ionet".to_owned();
+    assert!(demo.processes().contains(&command), "neither crank nor consumer runs");
     demo.child.kill().unwrap();
     demo.child.wait().unwrap();
     // The worker takes its time: it tries to deliver.
-    until("crank and consumer have ended", || !demo.processes().contains(&"ionet".to_owned()));
+    until("crank and consumer have ended", || !demo.processes().contains(&command));
 }
 
 /// Waits for what no event tells of: what processes do that another one started.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let waited = (0..600).any(|_| {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited for five minutes until {what}");
         std::thread::sleep(Duration::from_millis(100));
-        is_so()
-    });
-    assert!(waited, "waited for a minute until {what}");
+    }
 }
 
 #[test]
