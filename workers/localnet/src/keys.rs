@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use solana_keypair::Keypair;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// The party that a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,8 +74,7 @@ impl KeyName {
 #[derive(Debug)]
 pub struct Keys {
     folder: PathBuf,
-    /// In the order of [`KeyName::ALL`].
-    all: Vec<Keypair>,
+    all: HashMap<KeyName, Keypair>,
 }
 
 impl Keys {
@@ -83,7 +85,7 @@ impl Keys {
             if !path.exists() {
                 chain::save_keypair(&Keypair::new(), &path)?;
             }
-            chain::load_keypair(&path)
+            Ok((name, chain::load_keypair(&path)?))
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -92,9 +94,8 @@ impl Keys {
     }
 
     /// The key of `name`.
-    #[allow(clippy::indexing_slicing, reason = "all names have a key")]
     pub fn get(&self, name: KeyName) -> &Keypair {
-        &self.all[name as usize]
+        &self.all[&name]
     }
 
     /// The keypair file of `name`.
