@@ -71,6 +71,9 @@ impl BlobStore {
             reason,
         };
         let url = url(location).map_err(refused)?;
+        if url.scheme() == "file" {
+            return Err(refused("it names no local path".to_owned()));
+        }
         let place = shown(url.clone());
         if place.contains('@') {
             // Its beginning would be taken for the host, and the rest shown as the path.

@@ -567,6 +567,11 @@ fn a_location_may_name_a_local_folder() {
     ] {
         assert_eq!(local_folder(location).as_deref(), folder.map(Path::new), "{location}");
     }
+    let refusal = BlobStore::open("file://blobs/x").unwrap_err().to_string();
+    assert!(
+        refusal.contains("file://blobs/x") && refusal.contains("it names no local path"),
+        "{refusal}"
+    );
 }
 
 #[tokio::test]
@@ -586,6 +591,7 @@ fn credentials_in_a_url_stay_out_of_messages() {
     for (location, shown) in [
         ("http://user:secret@host/blobs", "http://host/blobs"),
         ("s3://key:secret@bucket/blobs", "s3://bucket/blobs"),
+        ("s3://key:secret@bucket/a%40b", "s3://bucket/a%40b"),
     ] {
         assert_eq!(BlobStore::open(location).unwrap().to_string(), shown);
     }
