@@ -112,6 +112,8 @@ pub struct Follower {
     /// The slot up to which lists are requested. It is kept until all lists have come, so that even a machine that always lags a little
     /// reaches it.
     asked: Option<u64>,
+    /// Whether nothing has been listed yet: what happened before the start may be forgotten by now.
+    is_new: bool,
     /// Listed transactions that were too many for one round.
     left: Option<Listed>,
     /// Rounds in a row that found something to take in and took nothing.
@@ -143,6 +145,7 @@ impl Follower {
             batch_size,
             audit: AUDIT,
             asked: None,
+            is_new: true,
             left: None,
             fruitless: 0,
         }
@@ -293,6 +296,7 @@ impl Follower {
             waiting.insert(program, self.since_cursor(&program, slot).await?);
         }
         self.asked = None;
+        self.is_new = false;
         Ok(Listed { slot, waiting })
     }
 
@@ -311,7 +315,8 @@ impl Follower {
         loop {
             let page = self.network.history(program, before.as_ref(), slot).await?;
             let Some((of_last, last)) = page.last().copied() else {
-                if cursor.is_some() && !all.is_empty() {
+                // Later, the program has merely been quiet for longer than the node remembers.
+                if self.is_new && cursor.is_some() && !all.is_empty() {
                     tracing::warn!(%program, "the node has forgotten the newest indexed transaction; if later ones too, they are missing");
                 }
                 return Ok(all);

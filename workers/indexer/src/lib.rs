@@ -64,9 +64,14 @@ pub enum Error {
         /// Error of the file system.
         cause: std::io::Error,
     },
-    /// The web app would publish a URL with a key: whose it is, and the flag that sets another.
-    #[error("the URL of the {0} may contain a key, which the web app would show to everybody; give {1} a public one")]
-    Secret(&'static str, &'static str),
+    /// The web app would publish a URL with a key.
+    #[error("the URL of the {whose} may contain a key, which the web app would show to everybody; give {flag} a public one")]
+    Secret {
+        /// Whose URL it is.
+        whose: &'static str,
+        /// The flag that sets another.
+        flag: &'static str,
+    },
     /// The webhooks.
     #[error("the webhooks in {} cannot be used: {reason}", file.display())]
     Webhooks {
@@ -91,7 +96,7 @@ impl Error {
         match self {
             Self::Chain(chain::Error::Cluster(_)) => 2,
             Self::Chain(_) => 3,
-            Self::OtherChain { .. } | Self::Site { .. } | Self::Secret(..) | Self::Webhooks { .. } => 2,
+            Self::OtherChain { .. } | Self::Site { .. } | Self::Secret { .. } | Self::Webhooks { .. } => 2,
             Self::Database { .. } | Self::Differences { .. } | Self::Listen { .. } => 1,
         }
     }

@@ -170,13 +170,19 @@ async fn web_config(cli: &Cli, cluster: &Cluster, genesis: &str, network: Arc<dy
 fn public(cli: &Cli, cluster: &Cluster) -> Result<Cluster> {
     // The parts of a URL after the host may contain a provider's key.
     let is_bare = |url: &str| Url::parse(url).is_ok_and(|parsed| url.trim_end_matches('/') == parsed.origin().ascii_serialization());
-    if cli.blobs.as_ref().is_some_and(|url| url.contains('@')) {
-        return Err(Error::Secret("blob store", "--blobs"));
+    if cli.blobs.as_ref().is_some_and(|url| url.contains(['@', '?'])) {
+        return Err(Error::Secret {
+            whose: "blob store",
+            flag: "--blobs",
+        });
     }
     match &cli.web_cluster {
         Some(web) => Ok(web.parse()?),
         None if is_bare(&cluster.rpc) && is_bare(&cluster.ws) => Ok(cluster.clone()),
-        None => Err(Error::Secret("cluster", "--web-cluster")),
+        None => Err(Error::Secret {
+            whose: "cluster",
+            flag: "--web-cluster",
+        }),
     }
 }
 
@@ -200,9 +206,11 @@ mod tests {
             assert!(told(rpc, ws, &[]).unwrap_err().contains("--web-cluster"), "{rpc} {ws}");
             assert_eq!(told(rpc, ws, &elsewhere).unwrap(), "https://api.devnet.solana.com");
         }
-        let cli = Cli::try_parse_from(["ionet-indexer", "--web", "dist", "--blobs", "https://user:key@blobs.example"]).unwrap();
-        let refusal = public(&cli, &Cluster::new(host, bare)).unwrap_err().to_string();
-        assert!(refusal.contains("--blobs") && !refusal.contains("user"), "{refusal}");
+        for blobs in ["https://user:key@blobs.example", "https://blobs.example/?sig=key"] {
+            let cli = Cli::try_parse_from(["ionet-indexer", "--web", "dist", "--blobs", blobs]).unwrap();
+            let refusal = public(&cli, &Cluster::new(host, bare)).unwrap_err().to_string();
+            assert!(refusal.contains("--blobs") && !refusal.contains("example"), "{refusal}");
+        }
     }
 
     #[test]

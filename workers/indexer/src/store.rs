@@ -85,7 +85,8 @@ impl Store {
         &self.url
     }
 
-    fn failed(&self, cause: sqlx::Error) -> Error {
+    /// The error of a query.
+    pub(crate) fn failed(&self, cause: sqlx::Error) -> Error {
         Error::Database {
             url: self.url.clone(),
             cause,

@@ -178,6 +178,21 @@ async fn a_node_that_has_forgotten_what_was_indexed_last_is_reported() {
     assert!(warning.starts_with("the node has forgotten"), "{warning}");
 }
 
+#[tokio::test]
+async fn programs_that_were_quiet_for_longer_than_the_node_remembers_are_not_reported() {
+    let (node, dir) = (Arc::new(Node::new(&story())), tempfile::tempdir().unwrap());
+    let (mut messages, _guard) = log::hear("message");
+    let mut follower = Follower::new(node.clone(), store(&dir.path().join("quiet.db")).await);
+    node.told.store(80, Ordering::Relaxed);
+    assert!(follower.round().await.unwrap().taken > 0);
+    node.forgotten.store(80, Ordering::Relaxed);
+    node.told.store(usize::MAX, Ordering::Relaxed);
+    assert!(follower.round().await.unwrap().taken > 0);
+    while let Ok(message) = messages.try_recv() {
+        assert!(!message.starts_with("the node has forgotten"), "{message}");
+    }
+}
+
 /// The machine that lists the job program's transactions has not seen the opening of a job; others show that a device has claimed it.
 #[tokio::test]
 async fn an_incomplete_list_is_waited_for() {

@@ -42,7 +42,8 @@ const COUNTERS: [&str; 8] = [
 /// When the newest event happened.
 async fn newest(store: &Store) -> Result<i64> {
     let rows = store.rows(sqlx::query(NEWEST)).await?;
-    Ok(rows.first().map_or(0, |row| row.get(0)))
+    let time = rows.first().map_or(Ok(0), |row| row.try_get(0));
+    time.map_err(|cause| store.failed(cause))
 }
 
 /// The figures, computed again if events have come since the last time. Requests that came meanwhile share them.
@@ -55,16 +56,16 @@ async fn figures(store: &Store) -> Result<Vec<(String, i64)>> {
     // More may have come while another request computed.
     let newest = *store.watch().borrow();
     let question = AssertSqlSafe(format!("SELECT {FIGURES}, ({NEWEST}) AS last_time FROM devices"));
+    let failed = |cause| store.failed(cause);
     let mut all = vec![("events".to_owned(), newest)];
     for row in store.rows(sqlx::query(question)).await? {
-        all.extend(
-            row.columns()
-                .iter()
-                .map(|column| (column.name().to_owned(), row.get(column.ordinal()))),
-        );
+        for column in row.columns() {
+            all.push((column.name().to_owned(), row.try_get(column.ordinal()).map_err(failed)?));
+        }
     }
     let counted = store.rows(sqlx::query("SELECT name, value FROM counters")).await?;
-    let counted: BTreeMap<String, i64> = counted.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let counted = counted.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let counted: BTreeMap<String, i64> = counted.collect::<sqlx::Result<_>>().map_err(failed)?;
     all.extend(COUNTERS.map(|name| (name.to_owned(), counted.get(name).copied().unwrap_or(0))));
     known.clone_from(&all);
     Ok(all)

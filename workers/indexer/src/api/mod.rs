@@ -44,9 +44,9 @@ const LINE: usize = 1_024;
 /// once, so that clients come back later.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Answers in progress: half are eight times the database's connections, so that a burst waits and a flood is turned away.
+    /// Answers in progress. One peer's half is eight times the database's connections, so that a burst waits and a flood is turned away.
     pub answers: usize,
-    /// Open streams: fewer than connections.
+    /// Open streams: half the connections, so that streams never take them all.
     pub streams: usize,
 }
 
@@ -180,14 +180,12 @@ async fn tag_document(request: Request, next: Next) -> Response {
 }
 
 async fn tagged(tag: &str, request: Request, next: Next) -> Response {
-    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache")];
+    let (caching, tag_of_answer) = ([(header::CACHE_CONTROL, "no-cache")], [(header::ETAG, tag)]);
     if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known == tag) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+        return (StatusCode::NOT_MODIFIED, caching, tag_of_answer).into_response();
     }
     let response = next.run(request).await;
-    match response.status().is_success() {
-        true => (headers, response).into_response(),
-        // Repeating the request may well help.
-        false => response,
-    }
+    // Repeating a request that failed may well help.
+    let tag_of_answer = response.status().is_success().then_some(tag_of_answer);
+    (caching, tag_of_answer, response).into_response()
 }

@@ -72,7 +72,11 @@ fn life(number: u64) -> Vec<Vec<Event>> {
     vec![
         vec![moved("Locked"), event("jobs", "JobOpened", opened)],
         vec![bond(true), event("jobs", "JobClaimed", claimed)],
-        vec![event("jobs", "JobCommitted", json!({ "job": job, "commitment": hash }))],
+        vec![event(
+            "jobs",
+            "JobCommitted",
+            json!({ "job": job, "commitment": hash, "deadline": 9 }),
+        )],
         vec![event(
             "jobs",
             "JobRevealed",

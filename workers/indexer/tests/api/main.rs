@@ -11,6 +11,7 @@ mod stream;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
 use chain::market;
 use common::{Node, store, story, take_all};
 use indexer::{Store, Taken, api};
@@ -44,13 +45,17 @@ impl Served {
         Self { node, store, dir }
     }
 
-    async fn ask(&self, path: &str, tag: Option<&str>) -> (StatusCode, String, Value) {
+    async fn answer(&self, path: &str, tag: Option<&str>) -> Response {
         let mut request = Request::get(path);
         if let Some(tag) = tag {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
         let router = api::router(self.store.clone(), CancellationToken::new());
-        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn ask(&self, path: &str, tag: Option<&str>) -> (StatusCode, String, Value) {
+        let response = self.answer(path, tag).await;
         let status = response.status();
         let tag = response.headers().get(header::ETAG).map(|tag| tag.to_str().unwrap().to_owned());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -568,8 +573,12 @@ async fn an_unchanged_answer_is_not_sent_again() {
         .execute(&database)
         .await
         .unwrap();
-    let (status, tag, _) = served.ask("/v1/jobs", None).await;
-    assert_eq!((status, tag.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+    let failure = served.answer("/v1/jobs", None).await;
+    let said = [header::ETAG, header::CACHE_CONTROL].map(|name| failure.headers().get(name).map(|value| value.to_str().unwrap()));
+    assert_eq!(
+        (failure.status(), said),
+        (StatusCode::SERVICE_UNAVAILABLE, [None, Some("no-cache")])
+    );
     let document = "/v1/openapi.json";
     let (_, tag, _) = served.ask(document, None).await;
     let dir = tempfile::tempdir().unwrap();

@@ -37,6 +37,8 @@ pub struct Node {
     pub entries: Vec<(Signature, Entry)>,
     /// How many of them it shows.
     pub told: AtomicUsize,
+    /// How many of the oldest it no longer lists.
+    pub forgotten: AtomicUsize,
     /// The current slot is one later than it would be.
     pub idle: AtomicBool,
     /// The slot of the last transaction is still current, though all are shown.
@@ -70,6 +72,7 @@ impl Node {
         Self {
             entries: entries.map(|(index, entry)| (signature(index), entry)).collect(),
             told: AtomicUsize::new(usize::MAX),
+            forgotten: AtomicUsize::new(0),
             idle: AtomicBool::new(false),
             busy: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
@@ -230,7 +233,7 @@ impl Network for Node {
 
     async fn history(&self, address: &Address, before: Option<&Signature>, slot: u64) -> Result<Vec<(u64, Signature)>> {
         self.lists.fetch_add(1, Ordering::Relaxed);
-        let mut listed = self.told();
+        let mut listed = self.told().get(self.forgotten.load(Ordering::Relaxed)..).unwrap_or_default();
         if let Some((known, [(_, next), ..])) = listed.split_at_checked(self.behind.load(Ordering::Relaxed))
             && *address == jobs::ID
         {
