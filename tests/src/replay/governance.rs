@@ -166,7 +166,7 @@ impl Replay {
             .retain(|place, _| open(&place.0) || books.ballots.values().any(|ballot| (ballot.proposal, ballot.source) == *place));
         let ended = |proposal: &Proposal| ![Status::Draft as u8, Status::Voting as u8, Status::Queued as u8].contains(&proposal.status);
         self.proposals
-            .retain(|address, proposal| books.proposals.contains_key(address) || !ended(proposal));
+            .retain(|address, proposal| books.proposals.contains_key(address) || !ended(proposal) || proposal.deposit > 0);
         let accounts = Self::read(books);
         assert_eq!(self.rules, accounts.rules, "the rules of voting");
         assert_eq!(self.guardian, accounts.guardian, "the guardian");

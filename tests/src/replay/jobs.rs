@@ -24,8 +24,8 @@ pub struct Replay {
     demands: BTreeMap<Address, Demand>,
     /// By the address of the device.
     permits: BTreeMap<Address, Permit>,
-    /// Escrow and amount of fees whose receivers are still to be told.
-    swept: Option<(Address, u64)>,
+    /// The last move in an escrow, with the rise of its fees, until an event tells what it was for.
+    moved: Option<(Address, EscrowMove, u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,15 @@ struct Job {
     foreign_mint: bool,
     units: u32,
     inputs: Hash,
-    replica: u8,
+    /// Of which it is one, and its place among them.
+    replicas: [u8; 2],
+    /// Per unit, at the start and the end of the auction.
+    prices: [u64; 2],
+    /// Of the auction, the run and the window.
+    seconds: [u32; 3],
+    /// Memory, multiplier, jobs done and model that a device needs.
+    requirements: [u16; 4],
+    value_at_risk: u64,
     status: u8,
     device: Address,
     price: u64,
@@ -71,7 +79,8 @@ struct Audit {
     device: Address,
     commitment: Hash,
     custody: Hash,
-    agrees: bool,
+    /// Whether the result is the worker's, once it is revealed.
+    agrees: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +90,8 @@ struct Conviction {
     sealed_slot: u64,
     reward: u64,
     burned: u64,
+    /// Fault, unit, op, index, correct and claimed value; `None` once it was overtaken, for no event tells it then.
+    verdict: Option<[u32; 6]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +122,11 @@ impl From<&jobs::Job> for Job {
             foreign_mint: job.foreign_mint.get(),
             units: job.units.get(),
             inputs: job.inputs,
-            replica: job.replica,
+            replicas: [job.replicas, job.replica],
+            prices: [job.start_price, job.max_price].map(|price| price.get()),
+            seconds: [job.auction_seconds, job.run_seconds, job.window_seconds].map(|seconds| seconds.get()),
+            requirements: [job.min_vram_gb, job.min_multiplier_x100, job.min_jobs_done, job.gpu_model].map(|least| least.get()),
+            value_at_risk: job.value_at_risk.get(),
             status: job.status,
             device: job.device,
             price: job.price.get(),
@@ -123,6 +138,24 @@ impl From<&jobs::Job> for Job {
             deadline: job.deadline_at.get(),
         }
     }
+}
+
+impl From<&jobs::Conviction> for Conviction {
+    fn from(conviction: &jobs::Conviction) -> Self {
+        let place = [conviction.unit, conviction.op, conviction.index].map(|number| number.get());
+        Self {
+            device: conviction.device,
+            challenger: conviction.challenger,
+            sealed_slot: conviction.sealed_slot.get(),
+            reward: conviction.reward.get(),
+            burned: conviction.burned.get(),
+            verdict: Some(verdict(conviction.fault, place, [conviction.expected, conviction.claimed])),
+        }
+    }
+}
+
+fn verdict(fault: u8, [unit, op, index]: [u32; 3], [expected, claimed]: [u8; 2]) -> [u32; 6] {
+    [fault.into(), unit, op, index, expected.into(), claimed.into()]
 }
 
 impl From<&jobs::DemandHeader> for Demand {
@@ -200,13 +233,15 @@ impl Replay {
             );
         } else if let Some(event) = record.is::<EscrowMoved>() {
             let escrow = self.escrows.get_mut(&event.escrow).expect("an escrow that was opened");
+            let fees = event.fees.saturating_sub(escrow.fees);
             escrow.follow(&event);
-            if event.kind == EscrowMove::Swept {
-                self.swept = Some((event.escrow, event.amount));
+            assert_eq!(self.moved, None, "what the move before was for");
+            if !matches!(event.kind, EscrowMove::Deposited | EscrowMove::Withdrawn) {
+                self.moved = Some((event.escrow, event.kind, event.amount, fees));
             }
         } else if let Some(event) = record.is::<FeesSwept>() {
-            let fees = event.to_treasury + event.burned;
-            assert_eq!(self.swept.take(), Some((event.escrow, fees)), "where the fees went");
+            let (fees, _) = self.moved(event.escrow, EscrowMove::Swept);
+            assert_eq!(event.to_treasury + event.burned, fees, "where the fees went");
         } else if let Some(event) = record.is::<PermitIssued>() {
             let PermitIssued {
                 seal, rate_bps, jackpot, ..
@@ -219,6 +254,13 @@ impl Replay {
             let known = self.apply_to_job(record, now) || self.apply_to_audit(record) || self.apply_to_dispute(record);
             assert!(known, "an unknown event of the jobs program");
         }
+    }
+
+    /// Amount of the move that an event explains, and how much the fees rose with it.
+    fn moved(&mut self, escrow: Address, kind: EscrowMove) -> (u64, u64) {
+        let moved = self.moved.take().expect("the escrow's move is told first");
+        assert_eq!((moved.0, moved.1), (escrow, kind), "the move that an event explains");
+        (moved.2, moved.3)
     }
 
     fn job(&mut self, address: Address) -> &mut Job {
@@ -236,7 +278,11 @@ impl Replay {
                 foreign_mint: event.foreign_mint,
                 units: terms.units,
                 inputs: terms.inputs,
-                replica: terms.replica,
+                replicas: [terms.replicas, terms.replica],
+                prices: [terms.start_price, terms.max_price],
+                seconds: [terms.auction_seconds, terms.run_seconds, terms.window_seconds],
+                requirements: [terms.min_vram_gb, terms.min_multiplier_x100, terms.min_jobs_done, terms.gpu_model],
+                value_at_risk: terms.value_at_risk,
                 status: Status::Open as u8,
                 device: Address::default(),
                 price: 0,
@@ -247,6 +293,7 @@ impl Replay {
                 outputs: [0; 32],
                 deadline: now.unix + i64::from(terms.open_seconds),
             };
+            self.moved(event.escrow, EscrowMove::Locked);
             assert_eq!(event.mint, self.escrows[&event.escrow].mint);
             assert!(self.jobs.insert(event.job, job).is_none(), "a job where another is");
         } else if let Some(event) = record.is::<JobClaimed>() {
@@ -269,9 +316,12 @@ impl Replay {
         } else if let Some(event) = record.is::<JobSettled>() {
             let job = self.jobs.remove(&event.job).expect("a job that was opened");
             assert_eq!((event.device, event.outputs), (job.device, job.outputs), "what was paid for");
+            let paid = self.moved(job.escrow, EscrowMove::Paid);
+            assert_eq!((event.consumer_pays, event.fees), paid, "what it cost");
             assert_eq!(event.consumer_pays, event.supplier_gets + event.fees, "who got what was paid");
         } else if let Some(event) = record.is::<JobRefunded>() {
             let job = self.jobs.remove(&event.job).expect("a job that was opened");
+            assert_eq!(event.refund, self.moved(job.escrow, EscrowMove::Refunded).0, "the refund");
             if event.ending == Ending::Confessed {
                 self.permits.get_mut(&job.device).expect("a permit to confess to").seal = [0; 32];
             }
@@ -290,7 +340,7 @@ impl Replay {
                 device: event.device,
                 commitment: [0; 32],
                 custody: [0; 32],
-                agrees: false,
+                agrees: None,
             };
             self.audits.insert(event.job, audit);
             (event.job, AuditStage::Taken, event.deadline)
@@ -299,7 +349,10 @@ impl Replay {
             (audit.commitment, audit.custody) = (event.commitment, event.custody);
             (event.job, AuditStage::Sealed, event.deadline)
         } else if let Some(event) = record.is::<AuditSkipped>() {
-            self.audits.remove(&event.job);
+            // An audit of an earlier job at the address may still be there.
+            if self.jobs[&event.job].audit == AuditStage::Taken as u8 {
+                self.audits.remove(&event.job);
+            }
             (event.job, AuditStage::Cleared, event.deadline)
         } else if let Some(event) = record.is::<AuditProven>() {
             assert_eq!(event.device, self.audits[&event.job].device, "whose proof it is");
@@ -311,7 +364,7 @@ impl Replay {
                 (event.traces, event.outputs) == (job.traces, job.outputs),
                 "whether it agrees"
             );
-            self.audits.get_mut(&event.job).expect("an audit that was taken").agrees = event.agrees;
+            self.audits.get_mut(&event.job).expect("an audit that was taken").agrees = Some(event.agrees);
             return true;
         } else if let Some(event) = record.is::<AuditClosed>() {
             let audit = self.audits.remove(&event.job).expect("an audit that was taken");
@@ -347,29 +400,26 @@ impl Replay {
                 "whose demand it was"
             );
         } else if let Some(event) = record.is::<JobConvicted>() {
+            let escrow = self.job(event.job).escrow;
+            assert_eq!(event.refund, self.moved(escrow, EscrowMove::Refunded).0, "the refund");
             let job = self.job(event.job);
             assert_eq!(event.device, job.device, "who was convicted");
             assert_eq!(event.reward + event.compensation + event.burned, job.bond, "where the bond went");
             (job.status, job.deadline) = (Status::Convicted as u8, event.priority_ends);
-            let JobConvicted {
-                device,
-                challenger,
-                sealed_slot,
-                reward,
-                burned,
-                ..
-            } = event;
+            let place = [event.unit, event.op, event.index];
             let conviction = Conviction {
-                device,
-                challenger,
-                sealed_slot,
-                reward,
-                burned,
+                device: event.device,
+                challenger: event.challenger,
+                sealed_slot: event.sealed_slot,
+                reward: event.reward,
+                burned: event.burned,
+                verdict: Some(verdict(event.fault, place, [event.expected, event.claimed])),
             };
             self.convictions.insert(event.job, conviction);
         } else if let Some(event) = record.is::<ConvictionOvertaken>() {
             let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
             (conviction.challenger, conviction.sealed_slot) = (event.challenger, event.sealed_slot);
+            conviction.verdict = None;
         } else if let Some(event) = record.is::<PermitOpened>() {
             let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
             assert_eq!(
@@ -428,7 +478,7 @@ impl Replay {
             jobs: view(&books.jobs, |address, job| (*address, job.into())),
             audits: view(&books.audits, |_, audit| {
                 let (device, commitment, custody) = (audit.device, audit.commitment, audit.custody);
-                let agrees = audit.agrees.get();
+                let agrees = (!audit.revealed_slot.is_zero()).then_some(audit.agrees.get());
                 (
                     audit.job,
                     Audit {
@@ -439,27 +489,13 @@ impl Replay {
                     },
                 )
             }),
-            convictions: view(&books.convictions, |_, conviction| {
-                let (device, challenger) = (conviction.device, conviction.challenger);
-                let [sealed_slot, reward, burned] =
-                    [conviction.sealed_slot, conviction.reward, conviction.burned].map(|number| number.get());
-                (
-                    conviction.job,
-                    Conviction {
-                        device,
-                        challenger,
-                        sealed_slot,
-                        reward,
-                        burned,
-                    },
-                )
-            }),
+            convictions: view(&books.convictions, |_, conviction| (conviction.job, conviction.into())),
             demands: view(&books.demands, |address, demand| (*address, demand.into())),
             permits: view(&books.permits, |_, permit| {
                 let (seal, rate_bps, jackpot) = (permit.seal, permit.rate_bps.get(), permit.jackpot.get());
                 (permit.device, Permit { seal, rate_bps, jackpot })
             }),
-            swept: None,
+            moved: None,
         }
     }
 
@@ -469,10 +505,16 @@ impl Replay {
         let empty = |escrow: &Escrow| (escrow.free, escrow.locked, escrow.fees) == (0, 0, 0);
         self.escrows
             .retain(|address, escrow| books.escrows.contains_key(address) || !empty(escrow));
-        let accounts = Self::read(books);
+        let mut accounts = Self::read(books);
+        for (job, conviction) in self.convictions.iter().filter(|(_, conviction)| conviction.verdict.is_none()) {
+            accounts
+                .convictions
+                .entry(*job)
+                .and_modify(|account| account.verdict = conviction.verdict);
+        }
         assert_eq!(self.config, accounts.config, "the jobs config");
         assert_eq!(self.parameters, accounts.parameters, "parameters of jobs");
-        assert_eq!(self.swept, None, "where fees went");
+        assert_eq!(self.moved, None, "what an escrow's move was for");
         compare("models", &self.models, &accounts.models);
         compare("escrows", &self.escrows, &accounts.escrows);
         compare("jobs", &self.jobs, &accounts.jobs);

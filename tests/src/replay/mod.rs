@@ -1,4 +1,4 @@
-//! The books as the events tell them, compared with the accounts after every transaction: an indexer needs nothing but the events.
+//! The books as the events tell them, compared with the accounts after every transaction, so that an indexer can rely on the events.
 
 mod costaking;
 mod governance;
@@ -34,19 +34,21 @@ impl Replay {
 
     /// Applies the events of a transaction and compares the result with the accounts after it.
     pub fn check(&mut self, logs: &[String], now: Moment, books: &Books) {
-        for record in chain::records(&::staking::ID, logs) {
-            self.staking.apply(&Record(&record));
-        }
-        for record in chain::records(&::costaking::ID, logs) {
-            if let Some(part) = self.costaking.apply(&Record(&record)) {
-                self.staking.shared(part);
+        let logged = chain::logged(logs);
+        assert!(!logged.cut, "events may be missing");
+        for (program, record) in &logged.records {
+            let record = &Record(record);
+            if *program == ::staking::ID {
+                self.staking.apply(record);
+            } else if *program == ::costaking::ID {
+                if let Some(part) = self.costaking.apply(record) {
+                    self.staking.shared(part);
+                }
+            } else if *program == ::governance::ID {
+                self.governance.apply(record);
+            } else if *program == ::jobs::ID {
+                self.jobs.apply(record, now);
             }
-        }
-        for record in chain::records(&::governance::ID, logs) {
-            self.governance.apply(&Record(&record));
-        }
-        for record in chain::records(&::jobs::ID, logs) {
-            self.jobs.apply(&Record(&record), now);
         }
         self.staking.check(books);
         self.costaking.check(books);

@@ -19,8 +19,10 @@ pub struct Replay {
     emission: Option<Emission>,
     /// By the start of the hour.
     blocks: BTreeMap<i64, Block>,
-    /// Device and bond of a conviction whose split is still to be told.
-    convicted: Option<(Address, u64)>,
+    /// The last move of stake in this transaction.
+    moved: Option<(Address, StakeMove, u64)>,
+    /// Whether it was told how the bond of that move was split.
+    split: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -153,24 +155,52 @@ impl Stake {
         }
     }
 
-    /// How much moved out of where the kind of a move says that it comes from, or into where it goes.
-    fn moved(&self, kind: StakeMove, after: &Self) -> Option<u64> {
+    /// What is not set aside, forfeited or owed.
+    fn free(&self) -> u64 {
+        self.own + self.co + self.cooling + self.co_cooling
+    }
+
+    /// The balances after a move. Where the kind of a move leaves open what else moves, they are as `told`.
+    fn moved(&self, kind: StakeMove, amount: u64, told: &Self) -> Self {
+        let mut stake = self.clone();
         match kind {
-            StakeMove::Staked => after.own.checked_sub(self.own),
-            StakeMove::OverflowWithdrawn | StakeMove::Unstaked | StakeMove::Slashed | StakeMove::Convicted => {
-                self.own.checked_sub(after.own)
+            StakeMove::Staked => stake.own += amount,
+            StakeMove::OverflowWithdrawn => stake.own -= amount,
+            StakeMove::Unstaked => {
+                (stake.own, stake.cooling) = (stake.own - amount, stake.cooling + amount);
+                (stake.co, stake.co_cooling) = (told.co, self.co + self.co_cooling - told.co);
             }
-            StakeMove::Withdrawn => self.cooling.checked_sub(after.cooling),
-            StakeMove::Burned => self.forfeited.checked_sub(after.forfeited),
-            // What is to be burned leaves what is owed at the same time.
-            StakeMove::Rewarded => (self.owed + self.forfeited).checked_sub(after.owed + after.forfeited),
-            StakeMove::Pardoned => (after.own + after.cooling).checked_sub(self.own + self.cooling),
-            StakeMove::CoStaked => after.co.checked_sub(self.co),
-            StakeMove::CoCooled => self.co.checked_sub(after.co),
-            StakeMove::CoWithdrawn => self.co_cooling.checked_sub(after.co_cooling),
-            StakeMove::SetAside => after.aside.checked_sub(self.aside),
-            StakeMove::Returned | StakeMove::Upheld => self.aside.checked_sub(after.aside),
+            StakeMove::Withdrawn => stake.cooling -= amount,
+            StakeMove::Slashed => (stake.own, stake.forfeited) = (stake.own - amount, stake.forfeited + amount),
+            StakeMove::Burned => stake.forfeited -= amount,
+            StakeMove::Convicted => (stake.own, stake.owed) = (stake.own - amount, told.owed),
+            StakeMove::Rewarded => {
+                stake.owed = told.owed;
+                stake.forfeited = self.owed + self.forfeited - amount - told.owed;
+            }
+            StakeMove::Pardoned => {
+                (stake.cooling, stake.owed) = (told.cooling, told.owed);
+                stake.own = self.own + self.cooling + amount - told.cooling;
+            }
+            StakeMove::CoStaked => stake.co += amount,
+            StakeMove::CoCooled => (stake.co, stake.co_cooling) = (stake.co - amount, stake.co_cooling + amount),
+            StakeMove::CoWithdrawn => stake.co_cooling -= amount,
+            StakeMove::SetAside => {
+                stake.aside += amount;
+                (stake.co, stake.cooling, stake.co_cooling) = (told.co, told.cooling, told.co_cooling);
+                stake.own = self.free() - amount - told.co - told.cooling - told.co_cooling;
+            }
+            StakeMove::Returned => {
+                stake.aside -= amount;
+                (stake.co, stake.cooling, stake.co_cooling) = (told.co, told.cooling, told.co_cooling);
+                stake.forfeited = told.forfeited;
+                let free = self.free() + amount + self.forfeited - told.forfeited;
+                stake.own = free - told.co - told.cooling - told.co_cooling;
+            }
+            StakeMove::Upheld => (stake.aside, stake.forfeited) = (stake.aside - amount, stake.forfeited + amount),
         }
+        stake.cooldown_ends = told.cooldown_ends;
+        stake
     }
 }
 
@@ -236,26 +266,31 @@ impl Replay {
         } else if let Some(event) = record.is::<StakeMoved>() {
             let device = self.device(event.device);
             let after = Stake::after(&event);
-            assert_eq!(
-                device.stake.moved(event.kind, &after),
-                Some(event.amount),
-                "{:?} and the balances after it",
-                event.kind
-            );
+            let expected = device.stake.moved(event.kind, event.amount, &after);
+            assert_eq!(expected, after, "{:?} and the balances after it", event.kind);
             device.stake = after;
-            if event.kind == StakeMove::Convicted {
-                self.convicted = Some((event.device, event.amount));
-            }
+            self.moved = Some((event.device, event.kind, event.amount));
         } else if let Some(event) = record.is::<BondConvicted>() {
-            assert_eq!(self.convicted.take(), Some((event.device, event.bond)), "the bond that was taken");
+            let moved = (event.device, StakeMove::Convicted, event.bond);
+            assert_eq!(self.moved, Some(moved), "the bond that was taken");
             assert!(event.compensation <= event.bond, "the consumer's part of a bond");
+            self.split = true;
         } else if let Some(event) = record.is::<BondMoved>() {
+            let lost = match self.moved.take() {
+                Some((device, StakeMove::Slashed, amount)) if device == event.device => amount,
+                Some((device, StakeMove::Convicted, amount)) if device == event.device => {
+                    assert!(std::mem::take(&mut self.split), "how the bond was split");
+                    amount
+                }
+                _ => 0,
+            };
             let device = self.device(event.device);
             let (bonds, jobs) = match event.locked {
                 true => (device.locked_bond + event.bond, device.open_jobs + 1),
                 false => (device.locked_bond - event.bond, device.open_jobs - 1),
             };
             assert_eq!((event.locked_bond, event.open_jobs), (bonds, jobs), "a bond and the bonds after it");
+            assert_eq!(event.penalty, lost, "what the bond lost");
             (device.locked_bond, device.open_jobs) = (bonds, jobs);
         } else {
             return false;
@@ -287,12 +322,10 @@ impl Replay {
             let slash = self.slash(event.device, event.number);
             (slash.status, slash.answer) = (SlashStatus::Appealed as u8, event.answer);
         } else if let Some(event) = record.is::<SlashEnded>() {
-            let slash = self
-                .slashes
-                .remove(&(event.device, event.number))
-                .expect("a slash that was proposed");
-            let approved = slash.status != SlashStatus::Proposed as u8;
-            assert!(approved || !event.upheld, "a slash was upheld that was not approved");
+            let slash = self.slashes.remove(&(event.device, event.number));
+            assert!(slash.is_some(), "a slash that was proposed");
+            let upheld = matches!(self.moved, Some((device, StakeMove::Upheld, _)) if device == event.device);
+            assert_eq!(event.upheld, upheld, "how a slash ended");
         } else {
             return false;
         }
@@ -407,23 +440,34 @@ impl Replay {
                 };
                 (*hour, told)
             }),
-            convicted: None,
+            moved: None,
+            split: false,
         }
     }
 
     /// Compares what the events say with what the accounts say.
     pub fn check(&mut self, books: &Books) {
-        // No event tells that an account was closed: a device has no stake then, and a block is settled.
+        // No event tells that an account was closed: a device is retired and has nothing then, and a block is settled.
+        let empty = |device: &Device| {
+            let cooled = Stake {
+                cooldown_ends: device.stake.cooldown_ends,
+                ..Stake::default()
+            };
+            let idle = device.open_jobs == 0 && device.rewards == 0 && device.pending.is_empty();
+            device.status == staking::state::STATUS_TERMINATED && device.stake == cooled && idle
+        };
         self.devices
-            .retain(|address, device| books.devices.contains_key(address) || device.stake.own + device.stake.co + device.rewards > 0);
+            .retain(|address, device| books.devices.contains_key(address) || !empty(device));
         self.blocks
             .retain(|hour, block| books.blocks.contains_key(hour) || block.settled.is_none());
         let accounts = Self::read(books);
-        // No event tells whose part was forfeited while more of it is due.
+        // No event tells which slash had its parts upheld while more is due to it.
         for (place, slash) in self.slashes.iter_mut().filter(|(_, slash)| slash.due > 0) {
-            slash.parts = accounts.slashes.get(place).map_or(slash.parts, |account| account.parts);
+            if accounts.slashes.get(place).is_some_and(|account| account.parts == [0; 3]) {
+                slash.parts = [0; 3];
+            }
         }
-        assert_eq!(self.convicted, None, "how a bond was split");
+        self.moved = None;
         assert_eq!(self.config, accounts.config, "the staking config");
         assert_eq!(self.parameters, accounts.parameters, "parameters of staking");
         assert_eq!(self.emission, accounts.emission, "the emission");
