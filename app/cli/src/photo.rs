@@ -109,7 +109,11 @@ fn own(path: &Path, kind: &str) -> PathBuf {
 
 /// Why a file was not written, in words.
 pub fn unwritten(path: &Path, error: &io::Error) -> String {
-    format!("cannot write {}: {error}; check the path and its permissions", path.display())
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("{shown} exists already; name another file, or replace it with --force"),
+        _ => format!("cannot write {shown}: {error}; check the path and its permissions"),
+    }
 }
 
 /// Writes a PNG. With `force` it replaces an existing file atomically; without, it leaves one alone, and a new file is empty for a moment.
@@ -191,6 +195,8 @@ mod tests {
         let photo = sample().into_rgba8();
         let refused = write_png(&path, &photo, false, false).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        let said = unwritten(&path, &refused);
+        assert!(said.contains("exists already") && said.ends_with("--force"), "{said}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
         fs::remove_file(&path).unwrap();

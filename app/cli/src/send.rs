@@ -74,7 +74,7 @@ impl<T: fmt::Display> fmt::Display for Done<T> {
     }
 }
 
-/// What a transaction is about: addresses and files by name, and lines for people after them.
+/// What a transaction is about: addresses and files in the order of their names, and lines for people after them.
 #[derive(Default, Serialize)]
 pub struct About {
     #[serde(flatten)]

@@ -83,7 +83,6 @@ struct Total {
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Vec<Failure>>,
     /// Number of deeds.
-    #[serde(skip)]
     sent: u64,
     /// Lamports: bounties less fees, also those of transactions that failed.
     earned: i64,
@@ -107,8 +106,9 @@ impl fmt::Display for Total {
 /// What has happened so far.
 #[derive(Default)]
 struct Tally {
-    deeds: Vec<Done>,
-    failed: BTreeMap<(String, &'static str), Failure>,
+    /// With `--once` only, like those that failed.
+    deeds: Option<Vec<Done>>,
+    failed: Option<BTreeMap<(String, &'static str), Failure>>,
     sent: u64,
     /// Bounties less fees.
     earned: i64,
@@ -172,17 +172,23 @@ impl Command {
             let wallet = wallet.pubkey();
             confirm(&question(once, sweep), &effect(&wallet, sweep, create_payouts))?;
         }
-        let tally = RefCell::new(Tally::default());
+        let tally = RefCell::new(Tally {
+            deeds: once.then(Default::default),
+            failed: once.then(Default::default),
+            ..Tally::default()
+        });
         let on_event = |event| match event {
             CrankEvent::Did(deed) => {
                 let mut tally = tally.borrow_mut();
-                tally.failed.remove(&(deed.account.clone(), deed.deed));
+                if let Some(failed) = &mut tally.failed {
+                    failed.remove(&(deed.account.clone(), deed.deed));
+                }
                 tally.sent = tally.sent.saturating_add(1);
                 let earned = deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee);
                 tally.earned = tally.earned.saturating_add(earned);
-                match once {
-                    true => tally.deeds.push(Done(deed)),
-                    false => print(&Answer::new(&Done(deed)), context),
+                match &mut tally.deeds {
+                    Some(deeds) => deeds.push(Done(deed)),
+                    None => print(&Answer::new(&Done(deed)), context),
                 }
             }
             CrankEvent::Failed { deed, account, error } => {
@@ -197,8 +203,8 @@ impl Command {
                     code: Error::from(error).code(),
                 };
                 context.note(&failure.to_string());
-                if once {
-                    tally.borrow_mut().failed.insert((failure.account.clone(), deed), failure);
+                if let Some(failed) = &mut tally.borrow_mut().failed {
+                    failed.insert((failure.account.clone(), deed), failure);
                 } else if context.settings.format == Format::Json {
                     print(&Answer::new(&failure), context);
                 }
@@ -233,8 +239,8 @@ impl Command {
         }
         let tally = tally.into_inner();
         Ok(Total {
-            deeds: once.then_some(tally.deeds),
-            failed: once.then(|| tally.failed.into_values().collect()),
+            deeds: tally.deeds,
+            failed: tally.failed.map(|failed| failed.into_values().collect()),
             sent: tally.sent,
             earned: tally.earned.saturating_sub_unsigned(tally.wasted),
             wasted: tally.wasted,
@@ -317,6 +323,9 @@ mod tests {
         let (_folder, context, _, crank) = failing(false);
         let two_looks = tokio::time::sleep(Duration::from_millis(1_500));
         let total = crank.turn(&context, two_looks).await.unwrap();
-        assert_eq!(testing::json(&Answer::new(&total)), serde_json::json!({ "earned": 0, "wasted": 0 }));
+        assert_eq!(
+            testing::json(&Answer::new(&total)),
+            serde_json::json!({ "sent": 0, "earned": 0, "wasted": 0 })
+        );
     }
 }

@@ -193,10 +193,12 @@ fn find_package(models: &Path, model: &Address) -> Result<PathBuf> {
         match package {
             Ok(package) if market::job::model(&package.model) == *model => return Ok(folder),
             Ok(_) => {}
-            Err(error) => unsound = Some(error),
+            Err(error) => unsound = unsound.or(Some(error)),
         }
     }
-    let unsound = unsound.map(|error| format!(" (one is not sound: {error})")).unwrap_or_default();
+    let unsound = unsound
+        .map(|error| format!("; a package there is not sound: {error}"))
+        .unwrap_or_default();
     refuse(format!(
         "no package in {} is the model registered at {model}{unsound}; download it and name its folder with --package",
         models.display()
@@ -261,7 +263,10 @@ mod tests {
         let model = market::job::model(&engine::Package::load(&sound).unwrap().model);
         assert_eq!(find_package(models.path(), &model).unwrap(), sound);
         let error = find_package(models.path(), &Address::new_unique()).unwrap_err().to_string();
-        assert!(error.contains("one is not sound: ") && error.ends_with("--package"), "{error}");
+        assert!(
+            error.contains("; a package there is not sound: ") && error.ends_with("--package"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
