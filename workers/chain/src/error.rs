@@ -87,6 +87,14 @@ pub enum Error {
         /// Error of the system.
         reason: String,
     },
+    /// At the price that others pay, the transaction would cost more than it may.
+    #[error("the transaction would cost {fee} lamports at the price that others pay, more than the {most} it may; try again later")]
+    TooDear {
+        /// Lamports it would cost.
+        fee: u64,
+        /// Most lamports it may cost.
+        most: u64,
+    },
     /// A transaction could not be built or signed.
     #[error("the transaction could not be signed: {0}")]
     Signing(String),

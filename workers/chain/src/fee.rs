@@ -51,16 +51,6 @@ impl PriorityFee {
         lamports(1, units, self.most.max(self.least))
     }
 
-    /// These bounds, with the maximum lowered so that a transaction which requests `units` compute units pays at most `lamports`.
-    pub(crate) fn within(self, lamports: u64, signatures: usize, units: u32) -> Self {
-        let priority = lamports.saturating_sub(BASE_FEE.saturating_mul(signatures as u64));
-        let affordable = u128::from(priority).saturating_mul(1_000_000).checked_div(units.into());
-        Self {
-            most: affordable.map_or(self.most, |price| self.most.min(price.try_into().unwrap_or(u64::MAX))),
-            ..self
-        }
-    }
-
     /// Whether the price depends on what others pay.
     pub(crate) fn follows_the_market(&self) -> bool {
         self.least < self.most
@@ -77,6 +67,13 @@ impl PriorityFee {
         };
         wanted.min(self.most).max(self.least)
     }
+}
+
+/// The highest price at which a transaction that requests `units` compute units pays at most `lamports`; 0 if not even the base fee fits.
+pub(crate) fn affordable(lamports: u64, signatures: usize, units: u32) -> u64 {
+    let priority = lamports.saturating_sub(BASE_FEE.saturating_mul(signatures as u64));
+    let price = u128::from(priority).saturating_mul(1_000_000).checked_div(units.into());
+    price.and_then(|price| price.try_into().ok()).unwrap_or(u64::MAX)
 }
 
 /// Lamports that a transaction which requests `units` compute units pays at this price.
@@ -153,18 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transaction_may_pay_lowers_the_maximum() {
-        let fee = PriorityFee {
-            least: 10,
-            most: 1_000_000,
-        };
+    fn the_affordable_price_is_the_highest_within_the_fee() {
         for (most, signatures, units) in [(10_000, 1, 11_500), (12_345, 2, 3), (9_999, 1, 7_777)] {
-            let price = fee.within(most, signatures, units).most;
-            assert!(lamports(signatures, units, price) <= most && (price == fee.most || lamports(signatures, units, price + 1) > most));
+            let price = affordable(most, signatures, units);
+            assert!(lamports(signatures, units, price) <= most && lamports(signatures, units, price + 1) > most);
         }
-        let enough = [u64::MAX, 16_500].map(|most| fee.within(most, 1, 11_500));
-        assert_eq!(enough, [fee; 2]);
-        assert_eq!(fee.within(0, 1, 7).price(vec![500], 1), 10, "never below the minimum");
+        assert_eq!([0, 5_000].map(|most| affordable(most, 1, 7)), [0; 2]);
+        assert_eq!((affordable(u64::MAX, 1, 1), affordable(5_001, 1, 0)), (u64::MAX, u64::MAX));
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct Options {
     /// Most lamports that demands about one job may cost and lock [default: 500000000]
     #[arg(long, env = "IONET_MAX_DEMAND_LAMPORTS", value_name = "N")]
     pub max_demand_lamports: Option<u64>,
-    /// Minimum priority fee, in micro-lamports per compute unit; the watchtower pays more if others do [default: 0]
+    /// Minimum priority fee, in micro-lamports per compute unit; the watchtower pays more if others do, but no more for a crank than the
+    /// bounty, if that is all it earns [default: 0]
     #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
     /// Maximum priority fee, whatever others pay and however often a transaction expires [default: 1000000]

@@ -3,7 +3,7 @@
 use super::{Chain, Failure, NotConfirmed};
 use crate::{
     Error, Lifetime, PriorityFee, Result, Simulation,
-    fee::{lamports, written},
+    fee::{affordable, lamports, written},
     program_error::explain,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -32,7 +32,8 @@ pub struct SendOptions {
     pub compute_units: Option<u32>,
     /// Bounds of the priority fee, paid on top of the base fee.
     pub priority_fee: PriorityFee,
-    /// Most lamports to pay in fees, as far as the minimum of `priority_fee` allows.
+    /// Most lamports to pay in fees, besides the base fee and the minimum of `priority_fee`, which are paid in any case. If the price that
+    /// others pay takes more, nothing is prepared.
     pub max_fee: Option<u64>,
     /// Longest wait for the outcome; a transaction expires after about a minute anyway.
     pub timeout: Duration,
@@ -54,6 +55,9 @@ impl Default for SendOptions {
 pub struct Prepared {
     /// Last block height at which it can land.
     pub last_valid_block_height: u64,
+    /// Whether it bids less than was due because of [`SendOptions::max_fee`].
+    #[serde(skip)]
+    pub(super) capped: bool,
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub(super) transaction: VersionedTransaction,
     pub(super) signature: Signature,
@@ -78,6 +82,8 @@ pub(super) struct SigningParams {
     payer: Address,
     pub units: u32,
     price: u64,
+    /// Whether the price is lower because of [`SendOptions::max_fee`].
+    capped: bool,
     lifetime: Lifetime,
 }
 
@@ -97,7 +103,8 @@ pub struct Preview {
 impl Chain {
     /// Signs a transaction and simulates it. The first signer pays.
     ///
-    /// A transaction that would fail is returned as [`Error::Transaction`]: nothing was sent and nothing paid.
+    /// A transaction that would fail is returned as [`Error::Transaction`], and one that would cost too much as [`Error::TooDear`]: nothing
+    /// was sent and nothing paid.
     pub async fn prepare(&self, instructions: &[Instruction], signers: &[&dyn Signer], options: &SendOptions) -> Result<Prepared> {
         let params = self.signing_params(instructions, signers, options).await?;
         self.sign(instructions, signers, &params)
@@ -119,11 +126,12 @@ impl Chain {
             self.recently_paid(&payer, instructions, options),
             self.network.lifetime()
         )?;
-        let (units, price) = self.bid(&simulation, paid, signers.len(), options);
+        let (units, price, capped) = self.bid(&simulation, &paid, signers.len(), options)?;
         Ok(SigningParams {
             payer,
             units,
             price,
+            capped,
             lifetime,
         })
     }
@@ -145,7 +153,7 @@ impl Chain {
         )?;
         let message = compile(payer, instructions, MAX_COMPUTE_UNITS, 0, Hash::default())?;
         let signatures = message.header().num_required_signatures.into();
-        let (units, price) = self.bid(&simulation, paid, signatures, options);
+        let (units, price, _) = self.bid(&simulation, &paid, signatures, options)?;
         let mut after = simulation.accounts;
         after.resize(watched.len(), None);
         Ok(Preview {
@@ -200,12 +208,21 @@ impl Chain {
         }))
     }
 
-    /// The compute units to request, and the price of each.
-    fn bid(&self, simulation: &Simulation, paid: Vec<u64>, signatures: usize, options: &SendOptions) -> (u32, u64) {
+    /// The compute units to request, the price of each, and whether `max_fee` has lowered it. Fails if `max_fee` excludes what others pay:
+    /// such a transaction would only be followed until it expires.
+    fn bid(&self, simulation: &Simulation, paid: &[u64], signatures: usize, options: &SendOptions) -> Result<(u32, u64, bool)> {
         let units = options.compute_units.unwrap_or_else(|| with_reserve(simulation.compute_units));
         let fee = options.priority_fee;
-        let fee = options.max_fee.map_or(fee, |most| fee.within(most, signatures, units));
-        (units, fee.price(paid, self.congestion.doublings()))
+        let [going, wanted] = [0, self.congestion.doublings()].map(|doublings| fee.price(paid.to_vec(), doublings));
+        let Some(most) = options.max_fee else {
+            return Ok((units, wanted, false));
+        };
+        let limit = affordable(most, signatures, units).max(fee.least);
+        if going > limit {
+            let fee = lamports(signatures, units, going);
+            return Err(Error::TooDear { fee, most });
+        }
+        Ok((units, wanted.min(limit), wanted > limit))
     }
 
     pub(super) fn sign(&self, instructions: &[Instruction], signers: &[&dyn Signer], params: &SigningParams) -> Result<Prepared> {
@@ -213,6 +230,7 @@ impl Chain {
             payer,
             units,
             price,
+            capped,
             lifetime,
         } = *params;
         let message = compile(&payer, instructions, units, price, lifetime.blockhash)?;
@@ -230,6 +248,7 @@ impl Chain {
         let signature = transaction.signatures.first().copied().unwrap_or_default();
         Ok(Prepared {
             last_valid_block_height: lifetime.last_valid_block_height,
+            capped,
             transaction,
             signature,
         })
@@ -328,14 +347,6 @@ mod tests {
         assert_eq!(price(&lost), 70_000);
         let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &OPTIONS).await.unwrap();
         assert_eq!(preview.fee, 5_000 + 490, "7,000 units at 0.07 lamports");
-        let thrifty = SendOptions {
-            max_fee: Some(5_140),
-            ..OPTIONS
-        };
-        let cheap = chain.prepare(&transfer(&payer), &[&payer], &thrifty).await.unwrap();
-        assert_eq!(price(&cheap), 20_000);
-        let preview = chain.preview(&payer.pubkey(), &transfer(&payer), &[], &thrifty).await.unwrap();
-        assert_eq!(preview.fee, 5_140);
 
         fake.advance(151 + EXPIRY_MARGIN);
         assert!(chain.submit(&lost, &OPTIONS).await.is_final());
@@ -352,6 +363,42 @@ mod tests {
         };
         let fixed = chain.prepare(&transfer(&payer), &[&payer], &fixed).await.unwrap();
         assert_eq!(price(&fixed), 9);
+    }
+
+    #[tokio::test]
+    async fn what_may_be_paid_caps_the_bid_but_does_not_go_below_what_others_pay() {
+        let (fake, chain) = chain();
+        fake.set_simulation(Simulation {
+            compute_units: 5_000,
+            ..Simulation::default()
+        });
+        fake.set_recent_fees(&[70_000]);
+        let payer = Keypair::new();
+        let price = |prepared: &Prepared| {
+            let data = &prepared.transaction.message.instructions()[1].data;
+            let [3, price @ ..] = data.as_slice() else { panic!("{data:?}") };
+            u64::from_le_bytes(price.try_into().unwrap())
+        };
+        let thrifty = |most, least| SendOptions {
+            max_fee: Some(most),
+            priority_fee: PriorityFee { least, most: 1_000_000 },
+            ..OPTIONS
+        };
+        let prepare = async |options| chain.prepare(&transfer(&payer), &[&payer], &options).await;
+        let refusal = prepare(thrifty(5_489, 0)).await.unwrap_err();
+        assert!(matches!(refusal, Error::TooDear { fee: 5_490, most: 5_489 }), "{refusal}");
+        let enough = prepare(thrifty(5_490, 0)).await.unwrap();
+        assert_eq!((price(&enough), enough.capped), (70_000, false));
+        assert_eq!(price(&prepare(thrifty(0, 80_000)).await.unwrap()), 80_000, "the minimum");
+
+        fake.advance(151 + EXPIRY_MARGIN);
+        assert!(chain.submit(&enough, &thrifty(5_490, 0)).await.is_final());
+        let capped = prepare(thrifty(5_700, 0)).await.unwrap();
+        assert_eq!((price(&capped), capped.capped), (100_000, true));
+        fake.advance(151 + EXPIRY_MARGIN);
+        assert!(chain.submit(&capped, &thrifty(5_700, 0)).await.is_final());
+        let uncapped = prepare(OPTIONS).await.unwrap();
+        assert_eq!(price(&uncapped), 140_000, "a capped bid that expires says nothing about congestion");
     }
 
     #[tokio::test]

@@ -30,8 +30,8 @@ impl Chain {
         let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut last_error)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
-            // If the node did not accept the transaction, its expiry says nothing about congestion.
-            Ok(Outcome::Unknown(_)) if last_error.is_none() => self.congestion.expired(doublings),
+            // If the node did not accept the transaction, or it bid too little, its expiry says nothing about congestion.
+            Ok(Outcome::Unknown(_)) if last_error.is_none() && !prepared.capped => self.congestion.expired(doublings),
             _ => {}
         }
         outcome.unwrap_or_else(|_| {

@@ -62,6 +62,11 @@ impl Duty {
             _ => job.bounty.get().into(),
         }
     }
+
+    /// Most lamports that it is worth in fees, if it earns nothing but the bounty: an award also pays the challenger and returns rent.
+    pub(crate) fn max_fee(self, job: &Job) -> Option<u64> {
+        matches!(self, Self::Settle | Self::Expire | Self::Timeout).then(|| self.bounty(job))
+    }
 }
 
 /// The instructions with which `cranker` does what is due about a job.

@@ -213,7 +213,7 @@ impl Cranker<'_> {
             return Ok(None);
         }
         let instructions = silence(self.chain, &key, &about.job, job, address).await?;
-        self.send("convict silence", about.job, &instructions, 0).await
+        self.send("convict silence", about.job, &instructions, self.options).await
     }
 
     /// Closes a demand of this key that is over.
@@ -233,7 +233,13 @@ impl Cranker<'_> {
             if end.opens_accounts && !self.create_payouts {
                 return Err(Error::NoPayout { job: address });
             }
-            self.send(duty.name(), address, &end.instructions, duty.bounty(job)).await
+            let options = SendOptions {
+                max_fee: duty.max_fee(job),
+                ..*self.options
+            };
+            let deed = self.send(duty.name(), address, &end.instructions, &options).await?;
+            let bounty = duty.bounty(job);
+            Ok(deed.map(|deed| Deed { bounty, ..deed }))
         };
         self.report(duty.name(), address, ended.await)
     }
@@ -289,7 +295,7 @@ impl Cranker<'_> {
 
     /// Sends a duty that earns nothing, and reports the outcome.
     async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
-        self.report(deed, account, self.send(deed, account, instructions, 0).await)
+        self.report(deed, account, self.send(deed, account, instructions, self.options).await)
     }
 
     /// Reports the outcome of one duty. Only an unreachable node is an error, as it would fail all other duties too.
@@ -302,22 +308,28 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Sends one transaction, for no more fees than its bounty if it has one. A refusal because it came too late or too early is no error:
-    /// somebody else was faster, or the next pass will do it.
-    async fn send(&self, deed: &'static str, account: Address, instructions: &[Instruction], bounty: u64) -> Result<Option<Deed>> {
-        let options = SendOptions {
-            max_fee: (bounty > 0).then_some(bounty),
-            ..*self.options
-        };
-        let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], &options).await {
+    /// Sends one transaction. A refusal because it came too late or too early is no error: somebody else was faster, or the next pass will
+    /// do it. Nor is a price above `max_fee`, which may fall until the next pass.
+    async fn send(
+        &self,
+        deed: &'static str,
+        account: Address,
+        instructions: &[Instruction],
+        options: &SendOptions,
+    ) -> Result<Option<Deed>> {
+        let prepared = match self.chain.prepare(instructions, &[self.key as &dyn Signer], options).await {
             Ok(prepared) => prepared,
+            Err(error @ chain::Error::TooDear { .. }) => {
+                tracing::debug!(deed, %account, %error, "not sent");
+                return Ok(None);
+            }
             Err(error) if error.failure().is_some_and(is_race) => {
                 tracing::debug!(deed, %account, %error, "somebody else was faster, or it was too early");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
-        let receipt = match self.chain.submit(&prepared, &options).await {
+        let receipt = match self.chain.submit(&prepared, options).await {
             Outcome::Failed(failure) if is_race(&failure) => {
                 let failure = Box::new(failure);
                 (self.on_event)(CrankEvent::Wasted { deed, account, failure });
@@ -329,7 +341,7 @@ impl Cranker<'_> {
             deed,
             account: account.to_string(),
             signature: receipt.signature.to_string(),
-            bounty,
+            bounty: 0,
             fee: receipt.fee,
             compute_units: receipt.compute_units,
         }))
@@ -386,7 +398,7 @@ fn is_race(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
     use ::tests::Failure;
     use anchor_lang::Discriminator;
@@ -599,7 +611,7 @@ mod tests {
         assert!(failed.take().is_empty());
     }
 
-    /// However much others pay, a bounty is not spent on fees; duties without one are paid for like everything else.
+    /// If others pay more than a bounty allows, the crank waits, and holds up no other; duties without one are paid for like everything else.
     #[tokio::test]
     async fn no_crank_is_turned_at_a_loss() {
         let key = Keypair::new();
@@ -618,17 +630,42 @@ mod tests {
             other => panic!("{other:?}"),
         };
         pass(&chain, &key, &on_event).await.unwrap();
-        assert_eq!(done.into_inner().len(), due.len());
-        for transaction in fake.sent() {
-            let [limit, price, duty] = instructions(&transaction).try_into().unwrap();
-            let has_bounty = duty.data.starts_with(ExpireJob::DISCRIMINATOR);
-            let most = if has_bounty {
-                5_000 * 1_000_000 / u64::from(units)
-            } else {
-                1_000_000
-            };
-            assert!(limit.data.ends_with(&units.to_le_bytes()) && price.data.ends_with(&most.to_le_bytes()));
+        assert_eq!(done.take().len(), due.len() - 1);
+        let sent = fake.sent();
+        for transaction in &sent {
+            let [limit, price, duty] = instructions(transaction).try_into().unwrap();
+            assert!(limit.data.ends_with(&units.to_le_bytes()) && price.data.ends_with(&1_000_000_u64.to_le_bytes()));
+            assert!(!duty.data.starts_with(ExpireJob::DISCRIMINATOR));
         }
+        // What the bounty leaves after the base fee.
+        let affordable = 5_000 * 1_000_000 / u64::from(units);
+        fake.set_recent_fees(&[affordable]);
+        pass(&chain, &key, &on_event).await.unwrap();
+        assert_eq!(done.take().len(), due.len());
+        let again = fake.sent().split_off(sent.len());
+        let ends = again
+            .iter()
+            .map(instructions)
+            .filter(|all| all[2].data.starts_with(ExpireJob::DISCRIMINATOR));
+        assert_eq!(ends.count(), 1);
+    }
+
+    #[test]
+    fn a_bounty_limits_the_fees_of_what_earns_nothing_else() {
+        let job = Job {
+            bounty: 7.into(),
+            ..Job::zeroed()
+        };
+        let all = [
+            Duty::Settle,
+            Duty::Expire,
+            Duty::Timeout,
+            Duty::Award,
+            Duty::SkipAudit,
+            Duty::TimeoutAudit,
+        ];
+        assert_eq!(all.map(|duty| duty.bounty(&job)), [7, 7, 7, 7, 0, 0]);
+        assert_eq!(all.map(|duty| duty.max_fee(&job)), [Some(7), Some(7), Some(7), None, None, None]);
     }
 
     /// A transaction that lands in vain is reported: as a failure only if somebody else's being faster does not explain it.
