@@ -25,7 +25,7 @@ impl Cluster {
         }
     }
 
-    /// Whether this is the local network, under any name of this machine.
+    /// Whether this is the local network, at a loopback address.
     pub fn is_local(&self) -> bool {
         Url::parse(&self.rpc).is_ok_and(|url| {
             let here = match url.host() {

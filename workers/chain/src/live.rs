@@ -252,14 +252,14 @@ impl Network for Live {
         let (mut tries, pause) = CATCH_UP;
         let answer = loop {
             let answer = self.rpc.simulate_transaction_with_config(transaction, config.clone()).await;
-            if !answer.as_ref().is_err_and(is_behind) {
+            let Some(least) = config.min_context_slot.filter(|_| answer.as_ref().is_err_and(is_behind)) else {
                 break answer;
-            }
+            };
             tokio::time::sleep(pause).await;
             tries = tries.saturating_sub(1);
             if tries == 0 {
-                // The chain may have been reset.
-                self.newest.store(0, Ordering::Relaxed);
+                // The chain may have been reset, unless a transaction has landed meanwhile.
+                let _ = self.newest.compare_exchange(least, 0, Ordering::Relaxed, Ordering::Relaxed);
                 config.min_context_slot = None;
             }
         };
@@ -545,6 +545,30 @@ mod tests {
             };
             assert_eq!(*asked.lock().await, wanted);
         }
+    }
+
+    /// A node that never reaches any slot ends no wait, and a slot seen during it is kept.
+    #[tokio::test]
+    async fn a_simulation_ends_even_if_every_machine_is_behind() {
+        let asked = Arc::<AtomicU64>::default();
+        let heard = asked.clone();
+        let answer = async move |Json(question): Json<Value>| {
+            heard.fetch_add(1, Ordering::Relaxed);
+            Json(json!({ "jsonrpc": "2.0", "id": question["id"], "error": { "code": -32_016, "message": "not reached" } }))
+        };
+        let live = live(Router::new().route("/", post(answer))).await;
+        live.newest.store(9, Ordering::Relaxed);
+        let landing = async {
+            while asked.load(Ordering::Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+            live.newest.store(12, Ordering::Relaxed);
+        };
+        let transaction = VersionedTransaction::default();
+        let (refusal, ()) = tokio::join!(live.simulate(&transaction, &[]), landing);
+        assert!(matches!(refusal, Err(Error::Refused { .. })), "{refusal:?}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1 + CATCH_UP.0 as u64);
+        assert_eq!(live.newest.load(Ordering::Relaxed), 12);
     }
 
     /// A node that returns this data for every account. Records the requested lengths, `None` for whole accounts.
