@@ -3,7 +3,7 @@
 //! As with jobs, each round reads the audit's state on chain and takes the one step that follows from it. Input, roots and nonce are kept
 //! on disk; everything else can be computed again.
 
-use crate::admission::{Task, has_room};
+use crate::admission::{Task, blob_sizes, has_room};
 use crate::job::{Assignment, JobOutcome, LOOK, RETRY};
 use crate::journal::{Roots, Step};
 use crate::market::{View, audits_of, drawn_on};
@@ -91,6 +91,7 @@ impl Worker {
             return Ok(found);
         }
         let view = self.view().await?;
+        let free_space = self.journal.free_space()?;
         let mut in_hand = self.tasks();
         for (address, job, model) in drawn {
             let task = Task::audit(model, &job, view.now.unix.saturating_add(job.run_seconds.get().into()));
@@ -98,7 +99,7 @@ impl Worker {
             let fee = self.settings.priority_fee;
             let needed = reserve::to_take(&task, &in_hand, fee).saturating_add(reserve::for_answers(fee));
             let fits = view.lamports >= needed && task.fits(&in_hand, view.now.unix);
-            if fits && self.is_worthwhile(&job, model, &view).await? {
+            if fits && self.is_worthwhile(&job, model, &view, free_space).await? {
                 let Ok(place) = self.places.clone().try_acquire_owned() else {
                     break;
                 };
@@ -121,12 +122,13 @@ impl Worker {
         Some(task)
     }
 
-    /// Whether an audit pays enough, can be finished in time, and is of a result by an unrelated owner.
-    async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View) -> Result<bool> {
+    /// Whether an audit pays enough, can be finished in time, leaves its input room on the disk, and is of a result by an unrelated owner.
+    async fn is_worthwhile(&self, job: &Job, model: &Model, view: &View, free_space: u64) -> Result<bool> {
         let least = LEAST_WINDOW.saturating_add(model.estimate_seen(CHECKS.into()));
         let window = job.window_seconds.get();
         let in_time = Duration::from_secs(window.into()) >= least && window <= self.settings.max_window;
-        if !in_time || !has_room(model, job.units.get(), self.settings.max_blob) {
+        let [input, ..] = blob_sizes(model, job.units.get());
+        if !in_time || input > free_space || !has_room(model, job.units.get(), self.settings.max_blob) {
             return Ok(false);
         }
         let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
@@ -309,7 +311,9 @@ impl Worker {
             let escrow: Escrow = self.chain.fetch(&job.escrow).await?;
             self.ensure_payout(&escrow.mint).await?;
             let claiming = audit::claim(&self.key.pubkey(), address, job, &self.device, self.gpu);
-            let sent = self.send_claim("claim audit", address, job, claiming).await;
+            let sent = self
+                .send_recorded("claim audit", address, job, &[claiming], Some(Step::Claiming))
+                .await;
             match sent {
                 Ok(receipt) => {
                     progress.slot = receipt.slot;

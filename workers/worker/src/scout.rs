@@ -141,7 +141,7 @@ impl Worker {
         let left: Vec<Address> = self.journal.jobs()?.into_iter().filter(|address| !known(address)).collect();
         let (seen, accounts) = self.chain.network().accounts(&left).await?;
         for (address, account) in left.iter().zip(accounts) {
-            // For a job without a recorded step, nothing was sent.
+            // Without a recorded step, any state will do: whatever is kept can be fetched or computed again.
             if chain::made(account.as_ref()).is_none() && self.journal.opened(address).is_none_or(|opened| seen > opened) {
                 self.sweep(&market::audit::address(address)).await?;
                 self.forget(address).await?;

@@ -1,6 +1,6 @@
 //! Checks that each model computes on this machine what its package says.
 
-use crate::gpu::{Gpus, Opened};
+use crate::gpu::Gpus;
 use crate::{Error, Model, Models, Result};
 use engine::bench::on_gpu;
 use engine::cuda::Device;
@@ -36,11 +36,12 @@ struct Case {
 pub fn selftest(models: &Models, gpus: &Gpus, mut report: impl FnMut(String)) -> Result<()> {
     let devices: Vec<_> = match gpus.open() {
         Ok(opened) => {
-            let mut works = |(ordinal, device): Opened| {
-                let refused = |error: &_| report(format!("GPU {ordinal} cannot be tested: {error}"));
-                device.inspect_err(refused).ok()
-            };
-            opened.into_iter().filter_map(&mut works).collect()
+            let usable = opened.into_iter().filter_map(|(ordinal, device)| {
+                device
+                    .inspect_err(|error| report(format!("GPU {ordinal} cannot be tested: {error}")))
+                    .ok()
+            });
+            usable.collect()
         }
         Err(error) => {
             report(format!("no GPU: {error}"));

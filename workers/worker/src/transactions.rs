@@ -16,22 +16,18 @@ use tokio::time::sleep;
 impl Worker {
     /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
     pub(crate) async fn send(&self, action: &str, address: &Address, job: &Job, instructions: &[Instruction]) -> Result<Receipt> {
-        self.send_recorded(action, address, job, instructions, false).await
+        self.send_recorded(action, address, job, instructions, None).await
     }
 
-    /// Like [`send`](Self::send), for the claim of a job or an audit. Nothing is at stake before it, so it is not sent unless the disk has
-    /// taken a record of it.
-    pub(crate) async fn send_claim(&self, action: &str, address: &Address, job: &Job, claiming: Instruction) -> Result<Receipt> {
-        self.send_recorded(action, address, job, &[claiming], true).await
-    }
-
-    async fn send_recorded(
+    /// Like [`send`](Self::send). With a `step` to record first, the transaction is not sent unless the disk has taken both records: nothing
+    /// is at stake before a claim.
+    pub(crate) async fn send_recorded(
         &self,
         action: &str,
         address: &Address,
         job: &Job,
         instructions: &[Instruction],
-        claims: bool,
+        step: Option<Step>,
     ) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
@@ -50,11 +46,11 @@ impl Worker {
         }
         let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
         failpoint(action, "prepared", address).await;
-        if claims {
-            self.journal.record(address, job, Step::Claiming)?;
+        if let Some(step) = step {
+            self.journal.record(address, job, step)?;
         }
         match self.pending.record(&purpose, &prepared).map_err(Error::from) {
-            Err(error) if claims => return Err(error),
+            Err(error) if step.is_some() => return Err(error),
             // After a crash it may be sent again, which the program refuses and which costs a fee.
             written => self.tolerate_disk_error(written),
         }

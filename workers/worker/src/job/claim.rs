@@ -2,6 +2,7 @@
 
 use super::ClaimPlan;
 use super::JobOutcome;
+use crate::journal::Step;
 use crate::transactions::failed_with;
 use crate::{Error, Result, Worker};
 use bytes::Bytes;
@@ -57,7 +58,7 @@ impl Worker {
         loop {
             if self.chain.now().await?.slot >= claim.slot {
                 let claiming = self.claiming(address, job, claim.floor).await?;
-                let sent = self.send_claim("claim", address, job, claiming).await;
+                let sent = self.send_recorded("claim", address, job, &[claiming], Some(Step::Claiming)).await;
                 let early = |error: &Error| {
                     let codes = [JobsError::SeedNotReady, JobsError::NotAdmittedYet, JobsError::PriceTooLow];
                     codes.into_iter().any(|code| failed_with(error, code))

@@ -29,7 +29,6 @@ const TENSORS_IN_FLIGHT: usize = 4;
 const TENSOR_STORED: Duration = Duration::from_secs(30);
 
 /// A computed result.
-#[derive(Clone)]
 pub(crate) struct Computed {
     pub roots: Roots,
     pub output: Bytes,

@@ -30,7 +30,12 @@ impl Worker {
         {
             self.metrics.errors_total.add(1);
             if let Error::ForeignCommitment { .. } = error {
-                tracing::error!(event = "unstored", job = %address, %error, "the result is lost, and computing it gives another");
+                tracing::error!(
+                    event = "unstored",
+                    job = %address,
+                    %error,
+                    "the result is lost, and computing it gives another; its upload is given up until the worker is started again"
+                );
                 break;
             }
             tracing::warn!(event = "retry", job = %address, %error, "the result could not be stored; trying again");
