@@ -5,7 +5,7 @@ use std::env::consts::EXE_SUFFIX;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::{fs::MetadataExt, process::CommandExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -22,17 +22,24 @@ const LARGEST_TARGET: u64 = 25_000_000_000;
 
 /// Builds the host binaries and copies them to `target/bin`, because another checkout may replace those in the shared target directory.
 pub fn build(workspace: &Workspace) -> Result<()> {
-    compile(workspace, "workers and tools", &["--bins"])
+    compile(workspace, "workers and tools", &["--bins"], workspace.binaries())
+}
+
+/// Builds one host binary and copies it to `target/bin`; returns its path.
+pub fn build_one(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    compile(workspace, name, &["--bin", name], vec![name.to_owned()])?;
+    Ok(workspace.bin_dir().join(format!("{name}{EXE_SUFFIX}")))
 }
 
 /// Builds the tests and the host binaries that they start, with the features that tests enable. Both in one build, so that no crate of the
 /// workspace is compiled both with and without those features.
 pub fn build_with_tests(workspace: &Workspace) -> Result<()> {
     prune(workspace)?;
-    compile(workspace, "workers, tools and tests", &["--bins", "--tests", "--examples"])
+    let targets = ["--bins", "--tests", "--examples"];
+    compile(workspace, "workers, tools and tests", &targets, workspace.binaries())
 }
 
-fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
+fn compile(workspace: &Workspace, what: &str, targets: &[&str], binaries: Vec<String>) -> Result<()> {
     let _lock = workspace.take(HOST)?;
     let mut cargo = workspace.cargo("build");
     cargo.args(EVERYTHING).args(targets);
@@ -44,7 +51,7 @@ fn compile(workspace: &Workspace, what: &str, targets: &[&str]) -> Result<()> {
     )?;
     let folder = workspace.bin_dir();
     fs::create_dir_all(&folder)?;
-    for name in workspace.binaries() {
+    for name in binaries {
         let file = format!("{name}{EXE_SUFFIX}");
         replace(&workspace.host_target().join("debug").join(&file), &folder.join(&file))?;
     }

@@ -5,6 +5,7 @@ mod bench;
 mod fuzz;
 mod host;
 mod idl;
+mod mutants;
 mod programs;
 mod python;
 mod setup;
@@ -62,6 +63,9 @@ enum Task {
         #[command(subcommand)]
         what: Fuzz,
     },
+    /// Change each check, statement and comparison of the programs, one at a time, and list the changes that no test notices:
+    /// bench/mutants.md
+    Mutants,
     /// Generate idl/*.json from the programs
     Idl {
         /// Write nothing, but fail if the committed files differ
@@ -140,6 +144,7 @@ fn run(workspace: &Workspace, task: Task) -> Result<()> {
             host::demo(workspace, &arguments)?;
         }
         Task::Test => test(workspace, &builder)?,
+        Task::Mutants => mutants::run(workspace, &builder)?,
         Task::Bench { what: Bench::Cu } => {
             programs::build(workspace, &builder, &[])?;
             bench::compute_units(workspace)?;

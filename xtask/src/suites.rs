@@ -30,9 +30,9 @@ struct Tally {
 }
 
 /// A command that runs tests.
-struct Suite {
+pub struct Suite {
     name: String,
-    command: Command,
+    pub command: Command,
 }
 
 /// What a suite printed, and how it ended.
@@ -49,7 +49,7 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     let _target = workspace.take(HOST)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // Built by cargo, but not run by it: cargo runs one executable after the other.
-    let mut suites = executables(workspace)?;
+    let mut suites = executables(workspace, &[])?;
     suites.push(own(workspace));
     for Suite { command, .. } in &mut suites {
         if let Some(programs) = postgres {
@@ -92,12 +92,13 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The test executables of the workspace, which are built if they are not up to date.
-fn executables(workspace: &Workspace) -> Result<Vec<Suite>> {
+/// The named integration tests of the workspace, or all tests if none is named. They are built if they are not up to date.
+pub fn executables(workspace: &Workspace, names: &[&str]) -> Result<Vec<Suite>> {
     let mut build = workspace.cargo("test");
     build
         .args(EVERYTHING)
-        .args(["--no-run", "--message-format", "json-render-diagnostics"]);
+        .args(["--no-run", "--message-format", "json-render-diagnostics"])
+        .args(names.iter().flat_map(|name| ["--test", name]));
     let mut suites = Vec::new();
     let (status, log) = step::stream(&workspace.root, "build-tests", build, |line| suites.extend(Suite::built(line)))?;
     ensure!(

@@ -36,8 +36,12 @@ impl Workspace {
     pub fn locate() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("xtask is outside of a workspace")?
-            .to_path_buf();
+            .context("xtask is outside of a workspace")?;
+        Self::at(root.to_path_buf())
+    }
+
+    /// Reads the manifests of the checkout in this folder.
+    pub fn at(root: PathBuf) -> Result<Self> {
         let cache = match env::var_os("IONET_CACHE") {
             Some(path) => std::path::absolute(path).context("IONET_CACHE is not a usable path")?,
             None => env::home_dir()

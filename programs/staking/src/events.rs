@@ -119,7 +119,7 @@ pub enum StakeMove {
     CoWithdrawn,
     /// From active and cooling down to set aside: both judges agreed to a slash.
     SetAside,
-    /// From set aside back to where it was taken: a slash was overturned.
+    /// From set aside back to where it was taken: a slash was overturned. Cooling co-stake whose shares have left is forfeited.
     Returned,
     /// From set aside to forfeited: a slash was upheld.
     Upheld,

@@ -486,7 +486,7 @@ fn a_vetoed_deposit_burns() {
     world.vote(&house.bob, &proposal, YES);
     world.count_votes(&proposal);
     assert_eq!(world.proposal(&proposal).status, Status::Vetoed);
-    // Time turns it into no expired one, whose deposit would return. Nor does a draft expire.
+    // It does not expire later, which would return its deposit. Nor does a draft expire.
     let draft = world.draft(&proposer, &[]);
     world.go_to_time(world.proposal(&proposal).expires_at.get());
     for over in [&proposal, &draft] {

@@ -1,0 +1,334 @@
+//! Runs tests against mutants.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, available_parallelism};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{Change, Mutant, switch};
+
+/// Tests that take longer fail: the mutant keeps one from ending.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How many of the tests that killed mutants of a file are tried first on its next one.
+const FAVOURITES: usize = 8;
+/// How many mutants pass between two lines of progress, where no bar can be drawn.
+const HEARTBEAT: u64 = 100;
+/// Tests that count what the programs cost, which is more with mutants.
+const COSTS: [&str; 1] = ["staking::check_in::the_largest_work_is_judged_in_one_instruction"];
+
+/// What all mutants have in common.
+struct Campaign<'a> {
+    /// Built programs by file name.
+    programs: BTreeMap<String, Vec<u8>>,
+    /// Where the tests run.
+    folder: &'a Path,
+    /// Executables of tests by name.
+    tests: BTreeMap<String, PathBuf>,
+}
+
+/// Tests of an executable.
+enum Tests<'a> {
+    Named(Vec<&'a str>),
+    /// Those of a module.
+    Of(&'a str),
+    All,
+}
+
+/// What killed a mutant.
+#[derive(Clone, PartialEq)]
+enum Killer {
+    /// A test: its executable and its name there.
+    Test(String, String),
+    /// The tests did not end, or crashed.
+    Unnamed,
+}
+
+/// What is known so far.
+#[derive(Default)]
+struct Results {
+    /// By file, the tests that killed its mutants, the last one first.
+    killers: BTreeMap<String, Vec<Killer>>,
+    survivors: Vec<Mutant>,
+    /// Number of mutants that no test of a name killed.
+    unnamed: usize,
+}
+
+/// Runs the tests against each mutant and writes the page.
+pub fn all(list: &Path, programs: &Path, folder: &Path, tests: &[PathBuf], page: &Path) -> Result<()> {
+    let mutants: Vec<Mutant> = serde_json::from_slice(&fs::read(list)?)?;
+    let campaign = Campaign {
+        programs: read_programs(programs)?,
+        folder,
+        tests: tests.iter().map(|path| (name(path), path.clone())).collect(),
+    };
+    let scratch = Scratch::new("none")?;
+    campaign.write(0, &scratch.0)?;
+    for executable in campaign.tests.keys() {
+        if campaign.first_failure(executable, &Tests::All, &scratch.0)?.is_some() {
+            bail!("{executable} fails without a mutant");
+        }
+    }
+    let bar = ProgressStyle::with_template("{wide_bar} {pos} of {len} mutants, {eta} left")?;
+    let progress = ProgressBar::new(mutants.len() as u64).with_style(bar);
+    let (queue, results) = (Mutex::new(mutants.iter()), Mutex::new(Results::default()));
+    let work = |worker: usize| -> Result<()> {
+        let scratch = Scratch::new(&worker.to_string())?;
+        loop {
+            let next = lock(&queue).next();
+            let Some(mutant) = next else { return Ok(()) };
+            let favourites = lock(&results).killers.get(&mutant.file).cloned().unwrap_or_default();
+            campaign.write(mutant.number, &scratch.0)?;
+            let killer = campaign.killer(mutant, &favourites, &scratch.0)?;
+            lock(&results).add(mutant, killer);
+            progress.inc(1);
+            if progress.is_hidden() && u64::from(mutant.number) % HEARTBEAT == 0 {
+                eprintln!("… {} of {} mutants", mutant.number, mutants.len());
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let workers = available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..workers)
+            .map(|worker| {
+                let (work, queue) = (&work, &queue);
+                // Without one, the others need not go on.
+                scope.spawn(move || work(worker).inspect_err(|_| lock(queue).by_ref().for_each(drop)))
+            })
+            .collect();
+        let mut ends = workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked")));
+        ends.try_for_each(|end| end)
+    })?;
+    progress.finish();
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.survivors.sort_by_key(|mutant| mutant.number);
+    fs::write(page, write_page(&mutants, &results)).with_context(|| format!("cannot write {}", page.display()))?;
+    let killed = mutants.len() - results.survivors.len();
+    println!(
+        "{killed} of {} mutants were killed; the survivors are in {}",
+        mutants.len(),
+        page.display()
+    );
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Name of a test target: cargo appends a hash to that of its executable.
+fn name(executable: &Path) -> String {
+    let stem = executable.file_stem().unwrap_or_default().to_string_lossy();
+    stem.rsplit_once('-').map_or(stem.as_ref(), |(name, _)| name).to_owned()
+}
+
+fn read_programs(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut programs = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "so") {
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            programs.insert(file, fs::read(&path)?);
+        }
+    }
+    Ok(programs)
+}
+
+impl Results {
+    fn add(&mut self, mutant: &Mutant, killer: Option<Killer>) {
+        match killer {
+            None => self.survivors.push(mutant.clone()),
+            Some(Killer::Unnamed) => self.unnamed += 1,
+            Some(killer) => {
+                let killers = self.killers.entry(mutant.file.clone()).or_default();
+                killers.retain(|known| *known != killer);
+                killers.insert(0, killer);
+                killers.truncate(FAVOURITES);
+            }
+        }
+    }
+}
+
+impl Campaign<'_> {
+    /// Writes the programs with this mutant on.
+    fn write(&self, number: u16, to: &Path) -> Result<()> {
+        for (file, code) in &self.programs {
+            let mut code = code.clone();
+            switch::set(&mut code, number).with_context(|| format!("in {file}"))?;
+            fs::write(to.join(file), code)?;
+        }
+        Ok(())
+    }
+
+    /// What kills the mutant. The favourites are tried first, then the tests named like the file, those of the
+    /// program, and all others.
+    fn killer(&self, mutant: &Mutant, favourites: &[Killer], programs: &Path) -> Result<Option<Killer>> {
+        let mut by_executable: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for favourite in favourites {
+            if let Killer::Test(executable, test) = favourite {
+                by_executable.entry(executable).or_default().push(test);
+            }
+        }
+        let favourites = by_executable
+            .into_iter()
+            .map(|(executable, tests)| (executable, Tests::Named(tests)));
+        // The tests of an instruction are in a module of its name.
+        let module = Path::new(&mutant.file).file_stem().unwrap_or_default().to_string_lossy();
+        let of_module = (mutant.program.as_str(), Tests::Of(&module));
+        let own = self.tests.keys().filter(|name| **name == mutant.program);
+        let others = self.tests.keys().filter(|name| **name != mutant.program);
+        let whole = own.chain(others).map(|executable| (executable.as_str(), Tests::All));
+        for (executable, tests) in favourites.chain([of_module]).chain(whole) {
+            let killer = self.first_failure(executable, &tests, programs)?;
+            if killer.is_some() {
+                return Ok(killer);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of these tests that fails. The rest is stopped then.
+    fn first_failure(&self, executable: &str, tests: &Tests, programs: &Path) -> Result<Option<Killer>> {
+        let path = self
+            .tests
+            .get(executable)
+            .with_context(|| format!("no tests are called {executable}"))?;
+        let mut command = Command::new(path);
+        match tests {
+            Tests::Named(names) => command.arg("--exact").args(names),
+            Tests::Of(module) => command.arg(format!("::{module}::")),
+            Tests::All => &mut command,
+        };
+        command.args(COSTS.iter().flat_map(|test| ["--skip", test]));
+        command
+            .current_dir(self.folder)
+            .env("IONET_DEPLOY_DIR", programs)
+            .env("RUST_BACKTRACE", "0")
+            // Mutants run side by side, not tests.
+            .env("RUST_TEST_THREADS", "1")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {executable}"))?;
+        let started = Instant::now();
+        let output = child.stdout.take().context("the output is piped")?;
+        let (sender, lines) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            lines.map(|line| sender.send(line)).take_while(Result::is_ok).for_each(drop);
+        });
+        let found = loop {
+            match lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed())) {
+                Ok(line) => {
+                    if let Some(test) = failed(&line) {
+                        break Some(Killer::Test(executable.to_owned(), test.to_owned()));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => break Some(Killer::Unnamed),
+                Err(RecvTimeoutError::Disconnected) => break None,
+            }
+        };
+        if found.is_some() {
+            // It may have ended by itself.
+            let _ = child.kill();
+        }
+        let status = child.wait()?;
+        drop(lines);
+        let _ = reader.join();
+        Ok(found.or_else(|| (!status.success()).then_some(Killer::Unnamed)))
+    }
+}
+
+/// The test that a line of a test executable reports as failed.
+fn failed(line: &str) -> Option<&str> {
+    let (_, test) = line.strip_suffix(" ... FAILED")?.rsplit_once("test ")?;
+    Some(test.trim_end_matches(" - should panic"))
+}
+
+/// A folder that is removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("ionet-mutants-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn write_page(mutants: &[Mutant], results: &Results) -> String {
+    let mut page = String::from(
+        "# Mutants of the programs\n\n\
+         Written by `cargo xtask mutants`. Each `require!`, statement and comparison in the programs' functions was switched off or turned\n\
+         around, one at a time, and the programs' tests were run against the result. A mutant is killed if a test fails. Constraints of\n\
+         accounts are not mutated (tests substitute each account), nor are `ok_or`, checked arithmetic and the `protocol` crate.\n\n\
+         | program | mutants | killed |\n|---|--:|--:|\n",
+    );
+    let mut programs: Vec<&str> = mutants.iter().map(|mutant| mutant.program.as_str()).collect();
+    programs.dedup();
+    for program in programs {
+        let of_program = |mutant: &&Mutant| mutant.program == program;
+        let all = mutants.iter().filter(of_program).count();
+        let left = results.survivors.iter().filter(of_program).count();
+        let _ = writeln!(page, "| {program} | {all} | {} |", all - left);
+    }
+    let _ = write!(
+        page,
+        "\n{} of those killed kept tests from ending or crashed them. Not run, as programs with mutants cost more compute: `{}`.\n\n\
+         ## Survivors\n\n\
+         Most are in an account's `invariant()`, a second fence that nothing reaches, or make no difference: `>` for `>=` before a transfer\n\
+         of zero, say.\n\n\
+         | where | what | code |\n|---|---|---|\n",
+        results.unnamed,
+        COSTS.join("`, `")
+    );
+    for Mutant {
+        file, line, change, code, ..
+    } in &results.survivors
+    {
+        let what = match change {
+            Change::Unchecked => "not checked",
+            Change::LeftOut => "left out",
+            Change::Unfinished => "last call left out",
+            Change::Operator => "operator turned around",
+            Change::Left => "left operand ignored",
+            Change::Right => "right operand ignored",
+        };
+        let code: String = code.chars().take(120).collect();
+        let _ = writeln!(page, "| {file}:{line} | {what} | `{}` |", code.replace('|', "\\|"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{failed, name};
+    use std::path::Path;
+
+    #[test]
+    fn failures_are_found_in_the_output_of_tests() {
+        assert_eq!(failed("test jobs::award::pays ... FAILED"), Some("jobs::award::pays"));
+        assert_eq!(failed("test jobs::award::pays ... ok"), None);
+        assert_eq!(
+            failed("test jobs::award::pays - should panic ... FAILED"),
+            Some("jobs::award::pays")
+        );
+        assert_eq!(name(Path::new("/t/deps/co_stakers-6bb8abd74f3350f8")), "co_stakers");
+    }
+}
