@@ -11,8 +11,8 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("cannot read {path}: {source}; a model package is a folder with model.json and tensors.safetensors")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} has {bytes} bytes, but the limit for this file is {limit}; check that the folder is a model package")]
-    TooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    #[error("{path} has more than {limit} bytes, the limit for this file; check that the folder is a model package")]
+    TooLarge { path: PathBuf, limit: u64 },
     #[error("model.json is not a valid model: {0}")]
     Manifest(serde_json::Error),
     #[error("model.json has format {0}, but this version reads format 1; convert the package or update this program")]

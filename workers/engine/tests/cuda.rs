@@ -5,7 +5,7 @@ mod common;
 mod emulation;
 
 use common::comparison::{Comparison, Watched};
-use common::{Draft, cases, random_batch, random_graph, shipped};
+use common::{Draft, cases, hashed_in_batches, random_batch, random_graph, shipped};
 use emulation::{Emulator, Meeting};
 use engine::cuda::DeviceError;
 use engine::{Batch, Engine, Error, Package, bench};
@@ -85,6 +85,17 @@ fn the_upscaler() {
 #[test]
 fn the_image_generator() {
     whole("imagine", 3);
+}
+
+/// Values of many megabytes are hashed in several batches, as late as the ops that follow allow.
+#[test]
+fn batches_of_hashes_run_beside_the_ops() {
+    let (package, blob) = hashed_in_batches();
+    let engine = Engine::new(package, 2).unwrap();
+    let expected = engine.run_batch(&blob, || true).unwrap();
+    engine.attach(Arc::new(Emulator::new(90, 16, PLENTY))).unwrap();
+    assert!(engine.run_batch(&blob, || true).unwrap() == expected);
+    none_failed(&engine, "hashes beside ops");
 }
 
 #[test]

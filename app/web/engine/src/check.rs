@@ -25,10 +25,13 @@ pub struct Check {
 #[wasm_bindgen(getter_with_clone)]
 pub struct Difference {
     /// The unit.
+    #[wasm_bindgen(readonly)]
     pub unit: u32,
     /// The op within it.
+    #[wasm_bindgen(readonly)]
     pub op: u32,
     /// Name of the op.
+    #[wasm_bindgen(readonly)]
     pub name: String,
 }
 

@@ -34,10 +34,13 @@ pub struct Model {
 #[wasm_bindgen(getter_with_clone)]
 pub struct Prepared {
     /// Units of work.
+    #[wasm_bindgen(readonly)]
     pub units: u32,
     /// Batch root of the inputs, 32 bytes: what the job commits to.
+    #[wasm_bindgen(readonly)]
     pub address: Vec<u8>,
     /// The inputs blob, to be uploaded under its address.
+    #[wasm_bindgen(readonly)]
     pub blob: Vec<u8>,
 }
 
@@ -45,10 +48,13 @@ pub struct Prepared {
 #[wasm_bindgen(getter_with_clone)]
 pub struct Picture {
     /// Pixels in a row.
+    #[wasm_bindgen(readonly)]
     pub width: u32,
     /// Rows.
+    #[wasm_bindgen(readonly)]
     pub height: u32,
     /// Four bytes per pixel.
+    #[wasm_bindgen(readonly)]
     pub rgba: Vec<u8>,
 }
 

@@ -228,7 +228,6 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let within = |bytes| {
         (bytes <= limit).then_some(bytes).ok_or_else(|| Error::TooLarge {
             path: path.to_owned(),
-            bytes,
             limit,
         })
     };

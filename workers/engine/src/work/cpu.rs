@@ -117,7 +117,8 @@ fn product(kernels: &Kernels, size: Size, seed: &Hash, layer: u8, input: &[u8], 
     Ok(())
 }
 
-/// Bytes of memory available to this process, if the system reports it: to all programs, or less if a limit such as a container's says so.
+/// Bytes of memory available to this process, if the system reports it: to all programs, or less if a limit of a control group (version 2),
+/// such as a container's, says so.
 fn available() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kibibytes = info
@@ -132,7 +133,7 @@ fn available() -> Option<u64> {
     all.into_iter().chain(limited).min()
 }
 
-/// Bytes that the limits of a control group (version 2) and of those around it leave. The page cache gives way, so it does not count.
+/// Bytes that the limits of a control group and of those around it leave. The page cache gives way, so it does not count.
 fn left_by_limits(root: &Path, group: &Path) -> Option<u64> {
     let left = |group: &Path| {
         let read = |file| std::fs::read_to_string(root.join(group).join(file)).ok();
