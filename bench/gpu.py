@@ -50,13 +50,22 @@ COMPILE_SHARE = 1 / 2
 # Time limits for nvidia-smi, and for the driver to end a program.
 SMI_SECONDS = 20
 KILL_SECONDS = 10
-# Asks nvidia-smi about the GPU that is number 0 for the programs. With this order, both number all GPUs alike.
+# With this order, the programs number all GPUs as nvidia-smi does.
 ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-QUERY = ["nvidia-smi", f"--id={os.environ.get('CUDA_VISIBLE_DEVICES', '0').split(',')[0]}", "--format=csv,noheader,nounits"]
-# Prints the load of the GPU every second. Drivers before 535 do not know the last field; then the output is useless.
-LOAD = [*QUERY, "--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop=1"]
+# What nvidia-smi prints of the GPU's load every second. Drivers before 535 do not know the last field; then the output is useless.
+LOAD = ["--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop=1"]
+# Names of a GPU that both CUDA and nvidia-smi take: its number, or its whole UUID.
+NAMED = r"\d+|GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Memory in MiB that may be in use on an idle GPU. A program that computes holds more.
+IDLE_MIB = 256
 # Number of timed batches: enough for a p99, and no more, because large batches take long.
 BATCHES = 100
+
+
+def query(*asked):
+    """The command that asks nvidia-smi about the GPU that is number 0 for the programs."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    return ["nvidia-smi", f"--id={first if re.fullmatch(NAMED, first) else 0}", "--format=csv,noheader,nounits", *asked]
 
 
 class Failed(Exception):
@@ -202,7 +211,7 @@ def measure(programs, engine, of, runs, peer, write):
     if not last:
         of.trouble = None
     try:
-        with programs.beside(LOAD) as samples:
+        with programs.beside(query(*LOAD)) as samples:
             ours = traced(1, min(runs, BATCHES))
     except Failed as error:
         of.trouble, of.ended = str(error), True
@@ -370,11 +379,11 @@ def main(arguments=None):
     log.unlink(missing_ok=True)
     programs = Programs(log, args.seconds)
     try:
-        query = [*QUERY, "--query-gpu=name,driver_version,utilization.gpu,memory.used"]
-        name, driver, busy, memory = programs.last_line(query, SMI_SECONDS).split(", ")
+        command = query("--query-gpu=name,driver_version,utilization.gpu,memory.used")
+        name, driver, busy, memory = programs.last_line(command, SMI_SECONDS).split(", ")
         machine, trouble = f"{name}, driver {driver}", []
-        if busy.isdecimal() and int(busy) > 0:
-            trouble = [f"Something else used the GPU before the start: {busy} % of the time, with {memory} MiB of its memory."]
+        if any(reading.isdecimal() and int(reading) > idle for reading, idle in ((busy, 0), (memory, IDLE_MIB))):
+            trouble = [f"Before the start, nvidia-smi showed the GPU busy {busy} % of the time, with {memory} MiB of its memory in use."]
     except (Failed, ValueError) as error:
         # There may be a GPU even if nvidia-smi is missing.
         machine, trouble = "unknown", [f"The name of the GPU is not known: {error}."]

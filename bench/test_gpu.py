@@ -654,13 +654,13 @@ class Whole(Folder):
                 *) echo '{json.dumps(report)}'
             esac"""
         self.tests = self.program("tests", self.two_tests("cat"))
-        found = {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none"}
+        found = {"PATH": f"{self.folder}:{os.environ['PATH']}", "IONET_NVRTC": "none", "CUDA_VISIBLE_DEVICES": "0"}
         self.contexts.enter_context(mock.patch.dict(os.environ, found))
 
-    def smi(self, says):
-        """A fake nvidia-smi that says this of GPU 0, and that its load is high."""
+    def smi(self, says, gpu="0"):
+        """A fake nvidia-smi that says this of a GPU, and that its load is high."""
         self.program("nvidia-smi", f"""
-            [ $1 = --id=0 ] || exit 1
+            [ $1 = --id={gpu} ] || exit 1
             case $3 in *name*) echo "{says}";; *) echo "600.5, 1980, 50, 0x4"; exec sleep 60; esac""")
 
     @staticmethod
@@ -703,12 +703,21 @@ class Whole(Folder):
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
 
     def test_what_else_uses_the_gpu_is_told_and_all_programs_number_gpus_alike(self):
-        self.smi("NVIDIA A, 1.2, 93, 70000")
         self.program("engine", f'[ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ] || exit 1\n{self.answers}')
-        with self.alone():
-            page = self.page("--rounds", "1")
-        self.assertIn("Something else used the GPU before the start: 93 % of the time, with 70000 MiB of its memory.", page)
-        self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
+        for busy, memory, told in ((93, 4, True), (0, 70000, True), (0, 256, False)):
+            self.smi(f"NVIDIA A, 1.2, {busy}, {memory}", gpu="2")
+            with self.alone(), mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": "2,3"}):
+                page = self.page("--rounds", "1")
+            reading = f"Before the start, nvidia-smi showed the GPU busy {busy} % of the time, with {memory} MiB of its memory in use."
+            self.assertEqual(reading in page, told, reading)
+            self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
+
+    def test_nvidia_smi_is_asked_about_the_first_gpu_that_the_programs_see(self):
+        whole = "GPU-01234567-89ab-cdef-0123-456789abcdef"
+        part, slice = whole[:12], f"MIG-{whole[4:]}"
+        for visible, asked in {"2,3": "2", " 1": "1", f"{whole},2": whole, part: "0", slice: "0", "": "0", "-1": "0"}.items():
+            with mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": visible}):
+                self.assertEqual(gpu.query()[1], f"--id={asked}", visible)
 
     def test_a_test_that_ends_before_it_says_what_it_compared_is_sanitised(self):
         self.program("engine", self.answers)
