@@ -113,6 +113,18 @@ test("a page that was removed from the server by an update is reported", async (
   await expect(page.getByRole("heading", { name: "Governance" })).toBeVisible();
 });
 
+test("without the list of models a job's receipt is shown, and the list is asked for again", async ({ visitor, page }) => {
+  for (const [path, needing] of [[`/jobs/${market().convicted}`, "Recompute in this browser"], ["/jobs/new", "Use the sample photo"]] as const) {
+    await page.route("**/models/index.json", cut);
+    await visitor.arrive(path);
+    await expect(page.getByText("The list of models cannot be loaded (unreachable)", { exact: false })).toBeVisible();
+    if (path !== "/jobs/new") await expect(page.getByRole("heading", { name: "Receipt" })).toBeVisible();
+    await page.unroute("**/models/index.json", cut);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(page.getByRole("button", { name: needing })).toBeVisible();
+  }
+});
+
 test("an engine that could not be loaded is loaded again", async ({ visitor, page }) => {
   await page.route("**/*.wasm", cut);
   await visitor.arrive(`/jobs/${market().convicted}`);

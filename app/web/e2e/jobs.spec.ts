@@ -106,6 +106,11 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   await visitor.connect();
   await page.getByRole("button", { name: "Use the sample photo" }).click();
   await page.getByRole("radio", { name: /Two blind replicas/ }).check();
+  const start = page.getByLabel("Starting price per unit");
+  await start.fill("");
+  await expect(page.getByText("Fill in all amounts")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Open the job" })).toBeDisabled();
+  await start.fill("0.001");
   await page.getByText("Device requirements").click();
   const memory = page.getByLabel("Minimum GPU memory");
   await memory.fill("24 GB");
@@ -126,8 +131,10 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   const release = await holdBack(page, isToNode, "getMultipleAccounts");
   await visitor.watch();
   const listed = page.waitForResponse("**/models/index.json");
+  const address = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  const asked = page.waitForRequest((request) => ["getMultipleAccounts", address].every((part) => request.postData()?.includes(part)));
   await page.reload();
-  await listed;
+  await Promise.all([listed, asked]);
   await twoFrames(page);
   await release();
   const cancel = page.getByRole("button", { name: "Cancel the replicas" });

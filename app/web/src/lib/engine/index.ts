@@ -108,8 +108,12 @@ export const useShipped = () =>
     queryKey: ["config", "models"],
     queryFn: async () => {
       const answer = await fetch("/models/index.json", { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
-      if (!answer?.ok) throw new Error(`the list of models cannot be loaded (${answer?.status ?? "unreachable"}); try again in a moment`);
-      return (await answer.json()) as Shipped[];
+      const models: Shipped[] | null = answer?.ok ? await answer.json().catch(() => null) : null;
+      if (models) return models;
+      const why = answer?.ok ? "interrupted" : (answer?.status ?? "unreachable");
+      throw new Error(`the list of models cannot be loaded (${why}); try again in a moment`);
     },
     staleTime: Number.POSITIVE_INFINITY,
+    // A page shows much that does not need the list, and lets its visitor try again.
+    retry: false,
   });

@@ -1,7 +1,7 @@
 // Runs the engine in a Web Worker, so that the page stays responsive.
 
 import init, { address, Model, type Picture, type Prepared as EnginePrepared } from "../../generated/engine/web_engine.js";
-import { download } from "../blobs";
+import { download, load } from "../blobs";
 import { hex, unhex } from "../format";
 import type { Answer, Image, Prepared, Question, Shipped } from ".";
 
@@ -25,16 +25,8 @@ function model({ name, hash }: Shipped): Promise<Model> {
   return loading;
 }
 
-/** Timeout for a file of a model package, in milliseconds. Slow lines take minutes. */
-const PATIENCE = 300_000;
-
-async function get(url: string): Promise<Uint8Array> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
-  const body = answer?.ok ? await answer.arrayBuffer().catch(() => null) : null;
-  if (body) return new Uint8Array(body);
-  const why = answer?.ok ? "interrupted" : (answer?.status ?? "unreachable");
-  throw new Error(`${url} cannot be loaded (${why}); try again in a moment`);
-}
+/** A file of a model package, which its hash vouches for. */
+const get = (url: string) => load(url, Number.POSITIVE_INFINITY, (why) => `${url} cannot be loaded (${why}); try again in a moment`);
 
 /** Largest blob, in bytes: the limit of the project's blob store. */
 const MAX_BLOB = 64 << 20;
@@ -49,7 +41,7 @@ async function blob(store: string, at: string): Promise<Uint8Array> {
 const image = (picture: Picture): Image => ({
   width: picture.width,
   height: picture.height,
-  rgba: new Uint8ClampedArray(picture.rgba),
+  rgba: new Uint8ClampedArray(picture.rgba.buffer),
 });
 
 const prepared = ({ units, address, blob }: EnginePrepared): Prepared => ({ units, address: hex(address), blob: new Uint8Array(blob) });

@@ -169,7 +169,10 @@ const PROGRAMS = {
   governance: governance.GOVERNANCE_PROGRAM_ADDRESS,
 };
 
-/** A setting of a program, which `method` and `instruct` of its client change. Its values are in the program's config, unless `more` differs. */
+/**
+ * A setting that an instruction of a program changes: `method` is its number, `instruct` builds it. Its values are in the program's config,
+ * unless `more` differs.
+ */
 const setting = (
   program: Setting["program"],
   key: string,

@@ -53,10 +53,11 @@ export enum Audit {
 }
 
 /** The package of a registered model, if this server ships it: the hash in the model's account tells. */
-export function usePackage(address: Address | null): { model: Shipped | undefined; error: unknown; isPending: boolean } {
+export function usePackage(address: Address | null): { model: Shipped | undefined; error: unknown; retry: () => void; isPending: boolean } {
   const account = useOne(MODEL, address);
   const shipped = useShipped();
   const hash = account.data && hex(account.data.hash);
   const model = shipped.data?.find((model) => model.hash === hash);
-  return { model, error: account.error ?? shipped.error, isPending: account.isLoading || shipped.isPending };
+  const { error, refetch } = account.error ? account : shipped;
+  return { model, error, retry: () => void refetch(), isPending: account.isLoading || shipped.isPending };
 }

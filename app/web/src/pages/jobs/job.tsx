@@ -204,7 +204,7 @@ interface Shown {
 }
 
 /** The pictures and their verification. Those of other people's jobs are fetched only on request. */
-function Results({ job, result, content, isOwn, at: { model, error, isPending } }: Shown) {
+function Results({ job, result, content, isOwn, at: { model, error, retry } }: Shown) {
   const { config } = useMarket();
   const [asked, setAsked] = useState(false);
   const shown = asked || isOwn;
@@ -229,8 +229,8 @@ function Results({ job, result, content, isOwn, at: { model, error, isPending } 
   return (
     <Card title="Result">
       {result?.isWrong && <p className="wrong">This result was proven wrong.</p>}
-      {!model && !isPending ? (
-        error ? <Problem error={error} /> : <Empty>This server does not ship the job's model, so the result cannot be shown or verified here.</Empty>
+      {!model ? (
+        error ? <Problem error={error} retry={retry} /> : <Empty>This server does not ship the job's model, so the result cannot be shown or verified here.</Empty>
       ) : (
         <>
           {(output.isLoading || input.isLoading) && (
@@ -253,7 +253,7 @@ function Results({ job, result, content, isOwn, at: { model, error, isPending } 
               <Button onClick={() => setAsked(true)}>Show the pictures</Button>
             </>
           )}
-          {shown && number > 1 && !content && model?.takes === "photo" && (
+          {shown && number > 1 && !content && model.takes === "photo" && (
             <p className="muted small">Only the browser that opened the job can join its tiles into one picture.</p>
           )}
           {shown && !layout && units > number && (
@@ -280,7 +280,7 @@ function blank({ unit, scale }: Shipped, layout: Layout | null, number: number):
 }
 
 /** Recomputes the job in this browser. */
-function Verify({ address, result, model }: { address: string; result: Committed; model: Shipped | undefined }) {
+function Verify({ address, result, model }: { address: string; result: Committed; model: Shipped }) {
   const { config } = useMarket();
   const { attempt, busy, error } = useAttempt();
   const [done, setDone] = useState(0);
@@ -289,7 +289,7 @@ function Verify({ address, result, model }: { address: string; result: Committed
   const run = () =>
     attempt(async () => {
       setDone(0);
-      if (model) setFinding(await check({ model, store: config.blobs, inputs, traces, outputs }, setDone));
+      setFinding(await check({ model, store: config.blobs, inputs, traces, outputs }, setDone));
     });
   return (
     <section className="verify">
@@ -301,7 +301,7 @@ function Verify({ address, result, model }: { address: string; result: Committed
           : "The job's account is closed, so the roots come from the indexer."}
       </p>
       {!finding && (
-        <Button disabled={!model} busy={busy} onClick={() => void run()}>
+        <Button busy={busy} onClick={() => void run()}>
           Recompute in this browser
         </Button>
       )}

@@ -47,7 +47,7 @@ export default function NewJobPage() {
     <>
       <Title note="You see the cost before anything is sent. Whatever is not spent returns to your escrow.">New job</Title>
       {shipped.error ? (
-        <Problem error={shipped.error} />
+        <Problem error={shipped.error} retry={() => void shipped.refetch()} />
       ) : (
         <Answer of={usable} empty="No model that this page supports is registered yet. Suppliers register one with `ionet model publish`.">
           {(models) => <OrderForm models={models} />}

@@ -29,7 +29,8 @@ export function useTerms(units: number) {
     minJobsDone: jobs.number,
     valueAtRisk: risk.amount ?? 0n,
   };
-  const error = start.error ?? most.error ?? memory.error ?? jobs.error ?? risk.error;
+  const empty = [start, most, risk].some(({ text }) => text.trim() === "") ? "fill in all amounts" : null;
+  const error = start.error ?? most.error ?? memory.error ?? jobs.error ?? risk.error ?? empty;
   return { start, most, risk, memory, jobs, policy, setPolicy, gpu, setGpu, order, error };
 }
 
