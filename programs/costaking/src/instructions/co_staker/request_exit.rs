@@ -62,7 +62,9 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         ends_at: accounts.exit.ends_at.get()
     });
     if accounts.exit.cooling.get() {
-        accounts.exit.announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
+        accounts
+            .exit
+            .announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
     }
     Ok(())
 }

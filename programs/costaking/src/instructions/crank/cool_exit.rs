@@ -49,6 +49,8 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         accounts.exit.cool(cooling, offer.forced_ends_at.get())?;
     }
     accounts.exit.settle(&accounts.offer)?;
-    accounts.exit.announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
+    accounts
+        .exit
+        .announce_cooling(*accounts.exit.address(), accounts.offer.shares.get());
     Ok(())
 }
