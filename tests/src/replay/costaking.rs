@@ -59,6 +59,17 @@ impl From<&costaking::Offer> for Offer {
     }
 }
 
+impl From<&costaking::Position> for Position {
+    fn from(position: &costaking::Position) -> Self {
+        Self {
+            offer: position.offer,
+            holder: position.holder,
+            shares: position.shares.get(),
+            from_hour: position.from_hour.get(),
+        }
+    }
+}
+
 impl From<&costaking::Exit> for Exit {
     fn from(exit: &costaking::Exit) -> Self {
         Self {
@@ -101,46 +112,27 @@ impl Replay {
             let offer = self.offers.remove(&event.offer).expect("an offer that was created");
             assert!(event.dust >= offer.received - offer.paid, "what was left of the rewards");
         } else if let Some(event) = record.is::<OfferJoined>() {
-            let OfferJoined {
-                offer,
-                holder,
-                shares,
-                from_hour,
-                ..
-            } = event;
-            self.positions.insert(
-                event.position,
-                Position {
-                    offer,
-                    holder,
-                    shares,
-                    from_hour,
-                },
-            );
-            let offer = self.offer(offer);
-            assert_eq!(event.total, offer.shares + shares, "shares and all shares after the join");
+            let position = Position {
+                offer: event.offer,
+                holder: event.holder,
+                shares: event.shares,
+                from_hour: event.from_hour,
+            };
+            self.positions.insert(event.position, position);
+            let offer = self.offer(event.offer);
+            assert_eq!(event.total, offer.shares + event.shares, "shares and all shares after the join");
             offer.shares = event.total;
         } else if let Some(event) = record.is::<ExitRequested>() {
-            let ExitRequested {
-                offer,
-                shares,
-                cools_at,
-                ends_at,
-                ..
-            } = event;
-            let cooling_shares = None;
-            self.exits.insert(
-                event.exit,
-                Exit {
-                    offer,
-                    shares,
-                    cools_at,
-                    ends_at,
-                    cooling_shares,
-                },
-            );
+            let exit = Exit {
+                offer: event.offer,
+                shares: event.shares,
+                cools_at: event.cools_at,
+                ends_at: event.ends_at,
+                cooling_shares: None,
+            };
+            self.exits.insert(event.exit, exit);
             let position = self.positions.get_mut(&event.position).expect("a position of somebody who joined");
-            position.shares -= shares;
+            position.shares -= event.shares;
         } else if let Some(event) = record.is::<ExitCooled>() {
             let exit = self.exits.get_mut(&event.exit).expect("an exit that was requested");
             (exit.cooling_shares, exit.ends_at) = (Some(event.cooling_shares), event.ends_at);
@@ -172,19 +164,7 @@ impl Replay {
             config: config.map(|config| (config.authority, config.guardian, config.paused.get())),
             parameters: config.map(|config| config.parameters()),
             offers: view(&books.offers, |address, offer| (*address, offer.into())),
-            positions: view(&books.positions, |address, position| {
-                let (offer, holder) = (position.offer, position.holder);
-                let (shares, from_hour) = (position.shares.get(), position.from_hour.get());
-                (
-                    *address,
-                    Position {
-                        offer,
-                        holder,
-                        shares,
-                        from_hour,
-                    },
-                )
-            }),
+            positions: view(&books.positions, |address, position| (*address, position.into())),
             exits: view(&books.exits, |address, exit| (*address, exit.into())),
         }
     }

@@ -112,6 +112,50 @@ struct Permit {
     jackpot: u64,
 }
 
+impl From<&jobs::Model> for Model {
+    fn from(model: &jobs::Model) -> Self {
+        Self {
+            hash: model.hash,
+            registrar: model.registrar,
+            n_ops: model.n_ops.get(),
+            macs: model.macs.get(),
+        }
+    }
+}
+
+impl From<&jobs::Escrow> for Escrow {
+    fn from(escrow: &jobs::Escrow) -> Self {
+        Self {
+            owner: escrow.owner,
+            mint: escrow.mint,
+            free: escrow.free.get(),
+            locked: escrow.locked.get(),
+            fees: escrow.fees.get(),
+        }
+    }
+}
+
+impl From<&jobs::Audit> for Audit {
+    fn from(audit: &jobs::Audit) -> Self {
+        Self {
+            device: audit.device,
+            commitment: audit.commitment,
+            custody: audit.custody,
+            agrees: (!audit.revealed_slot.is_zero()).then_some(audit.agrees.get()),
+        }
+    }
+}
+
+impl From<&jobs::Permit> for Permit {
+    fn from(permit: &jobs::Permit) -> Self {
+        Self {
+            seal: permit.seal,
+            rate_bps: permit.rate_bps.get(),
+            jackpot: permit.jackpot.get(),
+        }
+    }
+}
+
 impl From<&jobs::Job> for Job {
     fn from(job: &jobs::Job) -> Self {
         Self {
@@ -202,35 +246,22 @@ impl Replay {
             assert_eq!(event.before, self.parameters, "the parameters before the change");
             self.parameters = Some(event.after);
         } else if let Some(event) = record.is::<ModelSealed>() {
-            let ModelSealed {
-                hash,
-                registrar,
-                n_ops,
-                macs,
-                ..
-            } = event;
-            self.models.insert(
-                event.model,
-                Model {
-                    hash,
-                    registrar,
-                    n_ops,
-                    macs,
-                },
-            );
+            let model = Model {
+                hash: event.hash,
+                registrar: event.registrar,
+                n_ops: event.n_ops,
+                macs: event.macs,
+            };
+            self.models.insert(event.model, model);
         } else if let Some(event) = record.is::<EscrowOpened>() {
-            let EscrowOpened { owner, mint, .. } = event;
-            let [free, locked, fees] = [0; 3];
-            self.escrows.insert(
-                event.escrow,
-                Escrow {
-                    owner,
-                    mint,
-                    free,
-                    locked,
-                    fees,
-                },
-            );
+            let escrow = Escrow {
+                owner: event.owner,
+                mint: event.mint,
+                free: 0,
+                locked: 0,
+                fees: 0,
+            };
+            self.escrows.insert(event.escrow, escrow);
         } else if let Some(event) = record.is::<EscrowMoved>() {
             let escrow = self.escrows.get_mut(&event.escrow).expect("an escrow that was opened");
             let fees = event.fees.saturating_sub(escrow.fees);
@@ -243,10 +274,12 @@ impl Replay {
             let (fees, _) = self.moved(event.escrow, EscrowMove::Swept);
             assert_eq!(event.to_treasury + event.burned, fees, "where the fees went");
         } else if let Some(event) = record.is::<PermitIssued>() {
-            let PermitIssued {
-                seal, rate_bps, jackpot, ..
-            } = event;
-            self.permits.insert(event.device, Permit { seal, rate_bps, jackpot });
+            let permit = Permit {
+                seal: event.seal,
+                rate_bps: event.rate_bps,
+                jackpot: event.jackpot,
+            };
+            self.permits.insert(event.device, permit);
         } else if let Some(event) = record.is::<PermitClosed>() {
             let permit = self.permits.remove(&event.device).expect("a permit that was issued");
             assert!(event.returned >= permit.jackpot, "what was left of a jackpot");
@@ -448,53 +481,13 @@ impl Replay {
         Self {
             config: config.map(|config| (config.authority, config.guardian, config.treasury, config.paused.get())),
             parameters: config.map(|config| config.parameters()),
-            models: view(&books.models, |address, model| {
-                let (hash, registrar) = (model.hash, model.registrar);
-                let (n_ops, macs) = (model.n_ops.get(), model.macs.get());
-                (
-                    *address,
-                    Model {
-                        hash,
-                        registrar,
-                        n_ops,
-                        macs,
-                    },
-                )
-            }),
-            escrows: view(&books.escrows, |address, escrow| {
-                let (owner, mint) = (escrow.owner, escrow.mint);
-                let [free, locked, fees] = [escrow.free, escrow.locked, escrow.fees].map(|amount| amount.get());
-                (
-                    *address,
-                    Escrow {
-                        owner,
-                        mint,
-                        free,
-                        locked,
-                        fees,
-                    },
-                )
-            }),
+            models: view(&books.models, |address, model| (*address, model.into())),
+            escrows: view(&books.escrows, |address, escrow| (*address, escrow.into())),
             jobs: view(&books.jobs, |address, job| (*address, job.into())),
-            audits: view(&books.audits, |_, audit| {
-                let (device, commitment, custody) = (audit.device, audit.commitment, audit.custody);
-                let agrees = (!audit.revealed_slot.is_zero()).then_some(audit.agrees.get());
-                (
-                    audit.job,
-                    Audit {
-                        device,
-                        commitment,
-                        custody,
-                        agrees,
-                    },
-                )
-            }),
+            audits: view(&books.audits, |_, audit| (audit.job, audit.into())),
             convictions: view(&books.convictions, |_, conviction| (conviction.job, conviction.into())),
             demands: view(&books.demands, |address, demand| (*address, demand.into())),
-            permits: view(&books.permits, |_, permit| {
-                let (seal, rate_bps, jackpot) = (permit.seal, permit.rate_bps.get(), permit.jackpot.get());
-                (permit.device, Permit { seal, rate_bps, jackpot })
-            }),
+            permits: view(&books.permits, |_, permit| (permit.device, permit.into())),
             moved: None,
         }
     }
