@@ -361,6 +361,18 @@ pub struct ConvictionOvertaken {
     pub challenger: Address,
     /// Slot in which its evidence was sealed.
     pub sealed_slot: u64,
+    /// How the result is wrong according to this evidence, here and below; see `JobConvicted`.
+    pub fault: u8,
+    /// Unit with the fault.
+    pub unit: u32,
+    /// Op with the fault; 0 when the fault lies above the ops.
+    pub op: u32,
+    /// Element, chunk or node with the fault.
+    pub index: u32,
+    /// For an element, its correct value, as a code.
+    pub expected: u8,
+    /// For an element, the value that the worker committed to, as a code.
+    pub claimed: u8,
 }
 
 /// A challenger was paid, and the accounts of the job and its conviction closed. Emitted by `award`.

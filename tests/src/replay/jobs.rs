@@ -90,8 +90,8 @@ struct Conviction {
     sealed_slot: u64,
     reward: u64,
     burned: u64,
-    /// Fault, unit, op, index, correct and claimed value; `None` once it was overtaken, for no event tells it then.
-    verdict: Option<[u32; 6]>,
+    /// Fault, unit, op, index, correct and claimed value.
+    verdict: [u32; 6],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -193,7 +193,7 @@ impl From<&jobs::Conviction> for Conviction {
             sealed_slot: conviction.sealed_slot.get(),
             reward: conviction.reward.get(),
             burned: conviction.burned.get(),
-            verdict: Some(verdict(conviction.fault, place, [conviction.expected, conviction.claimed])),
+            verdict: verdict(conviction.fault, place, [conviction.expected, conviction.claimed]),
         }
     }
 }
@@ -446,13 +446,14 @@ impl Replay {
                 sealed_slot: event.sealed_slot,
                 reward: event.reward,
                 burned: event.burned,
-                verdict: Some(verdict(event.fault, place, [event.expected, event.claimed])),
+                verdict: verdict(event.fault, place, [event.expected, event.claimed]),
             };
             self.convictions.insert(event.job, conviction);
         } else if let Some(event) = record.is::<ConvictionOvertaken>() {
             let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
             (conviction.challenger, conviction.sealed_slot) = (event.challenger, event.sealed_slot);
-            conviction.verdict = None;
+            let place = [event.unit, event.op, event.index];
+            conviction.verdict = verdict(event.fault, place, [event.expected, event.claimed]);
         } else if let Some(event) = record.is::<PermitOpened>() {
             let conviction = self.convictions.get_mut(&event.job).expect("a job that was convicted");
             assert_eq!(
@@ -498,13 +499,7 @@ impl Replay {
         let empty = |escrow: &Escrow| (escrow.free, escrow.locked, escrow.fees) == (0, 0, 0);
         self.escrows
             .retain(|address, escrow| books.escrows.contains_key(address) || !empty(escrow));
-        let mut accounts = Self::read(books);
-        for (job, conviction) in self.convictions.iter().filter(|(_, conviction)| conviction.verdict.is_none()) {
-            accounts
-                .convictions
-                .entry(*job)
-                .and_modify(|account| account.verdict = conviction.verdict);
-        }
+        let accounts = Self::read(books);
         assert_eq!(self.config, accounts.config, "the jobs config");
         assert_eq!(self.parameters, accounts.parameters, "parameters of jobs");
         assert_eq!(self.moved, None, "what an escrow's move was for");

@@ -163,6 +163,33 @@ fn the_earliest_of_several_seals_gets_the_reward() {
 }
 
 #[test]
+fn a_conviction_names_the_fault_of_the_evidence_that_is_rewarded() {
+    let mut lie = Lie::new();
+    let mut run = tiny_run(1, Some(LIE));
+    run.units[5].last_mut().unwrap()[2] ^= 1;
+    run.commit();
+    lie.job = delivered(&mut lie.world, &lie.consumer, &lie.worker, 2, &run, 10 * IO);
+    let (world, job) = (&mut lie.world, lie.job);
+    let early = Rival::sealing(world, "dave", &job, run.element(5, 0, 2));
+    world.pass(0, 1);
+    let late = Rival::sealing(world, "erin", &job, element(&run));
+    world.pass(0, 1);
+    for rival in [&early, &late] {
+        rival.show(world);
+    }
+    let place = |lie: &Lie| {
+        let conviction = lie.world.conviction(&lie.job);
+        (conviction.unit.get(), conviction.index.get())
+    };
+    let convict = lie.convict_by(&late.wallet.pubkey(), &late.evidence());
+    lie.world.send(convict, &[&late.wallet]);
+    assert_eq!(place(&lie), (LIE.0, LIE.1 as u32));
+    // The kit compares what the events say with the account.
+    lie.world.send(early.overtake(&lie), &[&early.wallet]);
+    assert_eq!(place(&lie), (5, 2));
+}
+
+#[test]
 fn fails_once_the_priority_has_passed_by_both_clocks() {
     let Race { mut lie, .. } = race();
     let check = |lie: &Lie, deadline| {

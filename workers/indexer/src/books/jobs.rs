@@ -372,10 +372,17 @@ async fn overtaken(step: &mut Step<'_, '_>) -> Outcome {
     let Some(dispute) = dispute(step).await? else { return Ok(()) };
     run!(
         step,
-        "UPDATE disputes SET challenger = $2, sealed_slot = $3 WHERE id = $1",
+        "UPDATE disputes SET challenger = $2, sealed_slot = $3, fault = $4, unit = $5, op = $6, element = $7, expected = $8, claimed = $9 \
+         WHERE id = $1",
         dispute,
         challenger,
         step.number("sealed_slot"),
+        step.number("fault"),
+        step.number("unit"),
+        step.number("op"),
+        step.number("index"),
+        step.number("expected"),
+        step.number("claimed"),
     )
 }
 

@@ -429,9 +429,12 @@ async fn disputes_slashes_rewards_and_votes_are_served() {
         (&overtaken["challenger"], &overtaken["challenger"])
     );
     assert_eq!(dispute["sealed_slot"], overtaken["sealed_slot"]);
-    let [unit, op, element, reward, compensation, burned] =
-        ["unit", "op", "element", "reward", "compensation", "burned"].map(|name| dispute[name].as_i64().unwrap());
-    assert_eq!((unit, op, element), (3, 0, 17));
+    assert_eq!((&convicted["unit"], &convicted["index"]), (&3.into(), &17.into()));
+    let [unit, op, element, expected, claimed] =
+        ["unit", "op", "element", "expected", "claimed"].map(|name| dispute[name].as_i64().unwrap());
+    assert_eq!((unit, op, element, expected ^ claimed), (5, 0, 2, 1));
+    assert_eq!((&overtaken["expected"], &overtaken["claimed"]), (&expected.into(), &claimed.into()));
+    let [reward, compensation, burned] = ["reward", "compensation", "burned"].map(|name| dispute[name].as_i64().unwrap());
     assert_eq!((reward, compensation, burned), (300_000_000, 200_000_000, 500_000_000));
     assert!(dispute["awarded_at"].as_i64() > dispute["convicted_at"].as_i64());
     let by = format!("/v1/disputes?challenger={}", dispute["challenger"].as_str().unwrap());

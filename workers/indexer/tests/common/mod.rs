@@ -370,18 +370,21 @@ fn tell() -> World {
     world
 }
 
-/// Mallory's result is wrong. One challenger convicts it; another, who sealed before, overtakes and is paid; the rest is burned.
+/// Mallory's result is wrong in two places. One challenger convicts it for the first; another, who sealed the second before, overtakes and is
+/// paid; the rest is burned.
 fn lie(world: &mut World, consumer: &Consumer) {
     let (mallory, io) = (world.worker("mallory"), world.io);
-    let run = tiny_run(1, Some((3, 17)));
+    let mut run = tiny_run(1, Some((3, 17)));
+    run.units[5].last_mut().unwrap()[2] ^= 1;
+    run.commit();
     let inputs = run.claim.inputs;
     let address = world.open(consumer, 38, JobTerms { inputs, ..terms() });
     world.deliver(&mallory, &address, &run);
     let [first, second] = ["dora", "erik"].map(|name| world.wallet(name));
-    let evidence = [&first, &second].map(|challenger| {
+    let evidence = [(&first, (5, 2)), (&second, (3, 17))].map(|(challenger, (unit, element))| {
         world.give_tokens(&challenger.pubkey(), &io, 0);
         world.pass(0, 1);
-        world.show(challenger, &address, &run.element(3, 0, 17))
+        world.show(challenger, &address, &run.element(unit, 0, element))
     });
     world.pass(0, 1);
     let compensated = market::token_account(&consumer.wallet(), &io);

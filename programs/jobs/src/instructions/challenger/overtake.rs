@@ -41,7 +41,13 @@ pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
     emit!(ConvictionOvertaken {
         job: address,
         challenger,
-        sealed_slot
+        sealed_slot,
+        fault: verdict.fault as u8,
+        unit: verdict.unit,
+        op: verdict.op,
+        index: verdict.index,
+        expected: verdict.expected,
+        claimed: verdict.claimed,
     });
     Ok(())
 }
