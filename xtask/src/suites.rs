@@ -94,13 +94,16 @@ pub fn run(workspace: &Workspace, postgres: Option<&Path>) -> Result<()> {
 
 /// The named integration tests of the workspace, or all tests if none is named. They are built if they are not up to date.
 pub fn executables(workspace: &Workspace, names: &[&str]) -> Result<Vec<Suite>> {
-    let mut build = workspace.cargo("test");
-    build
-        .args(EVERYTHING)
-        .args(["--no-run", "--message-format", "json-render-diagnostics"])
-        .args(names.iter().flat_map(|name| ["--test", name]));
+    let mut tests = workspace.cargo("test");
+    tests.args(EVERYTHING).args(names.iter().flat_map(|name| ["--test", name]));
+    build(workspace, tests)
+}
+
+/// The tests that this `cargo test` would run. They are built if they are not up to date.
+pub fn build(workspace: &Workspace, mut tests: Command) -> Result<Vec<Suite>> {
+    tests.args(["--no-run", "--message-format", "json-render-diagnostics"]);
     let mut suites = Vec::new();
-    let (status, log) = step::stream(&workspace.root, "build-tests", build, |line| suites.extend(Suite::built(line)))?;
+    let (status, log) = step::stream(&workspace.root, "build-tests", tests, |line| suites.extend(Suite::built(line)))?;
     ensure!(
         status.success() && !suites.is_empty(),
         "the tests cannot be built; the log is {}",

@@ -1,16 +1,17 @@
-//! Mutation testing of the programs. A mutant is a program in which one check, statement or comparison is switched off or turned around.
-//! One that survives all tests shows what no test notices.
+//! Mutation testing of the programs and of the `protocol` crate. In a mutant, one check, statement or comparison is switched off or turned
+//! around. One that survives all tests shows what no test notices.
 //!
-//! Not mutated are constraints of accounts, `ok_or` and what is checked arithmetic, and nothing outside of the programs' own functions.
+//! Not mutated are constraints of accounts, `ok_or`, what is checked arithmetic, and what is evaluated when compiled.
 //!
-//! Building a program takes seconds, and there are thousands of mutants. Therefore all of them are in one build: at each place the program
-//! asks whether the mutant of that number is on, and the number lies in a constant that is overwritten in the built file.
-//! `cargo xtask mutants` copies the sources, mutates and builds them, and runs the tests.
+//! Building a program takes seconds, and there are thousands of mutants. Therefore all of them are in one build: at each place the code
+//! asks whether the mutant of that number is on. The number lies in a constant that is overwritten in the built program, and for the tests
+//! of `protocol` in a variable. `cargo xtask mutants` copies the sources, mutates and builds them, and runs the tests.
 
 mod mutate;
 mod run;
 mod switch;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,13 +19,15 @@ use anyhow::Result;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
-/// Mutates programs and runs tests against their mutants.
+/// Mutates crates and runs tests against the mutants.
 #[derive(Parser)]
 enum Command {
-    /// Put all mutants into the programs of a copy of the workspace, in place
+    /// Put mutants into crates of a copy of the workspace, in place
     Mutate {
         /// The copy
         workspace: PathBuf,
+        /// Folders of the crates within it
+        crates: Vec<PathBuf>,
         /// Where to list the mutants
         #[arg(long)]
         list: PathBuf,
@@ -48,13 +51,13 @@ enum Command {
     },
 }
 
-/// A place at which a program can be mutated.
+/// A place at which a crate can be mutated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Mutant {
-    /// From 1; 0 stands for the program as it is.
+    /// From 1; 0 stands for the crates as they are.
     number: u16,
-    /// Name of the program.
-    program: String,
+    /// Name of the crate.
+    package: String,
     /// Path of the source within the workspace.
     file: String,
     line: usize,
@@ -63,7 +66,7 @@ struct Mutant {
     code: String,
 }
 
-/// How a mutant differs from the program.
+/// How a mutant differs from the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Change {
     /// A `require!` that always holds.
@@ -80,9 +83,22 @@ enum Change {
     Right,
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unchecked => "not checked",
+            Self::LeftOut => "left out",
+            Self::Unfinished => "last call left out",
+            Self::Operator => "operator turned around",
+            Self::Left => "left operand ignored",
+            Self::Right => "right operand ignored",
+        })
+    }
+}
+
 fn main() -> ExitCode {
     let result: Result<()> = match Command::parse() {
-        Command::Mutate { workspace, list } => mutate::all(&workspace, &list),
+        Command::Mutate { workspace, crates, list } => mutate::all(&workspace, &crates, &list),
         Command::Run {
             list,
             programs,

@@ -17,15 +17,19 @@ use syn::{Stmt, Token, Type, Variant, parse_quote};
 
 use crate::{Change, Mutant, switch};
 
-/// Mutates all programs of a copy of the workspace and lists the mutants.
-pub fn all(workspace: &Path, list: &Path) -> Result<()> {
+/// Files of which tests are made.
+const TESTS: [&str; 2] = ["tests.rs", "testing.rs"];
+
+/// Mutates these crates, named by their folders in a copy of the workspace, and lists the mutants.
+pub fn all(workspace: &Path, crates: &[PathBuf], list: &Path) -> Result<()> {
     let mut mutants = Vec::new();
-    for program in ["jobs", "staking", "costaking", "governance", "referee"] {
-        for file in sources(&workspace.join("programs").join(program).join("src"))? {
+    for folder in crates {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        for file in sources(&workspace.join(folder).join("src"))? {
             let source = fs::read_to_string(&file)?;
             let mut syntax = syn::parse_file(&source).with_context(|| format!("cannot parse {}", file.display()))?;
             let mut mutator = Mutator {
-                program,
+                package: &name,
                 file: file.strip_prefix(workspace)?.to_string_lossy().into_owned(),
                 is_const: false,
                 mutants: &mut mutants,
@@ -34,24 +38,24 @@ pub fn all(workspace: &Path, list: &Path) -> Result<()> {
             fs::write(&file, syntax.into_token_stream().to_string())?;
         }
     }
-    let protocol = workspace.join("protocol/src");
+    let protocol = workspace.join(switch::CRATE).join("src");
     fs::write(protocol.join("mutant.rs"), switch::MODULE)?;
     let root = protocol.join("lib.rs");
-    let with_switch = fs::read_to_string(&root)? + "\n#[allow(missing_docs)]\npub mod mutant;\n";
+    let with_switch = fs::read_to_string(&root)? + switch::DECLARATION;
     fs::write(root, with_switch)?;
     fs::write(list, serde_json::to_vec(&mutants)?)?;
     println!("{} mutants", mutants.len());
     Ok(())
 }
 
-/// The Rust files in a folder, in order.
+/// The Rust files in a folder, in order, without those of tests.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         if path.is_dir() {
             files.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !TESTS.iter().any(|name| path.ends_with(name)) {
             files.push(path);
         }
     }
@@ -60,7 +64,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 struct Mutator<'a> {
-    program: &'a str,
+    package: &'a str,
     file: String,
     /// Constants and functions that are evaluated at compile time cannot ask which mutant is on.
     is_const: bool,
@@ -76,13 +80,17 @@ impl Mutator<'_> {
         let number = u16::try_from(self.mutants.len() + 1).ok()?;
         self.mutants.push(Mutant {
             number,
-            program: self.program.to_owned(),
+            package: self.package.to_owned(),
             file: self.file.clone(),
             line: *line,
             change,
             code: code.clone(),
         });
-        Some(parse_quote!(::protocol::mutant::on(#number)))
+        Some(match self.package {
+            // A part of every program: there its mutants stay off, as they would make all instructions dearer.
+            switch::CRATE => parse_quote!(::protocol::mutant::in_tests(#number)),
+            _ => parse_quote!(::protocol::mutant::on(#number)),
+        })
     }
 
     fn function(&mut self, is_const: bool, output: &ReturnType, block: &mut Block, visit: impl FnOnce(&mut Self, &mut Block)) {
@@ -287,7 +295,7 @@ mod tests {
         let mut syntax = syn::parse_file(source)?;
         let mut mutants = Vec::new();
         let mut mutator = Mutator {
-            program: "bank",
+            package: "bank",
             file: "pay.rs".to_owned(),
             is_const: false,
             mutants: &mut mutants,

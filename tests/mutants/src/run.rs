@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{Change, Mutant, switch};
+use crate::{Mutant, switch};
 
 /// Tests that take longer fail: the mutant keeps one from ending.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -33,6 +34,15 @@ struct Campaign<'a> {
     folder: &'a Path,
     /// Executables of tests by name.
     tests: BTreeMap<String, PathBuf>,
+}
+
+/// A mutant, or none, that tests run against.
+struct Trial<'a> {
+    campaign: &'a Campaign<'a>,
+    /// Which mutant is on.
+    number: u16,
+    /// Where the programs are.
+    programs: Scratch,
 }
 
 /// Tests of an executable.
@@ -70,24 +80,31 @@ pub fn all(list: &Path, programs: &Path, folder: &Path, tests: &[PathBuf], page:
         folder,
         tests: tests.iter().map(|path| (name(path), path.clone())).collect(),
     };
-    let scratch = Scratch::new("none")?;
-    campaign.write(0, &scratch.0)?;
+    let none = Trial::new(&campaign, 0)?;
     for executable in campaign.tests.keys() {
-        if campaign.first_failure(executable, &Tests::All, &scratch.0)?.is_some() {
+        if none.first_failure(executable, &Tests::All)?.is_some() {
             bail!("{executable} fails without a mutant");
         }
     }
     let bar = ProgressStyle::with_template("{wide_bar} {pos} of {len} mutants, {eta} left")?;
     let progress = ProgressBar::new(mutants.len() as u64).with_style(bar);
     let (queue, results) = (Mutex::new(mutants.iter()), Mutex::new(Results::default()));
-    let work = |worker: usize| -> Result<()> {
-        let scratch = Scratch::new(&worker.to_string())?;
+    let work = || -> Result<()> {
         loop {
             let next = lock(&queue).next();
             let Some(mutant) = next else { return Ok(()) };
             let favourites = lock(&results).killers.get(&mutant.file).cloned().unwrap_or_default();
-            campaign.write(mutant.number, &scratch.0)?;
-            let killer = campaign.killer(mutant, &favourites, &scratch.0)?;
+            let killer = Trial::new(&campaign, mutant.number)?.killer(mutant, &favourites)?;
+            if killer.is_none() {
+                let Mutant {
+                    number,
+                    file,
+                    line,
+                    change,
+                    ..
+                } = mutant;
+                progress.suspend(|| eprintln!("{number} survived: {file}:{line}, {change}"));
+            }
             lock(&results).add(mutant, killer);
             progress.inc(1);
             if progress.is_hidden() && u64::from(mutant.number) % HEARTBEAT == 0 {
@@ -97,12 +114,9 @@ pub fn all(list: &Path, programs: &Path, folder: &Path, tests: &[PathBuf], page:
     };
     thread::scope(|scope| {
         let workers = available_parallelism().map_or(1, usize::from);
+        // Without one, the others need not go on.
         let workers: Vec<_> = (0..workers)
-            .map(|worker| {
-                let (work, queue) = (&work, &queue);
-                // Without one, the others need not go on.
-                scope.spawn(move || work(worker).inspect_err(|_| lock(queue).by_ref().for_each(drop)))
-            })
+            .map(|_| scope.spawn(|| work().inspect_err(|_| lock(&queue).by_ref().for_each(drop))))
             .collect();
         let mut ends = workers
             .into_iter()
@@ -159,20 +173,23 @@ impl Results {
     }
 }
 
-impl Campaign<'_> {
-    /// Writes the programs with this mutant on.
-    fn write(&self, number: u16, to: &Path) -> Result<()> {
-        for (file, code) in &self.programs {
+impl<'a> Trial<'a> {
+    fn new(campaign: &'a Campaign<'a>, number: u16) -> Result<Self> {
+        let programs = Scratch::new(number)?;
+        for (file, code) in &campaign.programs {
             let mut code = code.clone();
             switch::set(&mut code, number).with_context(|| format!("in {file}"))?;
-            fs::write(to.join(file), code)?;
+            fs::write(programs.0.join(file), code)?;
         }
-        Ok(())
+        Ok(Self {
+            campaign,
+            number,
+            programs,
+        })
     }
 
-    /// What kills the mutant. The favourites are tried first, then the tests named like the file, those of the
-    /// program, and all others.
-    fn killer(&self, mutant: &Mutant, favourites: &[Killer], programs: &Path) -> Result<Option<Killer>> {
+    /// What kills the mutant. The favourites are tried first, then the tests named like the file, those of the crate, and all others.
+    fn killer(&self, mutant: &Mutant, favourites: &[Killer]) -> Result<Option<Killer>> {
         let mut by_executable: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for favourite in favourites {
             if let Killer::Test(executable, test) = favourite {
@@ -184,12 +201,14 @@ impl Campaign<'_> {
             .map(|(executable, tests)| (executable, Tests::Named(tests)));
         // The tests of an instruction are in a module of its name.
         let module = Path::new(&mutant.file).file_stem().unwrap_or_default().to_string_lossy();
-        let of_module = (mutant.program.as_str(), Tests::Of(&module));
-        let own = self.tests.keys().filter(|name| **name == mutant.program);
-        let others = self.tests.keys().filter(|name| **name != mutant.program);
-        let whole = own.chain(others).map(|executable| (executable.as_str(), Tests::All));
+        let package = mutant.package.as_str();
+        let of_module = (package, Tests::Of(&module));
+        let others = self.campaign.tests.keys().map(String::as_str);
+        // The tests of `protocol` know no programs, and its mutants are off in programs.
+        let others = others.filter(|name| package != switch::CRATE && ![package, switch::CRATE].contains(name));
+        let whole = iter::once(package).chain(others).map(|executable| (executable, Tests::All));
         for (executable, tests) in favourites.chain([of_module]).chain(whole) {
-            let killer = self.first_failure(executable, &tests, programs)?;
+            let killer = self.first_failure(executable, &tests)?;
             if killer.is_some() {
                 return Ok(killer);
             }
@@ -198,22 +217,23 @@ impl Campaign<'_> {
     }
 
     /// The first of these tests that fails. The rest is stopped then.
-    fn first_failure(&self, executable: &str, tests: &Tests, programs: &Path) -> Result<Option<Killer>> {
-        let path = self
-            .tests
-            .get(executable)
-            .with_context(|| format!("no tests are called {executable}"))?;
+    fn first_failure(&self, executable: &str, tests: &Tests) -> Result<Option<Killer>> {
+        let path = (self.campaign.tests.get(executable)).with_context(|| format!("no tests are called {executable}"))?;
         let mut command = Command::new(path);
         match tests {
             Tests::Named(names) => command.arg("--exact").args(names),
-            Tests::Of(module) => command.arg(format!("::{module}::")),
+            Tests::Of(module) => command.arg(format!("{module}::")),
             Tests::All => &mut command,
         };
         command.args(COSTS.iter().flat_map(|test| ["--skip", test]));
         command
-            .current_dir(self.folder)
-            .env("IONET_DEPLOY_DIR", programs)
+            .current_dir(self.campaign.folder)
+            .env("IONET_DEPLOY_DIR", &self.programs.0)
+            .env(switch::VARIABLE, self.number.to_string())
             .env("RUST_BACKTRACE", "0")
+            // A failure is enough: neither the smallest nor one to be tried again.
+            .env("PROPTEST_MAX_SHRINK_ITERS", "0")
+            .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true")
             // Mutants run side by side, not tests.
             .env("RUST_TEST_THREADS", "1")
             .stdin(Stdio::null())
@@ -259,8 +279,8 @@ fn failed(line: &str) -> Option<&str> {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("ionet-mutants-{}-{name}", std::process::id()));
+    fn new(number: u16) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("ionet-mutant-{}-{number}", std::process::id()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
@@ -274,19 +294,20 @@ impl Drop for Scratch {
 
 fn write_page(mutants: &[Mutant], results: &Results) -> String {
     let mut page = String::from(
-        "# Mutants of the programs\n\n\
-         Written by `cargo xtask mutants`. Each `require!`, statement and comparison in the programs' functions was switched off or turned\n\
-         around, one at a time, and the programs' tests were run against the result. A mutant is killed if a test fails. Constraints of\n\
-         accounts are not mutated (tests substitute each account), nor are `ok_or`, checked arithmetic and the `protocol` crate.\n\n\
-         | program | mutants | killed |\n|---|--:|--:|\n",
+        "# Mutants\n\n\
+         Written by `cargo xtask mutants`. Each `require!`, statement and comparison in the functions of the programs and of `protocol` was\n\
+         switched off or turned around, one at a time, and tests were run against the result: those of the programs, or those of `protocol`. A\n\
+         mutant is killed if one of them fails. Constraints of accounts are not mutated (tests substitute each account), nor are `ok_or`,\n\
+         checked arithmetic, and what is evaluated when compiled.\n\n\
+         | crate | mutants | killed |\n|---|--:|--:|\n",
     );
-    let mut programs: Vec<&str> = mutants.iter().map(|mutant| mutant.program.as_str()).collect();
-    programs.dedup();
-    for program in programs {
-        let of_program = |mutant: &&Mutant| mutant.program == program;
-        let all = mutants.iter().filter(of_program).count();
-        let left = results.survivors.iter().filter(of_program).count();
-        let _ = writeln!(page, "| {program} | {all} | {} |", all - left);
+    let mut packages: Vec<&str> = mutants.iter().map(|mutant| mutant.package.as_str()).collect();
+    packages.dedup();
+    for package in packages {
+        let of_package = |mutant: &&Mutant| mutant.package == package;
+        let all = mutants.iter().filter(of_package).count();
+        let left = results.survivors.iter().filter(of_package).count();
+        let _ = writeln!(page, "| {package} | {all} | {} |", all - left);
     }
     let _ = write!(
         page,
@@ -302,16 +323,8 @@ fn write_page(mutants: &[Mutant], results: &Results) -> String {
         file, line, change, code, ..
     } in &results.survivors
     {
-        let what = match change {
-            Change::Unchecked => "not checked",
-            Change::LeftOut => "left out",
-            Change::Unfinished => "last call left out",
-            Change::Operator => "operator turned around",
-            Change::Left => "left operand ignored",
-            Change::Right => "right operand ignored",
-        };
         let code: String = code.chars().take(120).collect();
-        let _ = writeln!(page, "| {file}:{line} | {what} | `{}` |", code.replace('|', "\\|"));
+        let _ = writeln!(page, "| {file}:{line} | {change} | `{}` |", code.replace('|', "\\|"));
     }
     page
 }

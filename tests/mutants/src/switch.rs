@@ -5,7 +5,19 @@ use anyhow::{Context, Result, ensure};
 /// What the constant begins with in a built program.
 const MARK: &[u8] = b"<<MUTANT";
 
-/// A module for the crate that all programs use.
+/// Folder and name of the crate that all programs use, and that gets the switch.
+pub const CRATE: &str = "protocol";
+
+/// What is appended to that crate's root.
+pub const DECLARATION: &str = "
+extern crate self as protocol;
+pub mod mutant;
+";
+
+/// The variable from which that crate's own tests take their mutant.
+pub const VARIABLE: &str = "MUTANT";
+
+/// The module with the switch.
 pub const MODULE: &str = r#"//! Which mutant is on.
 #![allow(missing_docs, unsafe_code)]
 #[used]
@@ -14,6 +26,16 @@ static SWITCH: [u8; 10] = *b"<<MUTANT\0\0";
 pub fn on(number: u16) -> bool {
     let [low, high] = [8, 9].map(|at| unsafe { core::ptr::read_volatile(SWITCH.as_ptr().add(at)) });
     u16::from_le_bytes([low, high]) == number
+}
+#[cfg(test)]
+pub fn in_tests(number: u16) -> bool {
+    static SWITCH: std::sync::LazyLock<u16> = std::sync::LazyLock::new(|| std::env::var("MUTANT").unwrap().parse().unwrap());
+    *SWITCH == number
+}
+#[cfg(not(test))]
+#[inline(always)]
+pub fn in_tests(_: u16) -> bool {
+    false
 }
 "#;
 
@@ -40,7 +62,7 @@ mod tests {
         assert_eq!(program, b"code<<MUTANT\x01\x02data");
         assert!(set(&mut program.repeat(2), 1).is_err());
         assert!(set(&mut b"code".to_vec(), 1).is_err());
-        assert!(MODULE.contains(std::str::from_utf8(super::MARK)?));
+        assert!(MODULE.contains(std::str::from_utf8(super::MARK)?) && MODULE.contains(super::VARIABLE));
         Ok(())
     }
 }
