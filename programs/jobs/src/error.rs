@@ -157,4 +157,6 @@ pub enum JobsError {
     PermitSealed,
     #[msg("A piece of an answer must have at least 12 hashes, unless it begins or ends the answer")]
     PieceTooShort,
+    #[msg("The job has a value at risk: its replicas keep their windows even when they agree")]
+    ValueAtRisk,
 }

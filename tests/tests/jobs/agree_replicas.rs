@@ -1,6 +1,6 @@
 use super::replicas::{OTHER, PRICE, Replicas};
-use ::jobs::Status;
 use ::jobs::error::JobsError;
+use ::jobs::{JobTerms, Status};
 use chain::market;
 use protocol::demand::Item;
 use protocol::testing::Run;
@@ -29,6 +29,26 @@ fn equal_results_are_paid_at_once() {
         }
         assert!(all.jobs.iter().all(|job| all.world.account(job).is_none()));
     }
+}
+
+/// Colluding devices could otherwise be paid before anybody can convict them.
+#[test]
+fn replicas_with_a_value_at_risk_keep_their_windows() {
+    let mut all = Replicas::open_on(JobTerms {
+        replicas: 2,
+        value_at_risk: 1,
+        ..terms()
+    });
+    all.world.open_doors();
+    for replica in 0..2 {
+        all.claim(replica);
+        all.commit(replica, Work::SAMPLE);
+    }
+    all.world.send(all.call(), &[]);
+    for replica in 0..2 {
+        all.reveal(replica, Work::SAMPLE);
+    }
+    all.world.refuse(all.agree(), &[], JobsError::ValueAtRisk);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use super::audits::Audited;
 use ::jobs::AuditStage;
 use ::jobs::error::JobsError;
+use chain::market;
 use solana_signer::Signer;
-use tests::substituted;
+use tests::{ending, substituted};
 
 #[test]
 fn binds_result_and_tree_and_starts_the_workers_reveal() {
@@ -44,4 +45,17 @@ fn the_worker_is_late_only_after_its_auditor() {
     all.world.send(commit, &[&all.auditor.key]);
     all.world.wait(59);
     all.reveal();
+}
+
+/// A liar sees who audits before it has to reveal.
+#[test]
+fn not_revealing_to_an_auditor_costs_a_fifth_of_the_bond() {
+    let run = Audited::claimed(0).run;
+    let mut all = Audited::sealed_to(&run);
+    let stake = |all: &Audited| all.world.device(&all.worker.device).own_stake.get();
+    let (bond, before) = (all.world.job(&all.job).bond.get(), stake(&all));
+    all.world.wait_for_deadline(&all.job.clone());
+    let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
+    all.world.send(timeout, &[&all.cranker]);
+    assert_eq!(before - stake(&all), bond / 5);
 }

@@ -20,10 +20,15 @@ pub(super) struct Replicas {
 impl Replicas {
     /// Open replicas, with ids from 5.
     pub fn open(replicas: u8) -> Self {
+        Self::open_on(JobTerms { replicas, ..terms() })
+    }
+
+    /// The same, on these terms.
+    pub fn open_on(terms: JobTerms) -> Self {
         let mut world = World::new();
         let workers = ["alice", "dora", "erik"].map(|name| world.worker(name)).into();
         let consumer = world.consumer("bob");
-        let jobs = world.open_replicas(&consumer, 5, JobTerms { replicas, ..terms() });
+        let jobs = world.open_replicas(&consumer, 5, terms);
         Self {
             world,
             consumer,

@@ -1,4 +1,4 @@
-use super::{ANY_GPU, Config, DemandHeader, JobTerms, MAX_DURATION, Model, Permit};
+use super::{ANY_GPU, Config, DemandHeader, JobTerms, MAX_DURATION, MAX_PENALTY_BPS, Model, Permit};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::fees::{self, Quote};
@@ -377,8 +377,10 @@ impl Job {
         Ok(())
     }
 
-    /// Ends the window of a replica whose result another replica confirms.
+    /// Ends the window of a replica whose result another replica confirms. Fails for one with a value at risk: two colluding devices could
+    /// take any value, since nobody could convict them in time.
     pub fn agree(&mut self, now: Moment) -> Result<()> {
+        require!(self.value_at_risk.is_zero(), JobsError::ValueAtRisk);
         self.check_answered()?;
         self.enter(Status::Revealed, now, 0);
         self.invariant()
@@ -625,9 +627,12 @@ impl Job {
         Ok(())
     }
 
-    /// What a missed deadline costs the worker: a share of the bond, rounded up.
+    /// What a missed deadline costs the worker: a share of the bond, rounded up. Once an auditor has committed it is the largest share that
+    /// the parameters allow: an auditor has worked in vain, and a liar that does not reveal because it sees who audits must not get off lightly.
     pub fn penalty(&self) -> u64 {
-        Amount(self.bond.get()).share_ceil(Bps::saturating(self.penalty_bps.get())).0
+        let walks_away = self.status == Status::Committed && self.is_audit_sealed();
+        let share = if walks_away { MAX_PENALTY_BPS } else { self.penalty_bps.get() };
+        Amount(self.bond.get()).share_ceil(Bps::saturating(share)).0
     }
 
     /// Extends the present deadline of a job that waits for a claim or a commitment.

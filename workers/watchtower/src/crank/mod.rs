@@ -257,11 +257,14 @@ impl Cranker<'_> {
         }
         let standing: Vec<_> = living.iter().filter(|(_, job)| job.status != Status::Convicted).collect();
         let Some((_, one)) = standing.first() else { return Ok(()) };
-        // If some replicas have ended, the others keep their windows.
+        // If some replicas have ended, the others keep their windows. So do those with a value at risk.
         let agreed = living.len() == all.len()
             && standing.len() > 1
             && standing.iter().all(|(_, job)| {
-                job.status == Status::Revealed && job.open_demands == 0 && (job.traces, job.outputs) == (one.traces, one.outputs)
+                job.status == Status::Revealed
+                    && job.open_demands == 0
+                    && job.value_at_risk.is_zero()
+                    && (job.traces, job.outputs) == (one.traces, one.outputs)
             });
         // An agreement stays in force when somebody cannot be paid: repeating it would only cost a fee.
         let open = standing.iter().any(|(_, job)| job.deadline().slot > job.since_slot.get());

@@ -7,7 +7,7 @@ use anchor_lang::prelude::*;
 
 /// - anyone may call; fails unless every replica is revealed or convicted, and at least two are revealed
 /// - fails when one has ended: with fewer results to compare, those that are left keep their windows
-/// - fails when the traces or outputs of those revealed differ, and while demands on one of them are open
+/// - fails when the traces or outputs of those revealed differ, when one has a value at risk, and while demands on one of them are open
 /// - ends their windows at once, so that `settle_job` can pay each, in the same transaction if the caller likes
 pub fn agree_replicas(ctx: &mut Context<Siblings>) -> Result<()> {
     let rest = ctx.remaining_accounts()?;

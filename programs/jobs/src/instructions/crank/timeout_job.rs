@@ -33,7 +33,8 @@ pub struct TimeoutJob {
 
 /// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
 /// - fails while an auditor is awaited or at work, since the worker has no deadline then
-/// - frees the consumer's whole lock; releases the bond less the penalty, which is forfeited
+/// - frees the consumer's whole lock; releases the bond less the penalty, which is forfeited; the penalty is higher once an auditor has
+///   committed
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     ctx.accounts.job.check_late(clocks()?)?;
