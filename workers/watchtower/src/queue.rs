@@ -59,10 +59,13 @@ fn differs(job: &Job, queue: &Queue) -> bool {
     job.replicas > 1 && siblings.any(|other| (other.traces, other.outputs) != (job.traces, job.outputs))
 }
 
-/// A job's price and bond together.
+/// A job's price and bond together. A price in another mint than $IO counts as nothing: anyone can create a mint, and with it jobs of any
+/// price.
 fn at_stake(job: &Job) -> u128 {
-    let price = u128::from(job.price.get()).saturating_mul(job.units.get().into());
-    price.saturating_add(job.bond.get().into())
+    let price = if job.foreign_mint.get() { 0 } else { job.price.get() };
+    u128::from(price)
+        .saturating_mul(job.units.get().into())
+        .saturating_add(job.bond.get().into())
 }
 
 /// How worthwhile a check is: what is at stake, up to twentyfold for a device without a record.
@@ -147,6 +150,9 @@ mod tests {
         assert_eq!(priority(&small, u32::MAX), 100);
         assert!(priority(&small, 0) > priority(&job(1000, 1, 999), 20));
         assert!(priority(&small, 0) < priority(&job(1000, 1, 1001), 20));
+        let mut foreign = job(u64::MAX, 1, 1);
+        foreign.foreign_mint = true.into();
+        assert_eq!(priority(&foreign, 20), 1);
         let largest = job(u64::MAX, u32::MAX, u64::MAX);
         assert!(priority(&largest, 0) > priority(&largest, 1), "nothing saturates");
     }
