@@ -13,7 +13,7 @@ use staking::error::StakingError;
 use std::sync::Arc;
 use tests::{Failure, GPU, Worker, World, substituted};
 
-fn convict(authority: &Address, device: &Address, to: &Address, [bond, compensation]: [u64; 2]) -> Instruction {
+pub(super) fn convict(authority: &Address, device: &Address, to: &Address, [bond, compensation]: [u64; 2]) -> Instruction {
     let accounts = staking::accounts::ConvictBond {
         jobs_authority: *authority,
         config: market::stake::config(),
@@ -25,7 +25,7 @@ fn convict(authority: &Address, device: &Address, to: &Address, [bond, compensat
     instruction(accounts, staking::instruction::ConvictBond { bond, compensation })
 }
 
-fn pay(authority: &Address, device: &Address, to: &Address, [reward, burned]: [u64; 2]) -> Instruction {
+pub(super) fn pay(authority: &Address, device: &Address, to: &Address, [reward, burned]: [u64; 2]) -> Instruction {
     let accounts = staking::accounts::PayReward {
         jobs_authority: *authority,
         config: market::stake::config(),
@@ -207,7 +207,7 @@ fn a_convicted_devices_stake_may_fall_below_its_minimum_and_then_it_takes_no_job
     world.send(release(&authority, &device, 10 * IO), &[&jobs]);
 }
 
-fn pardon(authority: &Address, device: &Address, (from, funder): (&Address, &Address), [returned, jackpot]: [u64; 2]) -> Instruction {
+pub(super) fn pardon(authority: &Address, device: &Address, (from, funder): (&Address, &Address), [returned, jackpot]: [u64; 2]) -> Instruction {
     let accounts = staking::accounts::Pardon {
         jobs_authority: *authority,
         config: market::stake::config(),

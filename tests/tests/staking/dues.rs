@@ -1,6 +1,6 @@
 //! Slashes of stake that lies in bonds: due, and collected when the bonds are free.
 
-use super::bonds;
+use super::{bonds, convictions};
 use super::slashes::{Court, stays};
 use chain::market::{self, costake, slash};
 use protocol::units::{Amount, IO};
@@ -162,6 +162,35 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     court.world.wait(30 * DAY);
     court.world.send(court.finishing(1), &[]);
     court.world.send(close, &[&alice.owner]);
+}
+
+/// What a permit returns of a bond is taken like any other stake that comes out of one, whoever comes first.
+#[test]
+fn a_due_waits_for_the_end_of_convictions() {
+    let (world, jobs) = bonds::world();
+    let mut court = Court::of(world);
+    let (device, authority) = (court.alice.device, jobs.pubkey());
+    let (all, io) = (1_000 * IO, court.world.io);
+    let treasury = court.world.wallet("treasury");
+    let purse = court.world.give_tokens(&treasury.pubkey(), &io, IO);
+    court.world.send(bonds::lock(&authority, &device, GPU, all), &[&jobs]);
+    court.slash(1, 10_000);
+    let convict = convictions::convict(&authority, &device, &purse, [all, 200 * IO]);
+    court.world.send(convict, &[&jobs]);
+    let collect = court.collecting(1);
+    court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
+
+    let mut excused = court.world.clone();
+    let pardon = convictions::pardon(&authority, &device, (&purse, &treasury.pubkey()), [500 * IO, IO]);
+    excused.send(pardon, &[&jobs, &treasury]);
+    excused.send(collect.clone(), &[]);
+    let left = excused.device(&device);
+    assert_eq!((left.own_stake.get(), left.aside.get(), left.dues), (0, 500 * IO, 1));
+
+    let award = convictions::pay(&authority, &device, &purse, [300 * IO, 500 * IO]);
+    court.world.send(award, &[&jobs]);
+    court.world.send(collect, &[]);
+    assert_eq!(court.world.device(&device).dues, 0);
 }
 
 /// All of the owner's stake may be due to slashes, so nobody joins its offer, and it can make none.

@@ -86,7 +86,7 @@ impl Cranker<'_> {
         let slashes: Vec<(Address, Slash)> = self.chain.find(&[]).await?;
         for (address, about) in &slashes {
             let device = books.devices.get(&about.device);
-            let comes_free = device.is_some_and(|device| device.unbonded() > 0 || device.open_jobs.is_zero());
+            let comes_free = device.is_some_and(|device| device.unbonded() > 0 || !device.frees_bonds());
             if comes_free && !about.due.is_zero() {
                 let collect = slash::collect(&about.device, about.number.get());
                 self.send_and_report("collect due", *address, &[collect]).await?;

@@ -42,13 +42,18 @@ impl Device {
         Ok((parts, of_cooling, due))
     }
 
+    /// Whether stake may still come out of bonds: of a job or audit in progress, or of a conviction that a permit may excuse.
+    pub fn frees_bonds(&self) -> bool {
+        !self.open_jobs.is_zero() || !self.owed.is_zero()
+    }
+
     /// Sets aside as much of a slash's `due` as is outside bonds; returns that amount and what is still due. Once the last bond is released
-    /// nothing is due any more: what penalties and convictions have taken in the meantime is gone.
+    /// and the last conviction over, nothing is due any more: what they have taken is gone. Until then a permit may return a part of it.
     pub fn set_aside_due(&mut self, due: u64) -> Result<(u64, u64)> {
         let taken = due.min(self.unbonded());
-        let left = match self.open_jobs.is_zero() {
-            true => 0,
-            false => due.saturating_sub(taken),
+        let left = match self.frees_bonds() {
+            true => due.saturating_sub(taken),
+            false => 0,
         };
         require!(taken > 0 || left == 0, StakingError::DueBonded);
         self.own_stake = self.own_stake.checked_sub(taken).ok_or(StakingError::BooksBroken)?;
@@ -63,8 +68,8 @@ impl Device {
     /// Returns each part of a slash to where it was taken, and cancels its `due`. The part of cooling co-stake beyond one base unit per
     /// remaining share is forfeited, because the holders of the other shares have left.
     ///
-    /// The owner's stake is active or cooling, never both. A part taken `of_cooling` stake becomes active if the owner has staked again
-    /// since. A part taken from active stake cools down if the owner has unstaked the rest since; the cooldown of all of it then starts
+    /// The owner's stake is active or cooling, never both. A part taken `of_cooling` stake becomes active if the owner has active stake
+    /// again: has staked since, or got back a part of an earlier slash after a later one took all that was cooling. A part taken from active stake cools down if the owner has unstaked the rest since; the cooldown of all of it then starts
     /// again at `now`, so that no stake leaves without a full cooldown.
     pub fn return_aside(&mut self, [own, active, cooling]: [u64; 3], of_cooling: bool, due: u64, now: i64, cooldown: u32) -> Result<()> {
         let back = cooling.min(self.co_cooling_shares.get().saturating_sub(self.co_cooling.get()));
