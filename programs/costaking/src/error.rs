@@ -57,7 +57,7 @@ pub enum CostakingError {
     CooldownNotOver,
     #[msg("No rewards have come in for this position")]
     NothingToClaim,
-    #[msg("The device has rewards of past hours: collect or distribute them first")]
+    #[msg("Rewards of hours in which co-stakers earned are not distributed: distribute them first")]
     RewardsWait,
     #[msg("The owner has unstaked, and all co-stake with it: record this exit first")]
     Forced,

@@ -110,7 +110,13 @@ fn rewards_of_before_are_the_owners_alone() {
     for _ in 0..3 {
         world.live(&[&alice]);
     }
-    world.refuse(world.offering(&alice, 0, OFFER), &[&alice.owner], CostakingError::RewardsWait);
+    assert!(world.device(&alice.device).pending().next().is_some());
+    let (carol, offer) = (world.co_staker("carol"), world.offer(&alice, OFFER));
+    world.join(&carol, &offer, 0, 200 * IO);
+    let before = world.device(&alice.device).rewards.get();
+    world.live(&[&alice]);
+    assert!(world.device(&alice.device).rewards.get() > before);
+    assert_eq!(world.balance(&costake::vault(&offer)), 0);
 }
 
 fn retracting(worker: &Worker) -> solana_instruction::Instruction {

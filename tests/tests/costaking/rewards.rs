@@ -216,6 +216,24 @@ fn an_hour_is_distributed_with_the_tally_that_counted_the_device() {
     world.send(distribute(shard), &[]);
 }
 
+/// A device in service always has an hour that cannot be distributed yet.
+#[test]
+fn hours_in_which_nobody_shared_do_not_keep_an_offer_from_ending() {
+    let (mut world, alice, _) = world();
+    let offer = costake::offer(&alice.device, 0);
+    for _ in 0..3 {
+        world.live(&[&alice]);
+    }
+    assert!(world.device(&alice.device).pending().next().is_some());
+    let (retract, end) = (costake::retract, costake::end);
+    for change in [retract, end] {
+        world.send(change(&alice.owner.pubkey(), &alice.device, &offer), &[&alice.owner]);
+    }
+    let before = world.device(&alice.device).rewards.get();
+    world.live(&[&alice]);
+    assert!(world.device(&alice.device).rewards.get() > before);
+}
+
 #[test]
 fn an_owner_that_leaves_takes_no_hour_along() {
     let (mut world, alice, genesis) = world();

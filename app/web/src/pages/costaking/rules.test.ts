@@ -55,12 +55,15 @@ test("an amount is at least the ticket, or all that is left", () => {
 test("an offer is retracted, ended and closed, in this order", () => {
   expect(whyNotRetract({ status: Status.Open })).toBeNull();
   expect(whyNotRetract({ status: Status.Closed })).toContain("already");
-  expect(whyNotEnd({ status: Status.Open, shares: 0n }, device)).toContain("retract");
-  expect(whyNotEnd({ status: Status.Closed, shares: 1n }, device)).toContain("still have positions");
-  expect(whyNotEnd({ status: Status.Closed, shares: 1n }, { ...device, forcedAt: 1n })).toBeNull();
-  expect(whyNotEnd({ status: Status.Closed, shares: 0n }, { ...device, pendingScores: [1n, 0n, 0n, 0n] })).toContain("not distributed");
-  expect(whyNotEnd({ status: Status.Closed, shares: 0n }, device)).toBeNull();
-  expect(whyNotEnd({ status: Status.Ended, shares: 0n }, device)).toBe("the offer has already ended");
+  const end = (change: Partial<typeof offer>, of: Partial<typeof device> = {}) => whyNotEnd({ ...offer, shares: 0n, ...change }, { ...device, ...of });
+  expect(end({ status: Status.Open })).toContain("retract");
+  expect(end({ status: Status.Closed, shares: 1n })).toContain("still have positions");
+  expect(end({ status: Status.Closed, shares: 1n }, { forcedAt: 1n })).toBeNull();
+  const waiting = { pendingHours: [9, 0, 0, 0], pendingScores: [1n, 0n, 0n, 0n] };
+  expect(end({ status: Status.Closed, base: 1n }, waiting)).toContain("not distributed");
+  expect(end({ status: Status.Closed }, waiting), "nobody shared").toBeNull();
+  expect(end({ status: Status.Closed })).toBeNull();
+  expect(end({ status: Status.Ended })).toBe("the offer has already ended");
   expect(whyNotClose({ status: Status.Closed, holders: 0 })).toBe("end the offer first");
   expect(whyNotClose({ status: Status.Ended, holders: 2 })).toContain("still open (2)");
   expect(whyNotClose({ status: Status.Ended, holders: 0 })).toBeNull();

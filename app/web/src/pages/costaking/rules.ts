@@ -6,7 +6,7 @@ import type { Device, StakingConfig } from "../../generated/staking";
 import { io, moment, span } from "../../lib/format";
 import { first } from "../devices/rules";
 import { coStakeLimit, pending, TERMINATED } from "../devices/stake";
-import { backAt, forcedEnd, Status } from "./shares";
+import { backAt, type Books, earningIn, forcedEnd, type Sharing, Status } from "./shares";
 
 type Joinable = Pick<Device, "coStake" | "status" | "cooling" | "aside" | "dues">;
 
@@ -60,12 +60,12 @@ export function amountError(amount: bigint, ticket: bigint, left: bigint, held: 
 export const whyNotRetract = (offer: Pick<Offer, "status">): string | null => first(offer.status !== Status.Open && "the offer is already closed to new co-stakers");
 
 /** After the owner's exit, the same transaction records it in the offer, which leaves no active shares. */
-export const whyNotEnd = (offer: Pick<Offer, "status" | "shares">, device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools" | "forcedAt">): string | null =>
+export const whyNotEnd = (offer: Pick<Offer, "status" | "shares"> & Sharing, device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools"> & Books): string | null =>
   first(
     offer.status === Status.Ended && "the offer has already ended",
     offer.status === Status.Open && "retract the offer first",
     offer.shares > 0n && device.forcedAt === 0n && "co-stakers still have positions; wait until they have left, or unstake",
-    pending(device).length > 0 && "some rewards are not distributed to co-stakers yet; distribute them first",
+    pending(device).some(({ hour }) => earningIn(hour, offer, device).shares > 0n) && "some rewards are not distributed to co-stakers yet; distribute them first",
   );
 
 export const whyNotClose = (offer: Pick<Offer, "status" | "holders">): string | null =>

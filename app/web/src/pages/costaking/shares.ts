@@ -109,7 +109,7 @@ export function afterSharing(offer: Sharing, device: Books, hours: readonly { ho
   return { logHours, log, distributed, rewardIndex, owners };
 }
 
-type Books = Pick<Device, "coStake" | "coAside" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
+export type Books = Pick<Device, "coStake" | "coAside" | "coCooling" | "coCoolingShares" | "forcedAt" | "forcedShares">;
 type Pool = Pick<Offer, "status" | "shares" | "forcedAt" | "forcedTotal" | "forcedShares">;
 
 /** Value of an offer's shares in base units: of the device's co-stake, or of the stake that is cooling down since the owner's exit. */

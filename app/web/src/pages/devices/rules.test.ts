@@ -65,7 +65,6 @@ test("every refusal gives its reason", () => {
   expect(whyNotClaim(at({ pendingScores: [1n, 0n, 0n, 0n] }), 0)).toContain("1 hour is not settled yet");
   expect(whyNotOffer(at({ offering: Offering.Closed }), costaking)).toContain("already has an offer");
   expect(whyNotOffer(at({ ownStake: 300n * IO }), costaking)).toContain("100 $IO more");
-  expect(whyNotOffer(at({ pendingScores: [1n, 0n, 0n, 0n] }), costaking)).toContain("claim them first");
 });
 
 test("a slash can be appealed once, between its approval and its end", () => {

@@ -126,7 +126,6 @@ export function whyNotOffer(standing: Standing, costaking: Terms): string | null
   return first(
     costaking.paused && "new offers are paused",
     device.offering !== Offering.Nothing && "the device already has an offer",
-    pending(device).length > 0 && "rewards of earlier hours are still to be collected; claim them first",
     waits(standing),
     device.ownStake < least && `stake the whole minimum yourself first: ${io(least - device.ownStake)} more`,
     unfit(standing) ?? false,

@@ -41,14 +41,13 @@ pub struct CreateOffer {
 /// - fails for a device that is terminated, on probation, of a GPU model that earns nothing (E3), or whose stake is below its minimum (E2)
 /// - fails for a capacity above half of the minimum (E4), for a share below 5 % (E5), and for a ticket of zero or above the capacity
 /// - fails while something is due to a slash
-/// - fails while rewards of earlier hours are not collected: they are the owner's alone
+/// - rewards of earlier hours stay the owner's alone: nobody earns before joining
 pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerms) -> Result<()> {
     let bumps = (ctx.bumps.offer, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
     let (device, gpu, now) = (&accounts.device, &accounts.gpu_model, Clock::get()?.unix_timestamp);
     require!(device.offering == Offering::Nothing, CostakingError::OfferExists);
-    require!(device.pending().next().is_none(), CostakingError::RewardsWait);
     let hireable_at = device
         .registered_at
         .get()

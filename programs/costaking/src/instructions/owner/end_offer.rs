@@ -49,6 +49,8 @@ pub fn end_offer(ctx: &mut Context<ChangeOffer>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Closed, Status::Forced])?;
     require!(accounts.offer.shares.is_zero(), CostakingError::OfferInUse);
-    require!(accounts.device.pending().next().is_none(), CostakingError::RewardsWait);
+    let offer = &accounts.offer;
+    let shared = |(hour, _, _): (u32, u8, u64)| offer.earning(hour, &accounts.device).0 > 0;
+    require!(!accounts.device.pending().any(shared), CostakingError::RewardsWait);
     accounts.change(Status::Ended, Offering::Nothing)
 }
