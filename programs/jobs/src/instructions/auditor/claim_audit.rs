@@ -38,7 +38,7 @@ pub struct ClaimAudit {
 /// - fails unless the job's hash is `expected`
 /// - fails for a device of the audited device's owner, and if the device does not meet the job's requirements
 /// - fails until the device's ticket is admitted: its seed is the first slot hash after the draw
-/// - locks the market's smallest bond, of which a missed deadline costs a share; the auditor has as long as the worker had
+/// - locks the market's smallest bond, of which a missed deadline costs a share; the auditor has the job's run time
 pub fn claim_audit(ctx: &mut Context<ClaimAudit>, expected: [u8; 32]) -> Result<()> {
     let bump = ctx.bumps.audit;
     let accounts = &mut ctx.accounts;
