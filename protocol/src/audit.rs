@@ -322,6 +322,11 @@ mod tests {
             assert_eq!(claim.check(&drawn, &proof), Ok(()));
             let chunks = graph.ops.iter().filter_map(|op| op.output.layout().chunks()).max().unwrap();
             assert!(proof.len() <= max_proof_bytes(chunks, claim.checkpoints, claim.units));
+            for n_chunks in [0, MAX_CHUNKS + 1] {
+                let mut wrong = proof.clone();
+                wrong[18..22].copy_from_slice(&n_chunks.to_le_bytes());
+                assert_eq!(claim.check(&drawn, &wrong), Err(Invalid::Trace), "{n_chunks} chunks");
+            }
             let mut elsewhere = drawn;
             elsewhere[0] ^= 1;
             assert!(claim.check(&elsewhere, &proof).is_err(), "another draw");

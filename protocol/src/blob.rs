@@ -319,6 +319,10 @@ mod tests {
         assert_eq!(changed(&tensor, 5, 5), Err(BatchError::Value));
         assert_eq!(changed(&tensor, 8, 0), Err(BatchError::Shape));
         assert_eq!(changed(&tensor, 8, 3), Err(BatchError::Length));
+        let (last, codes) = (MAX_VALUES - 1, [0; 24]);
+        assert!(TensorBlob::new(last, shape, &codes).is_ok());
+        assert_eq!(TensorBlob::new(last + 1, shape, &codes), Err(BatchError::Value));
+        assert!(TraceBlob::new(Checkpoints::new(3, 3), &tensors).is_ok());
         assert_eq!(TraceBlob::parse(&tensor), Err(BatchError::Header), "one kind is not the other");
         assert_eq!(TensorBlob::parse(&trace), Err(BatchError::Header), "one kind is not the other");
     }

@@ -203,6 +203,13 @@ mod tests {
         assert_eq!(at[1..], [100, 110, 110, 115, 95, 96, 96]);
     }
 
+    #[test]
+    fn an_index_is_that_before_an_hour() {
+        let log = || [(7, 30), (5, 10), (6, 20)].into_iter();
+        let at = [5, 6, 7, 8].map(|hour| index_at(log(), hour));
+        assert_eq!(at, [None, Some(10), Some(20), Some(30)]);
+    }
+
     proptest! {
         #[test]
         fn growth_and_earnings_are_exact_but_for_one_rounding_each(part: u64, shares in 1u64.., held: u64, from: u64) {

@@ -274,6 +274,7 @@ mod tests {
             (Item::ops(2), true),
             (Item::ops(3), false),
             (Item { op: 1, ..Item::ops(0) }, false),
+            (Item { index: 1, ..Item::ops(0) }, false),
             (Item::outputs(0), true),
             (Item::outputs(1), false),
             (
@@ -289,6 +290,7 @@ mod tests {
             (Item::page(2, 5, 0), false),
             (Item::chunk(2, 4, 16_383), true),
             (Item::chunk(2, 4, 16_384), false),
+            (Item::chunk(2, 5, 0), false),
         ];
         for (item, exists) in cases {
             assert_eq!(item.exists(units, n_ops), exists, "{item:?}");

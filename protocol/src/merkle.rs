@@ -287,6 +287,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn no_range_is_empty_or_beyond_the_tree() {
+        let all = leaves(4);
+        for (first, count) in [(0, 0), (4, 1), (3, 2), (u32::MAX, 1)] {
+            assert!(range_proof(&all, first, count).is_empty(), "{count} from {first}");
+            let mut range = all[..count as usize].to_vec();
+            assert_eq!(root_from_range(&mut range, first, 2, &[]), None, "{count} from {first}");
+        }
+        assert!(range_proof(&all, 0, 4).is_empty());
+        assert_eq!(root_from_range(&mut all.clone(), 0, 2, &[]), Some(root(&all)));
+    }
+
     proptest! {
         #[test]
         fn every_range_opens_to_the_root(n in 1u32..200, a in 0u32..200, b in 0u32..200) {

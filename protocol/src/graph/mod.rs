@@ -280,9 +280,6 @@ fn slide(
     if kh == 0 || kw == 0 {
         return Err(GraphError::Kernel);
     }
-    if sy == 0 || sx == 0 {
-        return Err(GraphError::Stride);
-    }
     if dy == 0 || dx == 0 {
         return Err(GraphError::Dilation);
     }
@@ -292,7 +289,7 @@ fn slide(
     ))
 }
 
-/// `(side + before + after − dilation·(kernel − 1) − 1) / stride + 1`, for non-zero kernel and stride.
+/// `(side + before + after − dilation·(kernel − 1) − 1) / stride + 1`, for a non-zero kernel.
 fn positions(side: u16, kernel: u8, stride: u8, before: u8, after: u8, dilation: u8) -> Result<u32, GraphError> {
     let reach = u32::from(dilation).wrapping_mul(u32::from(kernel).saturating_sub(1));
     let padded = u32::from(side).wrapping_add(before.into()).wrapping_add(after.into());

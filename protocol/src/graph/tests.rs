@@ -92,10 +92,13 @@ fn conv_limits() {
     let x = [Shape::new(5, 5, 4)];
     let out = Shape::new(5, 5, 4);
     type Change = fn(&mut Conv);
-    let cases: [(Change, GraphError); 12] = [
+    let cases: [(Change, GraphError); 15] = [
+        (|c| c.k[0] = 0, GraphError::Kernel),
         (|c| c.k[1] = 0, GraphError::Kernel),
         (|c| c.s[0] = 0, GraphError::Stride),
+        (|c| c.s[1] = 0, GraphError::Stride),
         (|c| c.d[0] = 0, GraphError::Dilation),
+        (|c| c.d[1] = 0, GraphError::Dilation),
         (|c| c.g = 0, GraphError::Groups),
         (|c| c.g = 3, GraphError::Groups),
         (|c| c.k[0] = 8, GraphError::Window),
@@ -111,6 +114,11 @@ fn conv_limits() {
     }
     for shift in [1, 62] {
         assert!(check(conv(|c| c.r.shift = shift), &x, out).is_ok());
+    }
+    assert!(check(conv(|c| c.r.lo = c.r.hi), &x, out).is_ok(), "a constant");
+    for (inputs, outputs) in [(4, 6), (6, 4)] {
+        let thirds = check(conv(|c| c.g = 3), &[Shape::new(5, 5, inputs)], Shape::new(5, 5, outputs));
+        assert_eq!(thirds, Err(GraphError::Groups), "{inputs} to {outputs} channels");
     }
     let exact = conv(|c| c.k = [7, 7]);
     assert!(
@@ -197,6 +205,7 @@ fn elementwise_and_layout_ops() {
     assert_eq!(check(add(-5, i32::MAX), &[x, x], x).map(|f| (f.fan_in, f.macs)), Ok((2, 384)));
     assert!(check(add(1, i32::MIN + 1), &[x, pixel], x).is_ok());
     assert_eq!(check(add(1, i32::MIN), &[x, x], x), Err(GraphError::Multiplier));
+    assert_eq!(check(add(i32::MIN, 1), &[x, x], x), Err(GraphError::Multiplier));
     assert_eq!(check(add(1, 1), &[x, other], x), Err(GraphError::InputShapes));
     assert_eq!(
         check(add(1, 1), &[pixel, x], pixel),
@@ -211,6 +220,7 @@ fn elementwise_and_layout_ops() {
     };
     assert!(check(mul(0), &[x, pixel], x).is_ok());
     assert_eq!(check(mul(-1), &[x, x], x), Err(GraphError::Multiplier));
+    assert_eq!(check(mul(1), &[x, other], x), Err(GraphError::InputShapes));
 
     assert!(check(OpKind::Table8 { table: [0; 32] }, &[x], x).is_ok());
     assert!(check(OpKind::Concat, &[x, Shape::new(4, 6, 1), x], Shape::new(4, 6, 17)).is_ok());
@@ -225,10 +235,68 @@ fn elementwise_and_layout_ops() {
         let shuffled = check(OpKind::DepthToSpace { block: factor }, &[deep], Shape::new(2 * f, 3 * f, 5));
         assert_eq!(shuffled.is_ok(), ok, "{factor}");
     }
-    assert_eq!(
-        check(OpKind::DepthToSpace { block: 3 }, &[x], Shape::new(12, 18, 1)),
-        Err(GraphError::Block)
-    );
+    for (block, error) in [(0, GraphError::Factor), (3, GraphError::Block), (17, GraphError::Factor)] {
+        assert_eq!(check(OpKind::DepthToSpace { block }, &[x], x), Err(error), "{block}");
+    }
+}
+
+#[test]
+fn every_kind_with_a_requantisation_has_a_valid_one() {
+    let requantise = Requantise { shift: 0, ..R };
+    let (x, row) = (Shape::new(4, 6, 8), Shape::new(1, 5, 8));
+    let (a_zero_point, b_zero_point, multiplier) = (0, 0, 1);
+    let matmul = OpKind::Matmul {
+        weights: [0; 32],
+        channels: [0; 32],
+        requantise,
+    };
+    let product = OpKind::MatmulAct {
+        a_zero_point,
+        b_zero_point,
+        multiplier,
+        requantise,
+    };
+    let add = OpKind::Add {
+        a_zero_point,
+        b_zero_point,
+        a_multiplier: 1,
+        b_multiplier: 1,
+        requantise,
+    };
+    let mul = OpKind::Mul {
+        a_zero_point,
+        b_zero_point,
+        multiplier,
+        requantise,
+    };
+    let average = OpKind::AvgPool {
+        kernel: [1, 1],
+        stride: [1, 1],
+        padding: [0; 4],
+        input_zero_point: 0,
+        multiplier,
+        requantise,
+    };
+    for (kind, inputs, output) in [
+        (matmul, vec![x], x),
+        (product, vec![row; 2], Shape::new(1, 5, 5)),
+        (add, vec![x; 2], x),
+        (mul, vec![x; 2], x),
+        (average, vec![x], x),
+    ] {
+        assert_eq!(check(kind, &inputs, output), Err(GraphError::Shift), "{kind:?}");
+    }
+}
+
+#[test]
+fn an_op_names_as_many_inputs_as_it_is_checked_with() {
+    let x = Shape::new(4, 6, 8);
+    let op = OpDescriptor {
+        inputs: Inputs::new(&[0, 1]).unwrap(),
+        kind: OpKind::Table8 { table: [0; 32] },
+        output: x,
+    };
+    assert_eq!(check_op(&op, &[x]), Err(GraphError::InputCount));
 }
 
 #[test]
@@ -248,6 +316,10 @@ fn products_of_activations_and_pools() {
     );
     assert_eq!(
         check(product(1), &[a, Shape::new(2, 7, 8)], Shape::new(1, 5, 7)),
+        Err(GraphError::InputShapes)
+    );
+    assert_eq!(
+        check(product(1), &[Shape::new(2, 5, 8), b], Shape::new(1, 5, 7)),
         Err(GraphError::InputShapes)
     );
 

@@ -423,15 +423,16 @@ mod tests {
             [-128; 4]
         );
         let mul = OpKind::Mul {
-            a_zero_point: 0,
+            a_zero_point: 3,
             b_zero_point: 1,
             multiplier: 1,
             requantise: HALF,
         };
+        // (a − 3) · (b − 1): 1, −6, −3, −12
         assert_eq!(
             run(
                 mul,
-                &[(shape, &[1, 2, -3, 4]), (Shape::new(1, 1, 2), &[2, -2])],
+                &[(shape, &[4, 5, 0, 7]), (Shape::new(1, 1, 2), &[2, -2])],
                 shape,
                 Operands::default()
             ),
