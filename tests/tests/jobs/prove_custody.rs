@@ -3,6 +3,7 @@ use super::demands::graph;
 use ::jobs::AuditStage;
 use ::jobs::error::JobsError;
 use protocol::testing::{Rng, Run, honest};
+use protocol::units::Moment;
 use tests::slot_hash;
 
 #[test]
@@ -54,7 +55,16 @@ fn fails_before_the_slot_that_draws_has_a_hash_and_when_that_is_forgotten() {
     all.world.pass(0, 1);
     let mut late = all.clone();
     all.world.send(prove.clone(), &[]);
-    late.world.pass(0, 520);
+    // The chain keeps 512 hashes, of slots before the present one. The drawing slot is the one after the reveal.
+    let at = |slots| Moment {
+        slot: late.world.audit_of(&late.job).revealed_slot.get() + slots,
+        ..late.world.now()
+    };
+    let (oldest, gone) = (at(513), at(514));
+    let mut last = late.clone();
+    last.world.go_to(oldest);
+    last.world.send(prove.clone(), &[]);
+    late.world.go_to(gone);
     late.world.refuse(prove, &[], JobsError::AuditNotDue);
 }
 

@@ -207,7 +207,12 @@ fn a_convicted_devices_stake_may_fall_below_its_minimum_and_then_it_takes_no_job
     world.send(release(&authority, &device, 10 * IO), &[&jobs]);
 }
 
-pub(super) fn pardon(authority: &Address, device: &Address, (from, funder): (&Address, &Address), [returned, jackpot]: [u64; 2]) -> Instruction {
+pub(super) fn pardon(
+    authority: &Address,
+    device: &Address,
+    (from, funder): (&Address, &Address),
+    [returned, jackpot]: [u64; 2],
+) -> Instruction {
     let accounts = staking::accounts::Pardon {
         jobs_authority: *authority,
         config: market::stake::config(),

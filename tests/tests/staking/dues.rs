@@ -1,7 +1,7 @@
 //! Slashes of stake that lies in bonds: due, and collected when the bonds are free.
 
-use super::{bonds, convictions};
 use super::slashes::{Court, stays};
+use super::{bonds, convictions};
 use chain::market::{self, costake, slash};
 use protocol::units::{Amount, IO};
 use solana_signer::Signer;

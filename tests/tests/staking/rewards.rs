@@ -280,6 +280,43 @@ fn four_hours_that_wait_to_be_settled_are_all() {
     assert_eq!(hours(&bob), [0; 0]);
 }
 
+/// A device has four places for hours that are settled but not collected. Later hours are presence alone until one is free again.
+#[test]
+fn four_hours_that_wait_to_be_collected_are_all() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let genesis = world.start_emission(RULES, FUNDS);
+    let hours = |world: &World| -> Vec<i64> {
+        let device = world.device(&alice.device);
+        let mut hours: Vec<i64> = device
+            .pending()
+            .map(|(hour, _, _)| (i64::from(hour) * HOUR - genesis) / HOUR)
+            .collect();
+        hours.sort_unstable();
+        hours
+    };
+    for number in 0..8 {
+        let hour = world.open_hour();
+        for index in 0..12u8 {
+            world.beacon(&[&alice], hour, index);
+            if index == 1 && number > 1 {
+                world.send(reward::settle(hour - 2 * HOUR, 0..RULES.shards), &[]);
+            }
+            if index == 1 && number == 7 {
+                assert_eq!(hours(&world), [1, 2, 3, 4]);
+                let first = genesis + HOUR;
+                let collect = reward::collect(&alice.device, first, world.shard(&alice.device, first));
+                world.send(collect, &[]);
+            }
+            if index == 1 && number > 0 {
+                world.check_in(&alice, hour - HOUR);
+            }
+        }
+        world.go_to_second(hour, HOUR);
+    }
+    assert_eq!(hours(&world), [2, 3, 4, 6]);
+}
+
 #[test]
 fn a_block_stays_for_a_week() {
     let mut world = World::new();
