@@ -49,6 +49,21 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_admitted_as_soon_as_the_threshold_reaches_it() {
+        for elapsed in 0..9 {
+            let last = threshold(elapsed, 9);
+            assert_eq!((admitted_after(last, 9), admitted_after(last + 1, 9)), (elapsed, elapsed + 1));
+        }
+    }
+
+    #[test]
+    fn the_whole_holds_every_hash() {
+        let rates = [9_999, 10_000].map(|rate| is_within(&[0xFF; 32], Bps::saturating(rate)));
+        assert_eq!(rates, [false, true]);
+        assert!(!is_within(&[0; 32], Bps::default()));
+    }
+
+    #[test]
     fn tickets_bind_seed_job_and_device() {
         let base = ticket(&[1; 32], &[2; 32], &[3; 32]);
         assert_ne!(base, ticket(&[9; 32], &[2; 32], &[3; 32]));

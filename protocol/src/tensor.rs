@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(Shape::new(257, 65_281, 1).elements(), None, "2^24 + 1");
         assert_eq!(Shape::new(u16::MAX, u16::MAX, u16::MAX).elements(), None);
         for zero in [Shape::new(0, 1, 1), Shape::new(1, 0, 1), Shape::new(1, 1, 0)] {
-            assert_eq!(zero.elements(), None);
+            assert_eq!((zero.elements(), zero.layout().bytes()), (None, None));
         }
         let shape = Shape::new(1, 258, 65_535);
         assert_eq!(Shape::from_bytes(shape.to_bytes()), shape);

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn time_has_passed_by_the_clock_that_shows_more() {
+        let from = Moment { unix: 100, slot: 1_000 };
+        let past = |unix, slot| Moment { unix, slot }.seconds_past(from);
+        // 101 slots take 40.4 s.
+        assert_eq!(
+            [past(140, 1_000), past(100, 1_101), past(160, 1_101), past(99, 999)],
+            [40, 41, 60, 0]
+        );
+    }
+
+    #[test]
     fn a_deadline_needs_both_clocks() {
         let deadline = Moment { unix: 100, slot: 1_000 }.after(60);
         assert_eq!(deadline, Moment { unix: 160, slot: 1_150 });

@@ -374,6 +374,19 @@ mod tests {
     }
 
     #[test]
+    fn weights_come_from_four_generators_in_turn() {
+        let (size, seed) = (Size::new(8, 12, 1).unwrap(), [9; 32]);
+        let start = tagged(Tag::Work, [&[WEIGHTS, 1], &[5, 0], &seed]);
+        let line = weights(size, &seed, 1, 5);
+        assert_eq!(line.len(), 256);
+        for (place, bytes) in line.as_chunks::<8>().0.iter().enumerate() {
+            let first = u64::from_le_bytes(start.as_chunks::<8>().0[place % 4]);
+            let state = first.wrapping_add(GAMMA.wrapping_mul(place as u64 / 4 + 1));
+            assert_eq!(u64::from_le_bytes(*bytes), mix(state), "{place}");
+        }
+    }
+
+    #[test]
     fn sizes_have_bounds() {
         for (width, bytes, layers) in [(9, 12, 2), (8, 7, 2), (12, 11, 0), (8, 37, 0), (8, 12, 8), (14, 20, 0)] {
             assert_eq!(Size::new(width, bytes, layers), None);
