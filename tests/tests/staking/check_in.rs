@@ -2,6 +2,7 @@ use chain::market::reward::Asked;
 use chain::market::{self, reward};
 use protocol::hash::Hash;
 use protocol::merkle;
+use protocol::score::Weights;
 use protocol::tensor::{from_code, to_code};
 use protocol::testing::Rng;
 use protocol::units::IO;
@@ -86,7 +87,10 @@ fn only_the_hot_key_checks_in_with_the_tally_of_its_shard() {
     world.refuse(reward::settle(hour, [1, 0]), &[], StakingError::WrongTally);
     world.refuse(reward::settle(hour, []), &[], StakingError::WrongTally);
     world.refuse(reward::settle(hour, [0, 0]), &[], StakingError::WrongTally);
-    world.send(reward::settle(hour, [0]), &[]);
+    let first = reward::settle(hour, [0]);
+    let foreign = substituted(&first, &tallies[0], &reward::tally(hour - HOUR, 0));
+    world.refuse(foreign, &[], StakingError::WrongTally);
+    world.send(first, &[]);
     assert!(!world.books().blocks[&hour].settled.get());
     world.send(reward::settle(hour, [1]), &[]);
     assert!(world.books().blocks[&hour].settled.get());
@@ -487,6 +491,31 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     honest.draw(second);
     assert!(honest.evidence_of_work(&alice, second).is_none());
     honest.check_in(&alice, second);
+}
+
+#[test]
+fn work_on_a_job_counts_in_the_score() {
+    let mut world = World::new();
+    let (alice, bob, consumer) = (world.worker("alice"), world.worker("bob"), world.consumer("carol"));
+    world.start_emission(EVERYBODY, 1_000_000 * IO);
+    let both = [&alice, &bob];
+    world.live(&both);
+    let job = world.open(&consumer, 0, terms());
+    world.open_doors();
+    world.claim(&bob, &job);
+    let hour = world.live(&both);
+    world.draw(hour);
+    let multiplier = world.books().gpu_models[&market::stake::gpu_model(GPU)].multiplier_x100.get();
+    for (worker, hired) in [(&alice, false), (&bob, true)] {
+        world.check_in(worker, hour);
+        let device = world.device(&worker.device);
+        let score = device
+            .pending()
+            .find(|(of, _, _)| i64::from(*of) * HOUR == hour)
+            .map(|(_, _, score)| score);
+        let expected = Weights::PUBLISHED.score(multiplier, device.quantity, device.tier, hired);
+        assert_eq!(score, Some(expected), "hired: {hired}");
+    }
 }
 
 /// If nobody records the beacon that draws in time, it costs no device its presence and pays none: neither devices that did no work, such
