@@ -2,18 +2,19 @@
 //!
 //! Watchers of an honest market find nothing and stop looking. So the treasury lets some devices of its own return a wrong result now and
 //! then, and pays a jackpot to the challenger who finds it (Teutsch and Reitwießner, "A scalable verification solution for blockchains",
-//! 2017, §5). A *permit* seals a secret for one device before any job that the device may err in is known. The secret alone determines
-//! those jobs and the nonces of their commitments: to everybody else such a commitment looks like any other, and nobody can invent a secret
-//! after a conviction.
+//! 2017, §5). A *permit* seals a secret for one device, which it does not name, before any job that the device may err in is known. The
+//! secret alone determines those jobs and the nonces of their commitments: to everybody else such a device and such a commitment look like
+//! any other, and nobody can invent a secret after a conviction.
 
+use crate::bond;
 use crate::hash::{Hash, Tag, tagged};
 use crate::math;
 use crate::sortition;
 use crate::units::{Amount, Bps};
 
-/// Seconds after the priority period in which a sealed permit may still be opened before the challenger is paid without a jackpot. An hour,
-/// so that neither an outage of one machine nor a congested chain costs anybody a promised jackpot. Only the challengers of devices with a
-/// permit have to wait.
+/// Seconds after the priority period in which a permit may still be opened before the challenger is paid without a jackpot. An hour, so
+/// that neither an outage of one machine nor a congested chain costs anybody a promised jackpot. Nobody can tell which device a permit is
+/// for, so as long as there is one, the challengers of all errors that one may excuse have to wait.
 pub const OPENING_SECONDS: u32 = 3_600;
 
 /// Shortest challenge window, in seconds, of a job in which a permit excuses an error, and shortest time for a question. One half is for
@@ -34,7 +35,7 @@ fn derive(purpose: Use, first: &Hash, second: &Hash) -> Hash {
     tagged(Tag::Permit, [&[purpose as u8], first, second])
 }
 
-/// The hash of a secret that its permit publishes until it is opened.
+/// The hash of a device and a secret that names a permit.
 pub fn seal(device: &Hash, secret: &Hash) -> Hash {
     derive(Use::Seal, device, secret)
 }
@@ -54,12 +55,29 @@ pub fn place(secret: &Hash, job: &Hash) -> Hash {
     derive(Use::Place, secret, job)
 }
 
-/// Smallest jackpot that makes recomputing jobs pay, where each costs `cost` to recompute and is backed by `bond`, and a share `rate` of
-/// them is wrong: the least J with `rate · (0.3 · bond + J) ≥ cost`. `None` when the rate is zero or the jackpot exceeds 64 bits.
-pub fn least_jackpot(cost: Amount, rate: Bps, bond: Amount) -> Option<Amount> {
-    let reward = crate::bond::split(bond, false).reward;
-    let needed = math::mul_div_ceil(cost.0, Bps::WHOLE, rate.get())?;
-    Some(Amount(needed.saturating_sub(reward.0)))
+/// What an error in a job of this price, all units together, earns its finder on top of the reward: `multiple` prices, but no more than
+/// the permit's jackpot.
+pub fn prize(price: Amount, multiple: u16, jackpot: Amount) -> Amount {
+    price.checked_times(multiple.into()).map_or(jackpot, |worth| worth.min(jackpot))
+}
+
+/// Whether a permit excuses errors in jobs of this price, all units together, with this bond: only if `multiple` prices are at least twice
+/// the bond.
+///
+/// Otherwise consumers could gain by ordering jobs until one is wrong and finding the error themselves. They get back at most the prize and
+/// half of the bond, so at most 5/4 of `multiple` prices. The [`least_multiple`] is at most 4/5 of the number of jobs they need on average.
+pub fn covers(price: Amount, multiple: u16, bond: Amount) -> bool {
+    price.checked_times(multiple.into()).is_none_or(|worth| bond.0 <= worth.0 / 2)
+}
+
+/// Smallest multiple that makes recomputing jobs pay, of which a share `rate` is wrong, and which have this price and this bond: the least
+/// M with `rate · (0.3 · bond + M · price) ≥ 0.8 · price`, four fifths of a price being what recomputing costs. `None` without a rate or a
+/// price, or beyond 16 bits.
+pub fn least_multiple(rate: Bps, price: Amount, bond: Amount) -> Option<u16> {
+    let needed = math::mul_div_ceil(price.checked_times(4)?.0, Bps::WHOLE, rate.get().checked_mul(5)?)?;
+    let missing = needed.saturating_sub(bond::split(bond, false).reward.0);
+    let multiple = math::mul_div_ceil(missing, 1, price.0)?;
+    u16::try_from(multiple).ok()
 }
 
 #[cfg(test)]
@@ -94,26 +112,74 @@ mod tests {
     }
 
     #[test]
-    fn the_jackpot_makes_looking_pay_and_one_unit_less_does_not() {
+    fn the_multiple_makes_looking_pay_and_one_less_does_not() {
         let cases = [
-            // cost, rate, bond, jackpot
-            (8_000, 10_000, 0, 8_000),
-            (8_000, 100, 0, 800_000),
-            (8_000, 100, 217_000, 734_900),
-            (80_000_000, 50, 2_170_000_000, 15_349_000_000),
-            (1, 3, 0, 3_334),
-            (0, 100, 0, 0),
+            // rate, price, bond, multiple
+            (100, IO, 0, 80),
+            (100, IO, 217 * IO / 10, 74),
+            (50, 10, 0, 160),
+            (50, 10, 217, 154),
+            (10_000, IO, 0, 1),
+            (3, 1, 0, 2_667),
+            (1, 7, 0, 8_000),
             // The reward alone is enough.
-            (100, 5_000, IO, 0),
+            (5_000, 10 * IO, 217 * IO, 0),
         ];
-        for (cost, rate, bond, jackpot) in cases {
+        for (rate, price, bond, multiple) in cases {
             let (rate, reward) = (Bps::new(rate).unwrap(), bond * 3 / 10);
-            assert_eq!(least_jackpot(Amount(cost), rate, Amount(bond)), Some(Amount(jackpot)));
-            let gain = |jackpot: u64| u128::from(rate.get()) * u128::from(reward + jackpot);
-            assert!(gain(jackpot) >= u128::from(cost) * 10_000);
-            assert!(jackpot == 0 || gain(jackpot - 1) < u128::from(cost) * 10_000);
+            assert_eq!(
+                least_multiple(rate, Amount(price), Amount(bond)),
+                Some(multiple),
+                "{rate:?} {price} {bond}"
+            );
+            let gain = |multiple: u16| 5 * rate.get() * (reward + u64::from(multiple) * price);
+            assert!(gain(multiple) >= 4 * price * Bps::WHOLE);
+            assert!(multiple == 0 || gain(multiple - 1) < 4 * price * Bps::WHOLE);
         }
-        assert_eq!(least_jackpot(Amount(1), Bps::default(), Amount(0)), None);
-        assert_eq!(least_jackpot(Amount(u64::MAX), Bps::new(1).unwrap(), Amount(0)), None);
+        for (rate, price) in [(0, 1), (1, 0), (1, u64::MAX)] {
+            assert_eq!(least_multiple(Bps::new(rate).unwrap(), Amount(price), Amount(0)), None);
+        }
+    }
+
+    #[test]
+    fn a_prize_follows_the_price_up_to_the_jackpot() {
+        for (price, multiple, worth) in [(2, 74, 148), (IO, 74, 74 * IO), (2 * IO, 74, 100 * IO), (u64::MAX, 2, 100 * IO)] {
+            assert_eq!(prize(Amount(price), multiple, Amount(100 * IO)), Amount(worth));
+        }
+        for (price, multiple, bond, covered) in [
+            (2, 74, 74, true),
+            (2, 74, 75, false),
+            (2, 74, IO, false),
+            (u64::MAX, 2, u64::MAX, true),
+        ] {
+            assert_eq!(covers(Amount(price), multiple, Amount(bond)), covered);
+        }
+    }
+
+    /// Whatever bond it asks for, a consumer that orders jobs until one is wrong, and then is its own challenger, pays more for the jobs
+    /// before than it gets back for that one, whose price it is refunded.
+    #[test]
+    fn ordering_jobs_to_find_their_errors_costs_more_than_it_earns() {
+        let (watch, most) = (Bps::saturating(500), Amount(u64::MAX));
+        let mut tried = 0;
+        for rate in 1..=10_000 {
+            let rate = Bps::new(rate).unwrap();
+            let market = bond::of_job(Amount(IO), Amount::ZERO, watch, 1).unwrap();
+            let multiple = least_multiple(rate, Amount(IO), market).unwrap();
+            for price in [2, 1_000, IO / 100, IO / 50, IO, 1_000 * IO] {
+                let market = bond::of_job(Amount(price), Amount::ZERO, watch, 1).unwrap();
+                let asked = [market.0, IO, u64::from(multiple) * price / 2];
+                for bond in asked.map(|bond| Amount(bond.max(market.0))) {
+                    if !covers(Amount(price), multiple, bond) {
+                        continue;
+                    }
+                    let split = bond::split(bond, false);
+                    let back = prize(Amount(price), multiple, most).0 + split.reward.0 + split.compensation.0 + price;
+                    assert!(rate.get() * back < Bps::WHOLE * price, "{rate:?} {price} {bond:?}");
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 1_000, "{tried}");
     }
 }

@@ -270,7 +270,7 @@ impl Books {
             sound("audit", address, derived(audit.job, market::audit::address), audit.invariant());
         }
         for (address, permit) in &self.permits {
-            let expected = derived(permit.device, market::permit::address);
+            let expected = derived(permit.seal, market::permit::address);
             sound("permit", address, expected, permit.invariant());
         }
         for (address, demand) in &self.demands {
@@ -547,8 +547,10 @@ impl Books {
         assert_eq!(waiting, usize::from(device.dues), "slashes that wait for bonds of {address}");
     }
 
-    /// Jackpots are in their vaults.
+    /// Jackpots are in their vaults, and the config counts the permits.
     fn check_permits(&self, donations: &BTreeMap<Address, u64>) {
+        let counted = self.jobs_config.as_ref().map_or(0, |config| config.permits.get());
+        assert_eq!(self.permits.len(), counted as usize, "permits");
         for (address, permit) in &self.permits {
             let vault = derived(*address, market::permit::vault);
             self.check_vault(address, vault, self.io(), permit.jackpot.get(), donations);

@@ -141,19 +141,17 @@ pub enum JobsError {
     AuditStands,
     #[msg("The auditor's payment account must be the payout wallet's that its audit keeps, and of the escrow's mint")]
     WrongAuditorAccount,
-    #[msg("A permit needs a seal, a jackpot and a rate of 1 to 10,000 basis points")]
+    #[msg("A permit needs a jackpot, a multiple and a rate of 1 to 10,000 basis points")]
     InvalidPermit,
-    #[msg("The secret is not the one that this permit seals, or the permit has already been opened")]
+    #[msg("The secret is not the one that this permit seals for the job's device, or the permit has already been opened")]
     WrongSecret,
-    #[msg("The permit does not excuse this result: its secret did not draw the job or make the commitment's nonce")]
+    #[msg("The permit does not excuse this result: its secret did not draw the job or make the nonce, or it does not cover the bond")]
     NotByPermit,
     #[msg("Too early to confess: the first half of the window is for challengers, and more of it once a demand was opened")]
     TooEarlyToConfess,
     #[msg("Another job has this address now: read it again before claiming")]
     TermsChanged,
-    #[msg(
-        "The device's sealed permit may excuse this error and add a jackpot: open it first, or wait until an hour after the priority period"
-    )]
+    #[msg("A sealed permit may excuse this error and add a jackpot: open it first, or wait until an hour after the priority period")]
     PermitSealed,
     #[msg("A piece of an answer must have at least 12 hashes, unless it begins or ends the answer")]
     PieceTooShort,

@@ -389,21 +389,23 @@ pub struct ChallengerAwarded {
     pub reward: u64,
 }
 
-/// A device was permitted to err once. Emitted by `issue_permit`.
+/// Some device was permitted to err once. Emitted by `issue_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitIssued {
-    /// The device that may err.
-    pub device: Address,
-    /// Hash that hides the secret by which jobs are drawn.
+    /// The permit's account.
+    pub permit: Address,
+    /// Hash that hides the device and the secret by which its jobs are drawn.
     pub seal: [u8; 32],
-    /// Share of its jobs that the secret draws, in basis points.
+    /// Share of the device's jobs that the secret draws, in basis points.
     pub rate_bps: u16,
-    /// What the challenger who finds the error gets on top of the reward, in $IO base units.
+    /// Prices of the job that the challenger who finds the error gets on top of the reward, as far as the jackpot reaches.
+    pub multiple: u16,
+    /// Most that the challenger gets on top of the reward, in $IO base units.
     pub jackpot: u64,
 }
 
-/// A convicted result turned out to be an error by permit. Emitted by `open_permit`; `confess` opens a permit without this event.
+/// A convicted result turned out to be an error by permit. Emitted by `open_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitOpened {
@@ -411,18 +413,30 @@ pub struct PermitOpened {
     pub job: Address,
     /// The device that erred.
     pub device: Address,
+    /// The permit's account.
+    pub permit: Address,
     /// Part of the bond that was to be burned and is the device's stake again instead, in $IO base units.
     pub returned: u64,
     /// What the challenger is owed on top of its reward, in $IO base units.
     pub jackpot: u64,
 }
 
+/// A worker confessed to an error by permit. Emitted by `confess`, and followed by `JobRefunded`.
+#[event]
+#[derive(AnchorDeserialize)]
+pub struct PermitConfessed {
+    /// The job's account.
+    pub job: Address,
+    /// The permit's account.
+    pub permit: Address,
+}
+
 /// A permit's accounts were closed. Emitted by `close_permit`.
 #[event]
 #[derive(AnchorDeserialize)]
 pub struct PermitClosed {
-    /// The device that it was issued to.
-    pub device: Address,
+    /// The permit's account.
+    pub permit: Address,
     /// What its vault still held, in $IO base units; paid to the account that the authority named.
     pub returned: u64,
 }

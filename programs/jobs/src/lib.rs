@@ -67,9 +67,9 @@ pub mod jobs_program {
         instructions::set_paused(ctx, paused)
     }
 
-    /// Permits a device to err once, and deposits the jackpot for the challenger who finds the error.
-    pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
-        instructions::issue_permit(ctx, seal, rate_bps, jackpot)
+    /// Permits a device, which the seal hides, to err once, and deposits the jackpot for the challenger who finds the error.
+    pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, multiple: u16, jackpot: u64) -> Result<()> {
+        instructions::issue_permit(ctx, seal, rate_bps, multiple, jackpot)
     }
 
     /// Closes a permit, used or not.

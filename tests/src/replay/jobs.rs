@@ -22,7 +22,6 @@ pub struct Replay {
     /// By the address of the job.
     convictions: BTreeMap<Address, Conviction>,
     demands: BTreeMap<Address, Demand>,
-    /// By the address of the device.
     permits: BTreeMap<Address, Permit>,
     /// The last move in an escrow, with the rise of its fees, until an event tells what it was for.
     moved: Option<(Address, EscrowMove, u64, u64)>,
@@ -109,7 +108,9 @@ struct Demand {
 struct Permit {
     seal: Hash,
     rate_bps: u16,
+    multiple: u16,
     jackpot: u64,
+    opened: bool,
 }
 
 impl From<&jobs::Model> for Model {
@@ -151,7 +152,9 @@ impl From<&jobs::Permit> for Permit {
         Self {
             seal: permit.seal,
             rate_bps: permit.rate_bps.get(),
+            multiple: permit.multiple.get(),
             jackpot: permit.jackpot.get(),
+            opened: permit.opened.get(),
         }
     }
 }
@@ -277,11 +280,13 @@ impl Replay {
             let permit = Permit {
                 seal: event.seal,
                 rate_bps: event.rate_bps,
+                multiple: event.multiple,
                 jackpot: event.jackpot,
+                opened: false,
             };
-            self.permits.insert(event.device, permit);
+            self.permits.insert(event.permit, permit);
         } else if let Some(event) = record.is::<PermitClosed>() {
-            let permit = self.permits.remove(&event.device).expect("a permit that was issued");
+            let permit = self.permits.remove(&event.permit).expect("a permit that was issued");
             assert!(event.returned >= permit.jackpot, "what was left of a jackpot");
         } else {
             let known = self.apply_to_job(record, now) || self.apply_to_audit(record) || self.apply_to_dispute(record);
@@ -352,12 +357,12 @@ impl Replay {
             let paid = self.moved(job.escrow, EscrowMove::Paid);
             assert_eq!((event.consumer_pays, event.fees), paid, "what it cost");
             assert_eq!(event.consumer_pays, event.supplier_gets + event.fees, "who got what was paid");
+        } else if let Some(event) = record.is::<PermitConfessed>() {
+            assert!(self.jobs.contains_key(&event.job), "a job that was opened");
+            self.permits.get_mut(&event.permit).expect("a permit to confess to").opened = true;
         } else if let Some(event) = record.is::<JobRefunded>() {
             let job = self.jobs.remove(&event.job).expect("a job that was opened");
             assert_eq!(event.refund, self.moved(job.escrow, EscrowMove::Refunded).0, "the refund");
-            if event.ending == Ending::Confessed {
-                self.permits.get_mut(&job.device).expect("a permit to confess to").seal = [0; 32];
-            }
         } else {
             return false;
         }
@@ -462,9 +467,9 @@ impl Replay {
                 "what is the device's again"
             );
             (conviction.reward, conviction.burned) = (conviction.reward + event.jackpot, 0);
-            let permit = self.permits.get_mut(&event.device).expect("a permit that was issued");
-            assert_eq!(event.jackpot, permit.jackpot, "the jackpot");
-            (permit.seal, permit.jackpot) = ([0; 32], 0);
+            let permit = self.permits.get_mut(&event.permit).expect("a permit that was issued");
+            permit.opened = true;
+            permit.jackpot = permit.jackpot.checked_sub(event.jackpot).expect("a jackpot that is as large");
         } else if let Some(event) = record.is::<ChallengerAwarded>() {
             let conviction = self.convictions.remove(&event.job).expect("a job that was convicted");
             let told = (conviction.device, conviction.challenger, conviction.reward);
@@ -488,7 +493,7 @@ impl Replay {
             audits: view(&books.audits, |_, audit| (audit.job, audit.into())),
             convictions: view(&books.convictions, |_, conviction| (conviction.job, conviction.into())),
             demands: view(&books.demands, |address, demand| (*address, demand.into())),
-            permits: view(&books.permits, |_, permit| (permit.device, permit.into())),
+            permits: view(&books.permits, |address, permit| (*address, permit.into())),
             moved: None,
         }
     }

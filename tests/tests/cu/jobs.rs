@@ -123,8 +123,8 @@ impl Bench {
         let purse = self.world.give_tokens(&admin.pubkey(), &io, 2 * IO);
         let (device, secret) = (worker.device, [9; 32]);
         let seal = permit::seal(device.as_array(), &secret);
-        let issue = market::permit::issue(&payer, &admin.pubkey(), &device, &io, &purse, seal, 10_000, IO);
-        let close = market::permit::close(&admin.pubkey(), &payer, &device, &purse);
+        let issue = market::permit::issue(&payer, &admin.pubkey(), &io, &purse, seal, 10_000, 100, IO);
+        let close = market::permit::close(&admin.pubkey(), &payer, &market::permit::address(&seal), &purse);
         let challenger = key("challenger");
         for (id, found) in [(50, true), (51, false)] {
             if found {

@@ -151,10 +151,7 @@ fn the_kind_is_what_the_instructions_can_do() {
         (system(2, &[1; 8]), 2),
         // Instructions that move the treasury's tokens through one of our programs.
         (job::deposit(&authority, &someone, &someone, 1), 2),
-        (
-            permit::issue(&authority, &govern::purse(), &someone, &someone, &someone, [1; 32], 1, 1),
-            2,
-        ),
+        (permit::issue(&authority, &govern::purse(), &someone, &someone, [1; 32], 1, 1, 1), 2),
         (permit::close(&authority, &someone, &someone, &someone), 2),
         // Creating, assigning or resizing an account, or moving one in another's name, could take away the purse or the authority itself.
         (system(0, &[1; 48]), 3),

@@ -21,6 +21,8 @@ use tests::{Consumer, Failure, PARAMETERS, Work, Worker, World, ending, key, rev
 
 const SECRET: Hash = [0x5E; 32];
 const JACKPOT: u64 = 70 * IO;
+/// Prices that an error is worth. Seven of the jobs here cost 70 $IO at least, and nothing is worth more than the jackpot.
+const MULTIPLE: u16 = 7;
 
 /// A device with a permit that draws every job, a job in which it has erred, and a challenger.
 #[derive(Clone)]
@@ -63,15 +65,37 @@ impl Forced {
         }
     }
 
-    fn issuing(&self, seal: Hash, rate: u16, jackpot: u64) -> Instruction {
+    fn issuing(&self, seal: Hash, rate: u16, multiple: u16, jackpot: u64) -> Instruction {
         let (payer, admin, io) = (self.world.payer.pubkey(), self.world.admin.pubkey(), self.world.io);
-        market::permit::issue(&payer, &admin, &self.worker.device, &io, &self.purse, seal, rate, jackpot)
+        market::permit::issue(&payer, &admin, &io, &self.purse, seal, rate, multiple, jackpot)
     }
 
     #[track_caller]
     fn issue(&mut self, rate: u16) {
-        let issue = self.issuing(permit::seal(self.worker.device.as_array(), &SECRET), rate, JACKPOT);
+        self.issue_with(rate, MULTIPLE);
+    }
+
+    #[track_caller]
+    fn issue_with(&mut self, rate: u16, multiple: u16) {
+        let issue = self.issuing(self.seal(), rate, multiple, JACKPOT);
         self.world.send(issue, &[&self.world.admin.clone()]);
+    }
+
+    /// Issues a permit to another device.
+    #[track_caller]
+    fn issue_to(&mut self, device: &Address) -> Address {
+        let seal = permit::seal(device.as_array(), &SECRET);
+        let issue = self.issuing(seal, 10_000, MULTIPLE, IO);
+        self.world.send(issue, &[&self.world.admin.clone()]);
+        market::permit::address(&seal)
+    }
+
+    fn seal(&self) -> Hash {
+        permit::seal(self.worker.device.as_array(), &SECRET)
+    }
+
+    fn address(&self) -> Address {
+        market::permit::address(&self.seal())
     }
 
     /// Does a job on these terms, with the permit's nonce.
@@ -131,15 +155,15 @@ impl Forced {
 
     fn closing(&self) -> Instruction {
         let (admin, payer) = (self.world.admin.pubkey(), self.world.payer.pubkey());
-        market::permit::close(&admin, &payer, &self.worker.device, &self.purse)
+        market::permit::close(&admin, &payer, &self.address(), &self.purse)
     }
 
     fn permit(&self) -> ::jobs::Permit {
-        self.world.books().permits[&market::permit::address(&self.worker.device)]
+        self.world.books().permits[&self.address()]
     }
 
     fn vault(&self) -> Address {
-        market::permit::vault(&market::permit::address(&self.worker.device))
+        market::permit::vault(&self.address())
     }
 }
 
@@ -159,7 +183,7 @@ fn the_challenger_of_an_error_by_permit_wins_the_jackpot_and_the_device_keeps_wh
     assert_eq!(device.jobs_convicted.get(), 0);
     let conviction = forced.world.conviction(&forced.job);
     assert_eq!((conviction.reward.get(), conviction.burned.get()), (73 * IO, 0));
-    assert_eq!((forced.permit().seal, forced.permit().jackpot.get()), ([0; 32], 0));
+    assert_eq!((forced.permit().opened.get(), forced.permit().jackpot.get()), (true, 0));
     forced.world.refuse(opening, &[], JobsError::WrongSecret);
 
     forced.world.wait(30);
@@ -174,6 +198,22 @@ fn the_challenger_of_an_error_by_permit_wins_the_jackpot_and_the_device_keeps_wh
     assert_eq!(forced.world.balance(&forced.consumer.tokens), 1_002 * IO);
     assert_eq!(forced.world.balance(&forced.worker.vault()), 995 * IO);
     assert_eq!(forced.world.supply(&forced.world.io), supply, "nothing burns");
+}
+
+#[test]
+fn a_prize_follows_the_price_and_the_rest_of_the_jackpot_returns() {
+    let mut forced = Forced::without_job();
+    forced.issue_with(10_000, 3);
+    forced.err(1, terms(), &tiny_run(1, Some(LIE)));
+    let prize = 3 * 10 * forced.world.job(&forced.job).price.get();
+    assert!((30 * IO..JACKPOT).contains(&prize), "{prize}");
+    forced.convict();
+    forced.world.send(forced.opening(), &[]);
+    assert_eq!(forced.world.conviction(&forced.job).reward.get(), 3 * IO + prize);
+    assert_eq!(forced.permit().jackpot.get(), JACKPOT - prize);
+    let close = forced.closing();
+    forced.world.send(close, &[&forced.world.admin.clone()]);
+    assert_eq!(forced.world.balance(&forced.purse), 100 * IO - prize);
 }
 
 #[test]
@@ -220,23 +260,37 @@ fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jack
         };
         world.refuse(award.clone(), &[&forced.challenger], error);
     }
-    // The address of another device's permit, or of no permit, in place of its own.
-    for other in [forced.consumer.wallet(), market::permit::address(&key("another device").pubkey())] {
-        let own = market::permit::address(&forced.worker.device);
-        let hidden = substituted(&award, &own, &other);
-        forced.world.refuse(hidden, &[&forced.challenger], InstructionError::InvalidSeeds);
-    }
     for (mut world, reached) in forced.world.around(priority.after(3_600)) {
         if reached {
             world.send(award.clone(), &[&forced.challenger]);
         } else {
             world.refuse(award.clone(), &[&forced.challenger], JobsError::PermitSealed);
-            // Whenever the permit is opened before then, the challenger can be paid at once, with the jackpot.
+            // Whenever the permit is opened before then, the challenger can be paid at once, with the jackpot, whoever else has a permit.
+            let mut opened = forced.clone();
+            opened.world = world;
+            opened.issue_to(&key("another device").pubkey());
+            let mut world = opened.world;
             world.send(forced.opening(), &[]);
             world.send(award.clone(), &[&forced.challenger]);
             assert_eq!(world.balance(&forced.tokens), 73 * IO);
         }
     }
+    // An hour is also what the challenger of a device without a permit waits while another one has one: nobody can tell them apart.
+    let (mut innocent, run) = (Forced::without_job(), tiny_run(1, Some(LIE)));
+    let theirs = innocent.issue_to(&key("another device").pubkey());
+    innocent.err(1, terms(), &run);
+    innocent.convict();
+    innocent.world.wait(30);
+    let (award, challenger) = (innocent.awarding(), innocent.challenger.clone());
+    innocent.world.refuse(award.clone(), &[&challenger], JobsError::PermitSealed);
+    let mut later = innocent.world.clone();
+    later.wait(3_600);
+    later.send(award.clone(), &[&challenger]);
+    // The promise ends with the last permit.
+    let (admin, payer) = (innocent.world.admin.clone(), innocent.world.payer.pubkey());
+    let close = market::permit::close(&admin.pubkey(), &payer, &theirs, &innocent.purse);
+    innocent.world.send(close, &[&admin]);
+    innocent.world.send(award, &[&challenger]);
     // Nobody waits where no permit can excuse the error.
     let mut valuable = Forced::without_job();
     valuable.issue(10_000);
@@ -290,7 +344,27 @@ fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
         },
         &run,
     );
-    for mut forced in [plain, undrawn, valuable, hasty] {
+    // A job whose bond is more than half of what the error would be worth.
+    let mut dear = Forced::without_job();
+    dear.issue_with(10_000, 1);
+    dear.err(1, terms(), &run);
+    let mut cheap = Forced::without_job();
+    cheap.issue(10_000);
+    let dust = JobTerms {
+        start_price: 1,
+        max_price: 1,
+        bond: IO,
+        ..terms()
+    };
+    cheap.err(1, dust, &run);
+    // A job whose price, in another mint, does not tell what it is worth.
+    let mut foreign = Forced::without_job();
+    foreign.issue(10_000);
+    let (usd, io) = (foreign.world.mint("usd", 9), foreign.world.io);
+    foreign.consumer = foreign.world.consumer_in("dora", &usd);
+    foreign.world.give_tokens(&foreign.consumer.wallet(), &io, 0);
+    foreign.err(1, terms(), &run);
+    for mut forced in [plain, undrawn, valuable, hasty, dear, cheap, foreign] {
         let confession = forced.confessing(&forced.challenger.pubkey());
         forced.world.wait(150);
         forced.world.refuse(confession, &[&forced.challenger], JobsError::NotByPermit);
@@ -340,17 +414,17 @@ fn only_the_secret_opens_and_only_for_the_device_it_was_sealed_for() {
     let mut forced = Forced::new();
     let other = forced.world.worker("erin");
     forced.convict();
-    let wrong = market::permit::open(&forced.job, &forced.worker.device, [0x5F; 32]);
+    let secret = [0x5F; 32];
+    let wrong = market::permit::open(&forced.job, &forced.worker.device, secret);
+    let address = market::permit::address(&permit::seal(forced.worker.device.as_array(), &secret));
+    let wrong = substituted(&wrong, &address, &forced.address());
+    let wrong = substituted(&wrong, &market::permit::vault(&address), &forced.vault());
     forced.world.refuse(wrong, &[], JobsError::WrongSecret);
     // Another device's permit with the same secret.
-    let (payer, admin, io) = (forced.world.payer.pubkey(), forced.world.admin.clone(), forced.world.io);
-    let seal = permit::seal(other.device.as_array(), &SECRET);
-    let issue = market::permit::issue(&payer, &admin.pubkey(), &other.device, &io, &forced.purse, seal, 10_000, IO);
-    forced.world.send(issue, &[&admin]);
-    let theirs = market::permit::address(&other.device);
-    let borrowed = substituted(&forced.opening(), &market::permit::address(&forced.worker.device), &theirs);
+    let theirs = forced.issue_to(&other.device);
+    let borrowed = substituted(&forced.opening(), &forced.address(), &theirs);
     let borrowed = substituted(&borrowed, &forced.vault(), &market::permit::vault(&theirs));
-    forced.world.refuse(borrowed, &[], JobsError::AccountMismatch);
+    forced.world.refuse(borrowed, &[], JobsError::WrongSecret);
     // Nor can the jackpot come from another permit's vault.
     let foreign = substituted(&forced.opening(), &forced.vault(), &market::permit::vault(&theirs));
     forced.world.refuse(foreign, &[], InstructionError::InvalidSeeds);
@@ -369,7 +443,7 @@ fn a_confession_refunds_the_consumer_and_leaves_the_jackpot() {
     let device = forced.world.device(&forced.worker.device);
     assert_eq!((device.own_stake.get(), device.locked_bond.get()), (1_000 * IO - IO / 2, 0));
     assert_eq!((device.forfeited.get(), device.jobs_missed.get()), (IO / 2, 1));
-    assert_eq!((forced.permit().seal, forced.permit().jackpot.get()), ([0; 32], JACKPOT));
+    assert_eq!((forced.permit().opened.get(), forced.permit().jackpot.get()), (true, JACKPOT));
     assert!(forced.world.account(&forced.job).is_none());
     forced.world.refuse(confession, &[&cranker], Failure::GONE);
 }
@@ -486,36 +560,53 @@ fn what_is_convicted_or_not_revealed_cannot_be_confessed() {
 #[test]
 fn the_authority_alone_issues_a_permit_and_pays_its_jackpot() {
     let mut forced = Forced::without_job();
-    let (admin, seal) = (forced.world.admin.clone(), [7; 32]);
-    for (seal, rate, jackpot) in [([0; 32], 1, 1), (seal, 0, 1), (seal, 10_001, 1), (seal, 1, 0)] {
-        let issue = forced.issuing(seal, rate, jackpot);
+    let (admin, seal) = (forced.world.admin.clone(), forced.seal());
+    for (rate, multiple, jackpot) in [(0, 1, 1), (10_001, 1, 1), (1, 0, 1), (1, 1, 0)] {
+        let issue = forced.issuing(seal, rate, multiple, jackpot);
         forced.world.refuse(issue, &[&admin], JobsError::InvalidPermit);
     }
-    let issue = forced.issuing(seal, 1, 100 * IO + 1);
+    let issue = forced.issuing(seal, 1, MULTIPLE, 100 * IO + 1);
     forced.world.refuse(issue, &[&admin], TokenError::InsufficientFunds);
     let thief = forced.challenger.clone();
-    let issue = substituted(&forced.issuing(seal, 100, JACKPOT), &admin.pubkey(), &thief.pubkey());
+    let issue = substituted(&forced.issuing(seal, 100, MULTIPLE, JACKPOT), &admin.pubkey(), &thief.pubkey());
     forced.world.refuse(issue, &[&thief], JobsError::NotAuthority);
-    let issue = forced.issuing(seal, 100, JACKPOT);
+    let issue = forced.issuing(seal, 100, MULTIPLE, JACKPOT);
     forced.world.sweep(&issue, &[&admin], &[]);
     forced.world.send(issue.clone(), &[&admin]);
     assert_eq!(forced.world.balance(&forced.vault()), JACKPOT);
     let permit = forced.permit();
     assert_eq!(
-        (permit.device, permit.seal, permit.rate_bps.get()),
-        (forced.worker.device, seal, 100)
+        (permit.seal, permit.rate_bps.get(), permit.multiple.get(), permit.opened.get()),
+        (seal, 100, MULTIPLE, false)
     );
-    // A device has one permit at a time.
+    // A seal has one permit.
     forced.world.refuse(issue, &[&admin], Failure::ALREADY_IN_USE);
     // The authority may pay the rents itself.
     let close = forced.closing();
     forced.world.send(close, &[&admin]);
-    let (who, device, io) = (admin.pubkey(), forced.worker.device, forced.world.io);
-    let alone = market::permit::issue(&who, &who, &device, &io, &forced.purse, seal, 100, JACKPOT);
+    let (who, io) = (admin.pubkey(), forced.world.io);
+    let alone = market::permit::issue(&who, &who, &io, &forced.purse, seal, 100, MULTIPLE, JACKPOT);
     forced.world.send(alone, &[&admin]);
-    forced
-        .world
-        .send(market::permit::close(&who, &who, &device, &forced.purse), &[&admin]);
+    let close = market::permit::close(&who, &who, &forced.address(), &forced.purse);
+    forced.world.send(close, &[&admin]);
+}
+
+#[test]
+fn nothing_on_chain_names_the_device_of_a_sealed_permit() {
+    let mut forced = Forced::without_job();
+    let issue = forced.issuing(forced.seal(), 100, MULTIPLE, JACKPOT);
+    let worker = &forced.worker;
+    let known = [
+        worker.device,
+        worker.key.pubkey(),
+        worker.owner.pubkey(),
+        worker.tokens,
+        worker.vault(),
+    ];
+    let names = |bytes: &[u8]| known.iter().any(|who| bytes.windows(32).any(|part| part == who.as_ref()));
+    assert!(issue.accounts.iter().all(|meta| !names(meta.pubkey.as_ref())) && !names(&issue.data));
+    forced.world.send(issue, &[&forced.world.admin.clone()]);
+    assert!(!names(&forced.world.account(&forced.address()).unwrap().data));
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn an_error_by_permit_costs_the_device_neither_the_jackpot_nor_the_returne
     let purse = world.give_tokens(&admin.pubkey(), &io, 100 * IO);
     let tokens = world.give_tokens(&challenger.pubkey(), &io, 0);
     let seal = protocol::permit::seal(mallory.device.as_array(), &SECRET);
-    let issue = permit::issue(&payer, &admin.pubkey(), &mallory.device, &io, &purse, seal, 10_000, 70 * IO);
+    let issue = permit::issue(&payer, &admin.pubkey(), &io, &purse, seal, 10_000, 100, 70 * IO);
     world.send(issue, &[&admin]);
     let run = tiny_run(1, Some((3, 17)));
     let inputs = run.claim.inputs;

@@ -13,7 +13,6 @@ use jobs::{Job, Permit, Status};
 use protocol::hash::Hash;
 use protocol::permit;
 use protocol::trace::{self, Checkpoints};
-use protocol::units::Bps;
 use solana_address::Address;
 use solana_signer::Signer;
 use std::slice::from_ref;
@@ -39,25 +38,23 @@ impl Worker {
         self.secret.filter(|secret| job.device == self.device && made(secret))
     }
 
-    /// Whether to err in a job: the permit covers it, and no other error is in progress that will use the permit up.
+    /// Whether to err in a job: the permit allows it, and no other error is in progress that will use the permit up.
     async fn may_err(&self, secret: &Hash, address: &Address, job: &Job) -> Result<bool> {
         // Both claims have landed before this, so of two processes at least one sees the job of the other.
         let mut others: Vec<(Address, Job)> = self.chain.find(&taken_by(&self.device)).await?;
         // Read after them, since a job that has ended may have used the permit, and no older than the claim of this job.
-        let permit_at = at::address(&self.device);
+        let permit_at = at::address(&permit::seal(self.device.as_array(), secret));
         let Some(permit) = self.account_since::<Permit>(&permit_at, job.since_slot.get()).await? else {
             return Ok(false);
         };
-        let rate = Bps::saturating(permit.rate_bps.get());
-        let draws = |job: &Job| job.may_be_excused() && permit::is_drawn(secret, &job.job_hash, rate);
-        if permit::seal(self.device.as_array(), secret) != permit.seal || !draws(job) {
+        if permit.opened.get() || !permit.allows(job, secret) {
             return Ok(false);
         }
         // The decision was made when the job was computed, and the other jobs may have changed since.
         if job.status != Status::Assigned {
             return Ok(true);
         }
-        others.retain(|(_, other)| other.job_hash != job.job_hash && draws(other));
+        others.retain(|(_, other)| other.job_hash != job.job_hash && permit.allows(other, secret));
         let others: Vec<Address> = others.into_iter().map(|(address, _)| address).collect();
         Ok(self.decide_to_err(address, &others))
     }

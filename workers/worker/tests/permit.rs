@@ -6,14 +6,13 @@ mod common;
 mod log;
 
 use common::node::Wrong;
-use common::{Market, UNITS, beside};
+use common::{Market, SECRET, UNITS, beside};
 use jobs::instruction::{Confess, SettleJob};
 use jobs::{Job, JobTerms, Status};
 use log::hear;
 use protocol::demand::Item;
 use protocol::permit;
 use protocol::trace;
-use solana_account::Account;
 use solana_address::Address;
 use std::time::Duration;
 
@@ -21,17 +20,13 @@ use std::time::Duration;
 fn is_forced(job: &Job) -> bool {
     let party = job.device.as_array();
     let result = trace::result(&job.job_hash, party, &job.traces, &job.outputs);
-    trace::commit(&result, party, &permit::nonce(&[0x5E; 32], &job.job_hash)) == job.commitment
+    trace::commit(&result, party, &permit::nonce(&SECRET, &job.job_hash)) == job.commitment
 }
 
 async fn answered(market: &Market, address: &Address) {
     while market.job(address).is_some_and(|job| job.open_demands > 0) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn permit_of(market: &Market) -> Address {
-    chain::market::permit::address(&market.supplier.device)
 }
 
 fn free(market: &Market) -> u64 {
@@ -58,9 +53,9 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
     beside(&worker, market.forgets("data")).await;
     assert_eq!((market.node.effective::<Confess>(), market.node.effective::<SettleJob>()), (1, 0));
     assert_eq!((free(&market), market.node.failures()), (before, 0));
-    assert_eq!(market.permit().seal, [0; 32], "one permit, one error");
+    assert!(market.permit().opened.get(), "one permit, one error");
     // The next job is computed correctly, although a lagging node shows the permit unused.
-    market.node.falls_behind(past, permit_of(&market), 1);
+    market.node.falls_behind(past, market.permit_address(), 1);
     let next = market.revealed(&worker, 2).await;
     assert!(!is_forced(&market.job(&next).unwrap()) && !market.node.is_behind());
 }
@@ -69,7 +64,7 @@ async fn an_error_nobody_finds_is_confessed_and_the_consumer_refunded() {
 #[tokio::test]
 async fn a_used_permit_excuses_no_other_error_whatever_a_node_says() {
     let market = Market::start();
-    let permit = permit_of(&market);
+    let permit = market.permit_address();
     let settings = market.permitted("data", 10_000);
     let first = market.revealed(&market.worker(settings.clone()).await.0.unwrap(), 1).await;
     // The next process has not decided anything about the first job.
@@ -185,12 +180,22 @@ async fn one_error_at_a_time_and_none_without_a_permit() {
     let foreign = market.revealed(&worker, 2).await;
     assert!(!is_forced(&market.job(&foreign).unwrap()));
     // So are lamports at the address of a closed permit.
-    market.node.with(|world| {
-        world.plant(permit_of(&market), Account::default());
-        world.give_sol(&permit_of(&market), 890_880);
-    });
+    market.close_permit();
+    market.node.with(|world| world.give_sol(&market.permit_address(), 890_880));
     let alone = market.revealed(&worker, 3).await;
     assert!(!is_forced(&market.job(&alone).unwrap()));
+}
+
+#[tokio::test]
+async fn no_error_in_a_job_whose_bond_is_too_large_for_its_price() {
+    // A job costs 3 to 6 $IO, and has a bond of 10 $IO.
+    for (multiple, errs) in [(3, false), (7, true)] {
+        let market = Market::start();
+        let settings = market.permitted_for("data", 10_000, multiple);
+        let worker = market.worker(settings).await.0.unwrap();
+        let address = market.revealed(&worker, 1).await;
+        assert_eq!(is_forced(&market.job(&address).unwrap()), errs, "{multiple}");
+    }
 }
 
 #[tokio::test]

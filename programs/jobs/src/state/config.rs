@@ -178,9 +178,10 @@ pub struct Config {
     pub audit_share_bps: PodU16,
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
+    /// Permits that were issued and not closed. While there are any, nobody can tell which convicted device has one.
+    pub permits: PodU32,
     /// Zeros, reserved for future fields.
-    // In two halves, since `Pod` is not implemented for arrays of 36.
-    pub reserved: [[u8; 18]; 2],
+    pub reserved: [u8; 32],
 }
 
 impl Config {
@@ -207,6 +208,18 @@ impl Config {
             treasury: self.treasury,
             paused: self.paused.get()
         });
+    }
+
+    /// Counts a permit that is issued.
+    pub fn add_permit(&mut self) -> Result<()> {
+        self.permits = self.permits.checked_add(1).ok_or(JobsError::BooksBroken)?;
+        Ok(())
+    }
+
+    /// Counts a permit that is closed.
+    pub fn remove_permit(&mut self) -> Result<()> {
+        self.permits = self.permits.checked_sub(1).ok_or(JobsError::BooksBroken)?;
+        Ok(())
     }
 
     /// Fails while paused.

@@ -38,8 +38,10 @@ pub struct Conviction {
     pub version: u8,
     /// What the device owes on top of the reward and will be burned, in $IO base units.
     pub burned: PodU64,
+    /// Whether a permit has excused the error.
+    pub pardoned: PodBool,
     /// Zeros, reserved for future fields.
-    pub reserved: [u8; 24],
+    pub reserved: [u8; 23],
 }
 
 impl Conviction {
@@ -78,6 +80,7 @@ impl Conviction {
 
     /// Treats the conviction as an error by permit: burns nothing and adds the jackpot to the reward. Returns what would have been burned.
     pub fn pardon(&mut self, jackpot: u64) -> Result<u64> {
+        self.pardoned = true.into();
         let returned = self.burned.get();
         self.burned = PodU64::ZERO;
         self.reward = self.reward.checked_add(jackpot).ok_or(JobsError::BooksBroken)?;

@@ -1,4 +1,4 @@
-use super::{ANY_GPU, Config, DemandHeader, JobTerms, MAX_DURATION, MAX_PENALTY_BPS, Model, Permit};
+use super::{ANY_GPU, Config, Conviction, DemandHeader, JobTerms, MAX_DURATION, MAX_PENALTY_BPS, Model};
 use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::fees::{self, Quote};
@@ -452,7 +452,7 @@ impl Job {
         Ok(drawn)
     }
 
-    /// Records that an auditor has taken the audit, before the deadline. It has as long as the worker had.
+    /// Records that an auditor has taken the audit, before the deadline. It has the job's run time, without extensions.
     pub fn take_audit(&mut self, clocks: Clocks) -> Result<()> {
         self.check_audit(AuditStage::Drawn)?;
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
@@ -583,19 +583,27 @@ impl Job {
         self.invariant()
     }
 
-    /// Fails unless the job is convicted and the priority period has passed. If the device's permit may excuse the error, which would earn
-    /// the challenger a jackpot, there are [`OPENING_SECONDS`] more to open the permit.
-    pub fn check_awardable(&self, permit: Option<&Permit>, clocks: Clocks) -> Result<()> {
+    /// Fails unless the job is convicted and the priority period has passed. If some permit may excuse the error, which would earn the
+    /// challenger a jackpot, there are [`OPENING_SECONDS`] more to open it.
+    pub fn check_awardable(&self, config: &Config, conviction: &Conviction, clocks: Clocks) -> Result<()> {
         self.check_overdue(Status::Convicted, clocks)?;
         let over = clocks.reached(self.deadline().after(OPENING_SECONDS), self.since_slot.get());
-        let awaited = permit.is_some_and(|permit| permit.may_excuse(self));
+        let awaited = !config.permits.is_zero() && !conviction.pardoned.get() && self.may_be_excused();
         require!(over || !awaited, JobsError::PermitSealed);
         Ok(())
     }
 
-    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk, or one with a short window.
+    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk, one that is not paid in $IO, or one
+    /// with a short window.
     pub fn may_be_excused(&self) -> bool {
-        self.replicas == 1 && self.value_at_risk.is_zero() && self.window_seconds.get() >= LEAST_WINDOW
+        let valued = self.value_at_risk.is_zero() && !self.foreign_mint.get();
+        self.replicas == 1 && valued && self.window_seconds.get() >= LEAST_WINDOW
+    }
+
+    /// The claimed price of all units together, without fees, in base units of the escrow's mint.
+    pub fn full_price(&self) -> Result<Amount> {
+        let price = Amount(self.price.get()).checked_times(self.units.get().into());
+        Ok(price.ok_or(JobsError::InvalidPrice)?)
     }
 
     /// Seconds until an error by permit may be confessed, by whichever clock has longer to go; `None` while open demands block a

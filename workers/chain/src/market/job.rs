@@ -1,6 +1,6 @@
 //! Addresses and instructions of the jobs program.
 
-use super::{audit, instruction, pda, permit, program_data, stake};
+use super::{audit, instruction, pda, program_data, stake};
 use anchor_lang::programs::{System, Token};
 use anchor_lang::{Id, InstructionData};
 // Anchor exports the accounts of an instruction by name, but not those nested in them.
@@ -500,7 +500,6 @@ pub fn award(cranker: &Address, job: &Address, conviction_of: &jobs::Conviction,
         job: *job,
         conviction: conviction(job),
         device: conviction_of.device,
-        permit: permit::address(&conviction_of.device),
         device_vault: stake::vault(&conviction_of.device),
         rewarded: *rewarded,
         staking_config: stake::config(),

@@ -6,12 +6,18 @@ use anchor_lang::Id;
 use anchor_lang::programs::{System, Token};
 use jobs::Permit;
 use protocol::hash::Hash;
+use protocol::permit;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
-/// The permit of a device.
-pub fn address(device: &Address) -> Address {
-    pda(jobs::ID, &[Permit::SEED, device.as_ref()])
+/// The permit with this seal.
+pub fn address(seal: &Hash) -> Address {
+    pda(jobs::ID, &[Permit::SEED, seal])
+}
+
+/// The permit of a device and a secret.
+fn of(device: &Address, secret: &Hash) -> Address {
+    address(&permit::seal(device.as_array(), secret))
 }
 
 /// The token account that holds the jackpot of a permit.
@@ -19,24 +25,24 @@ pub fn vault(permit: &Address) -> Address {
     pda(jobs::ID, &[Permit::VAULT_SEED, permit.as_ref()])
 }
 
-/// Permits a device to err in one job, drawn from a share of its jobs; `from` is the authority's token account that pays the jackpot.
+/// Permits the device that the seal hides to err in one job, drawn from a share of its jobs, which earns its finder `multiple` prices, at
+/// most the jackpot; `from` is the authority's token account that pays the jackpot.
 #[allow(clippy::too_many_arguments)]
 pub fn issue(
     payer: &Address,
     authority: &Address,
-    device: &Address,
     mint: &Address,
     from: &Address,
     seal: Hash,
     rate_bps: u16,
+    multiple: u16,
     jackpot: u64,
 ) -> Instruction {
-    let permit = address(device);
+    let permit = address(&seal);
     let accounts = jobs::accounts::IssuePermit {
         payer: *payer,
         authority: *authority,
         config: config(),
-        device: *device,
         mint: *mint,
         permit,
         vault: vault(&permit),
@@ -44,19 +50,23 @@ pub fn issue(
         token_program: Token::id(),
         system_program: System::id(),
     };
-    let data = jobs::instruction::IssuePermit { seal, rate_bps, jackpot };
+    let data = jobs::instruction::IssuePermit {
+        seal,
+        rate_bps,
+        multiple,
+        jackpot,
+    };
     instruction(jobs::ID, accounts, data)
 }
 
-/// Closes a permit; `to` receives the jackpot if nobody has won it.
-pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Address) -> Instruction {
-    let permit = address(device);
+/// Closes a permit; `to` receives what is left of the jackpot.
+pub fn close(authority: &Address, payer: &Address, permit: &Address, to: &Address) -> Instruction {
     let accounts = jobs::accounts::ClosePermit {
         authority: *authority,
         config: config(),
         payer: *payer,
-        permit,
-        vault: vault(&permit),
+        permit: *permit,
+        vault: vault(permit),
         to: *to,
         token_program: Token::id(),
     };
@@ -65,7 +75,7 @@ pub fn close(authority: &Address, payer: &Address, device: &Address, to: &Addres
 
 /// Proves that a convicted result was wrong by permit.
 pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
-    let permit = address(device);
+    let permit = of(device, &secret);
     let accounts = jobs::accounts::OpenPermit {
         config: config(),
         job: *job,
@@ -86,7 +96,7 @@ pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
 pub fn confess(cranker: &Address, parties: &JobParties, secret: Hash) -> Instruction {
     let accounts = jobs::accounts::Confess {
         ending: super::job::late(cranker, parties),
-        permit: address(&parties.device),
+        permit: of(&parties.device, &secret),
     };
     instruction(jobs::ID, accounts, jobs::instruction::Confess { secret })
 }

@@ -57,6 +57,8 @@ impl Drop for AbortOnDrop {
 
 /// Units of every job.
 pub const UNITS: u32 = 3;
+/// The secret of the device's permit.
+pub const SECRET: Hash = [0x5E; 32];
 
 impl Market {
     /// A market with the kit's model. Must be called within a runtime: its clock is a task.
@@ -148,30 +150,52 @@ impl Market {
         }
     }
 
-    /// Issues the device a permit to err in this share of its jobs, with a jackpot of 70 $IO. Returns the settings of its worker, with its
-    /// data in `data`.
+    /// Issues the device a permit to err in this share of its jobs, for a hundred prices out of a jackpot of 70 $IO. Returns the settings
+    /// of its worker, with its data in `data`.
     pub fn permitted(&self, data: &str, rate_bps: u16) -> Settings {
-        let (secret, device, io) = ([0x5E; 32], self.supplier.device, self.mint);
+        self.permitted_for(data, rate_bps, 100)
+    }
+
+    /// Like `permitted`, for so many prices.
+    pub fn permitted_for(&self, data: &str, rate_bps: u16, multiple: u16) -> Settings {
+        let io = self.mint;
         self.node.with(|world| {
             let admin = world.admin.clone();
             let purse = world.give_tokens(&admin.pubkey(), &io, 100 * IO);
-            let seal = protocol::permit::seal(device.as_array(), &secret);
             let payer = world.payer.pubkey();
-            let issue = market::permit::issue(&payer, &admin.pubkey(), &device, &io, &purse, seal, rate_bps, 70 * IO);
+            let issue = market::permit::issue(&payer, &admin.pubkey(), &io, &purse, self.seal(), rate_bps, multiple, 70 * IO);
             world.send(issue, &[&admin]);
         });
         let path = self.folder.path().join("permit.json");
-        chain::save_keypair(&solana_keypair::Keypair::new_from_array(secret), &path).unwrap();
+        chain::save_keypair(&solana_keypair::Keypair::new_from_array(SECRET), &path).unwrap();
         Settings {
             permit: Some(path),
             ..self.settings(data)
         }
     }
 
+    /// Closes the device's permit.
+    pub fn close_permit(&self) {
+        let (permit, io) = (self.permit_address(), self.mint);
+        self.node.with(|world| {
+            let (admin, payer) = (world.admin.clone(), world.payer.pubkey());
+            let purse = market::token_account(&admin.pubkey(), &io);
+            world.send(market::permit::close(&admin.pubkey(), &payer, &permit, &purse), &[&admin]);
+        });
+    }
+
+    fn seal(&self) -> Hash {
+        protocol::permit::seal(self.supplier.device.as_array(), &SECRET)
+    }
+
+    /// Where the device's permit is.
+    pub fn permit_address(&self) -> Address {
+        market::permit::address(&self.seal())
+    }
+
     /// The device's permit.
     pub fn permit(&self) -> Permit {
-        let address = market::permit::address(&self.supplier.device);
-        self.node.with(|world| world.books().permits[&address])
+        self.node.with(|world| world.books().permits[&self.permit_address()])
     }
 
     /// The worker, with its data in `data`.

@@ -23,14 +23,16 @@ test("the device's loss comes from its bond and excludes the jackpot", () => {
   expect(returnedBy([event("JobConvicted", {})])).toBeNull();
 });
 
-test("a sealed permit delays the reward if it may excuse the error", () => {
+test("permits delay the reward if one may excuse the error", () => {
+  const job = { replicas: 1, foreign_mint: 0 };
   const opened = (value_at_risk: number, window_seconds = 60) => event("JobOpened", { terms: { value_at_risk, window_seconds } });
-  expect(heldUntil(100, 1, [opened(0)])).toBe(3_700);
-  expect(heldUntil(100, 2, [opened(0)])).toBeNull();
-  expect(heldUntil(100, 1, [opened(1)])).toBeNull();
-  expect(heldUntil(100, 1, [opened(0, 59)])).toBeNull();
-  expect(heldUntil(100, 1, [])).toBeNull();
-  expect(heldUntil(100, 1, [opened(0), event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
+  expect(heldUntil(100, job, [opened(0)])).toBe(3_700);
+  expect(heldUntil(100, { ...job, replicas: 2 }, [opened(0)])).toBeNull();
+  expect(heldUntil(100, { ...job, foreign_mint: 1 }, [opened(0)])).toBeNull();
+  expect(heldUntil(100, job, [opened(1)])).toBeNull();
+  expect(heldUntil(100, job, [opened(0, 59)])).toBeNull();
+  expect(heldUntil(100, job, [])).toBeNull();
+  expect(heldUntil(100, job, [opened(0), event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
 });
 
 test("a silent device failed to answer the one demand that is still open", () => {

@@ -75,10 +75,10 @@ const OPENING = 3_600;
 /** Shortest challenge window in seconds of a job in which a permit excuses an error: `protocol::permit::LEAST_WINDOW`. */
 const LEAST_WINDOW = 60;
 
-/** When the reward can be paid out even if the device has a sealed permit, unix seconds; `null` if no permit can apply. */
-export function heldUntil(priorityEnds: number, replicas: number, events: readonly Event[]): number | null {
+/** When the reward can be paid out whoever has a permit, which nobody can tell, unix seconds; `null` if no permit can apply. */
+export function heldUntil(priorityEnds: number, job: { replicas: number; foreign_mint: number }, events: readonly Event[]): number | null {
   const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk: number; window_seconds: number } | undefined;
-  const mayExcuse = replicas === 1 && terms?.value_at_risk === 0 && terms.window_seconds >= LEAST_WINDOW;
+  const mayExcuse = job.replicas === 1 && job.foreign_mint === 0 && terms?.value_at_risk === 0 && terms.window_seconds >= LEAST_WINDOW;
   return mayExcuse && returnedBy(events) === null ? priorityEnds + OPENING : null;
 }
 
@@ -145,6 +145,7 @@ const HAPPENED: Record<string, string> = {
   JobConvicted: "the chain convicted the device",
   ConvictionOvertaken: "a challenger with an earlier seal took over the reward",
   PermitOpened: "the device opened a permit for the error",
+  PermitConfessed: "the device confessed to an error by permit",
   ChallengerAwarded: "the challenger was paid",
 };
 

@@ -10,6 +10,7 @@ pub struct ClosePermit {
     /// May also be the payer of the rents.
     #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
+    #[account(mut)]
     pub config: Account<Config>,
     /// CHECK: the payer of both rents, as the permit names it; receives them.
     #[account(mut, unsafe(dup), address = permit.payer @ JobsError::AccountMismatch)]
@@ -18,7 +19,7 @@ pub struct ClosePermit {
     pub permit: Account<Permit>,
     #[account(mut, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump = permit.vault_bump)]
     pub vault: Account<TokenAccount>,
-    /// Receives the jackpot if nobody has won it.
+    /// Receives what is left of the jackpot.
     #[account(mut)]
     pub to: Account<TokenAccount>,
     pub token_program: Program<Token>,
@@ -28,9 +29,13 @@ pub struct ClosePermit {
 /// - returns what the vault holds and both rents; an error that was already committed to is then an ordinary one
 pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let (device, bump, left) = (accounts.permit.device, [accounts.permit.bump], accounts.vault.amount());
-    emit!(PermitClosed { device, returned: left });
-    let seeds: [&[u8]; 3] = [Permit::SEED, device.as_ref(), &bump];
+    let (seal, bump, left) = (accounts.permit.seal, [accounts.permit.bump], accounts.vault.amount());
+    accounts.config.remove_permit()?;
+    emit!(PermitClosed {
+        permit: *accounts.permit.address(),
+        returned: left
+    });
+    let seeds: [&[u8]; 3] = [Permit::SEED, &seal, &bump];
     if left > 0 {
         accounts
             .token_program

@@ -1,23 +1,25 @@
+#![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
+
 use crate::error::JobsError;
 use crate::events::PermitIssued;
 use crate::state::{Config, Permit};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
-use staking::Device;
 
 #[derive(Accounts)]
+#[instruction(seal: [u8; 32])]
 pub struct IssuePermit {
     /// Pays the rents, which `close_permit` returns. May also be the authority, since only lamports leave the account.
     #[account(mut, unsafe(dup))]
     pub payer: Signer,
     #[account(unsafe(dup), address = config.authority @ JobsError::NotAuthority)]
     pub authority: Signer,
+    #[account(mut)]
     pub config: Account<Config>,
-    pub device: Account<Device>,
     #[account(address = config.mint @ JobsError::AccountMismatch)]
     pub mint: Account<Mint>,
-    #[account(init, payer = payer, seeds = [Permit::SEED, device.address().as_ref()], bump)]
+    #[account(init, payer = payer, seeds = [Permit::SEED, &seal], bump)]
     pub permit: Account<Permit>,
     #[account(init, payer = payer, seeds = [Permit::VAULT_SEED, permit.address().as_ref()], bump, token::mint = mint, token::authority = permit)]
     pub vault: Account<TokenAccount>,
@@ -28,18 +30,20 @@ pub struct IssuePermit {
     pub system_program: Program<System>,
 }
 
-/// - fails for anyone but the authority, and while the device has a permit
-/// - fails without a seal, a rate or a jackpot, and for a rate above the whole
-/// - moves the jackpot into the permit's vault, so that it is sure to be paid
-pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, jackpot: u64) -> Result<()> {
+/// - fails for anyone but the authority, and for a seal that has a permit
+/// - fails without a rate, a multiple or a jackpot, and for a rate above the whole
+/// - moves the jackpot into the permit's vault, so that it is sure to be there
+pub fn issue_permit(ctx: &mut Context<IssuePermit>, seal: [u8; 32], rate_bps: u16, multiple: u16, jackpot: u64) -> Result<()> {
     let bumps = (ctx.bumps.permit, ctx.bumps.vault);
     let accounts = &mut ctx.accounts;
-    let (device, payer) = (*accounts.device.address(), *accounts.payer.address());
-    accounts.permit.issue(device, payer, seal, rate_bps, jackpot, bumps)?;
+    let payer = *accounts.payer.address();
+    accounts.permit.issue(payer, seal, rate_bps, multiple, jackpot, bumps)?;
+    accounts.config.add_permit()?;
     emit!(PermitIssued {
-        device,
+        permit: *accounts.permit.address(),
         seal,
         rate_bps,
+        multiple,
         jackpot
     });
     accounts

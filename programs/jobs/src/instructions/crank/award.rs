@@ -3,7 +3,7 @@ use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::ChallengerAwarded;
 use crate::instructions::crank::pay_bounty;
-use crate::state::{Config, Conviction, Job, Permit};
+use crate::state::{Config, Conviction, Job};
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use staking::Device;
@@ -27,9 +27,6 @@ pub struct Award {
     pub conviction: Account<Conviction>,
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
-    /// CHECK: the address of the device's permit, if it has one; parsed below.
-    #[account(seeds = [Permit::SEED, job.device.as_ref()], bump)]
-    pub permit: UncheckedAccount,
     /// Holds the device's stake; staking checks that it is the device's.
     #[account(mut)]
     pub device_vault: Account<TokenAccount>,
@@ -49,14 +46,13 @@ pub struct Award {
 }
 
 /// - anyone may call; fails unless the job is convicted and the priority period has passed by both clocks
-/// - fails for an hour more while the device has a sealed permit that may excuse the error: opening it adds the jackpot to the reward
+/// - fails for an hour more while there are permits, one of which may excuse the error and add a jackpot to the reward
 /// - fails unless the reward goes to a $IO account of the challenger
 /// - pays the reward and forfeits the rest of the bond; the bounty goes to the caller, the job's rent to the consumer, the conviction's
 ///   rent to its payer
 pub fn award(ctx: &mut Context<Award>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let permit = Account::<Permit>::load(*accounts.permit.account()).ok();
-    accounts.job.check_awardable(permit.as_deref(), clocks()?)?;
+    accounts.job.check_awardable(&accounts.config, &accounts.conviction, clocks()?)?;
     let reward = accounts.conviction.reward.get();
     emit!(ChallengerAwarded {
         job: *accounts.job.address(),

@@ -31,18 +31,20 @@ pub struct OpenPermit {
 }
 
 /// - anyone who knows the secret may call; fails unless the job is convicted and its challenger has not been paid yet
-/// - fails unless the permit's secret drew that very job and made the nonce of its commitment
-/// - returns what was to be burned to the device's stake, and adds the jackpot to what the challenger is owed
+/// - fails unless the permit's secret was sealed for the job's device, drew that very job, made the nonce of its commitment, and may excuse
+///   an error at that price with that bond
+/// - returns what was to be burned to the device's stake, and adds the prize to what the challenger is owed
 #[inline(never)]
 pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_status(Status::Convicted)?;
     accounts.permit.open(&accounts.job, &secret)?;
-    let jackpot = accounts.permit.pay_jackpot();
+    let jackpot = accounts.permit.pay(&accounts.job)?;
     let returned = accounts.conviction.pardon(jackpot)?;
     emit!(PermitOpened {
         job: *accounts.job.address(),
-        device: accounts.permit.device,
+        device: accounts.job.device,
+        permit: *accounts.permit.address(),
         returned,
         jackpot
     });
@@ -53,7 +55,7 @@ pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()
 #[inline(never)]
 fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> {
     let bump = [accounts.config.authority_bump];
-    let (device, permit_bump) = (accounts.permit.device, [accounts.permit.bump]);
+    let (seal, permit_bump) = (accounts.permit.seal, [accounts.permit.bump]);
     staking::call::<7, _>(
         CpiContext::new(
             accounts.staking_program.address(),
@@ -67,7 +69,7 @@ fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> 
                 token_program: accounts.token_program.cpi_handle(),
             },
         )
-        .with_signer(&[&[AUTHORITY_SEED, &bump], &[Permit::SEED, device.as_ref(), &permit_bump]]),
+        .with_signer(&[&[AUTHORITY_SEED, &bump], &[Permit::SEED, &seal, &permit_bump]]),
         &staking::instruction::Pardon { returned, jackpot },
     )
 }
