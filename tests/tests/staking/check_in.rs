@@ -215,6 +215,28 @@ fn settles_when_nobody_can_check_in_any_more_and_in_order() {
     world.send(reward::settle(first + HOUR, [0]), &[]);
 }
 
+/// An owner whose overflow leaves it with co-stake that has just come is below the minimum for that hour.
+#[test]
+fn co_stake_counts_from_the_hour_after_it_came() {
+    let mut world = World::new();
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
+    let offer = world.offer(&alice, tests::OFFER);
+    world.start_emission(RULES, 1_000_000 * IO);
+    let hour = world.open_hour();
+    world.wait(1);
+    world.join(&carol, &offer, 0, 200 * IO);
+    let out = 1_200 * IO - tests::GPU_MINIMUM;
+    let lower = market::stake::withdraw_overflow(&alice.wallet(), &alice.device, GPU, &alice.tokens, out);
+    world.send(lower, &[&alice.owner]);
+    world.draw(hour);
+    world.show_work(&alice, hour);
+    world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::BelowMinimumStake);
+    let next = world.hour();
+    world.answer_call(&alice, next, 1);
+    world.draw(next);
+    world.check_in(&alice, next);
+}
+
 /// Stake that the owner has added and needs counts as old after two hours, however much anybody adds and however often.
 #[test]
 fn dust_does_not_keep_other_stake_fresh() {
@@ -473,6 +495,9 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     lazy.draw(hour);
     lazy.show_work(&alice, hour);
     lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
+    // Nor does the next hour's first answer make it forgotten.
+    lazy.answer_call(&alice, hour + HOUR, 1);
+    lazy.refuse(lazy.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
 
     // At work on a job in the next hour, the device is asked for nothing.
     honest.go_to_second(hour, 2 * HOUR);
@@ -491,6 +516,29 @@ fn the_last_calls_work_counts_and_that_of_a_device_at_work_does_not() {
     honest.draw(second);
     assert!(honest.evidence_of_work(&alice, second).is_none());
     honest.check_in(&alice, second);
+}
+
+/// A job exempts from the work of later calls, and not from showing that of an earlier one.
+#[test]
+fn work_that_was_answered_before_a_job_is_still_shown() {
+    let mut world = World::new();
+    let (alice, consumer) = (world.worker("alice"), world.consumer("carol"));
+    world.start_emission(EVERYBODY, IO);
+    let hour = world.open_hour();
+    let answer = |index, root| reward::answer(&alice.key.pubkey(), &alice.device, hour, index, root);
+    for index in 0..12u8 {
+        world.go_to_second(hour, 300 * i64::from(index) + 1);
+        world.send(reward::record_beacon(hour, index), &[]);
+        world.send(answer(index, (index == 0).then_some([0; 32])), &[&alice.key]);
+        if index == 0 {
+            let job = world.open(&consumer, 0, terms());
+            world.open_doors();
+            world.claim(&alice, &job);
+        }
+    }
+    world.draw(hour);
+    world.show_work(&alice, hour);
+    world.refuse(world.checking_in(&alice, hour), &[&alice.key], StakingError::WorkWrong);
 }
 
 #[test]
