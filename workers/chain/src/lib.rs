@@ -15,6 +15,7 @@ pub mod idl;
 mod job_end;
 mod keys;
 mod live;
+pub mod localnet;
 pub mod market;
 mod network;
 mod payee;
