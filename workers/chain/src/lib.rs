@@ -6,6 +6,7 @@
 
 mod client;
 mod cluster;
+mod collection;
 mod error;
 mod events;
 #[cfg(any(test, feature = "fake"))]
@@ -29,6 +30,7 @@ pub use client::{
     Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode, decode_if_any, made, rent,
 };
 pub use cluster::Cluster;
+pub use collection::Collection;
 pub use error::{Error, Result};
 pub use events::{Logged, decode_event, logged, records};
 pub use fee::PriorityFee;
