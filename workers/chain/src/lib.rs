@@ -22,6 +22,7 @@ mod network;
 mod payee;
 mod pending;
 mod program_error;
+mod pulse;
 mod subscriptions;
 pub mod sysvar;
 mod watch;
@@ -41,5 +42,6 @@ pub use network::{Filter, Landed, Lifetime, Network, Simulation, past, past_each
 pub use payee::Payee;
 pub use pending::{Intent, Pending};
 pub use program_error::Explanation;
+pub use pulse::{lag, lag_problem};
 pub use subscriptions::Subscriptions;
 pub use watch::{AccountWatch, News, Snapshot};
