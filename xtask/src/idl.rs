@@ -43,7 +43,7 @@ pub fn run(workspace: &Workspace, check: bool) -> Result<()> {
     Ok(())
 }
 
-/// An IDL without the accounts that the other programs' IDLs describe in the same way: Anchor lists every account that an instruction reads.
+/// An IDL without the accounts that other programs' IDLs describe in the same way: Anchor lists every account that an instruction reads.
 fn without_accounts_of(idl: &Idl, others: &[&Idl]) -> Idl {
     let described = |idl: &Idl, account: &IdlAccount| -> Option<IdlTypeDef> {
         let is_listed = idl.accounts.contains(account);
