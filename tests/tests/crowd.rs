@@ -110,11 +110,11 @@ fn the_published_number_of_devices_fits_into_an_hour() {
     golden("bench/crowd.md", &text);
 }
 
-/// Hours of presence in a row of which the last is paid.
-const RUN: i32 = (RewardRules::PUBLISHED.min_uptime / 3_600) as i32 + 1;
+/// Hours of presence in a row of which the last is paid: more than `min_uptime` has to come before it.
+const RUN: i32 = (RewardRules::PUBLISHED.min_uptime / 3_600) as i32 + 2;
 
 /// Paid hours per hour of several devices that share one GPU, which can do the work of `served` calls within the time for an answer.
-/// Further calls of a beacon go unanswered, which costs the device that hour, and the five after it are not paid.
+/// Further calls of a beacon go unanswered, which costs the device that hour, and the six after it are not paid.
 fn earned(devices: u32, served: u32) -> f64 {
     let rate = f64::from(RewardRules::PUBLISHED.call_bps) / 10_000.0;
     let ways = |called: u32| (0..called).map(|at| f64::from(devices - at) / f64::from(at + 1)).product::<f64>();
@@ -131,7 +131,7 @@ fn what_a_shared_gpu_earns_follows_from_the_time_for_an_answer() {
     let mut text = String::from(
         "# What devices that share one GPU earn\n\n\
          Computed by `tests/tests/crowd.rs` from the published rules: each of twelve beacons calls a sixth of the devices, and a device is \
-         paid from its sixth hour in a row. Each call asks for work of its own; calls beyond those that the GPU can serve within the time \
+         paid from its seventh hour in a row. Each call asks for work of its own; calls beyond those that the GPU can serve within the time \
          for an answer go unanswered. One honest device earns 1.00.\n\n\
          | works done in time | two devices | four | eight | sixteen | most, and with how many devices |\n|--:|--:|--:|--:|--:|--:|\n",
     );
