@@ -131,8 +131,8 @@ fn what_a_shared_gpu_earns_follows_from_the_time_for_an_answer() {
     let mut text = String::from(
         "# What devices that share one GPU earn\n\n\
          Computed by `tests/tests/crowd.rs` from the published rules: each of twelve beacons calls a sixth of the devices, and a device is \
-         paid from its seventh hour in a row. Each call asks for work of its own; calls beyond those that the GPU can serve within the time \
-         for an answer go unanswered. One honest device earns 1.00.\n\n\
+         paid from its seventh hour in a row. Each call asks for work of its own; calls beyond those that the GPU can serve within the \
+         time for an answer go unanswered. One honest device earns 1.00.\n\n\
          | works done in time | two devices | four | eight | sixteen | most, and with how many devices |\n|--:|--:|--:|--:|--:|--:|\n",
     );
     for served in [1, 2, 3, 4, 7] {

@@ -10,8 +10,8 @@ use staking::state::Offering;
 use staking::{Device, RewardBlock};
 use std::collections::BTreeMap;
 
-/// Collects a device's rewards of settled hours, or shares them with its co-stakers. A device keeps four rewards that are not collected; with
-/// no place left, an hour pays it nothing.
+/// Collects a device's rewards of settled hours, or shares them with its co-stakers. A device keeps four rewards that are not collected;
+/// with no place left, an hour pays it nothing.
 #[derive(Default)]
 pub struct Collection {
     /// Has the offer record that the device's owner has unstaked, before which nothing can be shared.

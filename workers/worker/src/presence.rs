@@ -270,7 +270,8 @@ impl Worker {
             tracing::warn!(
                 event = "unpaid",
                 hour,
-                "this hour pays nothing, since four earlier ones are not settled yet; somebody has to keep hours going (`ionet watch crank --sweep`)"
+                "this hour pays nothing, since four earlier ones are not settled yet; somebody has to keep hours going \
+                (`ionet watch crank --sweep`)"
             );
         }
         Ok(())
