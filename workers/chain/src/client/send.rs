@@ -217,26 +217,6 @@ impl Chain {
         }
     }
 
-    /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records that it is settled.
-    ///
-    /// After a crash at any point, [`Pending::unsettled`] lists it if it may have been sent; [`Chain::resolve`] then finds its outcome.
-    pub async fn send_recorded(
-        &self,
-        pending: &Pending,
-        purpose: &str,
-        instructions: &[Instruction],
-        signers: &[&dyn Signer],
-        options: &SendOptions,
-    ) -> Result<Outcome> {
-        let prepared = self.prepare(instructions, signers, options).await?;
-        pending.record(purpose, &prepared)?;
-        let outcome = self.submit(&prepared, options).await;
-        if outcome.is_final() {
-            pending.settle(&prepared.signature)?;
-        }
-        Ok(outcome)
-    }
-
     /// Finds the outcome of a transaction recorded before a crash, sending it again if it can still land.
     pub async fn resolve(&self, pending: &Pending, prepared: &Prepared, options: &SendOptions) -> Result<Outcome> {
         let outcome = match self.look(prepared).await? {
@@ -501,11 +481,9 @@ mod tests {
                     timeout: Duration::ZERO,
                     ..OPTIONS
                 };
-                let outcome = chain
-                    .send_recorded(&pending, "open", &transfer(&payer), &[&payer], &options)
-                    .await
-                    .unwrap();
-                assert!(!outcome.is_final());
+                let prepared = chain.prepare(&transfer(&payer), &[&payer], &options).await.unwrap();
+                pending.record("open", &prepared).unwrap();
+                assert!(!chain.submit(&prepared, &options).await.is_final());
                 pending.unsettled().remove(0)
             };
             assert_eq!(sent.purpose, "open");
