@@ -118,10 +118,6 @@ async fn replicas_that_cannot_be_paid_agree_once() {
     let jobs = two.order(2).await;
     let mut working = workers.iter().map(Worker::run).collect::<FuturesUnordered<_>>();
     let revealed = async {
-        while two.count::<CallReveals>() == 0 {
-            crank(&two.market, &Accused::default()).await;
-            tokio::task::yield_now().await;
-        }
         for job in &jobs {
             two.market.reaches(job, Status::Revealed).await;
         }
