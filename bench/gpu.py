@@ -46,20 +46,24 @@ SANITISED_SECONDS = 25
 # Share of the remaining time that a program may take, so that one that hangs leaves some for the others; and the share of PyTorch's time
 # that compiling may take.
 SHARE = 1 / 3
-COMPILE_SHARE = 1 / 2
+COMPILE_SHARE = 3 / 4
 # Time limits for nvidia-smi, and for the driver to end a program.
 SMI_SECONDS = 20
 KILL_SECONDS = 10
 # With this order, the programs number all GPUs as nvidia-smi does.
 ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-# What nvidia-smi prints of the GPU's load every second. Drivers before 535 do not know the last field; then the output is useless.
-LOAD = ["--query-gpu=power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop=1"]
+# What nvidia-smi prints of the GPU's load five times a second. The second field is the mean over a second on some GPUs; others do not have
+# the first. Drivers before 535 do not know all fields; then the output is useless.
+LOAD = ["--query-gpu=power.draw.instant,power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop-ms=200"]
 # Names of a GPU that both CUDA and nvidia-smi take: its number, or its whole UUID.
 NAMED = r"\d+|GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Memory in MiB that may be in use on an idle GPU. A program that computes holds more.
 IDLE_MIB = 256
-# Number of timed batches: enough for a p99, and no more, because large batches take long.
+# Number of timed batches: enough for a p99, and no more, because large batches take long; and in the first turn of the networks with the
+# largest inputs and outputs, where copies would take most of the time.
 BATCHES = 100
+FEW_BATCHES = 20
+COPIED = ("gemm", "transformer")
 
 
 def query(*asked):
@@ -93,9 +97,14 @@ class Ran(NamedTuple):
 class Programs:
     """Runs programs one after the other, with an optional time limit for all of them, and appends their output to a log."""
 
-    def __init__(self, log, seconds=None):
-        self.log, self.environment, self.share = log, {**os.environ, **ORDER}, SHARE
+    def __init__(self, log, seconds=None, warp=False):
+        self.log, self.environment, self.share, self.warp = log, {**os.environ, **ORDER}, SHARE, warp
         self.end = None if seconds is None else time.monotonic() + seconds
+
+    def refuse(self, arch, cores, compiler):
+        """Exits if the kernels are not those that this GPU should be measured with."""
+        if int(arch) == 90 and cores != "Group" and not self.warp:
+            sys.exit(f"error: NVRTC {compiler} is too old for Hopper's kernels; point IONET_NVRTC at 12.4 or later, or add --allow-warp")
 
     def left(self):
         """Seconds left of the time limit."""
@@ -178,13 +187,13 @@ def kill(child):
 
 
 def networks(models):
-    """All networks to measure."""
+    """All networks to measure, most important first."""
     shipped = [(path.parent, json.loads(path.read_text())) for path in sorted(models.glob("*/model.json"))]
-    products = [(4096, 1), (4096, 4), (8192, 4)]
+    products = [(8192, 4), (4096, 4), (4096, 1)]
     return [
-        *(Network("model", ["--model", str(folder)], interval=model.get("checkpoint_interval")) for folder, model in shipped),
-        *(Network("gemm", ["--synthetic", "gemm", "--width", str(width)], units) for width, units in products),
         *(Network(kind, ["--synthetic", kind], interval=interval) for kind, interval in INTERVALS.items()),
+        *(Network("gemm", ["--synthetic", "gemm", "--width", str(width)], units) for width, units in products),
+        *(Network("model", ["--model", str(folder)], interval=model.get("checkpoint_interval")) for folder, model in shipped),
     ]
 
 
@@ -212,11 +221,11 @@ def measure(programs, engine, of, runs, peer, write):
         of.trouble = None
     try:
         with programs.beside(query(*LOAD)) as samples:
-            ours = traced(1, min(runs, BATCHES))
+            ours = traced(1, min(runs, FEW_BATCHES if not last and network.kind in COPIED else BATCHES))
     except Failed as error:
         of.trouble, of.ended = str(error), True
         return
-    refuse(*(ours["kernels"][name] for name in ("arch", "cores", "compiler")))
+    programs.refuse(*(ours["kernels"][name] for name in ("arch", "cores", "compiler")))
     turn = Turn(ours, load=load(samples))
     of.turns.append(turn)
     write()
@@ -242,7 +251,8 @@ def load(samples):
     found = []
     for sample in samples:
         with contextlib.suppress(ValueError):
-            watts, megahertz, celsius, reasons = sample.split(", ")
+            instant, mean, megahertz, celsius, reasons = sample.split(", ")
+            watts = mean if instant.startswith("[") else instant
             found.append(Load(float(watts), int(megahertz), int(celsius), int(reasons, 16)))
     if not found:
         return None
@@ -267,12 +277,6 @@ def errors(ran):
     return int(found[-1]) if found and ran.passed() else None
 
 
-def refuse(arch, cores, compiler):
-    """Exits if the kernels are not those that this GPU should be measured with."""
-    if int(arch) == 90 and cores != "Group":
-        sys.exit(f"error: NVRTC {compiler} is too old for Hopper's kernels; point IONET_NVRTC at 12.4 or later")
-
-
 def run_tests(programs, program, models, session, write):
     """Runs the tests, each in its own process, because a fault ends the process."""
     try:
@@ -291,7 +295,9 @@ def run_tests(programs, program, models, session, write):
             ran, trouble = Ran(None, ""), str(error)
         found = re.search(r"found: .*, sm_(\d+), cores (\w+), NVRTC (\S+)$", ran.printed, re.MULTILINE)
         if found:
-            refuse(*found.groups())
+            programs.refuse(*found.groups())
+            if not session.tests:
+                print("… the kernels are those for sm_{}, cores {}, by NVRTC {}".format(*found.groups()), file=sys.stderr)
         elif skipped := re.search(r"skipped: .*$", ran.printed, re.MULTILINE):
             sys.exit(f"error: {skipped[0]}")
         print(f"{'✗' if trouble else '✓'} test {name}", file=sys.stderr)
@@ -350,8 +356,8 @@ def version(library):
 
 
 def nvrtc():
-    """The newest NVRTC in the cache, in Python packages or in CUDA toolkits whose major version the driver supports; without a driver, the
-    newest of all."""
+    """The NVRTC for kernels that are not in the cache: the newest one in the cache, in Python packages or in CUDA toolkits whose major
+    version the driver supports; without a driver, the newest of all."""
     newest = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(newest))
@@ -373,11 +379,12 @@ def main(arguments=None):
     parser.add_argument("--rounds", type=int, default=3, help="turns of the engine and PyTorch")
     parser.add_argument("--runs", type=int, default=100, help="least number of timed runs per turn")
     parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as for engine-bench; the default is an H200's")
+    parser.add_argument("--allow-warp", action="store_true", help="measure Hopper also with kernels for older tensor cores")
     parser.add_argument("--seconds", type=float, help="time limit for everything; the page then shows what was measured by then")
     args = parser.parse_args(arguments)
     log = args.page.with_suffix(".log")
     log.unlink(missing_ok=True)
-    programs = Programs(log, args.seconds)
+    programs = Programs(log, args.seconds, args.allow_warp)
     try:
         command = query("--query-gpu=name,driver_version,utilization.gpu,memory.used")
         name, driver, busy, memory = programs.last_line(command, SMI_SECONDS).split(", ")

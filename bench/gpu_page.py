@@ -45,7 +45,7 @@ COMMANDS = """\
     # A single network; --output json is for programs.
     target/bin/engine-bench-release --synthetic gemm --width 8192 --units 4 --gpu 0
 
-    # Compile an H200's kernels into the cache, for a machine without NVRTC.
+    # Compile an H200's kernels into the cache, to be copied to a machine with one. They are used there even if it has NVRTC.
     target/bin/engine-bench-release --compile 90
 
     # The work that a call asks of an H200. The sizes for other GPUs are in docs/proof-of-compute.md.
@@ -234,7 +234,10 @@ def asked(session):
         among = [of.turns for of in session.measured if of.network.kind == kind]
         of_kind = [ratios(turns) for turns in among]
         figure = min(statistics.median(found) for found in of_kind) if of_kind and all(of_kind) else None
-        found = line(what, figure, "{:.2f}×", "≥", RATIOS[kind])
+        # Compiled, PyTorch may be faster than as a CUDA graph.
+        hows = {turn.peer["how"] for turns in among for turn in turns if turn.peer}
+        note = "".join(f" ({how})" for how in sorted(hows) if how.startswith("CUDA graph"))
+        found = line(what, figure, "{:.2f}×", "≥", RATIOS[kind], note)
         yield found._replace(holds=None) if any(map(objection, among)) else found
     large = [each for each in session.measured if each.network.kind != "model"]
     most = [
@@ -361,8 +364,8 @@ traces.
         text += """
 ## Power and clock
 
-Sampled every second while the engine was timed: the highest power draw, the clock and temperature at that moment, and everything that held
-the clock down.
+Sampled five times a second while the engine was timed: the highest power draw, the clock and temperature at that moment, and everything
+that held the clock down.
 
 """ + table("| network × units | power | clock | temperature | clock held down by |\n|---|--:|--:|--:|---|", loads)
     if both:

@@ -31,7 +31,7 @@ MAX_ELEMENTS = 1 << 24
 # Shortest time over which a rate is measured, like the engine's: for some milliseconds a GPU may draw more power than it can sustain, and
 # is faster. And the time for which the GPU is kept busy before.
 RATE_SECONDS = 0.5
-WARM_SECONDS = 0.05
+WARM_SECONDS = 0.2
 # The same two times when algorithms are only ranked; the runs between two waits; and the rows of the product that are compared.
 CANDIDATE_SECONDS = 0.05
 CANDIDATES_WARM_SECONDS = 0.1
@@ -260,13 +260,14 @@ def rate(run, device, runs, least):
 def measure(run, device, runs):
     """The duration of each run in milliseconds, shortest first, and runs per second, after some runs to warm up."""
     rate(run, device, -(-runs // 10), WARM_SECONDS)
+    per_second = rate(run, device, runs, RATE_SECONDS)
     times = []
     for _ in range(runs):
         started = time.perf_counter()
         run()
         wait(device)
         times.append((time.perf_counter() - started) * 1000)
-    return sorted(times), rate(run, device, runs, RATE_SECONDS)
+    return sorted(times), per_second
 
 
 def main():

@@ -163,10 +163,11 @@ class Reading(unittest.TestCase):
             self.assertTrue("|" not in source or hasattr(module, "annotations"), module)
 
     def test_the_load_is_that_of_the_most_power_and_all_that_held_the_clock_down(self):
-        samples = ["90.5, 1980, 31, 0x0000000000000001", "690.1, 1755, 61, 0x0000000000000004", "Field x is no field", "[N/A], 1, 1, 0x2"]
-        samples += ["70, 345, 60, 0x20"]
+        samples = ["90.5, 700, 1980, 31, 0x0000000000000001", "690.1, 500, 1755, 61, 0x0000000000000004", "Field x is no field"]
+        samples += ["[N/A], [N/A], 1, 1, 0x2", "70, 60, 345, 60, 0x20"]
         self.assertEqual(gpu.load(samples), gpu.Load(690.1, 1755, 61, 0x25))
-        self.assertIsNone(gpu.load(samples[2:4]))
+        self.assertEqual(gpu.load(["[N/A], 70.5, 345, 60, 0x20"]), gpu.Load(70.5, 345, 60, 0x20), "a GPU without the first field")
+        self.assertIsNone(gpu.load(samples[2:4]), "no field is one")
 
 
 class Reference(unittest.TestCase):
@@ -181,9 +182,9 @@ class Reference(unittest.TestCase):
             with mock.patch.multiple(found, WARM_SECONDS=2, RATE_SECONDS=3):
                 times, rate = found.measure(lambda: done.append("run"), "cuda", 20)
         together = lambda count: [*["run"] * count, "wait"]
-        self.assertEqual(done, [*together(2) * 2, *together(1) * 20, *together(20) * 3])
+        self.assertEqual(done, [*together(2) * 2, *together(20) * 3, *together(1) * 20])
         self.assertEqual((times, rate), ([1000] * 20, 20))
-        self.assertGreaterEqual(found.RATE_SECONDS, 0.5, "what the engine's is of")
+        self.assertEqual((found.WARM_SECONDS, found.RATE_SECONDS), (0.2, 0.5), "as long as the engine's turns")
 
     def test_compiling_ends_in_time_although_the_compiler_goes_on_after_what_it_takes_for_an_error(self):
         compiled, found = [], reference()
@@ -337,6 +338,13 @@ class Page(unittest.TestCase):
             told = "PyTorch runs gemm 8192 × 4 with 2000.0 units/s at int8, but 2001.0 at bf16"
             self.assertEqual(told in gpu.page(session(slow)), holds is None)
 
+    def test_a_network_that_pytorch_did_not_compile_is_marked(self):
+        some = measured()
+        how = "CUDA graph, not compiled (OutOfTime)"
+        some[3].turns[0] = some[3].turns[0]._replace(peer={**some[3].turns[0].peer, "how": how})
+        found = verdicts(some)
+        self.assertEqual([found[name][0] for name in ("U-Net", "transformer block")], [f"0.95× ({how})", "1.00×"])
+
     def test_a_product_of_pytorchs_with_its_default_algorithm_is_no_comparison(self):
         some = measured()
         how = "torch._int_mm with its default algorithm: PyTorch has loaded no cuBLASLt"
@@ -426,6 +434,12 @@ class Turns(Folder):
                 gpu.measure(self.programs, self.program("engine", script), of, 150, peer, lambda: None)
         return of
 
+    def test_the_networks_with_targets_come_first(self):
+        (self.folder / "model").mkdir()
+        (self.folder / "model" / "model.json").write_text("{}")
+        order = [(network.kind, network.units) for network in gpu.networks(self.folder)]
+        self.assertEqual(order, [("unet", None), ("transformer", None), ("gemm", 4), ("gemm", 4), ("gemm", 1), ("model", None)])
+
     def test_every_turn_does_the_units_of_the_first(self):
         value = lambda report, option: report["told"][report["told"].index(option) + 1] if option in report["told"] else None
         told = lambda of, option: [value(turn.engine, option) for turn in of.turns]
@@ -435,7 +449,7 @@ class Turns(Folder):
         self.assertEqual([turn.sparse for turn in model.turns], [None] * 3)
         gemm = self.measured(self.ECHO, gpu.Network("gemm", ["--synthetic", "gemm"], 4), 3)
         self.assertEqual(told(gemm, "--units"), ["4", "32", "32"])
-        self.assertEqual((told(gemm, "--runs"), told(gemm, "--batches")), (["150"] * 3, ["100"] * 3))
+        self.assertEqual((told(gemm, "--runs"), told(gemm, "--batches")), (["150"] * 3, ["20", "100", "100"]))
         unet = self.measured(self.ECHO, gpu.Network("unet", ["--synthetic", "unet"], interval=5)).turns[0]
         both = lambda option: [value(report, option) for report in (unet.engine, unet.sparse)]
         self.assertEqual((both("--checkpoint-interval"), both("--batches")), (["1", "5"], ["100", "1"]))
@@ -459,11 +473,11 @@ class Turns(Folder):
         self.assertEqual((self.folder / "calls").read_text().split(), ["1", "12", "1"], "what fails is not tried again")
         # Compiling gets a part of the program's time limit. The rest is for the fallback that runs if compiling takes too long.
         told = of.turns[0].peer["told"]
-        self.assertEqual(told[told.index("--compile-seconds") + 1], f"{gpu.SECONDS / 2:.1f}")
+        self.assertEqual(told[told.index("--compile-seconds") + 1], f"{gpu.SECONDS * 3 / 4:.1f}")
         self.programs.end = self.clock.now + 60
         with mock.patch.object(gpu, "REFERENCE", peer):
             told = self.measured(script, gpu.Network("transformer", []), 1, True).turns[0].peer["told"]
-        self.assertLessEqual(float(told[told.index("--compile-seconds") + 1]), 10)
+        self.assertLessEqual(float(told[told.index("--compile-seconds") + 1]), 15)
 
     def test_what_was_not_compared_with_the_cpu_is_no_figure(self):
         for report in ('{"gpu": {"units": 2}}', '{"gpu": {"units": 2, "checked": 0}}', '{"gpu": null}'):
@@ -529,6 +543,8 @@ class Tested(Folder):
             self.outcome(["first"], "echo 'test first ... skipped: no bits of a GPU are compared; no NVRTC'; echo 'test result: ok'")
         with self.assertRaisesRegex(SystemExit, "NVRTC 12.3 is too old"):
             self.outcome(["first"], "echo 'test first ... found: GPU 0 (A), sm_90, cores Warp, NVRTC 12.3'; echo 'test result: ok'")
+        # Unless someone wants it, because Hopper's kernels fail.
+        gpu.Programs(self.folder / "log", warp=True).refuse("90", "Warp", "12.3")
 
     def test_tests_that_cannot_be_started_are_told(self):
         missing = self.folder / "nothing"
@@ -661,7 +677,7 @@ class Whole(Folder):
         """A fake nvidia-smi that says this of a GPU, and that its load is high."""
         self.program("nvidia-smi", f"""
             [ $1 = --id={gpu} ] || exit 1
-            case $3 in *name*) echo "{says}";; *) echo "600.5, 1980, 50, 0x4"; exec sleep 60; esac""")
+            case $3 in *name*) echo "{says}";; *) echo "600.5, 590, 1980, 50, 0x4"; exec sleep 60; esac""")
 
     @staticmethod
     def two_tests(second):

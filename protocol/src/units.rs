@@ -2,8 +2,10 @@
 
 use crate::math;
 
-/// Base units of one $IO (8 decimals).
-pub const IO: u64 = 100_000_000;
+/// Decimals of $IO.
+pub const IO_DECIMALS: u8 = 8;
+/// Base units of one $IO.
+pub const IO: u64 = 10_u64.pow(IO_DECIMALS as u32);
 
 /// A token amount in base units of its mint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

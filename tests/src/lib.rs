@@ -9,6 +9,7 @@ mod demands;
 mod dump;
 mod evidence;
 mod failure;
+mod golden;
 mod govern;
 mod parties;
 mod replay;
@@ -21,6 +22,7 @@ pub use costakers::{CoStaker, OFFER, Stake};
 pub use demands::answers;
 pub use evidence::claim;
 pub use failure::Failure;
+pub use golden::{golden, golden_within, thousands};
 pub use govern::{Proposer, title};
 pub use parties::{
     Consumer, GPU, GPU_MINIMUM, GPU_UNLISTED, GPU_WITHOUT_MULTIPLIER, Work, Worker, add_gpu_table, ending, gpu_spec, revealing, terms,

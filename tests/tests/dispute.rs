@@ -1,7 +1,7 @@
 //! The cost of a dispute in which every step must be forced: the worker serves nothing off chain, and all lists are as long as a model
 //! allows.
 //!
-//! `BENCH_WRITE=1` writes `bench/dispute.md`; otherwise the test fails above a limit, or if the committed table is out of date.
+//! The test fails above a limit, or if the committed table, `bench/dispute.md`, is out of date.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market;
@@ -14,9 +14,7 @@ use protocol::tensor::Shape;
 use protocol::testing::{Graph, Rng, Run};
 use solana_signer::Signer;
 use std::fmt::Write;
-use tests::{Receipt, World};
-
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/dispute.md");
+use tests::{Receipt, World, golden_within, thousands};
 
 /// Limit on the number of transactions.
 const MOST_TRANSACTIONS: usize = 150;
@@ -104,14 +102,6 @@ fn dispute() -> Vec<(String, Vec<Receipt>)> {
     steps
 }
 
-fn thousands(number: u64) -> String {
-    if number < 1_000 {
-        number.to_string()
-    } else {
-        format!("{}{:03}", thousands(number / 1_000) + ",", number % 1_000)
-    }
-}
-
 /// Base fees of these transactions with one signature each. The kit's transactions have another, of the wallet that pays for tests.
 fn fees(transactions: usize) -> u64 {
     transactions as u64 * 5_000
@@ -146,33 +136,10 @@ fn render(steps: &[(String, Vec<Receipt>)]) -> String {
 #[test]
 fn a_dispute_whose_every_step_is_forced_keeps_its_limits_and_the_committed_table_is_true() {
     let steps = dispute();
-    let text = render(&steps);
-    println!("{text}");
-    if std::env::var_os("BENCH_WRITE").is_some() {
-        std::fs::write(TABLE, &text).unwrap();
-    }
     let transactions: usize = steps.iter().map(|(_, receipts)| receipts.len()).sum();
     assert!(transactions <= MOST_TRANSACTIONS, "{transactions} transactions");
     assert!(fees(transactions) <= MOST_FEES);
     let dearest = steps.iter().flat_map(|(_, receipts)| receipts).map(|receipt| receipt.units).max();
     assert!(dearest <= Some(200_000), "{dearest:?} CU in one transaction");
-    let table = std::fs::read_to_string(TABLE).expect("bench/dispute.md is committed; cargo xtask bench cu writes it");
-    let cells = |text: &str, column| -> Vec<u64> {
-        let rows = text
-            .lines()
-            .filter(|line| line.starts_with("| challenger") || line.starts_with("| worker"));
-        rows.map(|row| row.split('|').nth(column).unwrap().trim().replace(',', "").parse().unwrap())
-            .collect()
-    };
-    assert_eq!(
-        cells(&table, 2),
-        cells(&text, 2),
-        "bench/dispute.md has other numbers of transactions; run cargo xtask bench cu"
-    );
-    for (was, is) in cells(&table, 3).into_iter().zip(cells(&text, 3)) {
-        assert!(
-            was.abs_diff(is) * 20 <= was,
-            "{is} CU, bench/dispute.md says {was}; run cargo xtask bench cu"
-        );
-    }
+    golden_within("bench/dispute.md", &render(&steps), 3, 5);
 }

@@ -1,7 +1,7 @@
 //! Test vectors for what the web app computes in TypeScript before anything is signed: inputs with the programs' results, which the app's
 //! own test reads (`app/web/src/lib/vectors.test.ts`).
 //!
-//! The test fails if the committed file differs from the programs' results; `VECTORS_WRITE=1` writes it.
+//! The test fails if the committed file differs from the programs' results; `GOLDEN_WRITE=1` writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use anchor_lang::Discriminator;
@@ -14,9 +14,8 @@ use protocol::units::{Amount, Bps};
 use protocol::{bond, costake, stake};
 use serde_json::{Map, Value, json};
 use staking::Device;
-use tests::zeroed;
+use tests::{golden, zeroed};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../app/web/src/lib/vectors.json");
 const HOUR: i64 = 3_600;
 /// When votes open.
 const NOW: i64 = 1_800_000_000;
@@ -200,12 +199,5 @@ fn the_web_apps_vectors_are_what_the_programs_compute() {
         text += &format!("{comma}\n  \"{name}\": [\n{}\n  ]", lines.join(",\n"));
     }
     text += "\n}\n";
-    if std::env::var_os("VECTORS_WRITE").is_some() {
-        std::fs::write(PATH, &text).unwrap();
-    }
-    let committed = std::fs::read_to_string(PATH).unwrap_or_default();
-    assert!(
-        committed == text,
-        "{PATH} is not what the programs compute; VECTORS_WRITE=1 writes it"
-    );
+    golden("app/web/src/lib/vectors.json", &text);
 }

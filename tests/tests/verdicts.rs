@@ -1,6 +1,6 @@
 //! The cost of a verdict for every op kind, up to the most expensive op that a model may contain.
 //!
-//! `BENCH_WRITE=1` writes `bench/verdicts.md`; otherwise the test fails above a limit, or if the committed table is off by more than 5 %.
+//! The test fails above a limit, or if the committed table, `bench/verdicts.md`, is off by more than 5 %.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use chain::market::referee::{self as market, PIECE};
@@ -13,9 +13,7 @@ use solana_compute_budget_interface::ComputeBudgetInstruction;
 use solana_signer::Signer;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use tests::{World, claim, key};
-
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/verdicts.md");
+use tests::{World, claim, golden_within, key, thousands};
 
 /// Limit on a verdict at a fan-in of 4,096. The rest of a conviction takes less than 19,000 CU, so that it stays below 75,000 in all.
 const LIMIT_4096: u64 = 56_000;
@@ -304,14 +302,6 @@ fn renumbered(graph: &Graph, from: u16) -> Graph {
     graph
 }
 
-fn thousands(number: u64) -> String {
-    if number < 1_000 {
-        number.to_string()
-    } else {
-        format!("{},{:03}", number / 1_000, number % 1_000)
-    }
-}
-
 fn render(rows: &[Row]) -> String {
     let mut text = format!(
         "# What a verdict costs\n\n\
@@ -332,33 +322,11 @@ fn render(rows: &[Row]) -> String {
 #[test]
 fn every_verdict_keeps_its_limit_and_the_committed_table_is_true() {
     let rows: Vec<Row> = cases().iter().map(measure).collect();
-    let text = render(&rows);
-    println!("{text}");
-    if std::env::var_os("BENCH_WRITE").is_some() {
-        std::fs::write(TABLE, &text).unwrap();
-    }
     for row in &rows {
         let Row { name, units, bound, .. } = row;
         let limited = row.fan_in <= 4_096 && name.contains("K =");
         assert!(!limited || *units <= LIMIT_4096, "{name}: {units} CU, limit {LIMIT_4096}");
         assert!(units <= bound && *bound <= MAX_VERDICT_UNITS, "{name}: {units} CU, bound {bound}");
     }
-    let table = std::fs::read_to_string(TABLE).expect("bench/verdicts.md is committed; cargo xtask bench cu writes it");
-    let committed: Vec<u64> = table
-        .lines()
-        .filter_map(|line| line.split('|').nth(5)?.trim().replace(',', "").parse().ok())
-        .collect();
-    assert_eq!(
-        committed.len(),
-        rows.len(),
-        "bench/verdicts.md lists other ops; run cargo xtask bench cu"
-    );
-    for (was, row) in committed.iter().zip(&rows) {
-        assert!(
-            was.abs_diff(row.units) * 20 <= *was,
-            "{}: {} CU, bench/verdicts.md says {was}; run cargo xtask bench cu",
-            row.name,
-            row.units
-        );
-    }
+    golden_within("bench/verdicts.md", &render(&rows), 5, 5);
 }

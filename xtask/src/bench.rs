@@ -37,7 +37,7 @@ pub fn compute_units(workspace: &Workspace) -> Result<()> {
         (&["--test", "crowd"], "computing the cost of an hour of many devices"),
     ] {
         let mut measure = workspace.cargo("test");
-        measure.args(EVERYTHING).args(tests).env("BENCH_WRITE", "1");
+        measure.args(EVERYTHING).args(tests).env("GOLDEN_WRITE", "1");
         step::run(&workspace.root, "bench-cu", what, measure)?;
     }
     show(&workspace.root.join("bench/cu.md"))

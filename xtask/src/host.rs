@@ -117,6 +117,11 @@ pub fn demo(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         demo.exists(),
         "this checkout has no demo binary: the crate `demo` is missing from the workspace"
     );
-    let error = Command::new(&demo).current_dir(&workspace.root).args(arguments).exec();
+    let error = Command::new(&demo)
+        .current_dir(&workspace.root)
+        // The staking demo runs the programs in its own process; the folder compiled in may be another checkout's.
+        .env("IONET_DEPLOY_DIR", workspace.root.join("target/deploy"))
+        .args(arguments)
+        .exec();
     Err(error).context("cannot start the demo")
 }

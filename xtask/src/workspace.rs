@@ -27,6 +27,8 @@ pub struct Program {
     pub name: String,
     /// Its `Cargo.toml`.
     pub manifest: PathBuf,
+    /// Packages that it depends on.
+    pub dependencies: Vec<String>,
     /// `[package.metadata.sbf] inline-threshold`: above LLVM's default, the program gets larger and cheaper to run.
     pub inline_threshold: Option<u64>,
 }
@@ -100,7 +102,7 @@ impl Workspace {
 
     /// Names of the workspace's packages.
     fn names(&self) -> Vec<&str> {
-        self.members.iter().filter_map(|package| package.get("name")?.as_str()).collect()
+        names(&self.members)
     }
 
     /// Folder of the built programs, where Anchor's and Solana's tools look for them as well.
@@ -122,6 +124,10 @@ impl Workspace {
                 Some(Program {
                     name: package.get("name")?.as_str()?.to_owned(),
                     manifest: package.get("manifest_path")?.as_str()?.into(),
+                    dependencies: names(package.get("dependencies")?.as_array()?)
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect(),
                     inline_threshold: package.pointer("/metadata/sbf/inline-threshold").and_then(Value::as_u64),
                 })
             })
@@ -174,6 +180,10 @@ pub fn name_libraries_by_hash(command: &mut Command) {
     command.env("__CARGO_DEFAULT_LIB_METADATA", "ionet");
 }
 
+fn names(packages: &[Value]) -> Vec<&str> {
+    packages.iter().filter_map(|package| package.get("name")?.as_str()).collect()
+}
+
 fn targets(package: &Value, kind: &str) -> Vec<String> {
     let all = package
         .get("targets")
@@ -205,8 +215,8 @@ mod tests {
     fn only_the_named_packages_are_compiled_again() -> anyhow::Result<()> {
         let target = std::env::temp_dir().join(format!("ionet-target-{}", std::process::id()));
         let (ours, others) = (
-            ["demo-0123456789abcdef", "demo-staking-0123456789abcdef"],
-            ["demo-web-0123456789abcdef", "serde-0123456789abcdef"],
+            ["demo-0123456789abcdef", "web-engine-0123456789abcdef"],
+            ["demo-faulty-0123456789abcdef", "serde-0123456789abcdef"],
         );
         let folders = ["debug/.fingerprint", "sbpf/release/.fingerprint"];
         for folder in folders {
@@ -215,7 +225,7 @@ mod tests {
             }
         }
         fs::create_dir_all(target.join("debug/deps/demo-0123456789abcdef"))?;
-        forget(&target, &["demo", "demo-staking"])?;
+        forget(&target, &["demo", "web-engine"])?;
         let there = |path: &Path| target.join(path).exists();
         for folder in folders.map(Path::new) {
             assert!(ours.iter().all(|name| !there(&folder.join(name))), "{}", folder.display());

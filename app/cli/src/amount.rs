@@ -166,12 +166,8 @@ fn parts(seconds: i64, most: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::testing::IO;
     use proptest::prelude::*;
-
-    const IO: Unit = Unit {
-        name: UnitName::Io,
-        decimals: 8,
-    };
 
     #[test]
     fn amounts_are_exact() {

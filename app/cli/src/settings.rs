@@ -6,48 +6,20 @@ use crate::{
     error::Result,
     output::Format,
 };
-use chain::{Cluster, PriorityFee};
-use serde::Deserialize;
+use chain::{
+    Cluster, PriorityFee,
+    localnet::{self, Record},
+};
 use std::{
-    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
-
-/// Path of `ionet-localnet`'s record, relative to the folder it was started in.
-const LOCALNET: &str = ".ionet/localnet/localnet.json";
 
 /// The cluster by default.
 const DEFAULT_URL: &str = "localnet";
 
 /// Where a blob server listens by default.
 const DEFAULT_BLOBS: &str = blobs::LOCAL_URL;
-
-/// The record that a running local network keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Localnet {
-    rpc: String,
-    ws: String,
-    blobs: String,
-    keys: BTreeMap<String, LocalKey>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct LocalKey {
-    path: PathBuf,
-}
-
-impl Localnet {
-    /// The record of the local network started in `folder`, if one runs.
-    fn find(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(folder.join(LOCALNET)).ok()?).ok()
-    }
-
-    /// Keypair file of one of its parties.
-    pub fn key(&self, name: &str) -> Option<&Path> {
-        self.keys.get(name).map(|key| key.path.as_path())
-    }
-}
 
 /// What a command works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +41,7 @@ pub struct Settings {
     /// Folder of this machine's records: how to read outputs, and which transactions are in flight.
     pub data: PathBuf,
     /// The running local network that `cluster` points at, if any.
-    pub localnet: Option<Localnet>,
+    pub localnet: Option<Record>,
     /// Flags for `ionet` in a command that is suggested: they choose the same cluster, wallet and blob store again. A URL that may hold a key
     /// is a placeholder in them, or missing if the environment gives it.
     pub flags: String,
@@ -119,7 +91,7 @@ impl Settings {
             given(&global.blobs).map(|url| flag_again("--blobs", &url, store_can_be_shown(&url), "IONET_BLOBS")),
         ];
         // A local network may be named by its own URL too.
-        let localnet = Localnet::find(folder).filter(|record| named.is_local() || named.rpc == record.rpc);
+        let localnet = Record::load(&folder.join(localnet::FOLDER)).filter(|record| named.is_local() || named.rpc == record.rpc);
         let cluster = match &localnet {
             Some(record) => Cluster::new(&record.rpc, &record.ws),
             None => named,
@@ -161,11 +133,11 @@ mod tests {
     use super::*;
 
     fn record(folder: &Path) {
-        let path = folder.join(LOCALNET);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let folder = folder.join(localnet::FOLDER);
+        std::fs::create_dir_all(&folder).unwrap();
         let json = r#"{"rpc":"http://127.0.0.1:1111","ws":"ws://127.0.0.1:2222","blobs":"http://127.0.0.1:3333/blobs","mint":"x",
             "programs":{},"keys":{"faucet":{"address":"y","path":"keys/faucet.json"}}}"#;
-        std::fs::write(path, json).unwrap();
+        std::fs::write(Record::path(&folder), json).unwrap();
     }
 
     #[test]

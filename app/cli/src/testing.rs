@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use crate::{
+    amount::{Unit, UnitName},
     command::Global,
     config::Config,
     context::Context,
@@ -13,6 +14,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 pub use chain::fake::account;
 use chain::{Chain, Landed, SendOptions, fake::Fake, market};
 use clap::Subcommand;
+use protocol::units::IO_DECIMALS;
 use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
@@ -57,6 +59,12 @@ pub fn program() -> Account {
     }
 }
 
+/// $IO.
+pub const IO: Unit = Unit {
+    name: UnitName::Io,
+    decimals: IO_DECIMALS,
+};
+
 /// A mint of the token program.
 pub fn mint(decimals: u8) -> Account {
     let mut data = vec![0; 82];
@@ -100,7 +108,7 @@ pub fn set_up_wallet(fake: &Fake, wallet: &Address, mint: &Address, amount: u64)
         owner,
         ..Account::default()
     };
-    fake.set_account(*mint, self::mint(8));
+    fake.set_account(*mint, self::mint(IO.decimals));
     let mut data = vec![0; 165];
     data[64..72].copy_from_slice(&amount.to_le_bytes());
     fake.set_account(market::token_account(wallet, mint), account(spl_token_interface::ID, data));

@@ -228,8 +228,8 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "bond {} $IO: {} to the challenger, {} to the consumer, the rest burned",
-            io(found.bond.into()),
-            io(found.reward.into()),
+            io(found.bond),
+            io(found.reward),
             io(found.consumer_change)
         )?;
         let Tally {

@@ -205,6 +205,7 @@ impl Target<'_> {
             pending: &pending,
             key: challenger,
             options: &options,
+            on_unrecorded: &|_| (),
         };
         let mut charge = Charge {
             job: &self.address,

@@ -306,7 +306,7 @@ impl fmt::Display for Report {
         }
         let percent = self.audit_floor.map(|bps| f64::from(bps) / 100.0);
         writeln!(f, "\naudited results at least: {} % → {} %", percent[0], percent[1])?;
-        let io = self.minimum.map(|units| crate::report::io(units.into()));
+        let io = self.minimum.map(crate::report::io);
         writeln!(
             f,
             "minimum stake of an RTX 4090: {} $IO, {} when executed, {} after thirty days",

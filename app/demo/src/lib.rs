@@ -1,4 +1,5 @@
-//! Demos on a local chain, run with the binaries that people use; the first takes one real job from photo to payment.
+//! Demos on a local chain, run with the binaries that people use; the first takes one real job from photo to payment. Only [`staking`] runs
+//! the programs in this process.
 //!
 //! At the end everything is read back from the chain: balances before and after, and what each transaction cost. The run fails unless the
 //! books balance to the base unit.
@@ -14,6 +15,7 @@ mod picture;
 pub mod process;
 mod report;
 pub mod silence;
+pub mod staking;
 pub mod web;
 
 pub use folder::Folder;

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use daemon::stop_on_signals;
-use demo::{Folder, Place, check_photo, web};
+use demo::{Folder, Place, check_photo, staking, web};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -132,7 +133,12 @@ async fn main() -> Result<()> {
         Some(Scenario::Dispute { silent: true }) => show(&place, output, &demo::silence::run(&place, say).await?),
         Some(Scenario::Dispute { silent: false }) => show(&place, output, &demo::dispute::run(&place, say).await?),
         Some(Scenario::Governance) => show(&place, output, &demo::governance::run(&place, say).await?),
-        Some(Scenario::Staking { seed, days }) => staking(&place, output, seed, days),
+        Some(Scenario::Staking { seed, days }) => {
+            let report = live(seed, days * 24, output)?;
+            show(&place, output, &report)?;
+            // Checked after printing, so that a wrong report shows where it is wrong.
+            report.books.prove()
+        }
     }
 }
 
@@ -181,19 +187,16 @@ fn open(url: &str) {
     let _ = command.spawn();
 }
 
-/// Runs `demo-staking`, which needs no local node and writes its report itself.
-fn staking(place: &Place, output: Output, seed: u64, days: u32) -> Result<()> {
-    let mut command = Command::new(place.bin.join(format!("demo-staking{}", std::env::consts::EXE_SUFFIX)));
-    command
-        .env("IONET_DEPLOY_DIR", place.root.join("target/deploy"))
-        .args(["--seed", &seed.to_string(), "--days", &days.to_string(), "--dir"])
-        .arg(&place.dir);
-    if output == Output::Json {
-        command.args(["--output", "json"]);
-    }
-    let status = command.status().context("cannot start demo-staking; run `cargo xtask build`")?;
-    ensure!(status.success(), "the staking demo ended with {status}; its messages are above");
-    Ok(())
+/// Plays the hours of the staking demo, with a progress bar where there is a terminal.
+fn live(seed: u64, hours: u32, output: Output) -> Result<staking::Report> {
+    let bar = ProgressBar::new(hours.into());
+    bar.set_style(ProgressStyle::with_template("{bar:30} hour {pos} of {len}, {eta} left")?);
+    let report = staking::run(seed, hours, |news| {
+        bar.suspend(|| news.iter().for_each(|event| output.say(&event.to_string())));
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    Ok(report)
 }
 
 /// Prints a report and writes it to `report.json`.

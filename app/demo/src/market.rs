@@ -5,6 +5,7 @@ use crate::process::{Service, Tools};
 use anchor_lang::{AccountDeserialize, Owner};
 use anyhow::{Context, Result};
 use blobs::BlobStore;
+use chain::localnet::{KeyRecord, Record};
 use chain::market::{job, stake};
 use chain::{Chain, Cluster, SendOptions};
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::request::RpcRequest;
 use solana_signer::Signer;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +50,7 @@ pub struct Market {
     pub device: Address,
     parties: [Party; 4],
     mint: Address,
-    net: Value,
+    net: Record,
     root: PathBuf,
     dir: PathBuf,
     _localnet: Service,
@@ -88,20 +90,17 @@ impl Market {
             "json",
         ];
         let mut localnet = tools.start("ionet-localnet", &[&arguments[..], more].concat())?;
-        let net = localnet.first_object()?;
-        let party = |name: &'static str| {
-            Ok::<_, anyhow::Error>(Party {
-                name,
-                wallet: address(&net, &format!("/keys/{name}/address"))?,
-            })
-        };
+        let net: Record = serde_json::from_value(localnet.first_object()?).context("the local market did not print its record")?;
+        let wallet = |name| -> Result<Address> { Ok(key_of(&net, name)?.address.parse()?) };
+        let party = |name| wallet(name).map(|wallet| Party { name, wallet });
         let parties = [party("consumer")?, party("supplier")?, party("treasury")?, party("cranker")?];
-        let mint = address(&net, "/mint")?;
+        let mint = net.mint.parse()?;
+        let (consumer, device) = (wallet("consumer")?, wallet("device")?);
         Ok(Self {
             tools,
-            rpc: RpcClient::new_with_commitment(string(&net, "/rpc")?.to_owned(), CommitmentConfig::confirmed()),
-            escrow: job::escrow(&address(&net, "/keys/consumer/address")?, &mint),
-            device: stake::device(&address(&net, "/keys/device/address")?),
+            rpc: RpcClient::new_with_commitment(net.rpc.clone(), CommitmentConfig::confirmed()),
+            escrow: job::escrow(&consumer, &mint),
+            device: stake::device(&device),
             parties,
             mint,
             net,
@@ -144,12 +143,14 @@ impl Market {
         let path = self.dir.join("keys").join(name).with_extension("json");
         let path = text(&path)?;
         let made = self.tools.ionet(path, &["wallet", "new"])?;
-        let wallet = string(&made, "/address")?.to_owned();
-        if let Some(keys) = self.net.pointer_mut("/keys").and_then(Value::as_object_mut) {
-            keys.insert(name.to_owned(), json!({ "address": wallet, "path": path }));
-        }
+        let wallet = address(&made, "/address")?;
+        let key = KeyRecord {
+            address: wallet.to_string(),
+            path: path.into(),
+        };
+        self.net.keys.insert(name.to_owned(), key);
         self.ionet(name, &["wallet", "airdrop"])?;
-        Ok(wallet.parse()?)
+        Ok(wallet)
     }
 
     /// The supplier registers a device and stakes on it.
@@ -214,10 +215,10 @@ impl Market {
     fn daemon(&self, name: &str, key: &str, arguments: &[&str]) -> Result<Service> {
         let models = self.root.join("models");
         let common = [
-            ["--cluster", string(&self.net, "/rpc")?],
-            ["--ws", string(&self.net, "/ws")?],
+            ["--cluster", &self.net.rpc],
+            ["--ws", &self.net.ws],
             ["--keypair", self.key(key)?],
-            ["--blobs", string(&self.net, "/blobs")?],
+            ["--blobs", &self.net.blobs],
             ["--models", text(&models)?],
             ["--log", "json"],
         ];
@@ -278,13 +279,13 @@ impl Market {
 
     /// A client of the chain, as the daemons use it.
     pub fn client(&self) -> Result<Chain> {
-        let cluster = Cluster::new(string(&self.net, "/rpc")?, string(&self.net, "/ws")?);
+        let cluster = Cluster::new(&self.net.rpc, &self.net.ws);
         Ok(Chain::connect(&cluster))
     }
 
     /// The blob store.
     pub fn store(&self) -> Result<BlobStore> {
-        Ok(BlobStore::open(string(&self.net, "/blobs")?)?)
+        Ok(BlobStore::open(&self.net.blobs)?)
     }
 
     /// Somebody's key.
@@ -299,43 +300,39 @@ impl Market {
 
     /// Has an indexer read the whole history and compare its books with the accounts.
     pub fn check_history(&self) -> Result<String> {
-        let arguments = [
-            "--cluster",
-            string(&self.net, "/rpc")?,
-            "--database",
-            "sqlite://history.db",
-            "check",
-        ];
+        let arguments = ["--cluster", &self.net.rpc, "--database", "sqlite://history.db", "check"];
         self.tools.text("ionet-indexer", &arguments)
     }
 
     /// Somebody's wallet.
     pub fn address(&self, name: &str) -> Result<String> {
-        Ok(string(&self.net, &format!("/keys/{name}/address"))?.to_owned())
+        Ok(key_of(&self.net, name)?.address.clone())
     }
 
-    /// An address of the local market: `web`, `rpc`, `ws` or `blobs`.
-    pub fn told(&self, what: &str) -> Result<String> {
-        Ok(string(&self.net, &format!("/{what}"))?.to_owned())
+    /// Where everything is; paths are relative to the run's folder.
+    pub fn record(&self) -> &Record {
+        &self.net
     }
 
     /// Everybody's addresses and keypair files by name.
-    pub fn keys(&self) -> Value {
-        let mut keys = self.net.pointer("/keys").cloned().unwrap_or_default();
-        for key in keys.as_object_mut().into_iter().flat_map(|keys| keys.values_mut()) {
-            if let Some(path) = key.pointer_mut("/path")
-                && let Some(relative) = path.as_str()
-            {
-                *path = json!(self.dir.join(relative));
-            }
+    pub fn keys(&self) -> BTreeMap<String, KeyRecord> {
+        let mut keys = self.net.keys.clone();
+        for key in keys.values_mut() {
+            key.path = self.dir.join(&key.path);
         }
         keys
     }
 
     /// Somebody's keypair file.
     pub fn key(&self, name: &str) -> Result<&str> {
-        string(&self.net, &format!("/keys/{name}/path"))
+        text(&key_of(&self.net, name)?.path)
     }
+}
+
+fn key_of<'a>(net: &'a Record, name: &str) -> Result<&'a KeyRecord> {
+    net.keys
+        .get(name)
+        .with_context(|| format!("the local market has no key of the {name}"))
 }
 
 /// Waits until an account is as `wanted`, where `None` stands for a missing one; returns it. Fails after a minute, saying what was waited
@@ -360,15 +357,10 @@ pub(crate) async fn until<T: AccountDeserialize + Owner>(
     found.with_context(|| format!("waited for a minute until {what}; the logs are in the demo's folder"))?
 }
 
-fn string<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .with_context(|| format!("the local market did not report its {pointer}"))
-}
-
+/// An address in what `ionet` printed.
 fn address(value: &Value, pointer: &str) -> Result<Address> {
-    Ok(string(value, pointer)?.parse()?)
+    let address = value.pointer(pointer).and_then(Value::as_str);
+    Ok(address.with_context(|| format!("ionet did not print its {pointer}"))?.parse()?)
 }
 
 fn text(path: &Path) -> Result<&str> {

@@ -3,6 +3,7 @@
 use crate::books::{Balances, Transaction};
 use crate::picture::Quality;
 use anyhow::{Context, Result};
+use protocol::units::{IO, IO_DECIMALS};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -34,11 +35,13 @@ impl Report {
     }
 }
 
-/// $IO with all eight decimals.
-pub(crate) fn io(units: i128) -> String {
+/// $IO with all its decimals.
+pub(crate) fn io(units: impl Into<i128>) -> String {
+    let units = units.into();
     let sign = if units < 0 { "-" } else { "" };
-    let units = units.unsigned_abs();
-    format!("{sign}{}.{:08}", units / 100_000_000, units % 100_000_000)
+    let (units, whole) = (units.unsigned_abs(), u128::from(IO));
+    let places = usize::from(IO_DECIMALS);
+    format!("{sign}{}.{:0places$}", units / whole, units % whole)
 }
 
 impl fmt::Display for Report {

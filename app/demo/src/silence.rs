@@ -97,7 +97,7 @@ impl fmt::Display for Report {
         writeln!(f)?;
         write_transactions(f, &self.transactions)?;
         writeln!(f, "\nreveal to conviction: {:.1} s", self.to_conviction)?;
-        let (bond, reward) = (io(self.bond.into()), io(self.reward.into()));
+        let (bond, reward) = (io(self.bond), io(self.reward));
         writeln!(
             f,
             "bond {bond} $IO: {reward} to the challenger, a fifth to the consumer, the rest burned"

@@ -7,6 +7,7 @@ use crate::hours;
 use crate::market::{Market, Place, until};
 use crate::process::Service;
 use anyhow::{Context, Result};
+use chain::localnet::KeyRecord;
 use chain::market::{job, stake};
 use costaking::{Offer, Position};
 use jobs::{Conviction, Job, Status};
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use solana_address::Address;
 use staking::Device;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -48,7 +50,7 @@ pub struct Record {
     /// Blob server.
     pub blobs: String,
     /// Addresses and keypair files by name.
-    pub keys: Value,
+    pub keys: BTreeMap<String, KeyRecord>,
     /// Devices: the one that governs, and the one with an offer.
     pub devices: [String; 2],
     /// Jobs that were paid.
@@ -141,11 +143,12 @@ pub async fn start(place: &Place, options: &Options, say: impl Fn(&str)) -> Resu
     until(&chain, offer, "a reward is shared", shared).await?;
     step("jobs are paid, and hourly rewards are waiting to be claimed").await;
 
+    let net = market.record().clone();
     let record = Record {
-        web: market.told("web")?,
-        rpc: market.told("rpc")?,
-        ws: market.told("ws")?,
-        blobs: market.told("blobs")?,
+        web: net.web.context("the local market did not print its web app's address")?,
+        rpc: net.rpc,
+        ws: net.ws,
+        blobs: net.blobs,
         keys: market.keys(),
         devices: [first, second].map(|device| device.to_string()),
         jobs: ordered.iter().map(Address::to_string).collect(),

@@ -7,6 +7,7 @@ use chain::SendOptions;
 use chain::market::slash;
 use demo::process::Tools;
 use demo::{Market, Place, books};
+use protocol::units::IO;
 use rustix::pty::OpenptFlags;
 use serde_json::Value;
 use solana_signer::Signer;
@@ -186,15 +187,14 @@ async fn stakers_govern() {
     assert!(malformed.contains("line 6"), "{malformed}");
     assert!(long.contains("9033 bytes"), "{long}");
     assert_eq!(report.audit_floor, [0, 700]);
-    let io = 100_000_000;
-    assert_eq!(report.minimum, [250 * io, 250 * io, 300 * io], "a raise waits thirty days");
+    assert_eq!(report.minimum, [250 * IO, 250 * IO, 300 * IO], "a raise waits thirty days");
     let change = |step: usize, what: &str| report.shown.pointer(&format!("/steps/{step}/changes/0/{what}")).cloned();
     assert_eq!(change(0, "before"), Some(0.into()));
     assert_eq!(change(0, "after"), Some(700.into()));
     assert_eq!(change(1, "name"), Some("multiplier_x100".into()));
     assert!(report.paused.contains("Paused"), "{}", report.paused);
     // Both deposits are back; one $IO of stake was withdrawn meanwhile.
-    assert_eq!(report.proposer[1], report.proposer[0] + io);
+    assert_eq!(report.proposer[1], report.proposer[0] + IO);
     let vote = report.costs["vote_stake"];
     assert!(vote.0 >= 2 && vote.1 <= 8_000, "{vote:?}");
 }
@@ -207,6 +207,7 @@ fn the_demo_of_staking_reports_where_it_is_told_to() {
     let live = |folder: &str| {
         let mut demo = std::process::Command::new(bin.join("demo"));
         demo.current_dir(&root)
+            .env("IONET_DEPLOY_DIR", root.join("target/deploy"))
             .args(["staking", "--days", "1", "--output", "json", "--dir"]);
         demo.arg(dir.path().join(folder)).output().unwrap()
     };
@@ -322,7 +323,7 @@ async fn the_authorities_are_as_documented() {
 
     // A file for another chain would bind this one to it irrevocably.
     let genesis = market.rpc.get_genesis_hash().await.unwrap().to_string();
-    let mint = market.told("mint").unwrap();
+    let mint = market.record().mint.clone();
     let authority = market.key("authority").unwrap();
     let migrate = |cluster: &str| {
         let roles = ["mint", "treasury", "verifier", "guardian"]

@@ -5,6 +5,7 @@
 //! bytes they receive, so a store or server only has to be reachable, not trusted. [`BlobStore`] is one type for a local folder, memory, S3
 //! or a remote [`server`], chosen by URL.
 
+mod budget;
 mod error;
 pub mod server;
 mod store;

@@ -34,6 +34,12 @@ struct Options {
     /// Most uploads in flight from one IP address. Behind a proxy all uploads share its address: raise this and limit peers in the proxy
     #[arg(long, default_value_t = server::Limits::default().peer_uploads)]
     peer_uploads: usize,
+    /// Most bytes that one IP address may upload in an hour. Behind a proxy all uploads share its address: raise this
+    #[arg(long, default_value_t = server::Limits::default().peer_bytes)]
+    peer_bytes: u64,
+    /// Bytes that uploads leave free on the disk of a folder; beyond that they are refused, and downloads go on
+    #[arg(long, default_value_t = server::Limits::default().min_free)]
+    min_free: u64,
     /// Log format, on standard error; RUST_LOG sets the filter
     #[arg(long, env = "IONET_LOG", value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -71,6 +77,8 @@ async fn act(options: Options) -> anyhow::Result<()> {
         requests: options.requests,
         peer_requests: options.peer_requests,
         peer_uploads: options.peer_uploads,
+        peer_bytes: options.peer_bytes,
+        min_free: options.min_free,
         ..server::Limits::default()
     };
     let stop = stop_on_signals();

@@ -3,10 +3,10 @@
 //! The content of an address never changes, so responses may be cached forever. An upload that does not match its address is refused before
 //! it is stored.
 
-use crate::{BlobStore, Error, MAX_BLOB, SLOWEST, parse_address};
+use crate::{BlobStore, Error, MAX_BLOB, SLOWEST, budget::Budget, parse_address};
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
@@ -20,7 +20,14 @@ use axum_extra::{
 use bytes::BytesMut;
 use daemon::{Connections, Places, peer};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::{ops::Bound, time::Duration};
+use std::{
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -44,6 +51,10 @@ pub struct Limits {
     pub uploads: usize,
     /// Uploads in flight from one IP address.
     pub peer_uploads: usize,
+    /// Bytes that one IP address may upload in an hour.
+    pub peer_bytes: u64,
+    /// Bytes that uploads leave free on the disk, if the store is a local folder. Uploads in flight may go below by their size.
+    pub min_free: u64,
     /// Slowest rate for uploads and downloads, in bytes per second.
     pub rate: u64,
     /// Time an upload may take in addition to what its size needs at that rate.
@@ -62,6 +73,9 @@ impl Default for Limits {
             peer_requests: 64,
             uploads: 16,
             peer_uploads: 4,
+            peer_bytes: 16 << 30,
+            // As much as all uploads in flight.
+            min_free: 1 << 30,
             rate: SLOWEST,
             upload_time: Duration::from_secs(10),
             answer_time: Duration::from_secs(30),
@@ -83,6 +97,22 @@ struct Shared {
     limits: Limits,
     requests: Places,
     uploads: Places,
+    budget: Budget,
+    /// Whether the latest upload found the disk full.
+    full: Arc<AtomicBool>,
+}
+
+impl Shared {
+    /// Refuses an upload for which the disk has no room. Logged once, until there is room again.
+    fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
+        let needed = self.limits.min_free.saturating_add(bytes);
+        let full = self.store.free_space().is_some_and(|free| free < needed);
+        if full && !self.full.swap(full, Ordering::Relaxed) {
+            tracing::warn!(store = %self.store, "the disk is full: uploads are refused; delete old blobs or lower --min-free");
+        }
+        self.full.store(full, Ordering::Relaxed);
+        if full { Err(Refusal::Full) } else { Ok(()) }
+    }
 }
 
 /// The routes of a blob server over `store`.
@@ -91,6 +121,8 @@ pub fn router(store: BlobStore, limits: Limits) -> Router {
         store: store.with_limit(limits.blob),
         requests: Places::new(limits.requests, limits.peer_requests),
         uploads: Places::new(limits.uploads, limits.peer_uploads),
+        budget: Budget::new(limits.peer_bytes),
+        full: Arc::default(),
         limits,
     };
     Router::new()
@@ -252,7 +284,12 @@ async fn upload(State(shared): State<Shared>, Path(address): Path<String>, reque
     let Some(_place) = shared.uploads.take(peer) else {
         return Ok(overloaded());
     };
-    let bytes = receive(request.into_body(), &shared.limits).await?;
+    let body = request.into_body();
+    let most = shared.limits.blob;
+    let size = body.size_hint().upper().map_or(most, |size| size.min(most));
+    shared.check_room(size)?;
+    shared.budget.take(peer, size).map_err(Refusal::Spent)?;
+    let bytes = receive(body, &shared.limits).await?;
     let sender = peer.map_or_else(|| "the client".to_owned(), |peer| peer.ip().to_string());
     let new = shared.store.put_at(&hash, bytes, &sender).await?;
     Ok(if new { StatusCode::CREATED } else { StatusCode::OK }.into_response())
@@ -280,6 +317,9 @@ enum Refusal {
     TooLarge(u64),
     BrokenOff,
     Slow,
+    /// The peer has to wait for so long.
+    Spent(Duration),
+    Full,
 }
 
 impl From<Error> for Refusal {
@@ -323,6 +363,15 @@ impl IntoResponse for Refusal {
                 )
                     .into_response();
             }
+            Self::Spent(left) => {
+                let after = [(header::RETRY_AFTER, left.as_secs().saturating_add(1).to_string())];
+                let text = "your address has uploaded as much as it may in an hour; try again later, or use another server\n";
+                return (StatusCode::TOO_MANY_REQUESTS, after, text).into_response();
+            }
+            Self::Full => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the server's disk is full; use another server".to_owned(),
+            ),
             Self::TooLarge(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the upload is over the limit of {limit} bytes; split the job into smaller batches"),

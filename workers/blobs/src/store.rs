@@ -36,6 +36,8 @@ pub struct BlobStore {
     store: Arc<dyn ObjectStore>,
     prefix: Key,
     place: String,
+    /// Where the blobs lie, if in a local folder.
+    folder: Option<PathBuf>,
     limit: u64,
 }
 
@@ -95,6 +97,7 @@ impl BlobStore {
             store,
             prefix,
             place,
+            folder: None,
             limit: MAX_BLOB,
         })
     }
@@ -107,6 +110,7 @@ impl BlobStore {
             store: Arc::new(store),
             prefix: Key::default(),
             place: path.display().to_string(),
+            folder: Some(path.to_owned()),
             limit: MAX_BLOB,
         })
     }
@@ -114,6 +118,11 @@ impl BlobStore {
     /// The same store with a limit of `bytes` on every blob read or written.
     pub fn with_limit(self, bytes: u64) -> Self {
         Self { limit: bytes, ..self }
+    }
+
+    /// Free bytes on the disk of a local folder; `None` for other stores, and where the system does not say.
+    pub fn free_space(&self) -> Option<u64> {
+        free_space(self.folder.as_deref()?)
     }
 
     /// Stores `bytes` and returns their address. Storing the same bytes again changes nothing.
@@ -256,6 +265,17 @@ impl BlobStore {
             },
         }
     }
+}
+
+#[cfg(unix)]
+fn free_space(folder: &Path) -> Option<u64> {
+    let stats = rustix::fs::statvfs(folder).ok()?;
+    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
 }
 
 /// A store behind a [`crate::server`], or behind any server that supports `GET`, `HEAD` and `PUT` under `url`.

@@ -459,6 +459,56 @@ async fn uploads_of_one_peer_leave_places_to_others() {
     client(&host).put(blob(2)).await.unwrap();
 }
 
+/// Uploads a blob from the given address; returns the answer.
+async fn upload(host: &str, from: &str, blob: &Bytes) -> String {
+    let mut socket = connect(host, from).await;
+    socket.write_all(&[put(blob, "").as_bytes(), blob].concat()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_peer_fills_no_more_than_its_share_of_a_store() {
+    let (_, host) = server(Limits {
+        peer_bytes: 99,
+        ..Limits::default()
+    })
+    .await;
+    let first = upload(&host, "127.0.0.2", &blob(1)).await;
+    assert!(first.starts_with("HTTP/1.1 201"), "{first}");
+    let second = upload(&host, "127.0.0.2", &blob(2)).await;
+    assert!(
+        second.starts_with("HTTP/1.1 429") && second.contains("retry-after: 3") && second.contains("another server"),
+        "{second}"
+    );
+    assert_eq!(client(&host).get(&hash(&blob(1))).await.unwrap(), blob(1));
+    let other = upload(&host, "127.0.0.3", &blob(2)).await;
+    assert!(other.starts_with("HTTP/1.1 201"), "{other}");
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_no_uploads_and_still_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(folder.path().to_str().unwrap()).unwrap();
+    store.put(blob(1)).await.unwrap();
+    let limits = Limits {
+        min_free: u64::MAX,
+        ..Limits::default()
+    };
+    let full = serving(store.clone(), limits).await;
+    let refusal = upload(&full, "127.0.0.1", &blob(2)).await;
+    assert!(
+        refusal.starts_with("HTTP/1.1 507") && refusal.contains("another server"),
+        "{refusal}"
+    );
+    assert_eq!(client(&full).get(&hash(&blob(1))).await.unwrap(), blob(1));
+    assert!(!store.contains(&hash(&blob(2))).await.unwrap());
+    let roomy = serving(store, Limits { min_free: 0, ..limits }).await;
+    let taken = upload(&roomy, "127.0.0.1", &blob(2)).await;
+    assert!(taken.starts_with("HTTP/1.1 201"), "{taken}");
+}
+
 /// A server with one blob in a folder, which it sends in parts. Returns the folder, the host and the path.
 async fn in_parts(limits: Limits) -> (TempDir, String, String) {
     let folder = tempfile::tempdir().unwrap();

@@ -100,7 +100,7 @@ pub enum Error {
     Signing(String),
     /// The file of sent transactions cannot be used.
     #[error(
-        "the record of sent transactions {} cannot be used ({reason}); make the file writable, or move it away if it is damaged",
+        "the record of sent transactions {} cannot be used ({reason}); make the file writable",
         path.display()
     )]
     Pending {

@@ -15,7 +15,10 @@ use solana_instruction::{AccountMeta, Instruction};
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use tokio::sync::broadcast;
 
 /// Blocks for which a blockhash is valid, as on a real chain.
@@ -33,11 +36,15 @@ pub struct Fake {
 #[derive(Default)]
 struct State {
     height: u64,
-    blockhashes: u64,
+    /// Last height at which each blockhash is valid.
+    blockhashes: Vec<u64>,
     accounts: HashMap<Address, Account>,
     landed: HashMap<Signature, Landed>,
+    processed: HashSet<Signature>,
     sent: Vec<VersionedTransaction>,
     lookups: usize,
+    looks: usize,
+    subscriptions: usize,
     shown: usize,
     simulation: Simulation,
     recent_fees: Vec<u64>,
@@ -51,6 +58,16 @@ struct State {
     unreachable: bool,
     refusing: bool,
     behind: Option<Behind>,
+}
+
+impl State {
+    /// Whether the blockhash of a transaction is one of this node and no longer valid.
+    fn is_expired(&self, transaction: &VersionedTransaction) -> bool {
+        let bytes = transaction.message.recent_blockhash().to_bytes();
+        let number = usize::from_le_bytes(bytes[..8].try_into().unwrap_or_default());
+        let last_valid = number.checked_sub(1).and_then(|index| self.blockhashes.get(index));
+        last_valid.is_some_and(|last_valid| self.height > *last_valid)
+    }
 }
 
 /// The state of a machine that has fallen behind.
@@ -115,10 +132,23 @@ impl Fake {
         self.state().on_send = Some(Box::new(act));
     }
 
+    /// Notifies subscribers of a confirmed transaction that the machine which is asked about it has not seen.
+    pub fn announce_confirmed(&self, signature: Signature) {
+        self.announce(Event::Landed(signature));
+    }
+
     /// Puts a transaction into a block.
     pub fn land(&self, signature: Signature, landed: Landed) {
         self.state().landed.insert(signature, landed);
         self.announce(Event::Landed(signature));
+    }
+
+    /// Confirms all transactions that have succeeded in a block.
+    pub fn confirm(&self) {
+        let processed: Vec<_> = self.state().processed.drain().collect();
+        for signature in processed {
+            self.land(signature, Landed::default());
+        }
     }
 
     /// Sets the result of simulations.
@@ -172,7 +202,7 @@ impl Fake {
         self.state().processing = processing;
     }
 
-    /// Never completes subscriptions to transactions.
+    /// Never answers requests to subscribe.
     pub fn set_hanging(&self, hanging: bool) {
         self.state().hanging = hanging;
     }
@@ -222,14 +252,37 @@ impl Fake {
         self.state().lookups
     }
 
+    /// Number of calls of [`Network::processed`].
+    pub fn looks(&self) -> usize {
+        self.state().looks
+    }
+
+    /// Number of requests to subscribe.
+    pub fn subscriptions(&self) -> usize {
+        self.state().subscriptions
+    }
+
+    /// Number of calls of [`Network::lifetime`].
+    pub fn blockhashes(&self) -> usize {
+        self.state().blockhashes.len()
+    }
+
     /// Number of calls of [`Network::instructions`].
     pub fn shown(&self) -> usize {
         self.state().shown
     }
 
     /// Subscribes: what `read` returns for events, until all subscriptions break.
-    fn heard<T: 'static>(&self, read: impl FnMut(Event) -> Option<T> + Send + 'static) -> Result<BoxStream<'static, T>> {
-        if self.reach()?.deaf {
+    async fn heard<T: 'static>(&self, read: impl FnMut(Event) -> Option<T> + Send + 'static) -> Result<BoxStream<'static, T>> {
+        let (deaf, hanging) = {
+            let mut state = self.reach()?;
+            state.subscriptions += 1;
+            (state.deaf, state.hanging)
+        };
+        if hanging {
+            return std::future::pending().await;
+        }
+        if deaf {
             return Err(unreachable("no subscriptions"));
         }
         let heard = stream::unfold((self.events.subscribe(), read), |(mut events, mut read)| async move {
@@ -315,12 +368,13 @@ impl Network for Fake {
 
     async fn lifetime(&self) -> Result<Lifetime> {
         let mut state = self.reach()?;
-        state.blockhashes += 1;
+        let last_valid_block_height = state.height + LIFETIME;
+        state.blockhashes.push(last_valid_block_height);
         let mut blockhash = [0; 32];
-        blockhash[..8].copy_from_slice(&state.blockhashes.to_le_bytes());
+        blockhash[..8].copy_from_slice(&state.blockhashes.len().to_le_bytes());
         Ok(Lifetime {
             blockhash: Hash::new_from_array(blockhash),
-            last_valid_block_height: state.height + LIFETIME,
+            last_valid_block_height,
         })
     }
 
@@ -340,11 +394,17 @@ impl Network for Fake {
         let (landed, processing) = {
             let mut state = self.reach()?;
             state.sent.push(transaction.clone());
+            if state.is_expired(transaction) {
+                return Ok(());
+            }
             (state.on_send.as_mut().and_then(|act| act(transaction)), state.processing)
         };
         let signature = transaction.signatures.first().copied().unwrap_or_default();
         if processing {
             let succeeded = landed.as_ref().is_none_or(|landed| landed.error.is_none());
+            if succeeded {
+                self.state().processed.insert(signature);
+            }
             self.announce(Event::Processed(signature, succeeded));
         }
         if let Some(landed) = landed {
@@ -357,6 +417,13 @@ impl Network for Fake {
         let mut state = self.reach()?;
         state.lookups += 1;
         Ok(state.landed.get(signature).cloned())
+    }
+
+    async fn processed(&self, signature: &Signature) -> Result<bool> {
+        let mut state = self.reach()?;
+        state.looks += 1;
+        let succeeded = state.landed.get(signature).is_some_and(|landed| landed.error.is_none());
+        Ok(succeeded || state.processed.contains(signature))
     }
 
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
@@ -397,20 +464,19 @@ impl Network for Fake {
     }
 
     async fn signature_seen(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
-        if self.reach()?.hanging {
-            return std::future::pending().await;
-        }
         let signature = *signature;
-        let mut seen = self.heard(move |event| matches!(event, Event::Landed(landed) if landed == signature).then_some(()))?;
+        let heard = self.heard(move |event| matches!(event, Event::Landed(landed) if landed == signature).then_some(()));
+        let mut seen = heard.await?;
         Ok(async move { seen.next().await.is_some() }.boxed())
     }
 
     async fn signature_processed(&self, signature: &Signature) -> Result<BoxFuture<'static, bool>> {
         let signature = *signature;
-        let mut seen = self.heard(move |event| match event {
+        let heard = self.heard(move |event| match event {
             Event::Processed(processed, succeeded) if processed == signature => Some(succeeded),
             _ => None,
-        })?;
+        });
+        let mut seen = heard.await?;
         Ok(async move { seen.next().await == Some(true) }.boxed())
     }
 
@@ -442,6 +508,7 @@ impl Network for Fake {
             Event::Account(address, slot, account) if address == wanted => Some((slot, account)),
             _ => None,
         })
+        .await
     }
 
     async fn program_changes(&self, program: &Address, filters: &[Filter]) -> Result<BoxStream<'static, (Address, Account)>> {
@@ -453,5 +520,6 @@ impl Network for Fake {
             }
             _ => None,
         })
+        .await
     }
 }

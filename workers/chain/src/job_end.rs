@@ -8,13 +8,13 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use staking::Device;
 
-/// A transaction that ends a job, or the audit that a job waits for.
+/// A transaction that ends a job, or the audit that a job waits for, or that convicts its worker.
 #[derive(Clone, Debug)]
 pub struct JobEnd {
     /// The instructions to send.
     pub instructions: Vec<Instruction>,
-    /// Whether the cranker pays for token accounts of others.
-    pub opens_accounts: bool,
+    /// Lamports that the cranker pays for token accounts of others.
+    pub rent: u64,
 }
 
 impl From<Instruction> for JobEnd {
@@ -22,7 +22,7 @@ impl From<Instruction> for JobEnd {
     fn from(instruction: Instruction) -> Self {
         Self {
             instructions: vec![instruction],
-            opens_accounts: false,
+            rent: 0,
         }
     }
 }
@@ -38,10 +38,10 @@ impl JobEnd {
             // If both are paid to one wallet, one account receives both parts.
             wallets.extend((audit.payout != device.payout).then_some(audit.payout));
         }
-        let (mut accounts, mut instructions, mut opens_accounts) = (Vec::new(), Vec::new(), false);
+        let (mut accounts, mut instructions, mut rent) = (Vec::new(), Vec::new(), 0_u64);
         for wallet in &wallets {
             let payee = chain.payee(cranker, wallet, &mint, &job.job_hash).await?;
-            opens_accounts |= !payee.opening.is_empty() && wallet != cranker;
+            rent = rent.saturating_add(if wallet == cranker { 0 } else { payee.rent() });
             instructions.extend(payee.opening);
             accounts.push(payee.account);
         }
@@ -51,10 +51,7 @@ impl JobEnd {
             true => job::settle_audited(cranker, &parties, &payout, accounts.next()),
             false => job::settle_job(cranker, &parties, &payout),
         });
-        Ok(Self {
-            instructions,
-            opens_accounts,
-        })
+        Ok(Self { instructions, rent })
     }
 
     /// Pays the challenger of a convicted job.
@@ -63,11 +60,11 @@ impl JobEnd {
         let config: Config = chain.fetch(&job::config()).await?;
         let challenger = conviction.challenger;
         let payee = chain.payee(cranker, &challenger, &config.mint, &job.job_hash).await?;
-        let opens_accounts = !payee.opening.is_empty() && challenger != *cranker;
+        let rent = if challenger == *cranker { 0 } else { payee.rent() };
         let award = job::award(cranker, address, &conviction, &payee.account);
         Ok(Self {
             instructions: payee.opening.into_iter().chain([award]).collect(),
-            opens_accounts,
+            rent,
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use solana_keypair::Keypair;
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
@@ -38,18 +38,28 @@ pub fn save_keypair(keypair: &Keypair, path: &Path) -> Result<()> {
         path: path.to_owned(),
         reason,
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
-    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(|error| refuse(error.to_string()))?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let text = serde_json::to_string(&keypair.to_bytes().to_vec()).map_err(|error| refuse(error.to_string()))?;
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|error| refuse(error.to_string()))
+    let mut file = options.open(path).map_err(|error| refuse(error.to_string()))?;
+    let mut write = || {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // Until its folder is on disk too, a crash can lose the file.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    };
+    write().map_err(|error| {
+        // A part of it would be in the way of the next attempt.
+        let _ = std::fs::remove_file(path);
+        refuse(error.to_string())
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod client;
 mod cluster;
+mod collection;
 mod error;
 mod events;
 #[cfg(any(test, feature = "fake"))]
@@ -15,11 +16,13 @@ pub mod idl;
 mod job_end;
 mod keys;
 mod live;
+pub mod localnet;
 pub mod market;
 mod network;
 mod payee;
 mod pending;
 mod program_error;
+mod pulse;
 mod subscriptions;
 pub mod sysvar;
 mod watch;
@@ -28,6 +31,7 @@ pub use client::{
     Chain, Failure, NotConfirmed, Outcome, Prepared, Preview, Receipt, SendOptions, Uncertain, decode, decode_if_any, made, rent,
 };
 pub use cluster::Cluster;
+pub use collection::Collection;
 pub use error::{Error, Result};
 pub use events::{Logged, decode_event, logged, records};
 pub use fee::PriorityFee;
@@ -38,5 +42,6 @@ pub use network::{Filter, Landed, Lifetime, Network, Simulation, past, past_each
 pub use payee::Payee;
 pub use pending::{Intent, Pending};
 pub use program_error::Explanation;
+pub use pulse::{lag, lag_problem};
 pub use subscriptions::Subscriptions;
 pub use watch::{AccountWatch, News, Snapshot};

@@ -1,8 +1,12 @@
 //! A real Solana node: JSON-RPC for requests, WebSocket for subscriptions.
 
+mod sender;
 mod subscribe;
 
-use self::subscribe::Socket;
+use self::{
+    sender::{Sender, is_too_many},
+    subscribe::Socket,
+};
 use crate::{Cluster, Error, Filter, Landed, Lifetime, Network, Result, Simulation, client::shorter_in_tests};
 use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture, stream::BoxStream};
@@ -13,7 +17,7 @@ use solana_address::Address;
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
 use solana_instruction::{AccountMeta, Instruction};
-use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client::{nonblocking::rpc_client::RpcClient, rpc_client::RpcClientConfig};
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
     config::{
@@ -39,6 +43,9 @@ const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
 
 /// Longest wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait for a response to a request that the node refuses at first because there are too many.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Most addresses in one request.
 const MAX_ADDRESSES: usize = 100;
@@ -70,11 +77,15 @@ pub struct Live {
 impl Live {
     /// A client of `cluster`. Connects when first used.
     pub fn new(cluster: &Cluster) -> Self {
-        let rpc = RpcClient::new_with_timeout_and_commitment(cluster.rpc.clone(), TIMEOUT, COMMITMENT);
+        Self::with_patience(cluster, PATIENCE)
+    }
+
+    fn with_patience(cluster: &Cluster, patience: Duration) -> Self {
+        let sender = Sender::new(&cluster.rpc, cluster.shown(), TIMEOUT, patience);
         Self {
             shown: cluster.shown(),
             ws: cluster.ws.clone(),
-            rpc,
+            rpc: RpcClient::new_sender(sender, RpcClientConfig::with_commitment(COMMITMENT)),
             newest: AtomicU64::default(),
             pubsub: Mutex::default(),
         }
@@ -89,6 +100,10 @@ impl Live {
     fn failed(&self, action: &'static str) -> impl FnOnce(ClientError) -> Error {
         let url = self.shown.clone();
         move |error| match *error.kind {
+            _ if is_too_many(&error) => Error::Unreachable {
+                url,
+                reason: "it takes no more requests for now (429); try again later, or use a node with a higher limit".to_owned(),
+            },
             ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => Error::Refused {
                 url,
                 action,
@@ -331,6 +346,12 @@ impl Network for Live {
         Ok(Some(landed))
     }
 
+    async fn processed(&self, signature: &Signature) -> Result<bool> {
+        let answer = self.rpc.get_signature_statuses(&[*signature]).await;
+        let statuses = answer.map_err(self.failed("look up a transaction"))?.value;
+        Ok(statuses.into_iter().flatten().any(|status| status.err.is_none()))
+    }
+
     async fn instructions(&self, signature: &Signature) -> Result<Option<Vec<Instruction>>> {
         let answer = self.rpc.get_transaction_with_config(signature, ANY_VERSION).await;
         let found = answer.map_err(self.failed("return a transaction"))?.transaction;
@@ -428,11 +449,18 @@ impl Network for Live {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::{Chain, past};
-    use axum::{Json, Router, routing::post};
+    use crate::{Chain, past, subscriptions::tests::Lines};
+    use axum::{
+        Json, Router,
+        http::{StatusCode, header::RETRY_AFTER},
+        routing::post,
+    };
     use futures_util::TryStreamExt;
     use serde_json::Value;
-    use std::{net::Ipv4Addr, sync::Arc};
+    use std::{
+        net::Ipv4Addr,
+        sync::{Arc, atomic::AtomicUsize},
+    };
 
     fn signature(number: u8) -> Signature {
         Signature::from([number; 64])
@@ -455,12 +483,64 @@ mod tests {
         live(Router::new().route("/", post(answer))).await
     }
 
-    /// Serves `router` and returns a client of it.
-    async fn live(router: Router) -> Live {
+    /// Serves `router`.
+    async fn served(router: Router) -> Cluster {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let cluster = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Live::new(&cluster)
+        cluster
+    }
+
+    /// Serves `router` and returns a client of it.
+    async fn live(router: Router) -> Live {
+        Live::new(&served(router).await)
+    }
+
+    /// A node that asks every caller to wait a minute.
+    #[tokio::test]
+    async fn a_node_that_takes_no_more_requests_ends_them_in_time_and_is_reported_once() {
+        let lines = Arc::<AtomicUsize>::default();
+        let _heard = tracing::subscriber::set_default(Lines(lines.clone()));
+        let asked = Arc::<AtomicUsize>::default();
+        let heard = asked.clone();
+        let refuse = async move || {
+            heard.fetch_add(1, Ordering::Relaxed);
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "60")])
+        };
+        let cluster = served(Router::new().route("/", post(refuse))).await;
+        let live = Live::with_patience(&cluster, Duration::from_millis(100));
+        for _ in 0..2 {
+            let refusal = live.block_height().await.unwrap_err();
+            assert!(
+                matches!(&refusal, Error::Unreachable { reason, .. } if reason.contains("429")),
+                "{refusal}"
+            );
+        }
+        assert!(asked.load(Ordering::Relaxed) <= 2, "not tried again in between");
+        assert_eq!(lines.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_in_a_block_has_succeeded_before_any_votes() {
+        let statuses = [
+            (Value::Null, false),
+            (
+                json!({ "slot": 9, "confirmations": 0, "err": null, "status": { "Ok": null }, "confirmationStatus": "processed" }),
+                true,
+            ),
+            (
+                json!({ "slot": 9, "confirmations": 0, "err": "AccountInUse", "status": { "Err": "AccountInUse" } }),
+                false,
+            ),
+        ];
+        for (status, succeeded) in statuses {
+            let answer = async move |Json(question): Json<Value>| {
+                let result = json!({ "context": { "slot": 9 }, "value": [status] });
+                Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }))
+            };
+            let live = live(Router::new().route("/", post(answer))).await;
+            assert_eq!(live.processed(&signature(1)).await.unwrap(), succeeded);
+        }
     }
 
     #[tokio::test]

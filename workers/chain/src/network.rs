@@ -106,7 +106,8 @@ impl Filter {
 
 /// A Solana node, or a test double.
 ///
-/// All reads are at commitment "confirmed": voted for by two thirds of the stake, which has never been rolled back.
+/// All reads but [`Network::processed`] are at commitment "confirmed": voted for by two thirds of the stake, which has never been rolled
+/// back.
 #[async_trait]
 pub trait Network: Send + Sync + 'static {
     /// URL of the node without credentials.
@@ -131,6 +132,11 @@ pub trait Network: Send + Sync + 'static {
 
     /// A transaction in a confirmed block, as far back as the node remembers; `None` if it is in none.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
+
+    /// Whether a recent transaction has succeeded in a block, which may still be dropped. Optional for test doubles.
+    async fn processed(&self, _signature: &Signature) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Slots and signatures of at most a thousand transactions that name an address and did not fail, newest first, starting from the
     /// newest or after `before`; none when there are no more. Only a machine that has reached `slot` answers: a node may be many machines,

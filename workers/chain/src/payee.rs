@@ -22,6 +22,13 @@ pub struct Payee {
     pub opening: Vec<Instruction>,
 }
 
+impl Payee {
+    /// Lamports that the payer spends to open it.
+    pub fn rent(&self) -> u64 {
+        if self.opening.is_empty() { 0 } else { RENT }
+    }
+}
+
 impl Chain {
     /// The account in which `payer` can pay `wallet` tokens of `mint`: the associated account, which is opened if there is none.
     ///
@@ -107,11 +114,11 @@ mod tests {
         let payee = async || chain.payee(&payer, &wallet, &mint, &[7; 32]).await.unwrap();
         let associated = token_account(&wallet, &mint);
         let missing = payee().await;
-        assert_eq!((missing.account, missing.opening.len()), (associated, 1));
+        assert_eq!((missing.account, missing.opening.len(), missing.rent()), (associated, 1, RENT));
 
         fake.set_account(associated, held_by(wallet, AccountState::Initialized));
         let there = payee().await;
-        assert_eq!((there.account, there.opening.len()), (associated, 0));
+        assert_eq!((there.account, there.opening.len(), there.rent()), (associated, 0, 0));
 
         for lost in [held_by(other, AccountState::Initialized), held_by(wallet, AccountState::Frozen)] {
             fake.set_account(associated, lost);

@@ -1,15 +1,16 @@
 //! Records on disk which transactions are in flight.
 //!
 //! One JSON object a line, appended and flushed to disk before the transaction is sent. A line torn by a crash is always the last one and
-//! belongs to a transaction that was never sent, so it is dropped.
+//! belongs to a transaction that was never sent, so it is dropped. Losing the file costs a fee, and not going on may cost a bond: a damaged
+//! file is set aside, and one that cannot be used is tried again.
 
 use crate::{Error, Prepared, Result};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use solana_signature::Signature;
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -38,38 +39,32 @@ pub struct Pending {
 
 #[derive(Debug)]
 struct State {
-    file: File,
+    /// `None` while it cannot be used.
+    file: Option<File>,
     unsettled: Vec<Intent>,
 }
 
 impl Pending {
-    /// Opens the record at `path`, creating it if missing.
+    /// Opens the record at `path`, creating it if missing. Fails only if another process holds it; see [`check`](Self::check) for a file that
+    /// cannot be used.
     pub fn open(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| Error::Pending {
-            path: path.to_owned(),
-            reason,
-        };
-        let broken = |error: std::io::Error| refuse(error.to_string());
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(broken)?;
-        }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(broken)?;
-        file.try_lock().map_err(|_| refuse("another process holds it".to_owned()))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(broken)?;
-        let unsettled = replay(&text).map_err(refuse)?;
         let pending = Self {
             path: path.to_owned(),
-            state: Mutex::new(State { file, unsettled }),
+            state: Mutex::new(State {
+                file: None,
+                unsettled: Vec::new(),
+            }),
         };
-        pending.with(|state| state.shorten())?;
+        match pending.state.lock().file(path) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(pending.refuse("another process holds it")),
+            _ => {}
+        }
         Ok(pending)
+    }
+
+    /// Fails if nothing can be recorded now.
+    pub fn check(&self) -> Result<()> {
+        self.with(|state| state.file(&self.path).map(drop))
     }
 
     /// Transactions recorded and not settled, oldest first.
@@ -84,7 +79,7 @@ impl Pending {
             prepared: prepared.clone(),
         };
         self.with(|state| {
-            state.append(&Line::Sent(Box::new(intent.clone())))?;
+            state.append(&self.path, &Line::Sent(Box::new(intent.clone())))?;
             state.unsettled.push(intent);
             Ok(())
         })
@@ -95,70 +90,124 @@ impl Pending {
         self.with(|state| {
             state.unsettled.retain(|intent| intent.prepared.signature() != *signature);
             if state.unsettled.is_empty() {
-                state.shorten()
+                shorten(state.file(&self.path)?, true)
             } else {
-                state.append(&Line::Settled(signature.to_string()))
+                state.append(&self.path, &Line::Settled(signature.to_string()))
             }
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> std::io::Result<T>) -> Result<T> {
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> io::Result<T>) -> Result<T> {
         let mut state = self.state.lock();
-        act(&mut state).map_err(|error| Error::Pending {
+        act(&mut state).map_err(|error| self.refuse(error))
+    }
+
+    fn refuse(&self, reason: impl ToString) -> Error {
+        Error::Pending {
             path: self.path.clone(),
-            reason: error.to_string(),
-        })
+            reason: reason.to_string(),
+        }
     }
 }
 
 impl State {
-    fn append(&mut self, line: &Line) -> std::io::Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
-        let end = self.file.stream_position()?;
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
-        if written.is_err() {
-            // A full disk may have taken part of the line; the next line must not follow on from it.
-            self.file.set_len(end)?;
-            self.file.seek(SeekFrom::Start(end))?;
-        }
-        written
+    /// The file at `path`, which is taken up if that has not succeeded yet.
+    fn file(&mut self, path: &Path) -> io::Result<&mut File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => {
+                let (file, unsettled) = take_up(path)?;
+                self.unsettled = unsettled;
+                file
+            }
+        };
+        Ok(self.file.insert(file))
     }
 
-    /// Empties the file if nothing is unsettled, and drops a torn last line otherwise. Settled lines stay until then: truncating is safe in
-    /// a crash, rewriting is not.
-    fn shorten(&mut self) -> std::io::Result<()> {
-        if self.unsettled.is_empty() {
-            self.file.set_len(0)?;
-            self.file.rewind()?;
-            return self.file.sync_all();
-        }
-        let mut text = Vec::new();
-        self.file.rewind()?;
-        self.file.read_to_end(&mut text)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
-        self.file.set_len(whole as u64)?;
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.sync_all()
+    fn append(&mut self, path: &Path, line: &Line) -> io::Result<()> {
+        append(self.file(path)?, line)
     }
 }
 
-fn replay(text: &str) -> std::result::Result<Vec<Intent>, String> {
-    let mut unsettled: Vec<Intent> = Vec::new();
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _torn)| whole);
-    for (number, line) in whole.lines().enumerate() {
-        match serde_json::from_str(line) {
+/// Opens the file at `path` and reads what an earlier process left unsettled.
+fn take_up(path: &Path) -> io::Result<(File, Vec<Intent>)> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let (unsettled, is_sound) = replay(&bytes);
+    if is_sound {
+        shorten(&mut file, unsettled.is_empty())?;
+        return Ok((file, unsettled));
+    }
+    let aside = path.with_extension("damaged");
+    fs::rename(path, &aside)?;
+    tracing::error!(
+        event = "disk",
+        file = %aside.display(),
+        "the record of sent transactions is damaged and was moved here: a step whose line is lost may be sent again, for a fee"
+    );
+    let mut file = open(path)?;
+    for intent in &unsettled {
+        append(&mut file, &Line::Sent(Box::new(intent.clone())))?;
+    }
+    Ok((file, unsettled))
+}
+
+/// Opens a file and locks it.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn append(file: &mut File, line: &Line) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    let end = file.stream_position()?;
+    let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // A full disk may have taken part of the line; the next line must not follow on from it.
+        file.set_len(end)?;
+        file.seek(SeekFrom::Start(end))?;
+    }
+    written
+}
+
+/// Empties the file if nothing is unsettled, and drops a torn last line otherwise. Settled lines stay until then: truncating is safe in a
+/// crash, rewriting is not.
+fn shorten(file: &mut File, settled: bool) -> io::Result<()> {
+    if settled {
+        file.set_len(0)?;
+        file.rewind()?;
+        return file.sync_all();
+    }
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut text)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
+    file.set_len(whole as u64)?;
+    file.seek(SeekFrom::End(0))?;
+    file.sync_all()
+}
+
+/// What is unsettled by the lines that can be read, and whether those are all whole lines.
+fn replay(bytes: &[u8]) -> (Vec<Intent>, bool) {
+    let (mut unsettled, mut is_sound): (Vec<Intent>, _) = (Vec::new(), true);
+    let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    for line in whole {
+        match serde_json::from_slice(line) {
             Ok(Line::Sent(intent)) => unsettled.push(*intent),
             Ok(Line::Settled(signature)) => unsettled.retain(|intent| intent.prepared.signature().to_string() != signature),
-            Err(error) => {
-                return Err(format!(
-                    "line {} was not written by this software: {error}",
-                    number.saturating_add(1)
-                ));
-            }
+            Err(_) => is_sound = false,
         }
     }
-    Ok(unsettled)
+    (unsettled, is_sound)
 }
 
 #[cfg(test)]
@@ -230,12 +279,44 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     }
 
-    #[test]
-    fn damage_is_reported_with_its_line() {
+    #[tokio::test]
+    async fn a_damaged_file_is_set_aside_and_the_rest_of_it_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pending.jsonl");
-        std::fs::write(&path, "{}\n").unwrap();
-        let text = Pending::open(&path).unwrap_err().to_string();
-        assert!(text.contains("line 1") && text.contains("pending.jsonl"), "{text}");
+        let record = Pending::open(&path).unwrap();
+        for purpose in ["open", "claim", "commit"] {
+            record.record(purpose, &prepared().await).unwrap();
+        }
+        let known = record.unsettled();
+        drop(record);
+        let mut damaged = std::fs::read(&path).unwrap();
+        let line = damaged.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        damaged[line..line + 9].fill(0xFF);
+        std::fs::write(&path, &damaged).unwrap();
+        for _ in 0..2 {
+            let record = Pending::open(&path).unwrap();
+            assert_eq!(record.unsettled(), [known[0].clone(), known[2].clone()]);
+            record.check().unwrap();
+        }
+        assert_eq!(std::fs::read(folder.path().join("pending.damaged")).unwrap(), damaged);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_used_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pending.jsonl");
+        std::fs::create_dir(&path).unwrap();
+        let record = Pending::open(&path).unwrap();
+        let prepared = prepared().await;
+        for error in [record.check(), record.record("open", &prepared)] {
+            let text = error.unwrap_err().to_string();
+            assert!(text.contains("pending.jsonl") && text.contains("writable"), "{text}");
+        }
+        assert_eq!(record.unsettled(), []);
+        std::fs::remove_dir(&path).unwrap();
+        record.record("open", &prepared).unwrap();
+        assert_eq!(record.unsettled().len(), 1);
+        drop(record);
+        assert_eq!(Pending::open(&path).unwrap().unsettled().len(), 1);
     }
 }

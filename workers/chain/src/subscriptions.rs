@@ -65,7 +65,7 @@ impl Subscriptions {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::sync::{
         Arc,
@@ -74,11 +74,11 @@ mod tests {
     use tracing::{Event, Metadata, Subscriber, span, subscriber};
 
     /// Counts the lines of the log.
-    struct Lines(Arc<AtomicUsize>);
+    pub(crate) struct Lines(pub Arc<AtomicUsize>);
 
     impl Subscriber for Lines {
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target().starts_with("chain")
         }
         fn event(&self, _: &Event<'_>) {
             self.0.fetch_add(1, Ordering::Relaxed);

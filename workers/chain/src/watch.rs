@@ -1,14 +1,18 @@
 //! Follows one account by subscription, and by polling while there is none.
 
 use crate::{Network, client::shorter_in_tests};
-use futures_util::{StreamExt, future::OptionFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{Fuse, FusedFuture, OptionFuture},
+    stream::BoxStream,
+};
 use solana_account::Account;
 use solana_address::Address;
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::AbortHandle,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 /// Interval at which the account is read without a subscription.
@@ -16,6 +20,9 @@ const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
 /// Interval at which the account is read in spite of a subscription: nodes lose subscriptions silently.
 const AUDIT: Duration = shorter_in_tests(Duration::from_secs(15));
+
+/// Longest pause between two attempts to subscribe. The first is as long as [`POLL`], and each attempt that fails doubles it.
+const LONGEST_PAUSE: Duration = shorter_in_tests(Duration::from_secs(30));
 
 /// Slots by which one response may be behind another. A response from further back means that the chain was reset.
 const LAG: u64 = 150;
@@ -99,6 +106,8 @@ impl Drop for AccountWatch {
 
 async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Sender<Known>) {
     let mut pushed: Option<BoxStream<'static, (u64, Account)>> = None;
+    let mut subscribing = pin!(Fuse::terminated());
+    let (mut subscribe_at, mut pause) = (Instant::now(), POLL);
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -109,17 +118,28 @@ async fn follow(network: Arc<dyn Network>, address: Address, sender: watch::Send
                 Some((slot, account)) => publish(&sender, slot, (account.lamports > 0).then_some(account)),
                 None => {
                     pushed = None;
-                    // Read the account at once.
+                    // Do not wait for the next audit.
                     poll.reset();
                 }
             },
-            _ = poll.tick() => {
-                // Subscribe before the read, so that no change is lost between the two.
-                if pushed.is_none() {
-                    pushed = network.account_changes(&address).await.inspect_err(|error| tracing::debug!(%address, %error, "polling")).ok();
+            subscribed = &mut subscribing => match subscribed {
+                Ok(changes) => {
+                    (pushed, pause) = (Some(changes), POLL);
+                    // The account may have changed between the last read and the subscription.
+                    poll.reset_immediately();
                 }
+                Err(error) => {
+                    tracing::debug!(%address, %error, "polling");
+                    subscribe_at = Instant::now() + pause;
+                    pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
+                }
+            },
+            _ = poll.tick() => {
                 if pushed.is_some() {
                     poll.reset_after(AUDIT);
+                } else if subscribing.is_terminated() && Instant::now() >= subscribe_at {
+                    // Reads do not wait for it, since it may hang.
+                    subscribing.set(network.account_changes(&address).fuse());
                 }
                 match network.accounts(&[address]).await {
                     Ok((slot, accounts)) => publish(&sender, slot, accounts.into_iter().next().flatten()),
@@ -162,7 +182,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{Chain, fake::Fake};
-    use futures_util::FutureExt;
 
     fn account(lamports: u64) -> Account {
         Account {
@@ -207,6 +226,26 @@ mod tests {
         assert_eq!(lamports(&mut watch).await, Some(1));
         fake.set_account_silently(address, account(2));
         assert_eq!(lamports(&mut watch).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn the_account_is_read_while_a_subscription_hangs() {
+        let fake = Arc::new(Fake::default());
+        let address = Address::new_unique();
+        fake.set_hanging(true);
+        let mut watch = Chain::new(fake.clone()).watch(address);
+        assert_eq!(lamports(&mut watch).await, None);
+        fake.set_account(address, account(1));
+        assert_eq!(lamports(&mut watch).await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_refuses_subscriptions_is_asked_less_and_less_often() {
+        let fake = Arc::new(Fake::default());
+        fake.set_deaf(true);
+        let _watch = Chain::new(fake.clone()).watch(Address::new_unique());
+        tokio::time::sleep(100 * POLL).await;
+        assert_eq!(fake.subscriptions(), 8, "after 0, 1, 3, 7, 15, 31, 61 and 91 polls");
     }
 
     #[tokio::test]

@@ -9,10 +9,13 @@ use std::{
 /// Extension of a file that is being written.
 pub const DRAFT: &str = "new";
 
-/// Locks a folder, which is created if missing, until the returned file is dropped; `None` when another process holds the lock.
+/// Locks a folder, which is created if missing, until the returned file is dropped; `None` when another process holds the lock. A folder
+/// that was locked before can be locked even if nothing can be written to it any more.
 pub fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
     fs::create_dir_all(folder)?;
-    let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock"))?;
+    let path = folder.join("lock");
+    let lock = File::options().write(true).create(true).truncate(false).open(&path);
+    let lock = lock.or_else(|error| File::open(&path).map_err(|_| error))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -54,6 +57,13 @@ mod tests {
         assert!(lock_folder(&folder)?.is_some());
         assert_eq!(fs::read_to_string(folder.join("lock"))?, "kept");
         assert!(lock_folder(&folder.join("lock")).is_err());
+        // A folder can be opened and not written to, like a file on a disk that takes no writes.
+        if cfg!(unix) {
+            fs::remove_file(folder.join("lock"))?;
+            fs::create_dir(folder.join("lock"))?;
+            let first = lock_folder(&folder)?;
+            assert!(first.is_some() && lock_folder(&folder)?.is_none());
+        }
         Ok(())
     }
 

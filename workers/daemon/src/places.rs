@@ -57,7 +57,7 @@ impl Drop for Place {
 }
 
 /// The peer behind an address: in IPv6 its /64 network, within which the peer chooses addresses freely.
-fn host(address: IpAddr) -> IpAddr {
+pub fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,

@@ -146,7 +146,8 @@ impl Engine {
     }
 
     /// Times passes on the first GPU: at least `times` of them, for at least `least`. Passes are as large as they can be, as many are in
-    /// flight as the GPU has room for, and they recompute whatever is in memory, without copies. For benchmarks; `None` without a GPU.
+    /// flight as the GPU has room for, and they compute the last units of a whole batch again, without copies. For benchmarks; `None`
+    /// without a GPU.
     pub fn time_passes(&self, traced: bool, times: u32, least: Duration) -> Result<Option<PassTimes>, Error> {
         let runners = self.gpus.runners();
         let Some(first) = runners.first() else { return Ok(None) };

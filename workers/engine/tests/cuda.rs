@@ -15,6 +15,7 @@ use protocol::requantise::Requantise;
 use protocol::tensor::Shape;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Architectures without tensor cores, and with Turing's, Ampere's and Hopper's.
 const ARCHS: [u32; 4] = [61, 75, 80, 90];
@@ -159,8 +160,8 @@ fn differences_are_collected() {
     assert!(lost.lines().count() == 2 && lost.contains("unplugged"), "{lost}");
 }
 
-/// Passes that fill the memory allocated for them, with the input near its end and half a tile of rows. A read past the last row would end
-/// the process.
+/// Passes that fill the memory allocated for them, with a convolution's input near its end and half a tile of rows. A read past the last
+/// row would end the process.
 #[test]
 fn nothing_is_read_beyond_the_last_row() {
     for (arch, side) in ARCHS.into_iter().flat_map(|arch| [(arch, 1), (arch, 3)]) {
@@ -182,7 +183,8 @@ fn nothing_is_read_beyond_the_last_row() {
                 hi: 127,
             },
         };
-        assert!(draft.push(conv, &[0], 300, &mut rng, 1 << 30));
+        assert!(draft.push(OpKind::Table8 { table: [0; 32] }, &[0], 0, &mut rng, 1 << 30));
+        assert!(draft.push(conv, &[1], 300, &mut rng, 1 << 30));
         let package = Arc::new(draft.package().unwrap());
         let blob = random_batch(&mut rng, &package, 128);
         let engine = Engine::new(package, 1).unwrap();
@@ -345,6 +347,47 @@ fn a_faulty_gpu_is_not_timed() {
     engine.attach(Arc::new(device())).unwrap();
     let whole = &engine.residents()[0];
     assert!(whole.units == 64 && whole.bytes > 8 * memory, "{whole:?}, {memory}");
+}
+
+/// Passes that are timed compute a batch's units again, with hashing, which keeps more of the larger values, and without.
+#[test]
+fn timed_passes_have_the_inputs_of_the_last_batch() {
+    const INPUT: usize = 0;
+    let mut rng = fastrand::Rng::with_seed(4);
+    let mut draft = Draft::new(&[Shape::new(1, 8, 64)]);
+    assert!(draft.push(OpKind::Table8 { table: [0; 32] }, &[0], 0, &mut rng, 1 << 30));
+    let mul = OpKind::Mul {
+        a_zero_point: 0,
+        b_zero_point: 0,
+        multiplier: 1,
+        requantise: Requantise {
+            shift: 8,
+            zero_point: 0,
+            lo: -128,
+            hi: 127,
+        },
+    };
+    assert!(draft.push(OpKind::Concat, &[1, 1], 0, &mut rng, 1 << 30));
+    for value in 2..5 {
+        assert!(draft.push(mul, &[value, value], 0, &mut rng, 1 << 30));
+    }
+    let package = Arc::new(draft.package().unwrap());
+    let blob = random_batch(&mut rng, &package, 1);
+    let (_, units) = BatchHeader::parse(&blob).unwrap();
+    let engine = Engine::new(package, 1).unwrap();
+    engine.attach_sized(Arc::new(Emulator::new(80, 1, PLENTY)), 1).unwrap();
+    // In as much memory as two lanes take, there is one: others must be able to have some.
+    let two = engine.residents()[0].bytes;
+    engine.detach();
+    let (device, read) = Emulator::new(80, 1, two).watching("table8", INPUT, 8 * 64);
+    engine.attach_sized(Arc::new(device), 1).unwrap();
+    assert_eq!(engine.residents()[0].passes, 1);
+    engine.run_batch(&blob, || true).unwrap();
+    for traced in [true, false, true] {
+        engine.time_passes(traced, 2, Duration::ZERO).unwrap();
+    }
+    none_failed(&engine, "timed");
+    assert_eq!(*read.lock(), vec![units.get(0).unwrap(); 1 + 3 * 2]);
 }
 
 /// A small network, and an inputs blob of random units.

@@ -129,7 +129,7 @@ fn lanes_do_not_get_in_each_others_way() {
     engine.attach_sized(gpu, 1).unwrap();
     let start = Instant::now();
     assert!(bench::gpu(&engine, 1, 1).unwrap().is_some());
-    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
     drop(engine);
     assert_eq!(driver.holds(), 0);
 }

@@ -1,7 +1,7 @@
 //! Every kernel compiles to machine code for all supported GPUs. This needs NVRTC, but no GPU.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use engine::cuda::{Compiler, DeviceError, kernels_of};
+use engine::cuda::{Compiler, DeviceError, HASHES_BESIDE, kernels_of};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::Write;
@@ -99,13 +99,14 @@ fn every_kernel_compiles(compiler: &Compiler, arch: u32) {
         .filter(|line| line.contains("spill") && !line.contains(" 0 bytes spill"))
         .collect();
     assert!(spilled.is_empty(), "sm_{arch}: {spilled:?}");
-    // A multiprocessor's registers suffice for two square tiles, and on Hopper for three hashing blocks next to a large tile.
+    // A multiprocessor's registers suffice for two square tiles, and on Hopper for all lanes' hashing blocks next to a large tile.
     let registers = registers(&log);
     let of = |kernel: &str| registers.get(kernel).copied().unwrap_or(0);
+    let beside = HASHES_BESIDE as u32 * 128 * of("hash_chunks");
     for kernel in kernels_of(compiler.cores(arch)) {
         let most = match kernel {
             _ if kernel.contains("_128x128") => REGISTERS / 2 / 256,
-            _ if kernel.contains("128x256") || kernel.contains("256x128") => (REGISTERS - 3 * 128 * of("hash_chunks")) / 256,
+            _ if kernel.contains("128x256") || kernel.contains("256x128") => (REGISTERS - beside) / 256,
             "hash_branches" if arch >= 80 => of("hash_chunks"),
             _ => 255,
         };

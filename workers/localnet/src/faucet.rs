@@ -2,7 +2,7 @@
 //!
 //! Pages of other origins cannot use it: sending JSON takes a CORS preflight, which is never granted.
 
-use crate::{IO_DECIMALS, mint};
+use crate::mint;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State, rejection::JsonRejection},
@@ -24,7 +24,7 @@ use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking, time::Instant};
 /// Lamports per request: 10 SOL.
 const LAMPORTS: u64 = 10_000_000_000;
 /// Base units of $IO per request: 10,000 $IO.
-const IO: u64 = 10_000 * 10_u64.pow(IO_DECIMALS as u32);
+const IO: u64 = 10_000 * protocol::units::IO;
 /// Most requests served in a second.
 const A_SECOND: u32 = 4;
 /// Longest request in bytes.

@@ -1,9 +1,12 @@
 //! The parties of a local market.
 
 use anyhow::Result;
+use chain::localnet::KeyRecord;
+use protocol::units::IO;
 use solana_keypair::Keypair;
+use solana_signer::Signer;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -66,7 +69,7 @@ impl KeyName {
             Self::Supplier => 1_000_000,
             _ => 0,
         };
-        whole * 10_u64.pow(crate::IO_DECIMALS.into())
+        whole * IO
     }
 }
 
@@ -101,6 +104,18 @@ impl Keys {
     /// The keypair file of `name`.
     pub fn path(&self, name: KeyName) -> PathBuf {
         path(&self.folder, name)
+    }
+
+    /// Addresses and files by name.
+    pub(crate) fn records(&self) -> BTreeMap<String, KeyRecord> {
+        let record = |name: KeyName| KeyRecord {
+            address: self.get(name).pubkey().to_string(),
+            path: self.path(name),
+        };
+        KeyName::ALL
+            .into_iter()
+            .map(|name| (name.as_str().to_owned(), record(name)))
+            .collect()
     }
 }
 

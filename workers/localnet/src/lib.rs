@@ -5,14 +5,12 @@
 mod faucet;
 mod keys;
 mod node;
-mod record;
 mod setup;
 mod web;
 
 pub use keys::{KeyName, Keys};
 pub use node::{Node, NodeOptions};
-pub use record::{KeyRecord, Record};
-pub use setup::{IO_DECIMALS, Localnet, Options, mint};
+pub use setup::{Localnet, Options, mint};
 pub use web::WebOptions;
 
 use std::time::Duration;

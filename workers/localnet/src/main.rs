@@ -11,7 +11,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 #[command(name = "ionet-localnet", version)]
 struct Arguments {
     /// Folder for keys, blobs and localnet.json
-    #[arg(long, default_value = ".ionet/localnet")]
+    #[arg(long, default_value = chain::localnet::FOLDER)]
     dir: PathBuf,
     /// Folder with the built programs
     #[arg(long, default_value = "target/deploy")]

@@ -1,15 +1,19 @@
 //! Sets up the market on an empty chain.
 
 use crate::{
-    KeyName, Keys, Node, NodeOptions, Record, WebOptions,
+    KeyName, Keys, Node, NodeOptions, WebOptions,
     web::{Place, Web},
 };
 use anyhow::{Context, Result, ensure};
 use blobs::{BlobStore, server};
-use chain::{Chain, SendOptions, market};
+use chain::{
+    Chain, SendOptions,
+    localnet::{FOLDER, Record},
+    market,
+};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use migrations::{Deployment, PROGRAMS};
-use protocol::emission::start_of;
+use protocol::{emission::start_of, units::IO_DECIMALS};
 use serde_json::json;
 use solana_address::Address;
 use solana_instruction::Instruction;
@@ -23,9 +27,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-
-/// Decimals of $IO.
-pub const IO_DECIMALS: u8 = 8;
 
 /// Lamports each party starts with: 1,000 SOL.
 const LAMPORTS: u64 = 1_000_000_000_000;
@@ -65,7 +66,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            dir: ".ionet/localnet".into(),
+            dir: FOLDER.into(),
             programs: "target/deploy".into(),
             node: NodeOptions {
                 rpc_port: 8899,
@@ -173,9 +174,9 @@ impl Localnet {
             blobs: blobs_url,
             mint: mint().to_string(),
             programs: PROGRAMS.map(|(name, address)| (name.to_owned(), address.to_string())).into(),
-            keys: Record::keys(&keys),
+            keys: keys.records(),
         };
-        record.save(&options.dir)?;
+        save(&record, &options.dir)?;
         Ok(Self {
             node,
             chain,
@@ -224,6 +225,13 @@ impl Localnet {
         }
         self.node.stop().await
     }
+}
+
+/// Writes the record atomically: readers see the old one or the new one.
+fn save(record: &Record, folder: &Path) -> Result<()> {
+    let path = Record::path(folder);
+    daemon::write_whole(&path, &serde_json::to_vec_pretty(record)?)
+        .with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))
 }
 
 /// Locks the folder: keys, history and record belong to one market at a time.

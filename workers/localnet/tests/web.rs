@@ -1,8 +1,10 @@
 //! The market in a browser. Needs the built programs: `cargo xtask build`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use chain::localnet::Record;
 use chain::market::token_account;
-use localnet::{Localnet, Options, Record, WebOptions, mint};
+use localnet::{Localnet, Options, WebOptions, mint};
+use protocol::units::IO;
 use serde_json::{Value, json};
 use solana_address::Address;
 use std::{path::Path, time::Duration};
@@ -116,7 +118,7 @@ async fn the_faucet_pays_for_well_formed_requests() {
         panic!("{accounts:?}")
     };
     assert_eq!(wallet.lamports, 10_000_000_000);
-    assert_eq!(u64::from_le_bytes(tokens.data[64..72].try_into().unwrap()), 10_000 * 100_000_000);
+    assert_eq!(u64::from_le_bytes(tokens.data[64..72].try_into().unwrap()), 10_000 * IO);
 
     let refused = [
         (JSON, "{\"address\": \"nobody\"}", "400", "is not an address"),

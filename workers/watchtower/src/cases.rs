@@ -6,6 +6,7 @@ use daemon::write_whole;
 use protocol::hash::Hash;
 use solana_address::Address;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// An open case.
@@ -56,10 +57,13 @@ impl Cases {
         Ok(found)
     }
 
-    /// Removes a case that is closed.
+    /// Removes a case that is closed, if the disk had room for it.
     pub fn remove(&self, case: &OpenCase) -> Result<()> {
         let path = self.path(case);
-        fs::remove_file(&path).map_err(|source| disk(&path, source))
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(disk(&path, source)),
+            _ => Ok(()),
+        }
     }
 
     fn path(&self, case: &OpenCase) -> PathBuf {

@@ -1,14 +1,15 @@
 //! From a case to a conviction: the evidence is sealed, written piece by piece and used to convict, and its rent returns.
 //!
 //! The state of a dispute is read from the chain before every step, and every transaction is on disk before it is sent, so a process that
-//! is killed at any point resumes without losing or repeating anything. An RPC endpoint may be many machines, some of them behind: the
+//! is killed at any point resumes without losing or repeating anything. If the disk fails, a step may be repeated after a crash, which the
+//! program refuses and which costs a fee. An RPC endpoint may be many machines, some of them behind: the
 //! accounts that a step depends on are read together, in a slot no earlier than the newest one known.
 
 use crate::Result;
 use ::referee::EvidenceHeader;
 use chain::market::job::Proof;
 use chain::market::{self, referee};
-use chain::{Chain, Outcome, Payee, Pending, Receipt, SendOptions};
+use chain::{Chain, JobEnd, Outcome, Payee, Pending, Receipt, SendOptions};
 use jobs::{Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::demand::Item;
 use protocol::hash::Hash;
@@ -31,6 +32,8 @@ pub struct Challenger<'a> {
     pub key: &'a Keypair,
     /// How transactions are sent.
     pub options: &'a SendOptions,
+    /// Called when the disk does not take the record of a transaction, which is sent all the same: a liar would be paid meanwhile.
+    pub on_unrecorded: &'a dyn Fn(chain::Error),
 }
 
 /// A case to bring.
@@ -216,15 +219,21 @@ impl Challenger<'_> {
     async fn send(&self, action: Action, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
         let purpose = format!("{} {} {}", action.name(), charge.job, hex::encode(charge.hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
-            if let Outcome::Confirmed(receipt) = self.chain.resolve(self.pending, &intent.prepared, self.options).await? {
-                return Ok(Step::Did(action, receipt));
+            match self.chain.resolve(self.pending, &intent.prepared, self.options).await {
+                Ok(Outcome::Confirmed(receipt)) => return Ok(Step::Did(action, receipt)),
+                Ok(_) => {}
+                // The chain was read before this step, and the step is due.
+                Err(error @ chain::Error::Pending { .. }) => (self.on_unrecorded)(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        let signers: [&dyn Signer; 1] = [self.key];
-        let sending = self
-            .chain
-            .send_recorded(self.pending, &purpose, instructions, &signers, self.options);
-        Ok(Step::Did(action, sending.await?.confirmed()?))
+        let prepared = self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await?;
+        self.pending.record(&purpose, &prepared).unwrap_or_else(self.on_unrecorded);
+        let outcome = self.chain.submit(&prepared, self.options).await;
+        if outcome.is_final() {
+            self.pending.settle(&prepared.signature()).unwrap_or_else(self.on_unrecorded);
+        }
+        Ok(Step::Did(action, outcome.confirmed()?))
     }
 }
 
@@ -235,11 +244,13 @@ async fn compensation(chain: &Chain, payer: &Address, job: &Job) -> Result<Payee
     Ok(chain.payee(payer, &escrow.owner, &config.mint, &job.job_hash).await?)
 }
 
-/// The instructions that convict the worker of a job for silence.
-pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<Vec<Instruction>> {
+/// The transaction that convicts the worker of a job for silence.
+pub(crate) async fn silence(chain: &Chain, payer: &Address, address: &Address, job: &Job, demand: &Address) -> Result<JobEnd> {
     let compensated = compensation(chain, payer, job).await?;
+    let rent = compensated.rent();
     let convict = market::demand::convict_silence(payer, address, &job.escrow, &job.device, demand, &compensated.account);
-    Ok(compensated.opening.into_iter().chain([convict]).collect())
+    let instructions = compensated.opening.into_iter().chain([convict]).collect();
+    Ok(JobEnd { instructions, rent })
 }
 
 /// Whether a piece was refused because it came in the slot of its seal.
@@ -250,7 +261,7 @@ fn is_early(error: &crate::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
     use chain::Landed;
@@ -325,6 +336,7 @@ mod tests {
                 pending: &Pending::open(&folder.path().join("pending.jsonl")).unwrap(),
                 key: &self.key,
                 options: &SendOptions::default(),
+                on_unrecorded: &|error| panic!("{error}"),
             };
             let charge = Charge {
                 job: &JOB,

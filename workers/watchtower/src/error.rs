@@ -56,10 +56,19 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A supplier or challenger cannot be paid.
-    #[error("the payee of job {job} has no token account; set `create_payouts` to create one at this key's expense")]
+    #[error(
+        "the payee of job {job} has no token account; set `create_payouts` to create one at this key's expense, and give the key more SOL \
+         than it keeps for evidence"
+    )]
     NoPayout {
         /// The job.
         job: Address,
+    },
+    /// Only what is kept for evidence is left.
+    #[error("the key has too little SOL beyond the {} kept for evidence; send it more", *kept as f64 / 1e9)]
+    Reserved {
+        /// Lamports kept.
+        kept: u64,
     },
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use watchtower::settings::Options;
 use watchtower::{Error, Result, Watchtower};
 
-/// Recomputes revealed jobs of the GPU market, convicts wrong results by a single element, and turns every crank
+/// Recomputes revealed jobs of the GPU market, convicts wrong results by a single element, and turns the market's cranks
 ///
 /// Every setting is a flag, an environment variable or a line of the config file, in this order of precedence.
 /// Exit codes: 0 stopped by a signal, 1 failed, 2 wrong settings, 3 chain unreachable or the wrong one, 130 ended by a second signal.

@@ -165,6 +165,41 @@ async fn killed_after_any_step_it_convicts_once() {
     }
 }
 
+/// A file to which nothing can be written, as on a full disk. It lasts as long as what is returned.
+#[cfg(target_os = "linux")]
+fn full(path: &std::path::Path) -> std::os::fd::OwnedFd {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use std::os::fd::AsRawFd;
+    let file = memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap();
+    fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(format!("/proc/self/fd/{}", file.as_raw_fd()), path).unwrap();
+    file
+}
+
+/// With neither the evidence nor a transaction on disk, a lie is convicted all the same.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_saves_no_liar() {
+    let market = Market::start();
+    let lie = revealed(&market, 1, Some(LIE)).await;
+    let data = settings(&market).data.join(market.challenger.pubkey().to_string());
+    let _file = full(&data.join("pending.jsonl"));
+    let tower = tower(&market).await;
+    let (mut events, _log) = hear("event");
+    watched(&tower, [], async {
+        // The watchtower looks for open cases first.
+        tokio::task::yield_now().await;
+        std::fs::remove_dir(data.join("cases")).unwrap();
+        std::fs::write(data.join("cases"), "").unwrap();
+        awarded(&market, &lie).await;
+    })
+    .await;
+    assert_convicted_once(&market, "without a disk");
+    let heard = std::iter::from_fn(|| events.try_recv().ok());
+    assert!(heard.filter(|event| event == "disk").count() > 2, "the case and its transactions");
+}
+
 /// Two watchtowers find the same lie. The one that sealed first has the reward, though the other convicts first. Both get their rent back.
 #[tokio::test]
 async fn the_earlier_seal_takes_the_reward_over() {
@@ -221,7 +256,7 @@ async fn the_earlier_seal_takes_the_reward_over() {
 #[tokio::test]
 async fn refused_subscriptions_are_logged_once() {
     let market = Market::start();
-    market.node.stop_news(false);
+    market.node.stop_news(common::node::Mute::Refuses);
     let (mut events, _log) = hear("event");
     let tower = tower(&market).await;
     let mut heard = Vec::new();

@@ -45,6 +45,8 @@ struct AuditProgress {
     has_input: bool,
     /// Whether the audit cannot succeed any more. Then the job is only watched until it ends, which frees what is left of the bond.
     given_up: bool,
+    /// Whether the next step reveals, or belongs to the proof. Then a stop waits: the chain would soon forget the draw.
+    is_proving: bool,
     /// Newest slot in which one of this worker's transactions landed.
     slot: u64,
 }
@@ -188,7 +190,7 @@ impl Worker {
                 // Jobs may use the machine while the audit waits for the audited worker and the chain.
                 place = None;
             }
-            if self.stop.is_cancelled() && place.is_none() {
+            if self.stop.is_cancelled() && place.is_none() && !progress.is_proving {
                 return JobOutcome::LetGo;
             }
             match pause {
@@ -201,6 +203,7 @@ impl Worker {
     /// Stops working on an audit that cannot succeed any more, so that new work need not wait for it, nor for its rent.
     fn give_up_audit(&self, address: &Address, progress: &mut AuditProgress) {
         progress.given_up = true;
+        progress.is_proving = false;
         self.none_left(address);
         self.will_lock(address, 0);
     }
@@ -239,6 +242,7 @@ impl Worker {
             // Another device took it, or its time has passed.
             _ => return Ok(Break(JobOutcome::Lost)),
         };
+        progress.is_proving = !progress.given_up && is_proving(job, audit);
         if job.audit == AuditStage::Taken && job.is_due(*clocks) {
             tracing::error!(event = "audit missed", job = %address, "the deadline of the audit has passed; part of its bond is lost");
             return Ok(Break(JobOutcome::Missed));
@@ -276,7 +280,12 @@ impl Worker {
             let revealing = audit::reveal(&key, address, &self.device, roots.traces, roots.outputs, nonce);
             progress.slot = self.send("reveal audit", address, job, &[revealing]).await?.slot;
             if (roots.traces, roots.outputs) != (job.traces, job.outputs) {
-                tracing::warn!(event = "audit differs", job = %address, "the audited result is not what this device computes; a watchtower can prove which is wrong");
+                tracing::error!(
+                    event = "audit differs",
+                    job = %address,
+                    "the audited result is not what this device computes: the audit costs part of its bond unless somebody convicts the job. \
+                     If `ionet-worker selftest` finds nothing wrong with this machine, run `ionet verify {address} --convict` at once"
+                );
             }
         } else {
             // Another party has to act first.
@@ -473,6 +482,12 @@ impl Worker {
         tracing::info!(event = "audit closed", job = %audit.job, paid);
         Ok(JobOutcome::Closed)
     }
+}
+
+/// Whether nothing but the auditor's own steps are left until the proof of its result, which agrees as far as is known.
+fn is_proving(job: &Job, audit: &Audit) -> bool {
+    let agrees = audit.revealed_slot.is_zero() || audit.agrees.get();
+    job.audit == AuditStage::Sealed && job.status == Status::Revealed && agrees
 }
 
 /// Opens the chunks that `seed` draws. `None` if the recomputed result has no such chunk.

@@ -35,8 +35,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Longest interval between searches while the node does not push new demands.
-const UNPUSHED: Duration = Duration::from_secs(2);
+/// Longest interval between searches while a demand may come that the node does not push. A subscription that stands may be dead.
+const SEARCH: Duration = Duration::from_secs(2);
 
 /// Waits between attempts at an answer.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -128,8 +128,10 @@ impl Worker {
         let mut answering = FuturesUnordered::new();
         let mut subscribing = pin!(Fuse::terminated());
         let mut search = pin!(Fuse::terminated());
-        let mut scan = interval(self.settings.scan);
-        scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // When the last search began that has not failed. `None` asks for another.
+        let mut searched: Option<Instant> = None;
+        let mut look = interval(SEARCH.min(self.settings.scan));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
             let found = tokio::select! {
@@ -143,7 +145,6 @@ impl Worker {
                     None => {
                         news = None;
                         subscriptions.ended();
-                        scan.reset_after(UNPUSHED);
                         Vec::new()
                     }
                 },
@@ -151,29 +152,31 @@ impl Worker {
                     news = subscriptions.taken(subscribed);
                     if news.is_some() {
                         // A demand may have been opened between the last search and the subscription.
-                        scan.reset_immediately();
+                        searched = None;
+                        look.reset_immediately();
                     }
                     Vec::new()
                 }
-                searched = &mut search => {
-                    if news.is_none() {
-                        scan.reset_after(UNPUSHED.min(self.settings.scan));
-                    }
-                    let found: chain::Result<Vec<(Address, Account)>> = searched;
+                outcome = &mut search => {
+                    let found: chain::Result<Vec<(Address, Account)>> = outcome;
                     found.unwrap_or_else(|error| {
                         self.metrics.errors_total.add(1);
                         tracing::warn!(event = "retry", %error, "the search for demands failed; trying again");
-                        scan.reset_after(UNPUSHED);
+                        searched = None;
                         Vec::new()
                     })
                 }
                 // The node may be slow, so nothing else waits for the search.
-                _ = scan.tick(), if search.is_terminated() => {
+                _ = look.tick(), if search.is_terminated() => {
                     if news.is_none() && subscribing.is_terminated() {
                         let changes = network.program_changes(&jobs::ID, &filters);
                         subscribing.set(changes.fuse());
                     }
-                    search.set(network.program_accounts(&jobs::ID, &filters).fuse());
+                    let scan = self.settings.scan;
+                    if news.is_none() || self.may_be_asked() || searched.is_none_or(|begun| begun.elapsed() >= scan) {
+                        searched = Some(Instant::now());
+                        search.set(network.program_accounts(&jobs::ID, &filters).fuse());
+                    }
                     Vec::new()
                 }
             };
@@ -192,6 +195,12 @@ impl Worker {
                 *self.recomputed.unit.lock().await = None;
             }
         }
+    }
+
+    /// Whether anybody may ask about a result of this device, as far as is known: it has something in hand, or has not looked yet, or has
+    /// let go of it because it stops.
+    fn may_be_asked(&self) -> bool {
+        self.is_busy() || !self.resumed.initialized() || self.stop.is_cancelled()
     }
 
     /// Answers one demand, and retries until it is answered or nobody waits for it any more.

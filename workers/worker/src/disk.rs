@@ -73,7 +73,7 @@ impl Worker {
 
     /// Checks whether a failed disk works again.
     pub(crate) async fn recheck_disk(&self) {
-        if self.disk_fails() && self.in_background(Journal::probe).await.is_ok() {
+        if self.disk_fails() && self.in_background(Journal::probe).await.is_ok() && self.pending.check().is_ok() {
             self.metrics.disk_fails.set(0);
             self.disk_fails.store(false, Ordering::Relaxed);
             tracing::info!(event = "disk", "the disk works again");

@@ -52,6 +52,7 @@ pub async fn examine(settings: &Settings, chain: &Chain, mut report: impl FnMut(
             .map_err(ToString::to_string),
     );
     if programs.is_ok() {
+        say("node", check_node(chain).await);
         say("news", check_news(chain).await);
         if let Ok(models) = &models {
             say("registration", check_models(chain, models).await);
@@ -192,6 +193,16 @@ fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
         ));
     }
     Ok(format!("{folder} can be written to, and has {free} MiB left"))
+}
+
+/// Whether the node keeps up with its cluster.
+async fn check_node(chain: &Chain) -> std::result::Result<String, String> {
+    let now = chain.now().await.map_err(|error| error.to_string())?;
+    let lag = chain::lag(now);
+    match chain::lag_problem(lag) {
+        Some(problem) => Err(problem),
+        None => Ok(format!("its clock is {lag} seconds behind this machine's")),
+    }
 }
 
 /// Whether the node pushes changes.

@@ -18,6 +18,8 @@ daemon::metrics! {
     answer_milliseconds_total: "counter", "Time from seeing a demand to the last transaction of its answer.";
     units_total: "counter", "Units of work computed.";
     compute_milliseconds_total: "counter", "Time spent computing.";
+    chain_slot: "gauge", "Newest slot that the node has shown.";
+    chain_lag_seconds: "gauge", "Seconds by which the clock of the node's newest state is behind this machine's.";
     disk_fails: "gauge", "1 while the data folder cannot be written to and no new work is taken.";
     errors_total: "counter", "Steps that failed and were retried.";
 }

@@ -1,5 +1,5 @@
 //! Presence: answering the beacons that call this device, with the work they ask for, and checking in to every hour, with a part of that
-//! work as evidence.
+//! work as evidence. A check-in also collects what earlier hours have earned.
 //!
 //! Nothing is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses duplicates. The work is
 //! done a second time for the evidence.
@@ -8,6 +8,8 @@ use crate::{Error, Result, Worker, market, reserve};
 use ::referee::EvidenceHeader;
 use chain::market::reward::{self, Asked};
 use chain::market::{referee, stake};
+use chain::{PriorityFee, SendOptions};
+use futures_util::future::{FutureExt, select_ok};
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::hash::Hash;
 use protocol::presence::BEACONS;
@@ -19,6 +21,7 @@ use staking::{Device, GpuModel, RewardBlock};
 use std::convert::Infallible;
 use std::slice::from_ref;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 /// Longest interval between two looks for calls, which wait for a minute.
@@ -29,6 +32,9 @@ const BEACON_SECONDS: i64 = BLOCK_SECONDS / BEACONS as i64;
 
 /// Seconds after a beacon in which its calls are usually answered.
 const ANSWERED: i64 = 50;
+
+/// Seconds for an answer to land, after which it is sent again at the highest price.
+const LANDS: i64 = 12;
 
 /// Seconds into the next hour for which a check-in waits for jobs in hand: until the calls of its beacon 8 are answered. After that it does
 /// its work in parallel with them. No beacon is due for some minutes then, and a third of the hour is left to repeat a refused check-in.
@@ -60,23 +66,58 @@ struct Memory {
 }
 
 impl Worker {
-    /// Keeps answering calls and checking in.
+    /// Keeps answering calls and checking in, side by side: a check-in takes many transactions, and a call does not wait for them.
     pub(crate) async fn keep_presence(&self) -> Infallible {
-        let mut memory = Memory::default();
+        let turn = Mutex::default();
+        tokio::join!(self.keep_answering(&turn), self.keep_checking_in(&turn)).0
+    }
+
+    async fn keep_answering(&self, turn: &Mutex<()>) -> Infallible {
         loop {
-            if let Err(error) = self.look_for_calls(&mut memory).await {
-                self.metrics.errors_total.add(1);
-                tracing::warn!(event = "retry", %error, "could not look for calls or answer them; trying again");
-            }
+            let looked = {
+                let _turn = turn.lock().await;
+                self.look_for_calls().await
+            };
+            self.note(looked, "could not look for calls or answer them; trying again");
             sleep(LOOK.min(self.settings.scan)).await;
         }
     }
 
-    async fn look_for_calls(&self, memory: &mut Memory) -> Result<()> {
+    async fn keep_checking_in(&self, turn: &Mutex<()>) -> Infallible {
+        let mut memory = Memory::default();
+        loop {
+            let looked = self.look_for_hour(&mut memory, turn).await;
+            self.note(looked, "could not look for an hour to check in to, or check in; trying again");
+            sleep(LOOK.min(self.settings.scan)).await;
+        }
+    }
+
+    fn note(&self, looked: Result<()>, failed: &str) {
+        if let Err(error) = looked {
+            self.metrics.errors_total.add(1);
+            tracing::warn!(event = "retry", %error, "{failed}");
+        }
+    }
+
+    /// Answers the calls of the current hour, and the last ones of the hour before.
+    async fn look_for_calls(&self) -> Result<()> {
         let now = self.chain.now().await?.unix;
         let current = emission::start_of(now);
-        let last = current.saturating_sub(BLOCK_SECONDS);
-        let number = emission::number(last).unwrap_or_default();
+        let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
+        for hour in [current, current.saturating_sub(BLOCK_SECONDS)] {
+            let block: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour)).await?;
+            if let (Some(block), Some(number)) = (block, emission::number(hour)) {
+                self.answer_calls(hour, number, &block, &gpu, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks in to the last full hour, if that is due.
+    async fn look_for_hour(&self, memory: &mut Memory, turn: &Mutex<()>) -> Result<()> {
+        let now = self.chain.now().await?.unix;
+        let hour = emission::start_of(now).saturating_sub(BLOCK_SECONDS);
+        let number = emission::number(hour).unwrap_or_default();
         if memory.hour != number {
             *memory = Memory {
                 hour: number,
@@ -85,15 +126,9 @@ impl Worker {
             };
         }
         let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
-        // The current hour first: a call cannot wait as long as a check-in.
-        for hour in [current, last] {
-            let block: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour)).await?;
-            if let (Some(block), Some(number)) = (block, emission::number(hour)) {
-                self.answer_calls(hour, number, &block, &gpu, now).await?;
-                self.try_check_in(hour, number, &block, &gpu, now, memory).await?;
-            }
+        if let Some(block) = self.chain.try_fetch(&reward::block(hour)).await? {
+            self.try_check_in(hour, &block, &gpu, now, memory, turn).await?;
         }
-        // Last, so that no call waits for it.
         if !memory.swept {
             self.sweep(&self.device).await?;
             memory.swept = true;
@@ -117,9 +152,17 @@ impl Worker {
     }
 
     /// Checks in to an hour, if that is possible now and the device has not done it. Pauses after a failure.
-    async fn try_check_in(&self, hour: i64, number: u32, block: &RewardBlock, gpu: &GpuModel, now: i64, memory: &mut Memory) -> Result<()> {
+    async fn try_check_in(
+        &self,
+        hour: i64,
+        block: &RewardBlock,
+        gpu: &GpuModel,
+        now: i64,
+        memory: &mut Memory,
+        turn: &Mutex<()>,
+    ) -> Result<()> {
         let device: Device = self.chain.fetch(&self.device).await?;
-        let open = block.check_open(now).is_ok() && device.last_hour.get() < number;
+        let open = block.check_open(now).is_ok() && device.last_hour.get() < memory.hour;
         if !open || now < memory.paused_until {
             return Ok(());
         }
@@ -132,6 +175,9 @@ impl Worker {
         if let Some((asked, draw)) = drawn
             && memory.evidence.is_none()
         {
+            // One work at a time. The beacon that draws may also call, and a call cannot wait as long as a check-in.
+            let _turn = turn.lock().await;
+            self.look_for_calls().await?;
             match self.do_work(asked, Some(draw), now < next_hour.saturating_add(PATIENCE)).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(done)) => memory.evidence = Some(work::evidence(&done.roots, &draw, &done.openings)),
@@ -167,13 +213,35 @@ impl Worker {
             }
         }
         let root = done.map(|done| work::answer(&done.roots));
-        let answer = reward::answer(&self.key.pubkey(), &self.device, hour, index, root);
-        let receipt = self.chain.send(&[answer], &[&self.key], &self.options).await?;
+        let answer = [reward::answer(&self.key.pubkey(), &self.device, hour, index, root)];
+        let first = async { self.chain.send(&answer, &[&self.key], &self.options).await };
+        // A transaction is followed for as long as it may land, which is longer than a call waits.
+        let again = async {
+            let since = self.chain.now().await?.unix;
+            while self.chain.now().await?.unix < since.saturating_add(LANDS) {
+                sleep(self.settings.poll).await;
+            }
+            self.chain.send(&answer, &[&self.key], &self.at_highest_price()).await
+        };
+        let (receipt, _) = select_ok([first.boxed_local(), again.boxed_local()]).await?;
         tracing::info!(event = "call answered", hour, index, signature = %receipt.signature);
         Ok(())
     }
 
-    /// Checks in with this evidence, whose rent returns.
+    /// Options of a transaction that bids the highest price allowed.
+    fn at_highest_price(&self) -> SendOptions {
+        let PriorityFee { least, most } = self.options.priority_fee;
+        SendOptions {
+            priority_fee: PriorityFee {
+                least: least.max(most),
+                most,
+            },
+            ..self.options
+        }
+    }
+
+    /// Checks in with this evidence, whose rent returns, and collects what earlier hours have earned: without a free place for another
+    /// reward, the hour would pay nothing.
     async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<()> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
@@ -182,11 +250,30 @@ impl Worker {
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
             self.write_evidence(evidence, seal).await?;
         }
+        let device: Device = self.chain.fetch(&self.device).await?;
+        let now = self.chain.now().await?.unix;
+        let collect = self.chain.collection(&self.device, &device, now).await?.instructions();
         let check_in = reward::check_in(&key, &self.device, self.gpu, hour, shard, account);
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
-        let both: Vec<Instruction> = [check_in].into_iter().chain(closing).collect();
-        let receipt = self.chain.send(&both, &[&self.key], &self.options).await?;
+        let check_in: Vec<Instruction> = [check_in].into_iter().chain(closing).collect();
+        let both = [collect.as_slice(), &check_in].concat();
+        let receipt = match self.chain.send(&both, &[&self.key], &self.options).await {
+            // Somebody else may have collected meanwhile, which must not cost the hour.
+            Err(error) if !collect.is_empty() && error.failure().is_some() => {
+                tracing::debug!(%error, "could not collect with the check-in");
+                self.chain.send(&check_in, &[&self.key], &self.options).await?
+            }
+            sent => sent?,
+        };
         tracing::info!(event = "checked in", hour, signature = %receipt.signature);
+        if !device.has_room() && collect.is_empty() {
+            tracing::warn!(
+                event = "unpaid",
+                hour,
+                "this hour pays nothing, since four earlier ones are not settled yet; somebody has to keep hours going \
+                (`ionet watch crank --sweep`)"
+            );
+        }
         Ok(())
     }
 

@@ -1,18 +1,20 @@
 //! The search for work: open jobs that fit, audits to take, and whatever an earlier run left in progress.
 
-use crate::admission::{Limits, Offer, Reason, Task, Verdict, assess};
+use crate::admission::{Limits, Offer, Reason, Task, Verdict, assess, suits};
 use crate::job::{Assignment, ClaimPlan};
 use crate::market::{News, jobs_on, subscribe, taken_by};
+use crate::models::Model;
 use crate::{Result, Worker};
 use chain::sysvar::{Seed, SlotHashes};
 use chain::{Subscriptions, market};
 use futures_util::future::{Fuse, FusedFuture, FutureExt, OptionFuture, TryFutureExt};
-use futures_util::stream::StreamExt;
+use futures_util::stream::{ReadyChunks, StreamExt};
 use jobs::{Escrow, Job, Status};
 use solana_address::Address;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -21,12 +23,19 @@ use tokio::time::{MissedTickBehavior, interval};
 /// Longest interval between searches while the node does not push new jobs.
 const UNPUSHED: Duration = Duration::from_secs(2);
 
+/// Most pushed jobs that are judged together.
+const TOGETHER: usize = 1_024;
+
 /// Open jobs on models this worker has.
-type Board = HashMap<Address, Posting>;
+#[derive(Default)]
+struct Board {
+    postings: HashMap<Address, Posting>,
+    /// The mint of each escrow that pays for one of them. The address of an escrow implies its mint.
+    mints: HashMap<Address, Address>,
+}
 
 struct Posting {
     job: Job,
-    mint: Option<Address>,
     seed: Seed,
     last_reason: Option<Reason>,
     /// Not worth considering again before the next search.
@@ -36,8 +45,8 @@ struct Posting {
 impl Worker {
     /// Keeps finding work: pushed by the node, and by regular searches, because nodes lose subscriptions silently.
     pub(crate) async fn scout(&self, found: mpsc::UnboundedSender<Assignment>) -> Infallible {
-        let mut board = Board::new();
-        let (mut news, mut subscriptions): (Option<News>, _) = (None, Subscriptions::to("jobs"));
+        let mut board = Board::default();
+        let (mut news, mut subscriptions): (Option<ReadyChunks<News>>, _) = (None, Subscriptions::to("jobs"));
         let mut subscribing = pin!(Fuse::terminated());
         let mut scan = interval(self.settings.scan);
         let mut look = interval(self.settings.poll);
@@ -47,19 +56,19 @@ impl Worker {
         loop {
             let next = OptionFuture::from(news.as_mut().map(StreamExt::next));
             let result = tokio::select! {
-                Some(change) = next => {
-                    match change.flatten() {
-                        Some((address, job)) => add_posting(&mut board, address, job),
-                        None => {
-                            news = None;
-                            subscriptions.ended();
-                            scan.reset_after(UNPUSHED);
-                        }
+                // Whatever has been pushed by now: choosing reads the chain, so jobs that are opened faster than that would pile up.
+                Some(changes) = next => {
+                    let changes = changes.unwrap_or_else(|| vec![None]);
+                    if changes.iter().any(Option::is_none) {
+                        news = None;
+                        subscriptions.ended();
+                        scan.reset_after(UNPUSHED);
                     }
+                    changes.into_iter().flatten().for_each(|(address, job)| board.add(address, job));
                     self.choose(&mut board, &found).await
                 }
                 subscribed = &mut subscribing => {
-                    news = subscriptions.taken(subscribed);
+                    news = subscriptions.taken(subscribed).map(|news: News| news.ready_chunks(TOGETHER));
                     if news.is_some() {
                         // A job may have been opened between the last search and the subscription.
                         scan.reset_immediately();
@@ -79,7 +88,7 @@ impl Worker {
                         Err(error) => Err(error),
                     }
                 }
-                _ = look.tick(), if board.values().any(|posting| !posting.hopeless) => self.choose(&mut board, &found).await,
+                _ = look.tick(), if board.postings.values().any(|posting| !posting.hopeless) => self.choose(&mut board, &found).await,
             };
             if let Err(error) = result {
                 self.note_disk_error(&error);
@@ -127,10 +136,12 @@ impl Worker {
         for (model, _) in self.models.iter() {
             open.extend(self.chain.find::<Job>(&jobs_on(model, Status::Open)).await?);
         }
-        board.retain(|address, _| open.contains_key(address));
-        board.values_mut().for_each(|posting| posting.hopeless = false);
+        let escrows: HashSet<Address> = open.values().map(|job| job.escrow).collect();
+        board.mints.retain(|escrow, _| escrows.contains(escrow));
+        board.postings.retain(|address, _| open.contains_key(address));
+        board.postings.values_mut().for_each(|posting| posting.hopeless = false);
         for (address, job) in open {
-            add_posting(board, address, job);
+            board.add(address, job);
         }
 
         if self.disk_fails() {
@@ -152,21 +163,46 @@ impl Worker {
 
     /// Decides about every open job, the oldest first.
     async fn choose(&self, board: &mut Board, found: &mpsc::UnboundedSender<Assignment>) -> Result<()> {
-        board.retain(|address, _| !self.is_in_hand(address));
-        let mut waiting: Vec<(Address, &mut Posting)> = board
+        let Board { postings, mints } = board;
+        postings.retain(|address, _| !self.is_in_hand(address));
+        let mut waiting: Vec<(Address, &mut Posting, &Arc<Model>)> = postings
             .iter_mut()
             .filter(|(_, posting)| !posting.hopeless)
-            .map(|(address, posting)| (*address, posting))
+            .filter_map(|(address, posting)| {
+                let model = self.models.get(&posting.job.model)?;
+                Some((*address, posting, model))
+            })
             .collect();
         if waiting.is_empty() || !self.may_take_work() {
             return Ok(());
         }
-        waiting.sort_by_key(|(_, posting)| posting.job.opened_slot.get());
         let view = self.view().await?;
-        let free_space = self.journal.free_space()?;
+        let mut limits = Limits {
+            accept: &self.settings.accept,
+            max_blob: self.settings.max_blob,
+            free_space: self.journal.free_space()?,
+            max_window: self.settings.max_window,
+            max_bond: self.settings.max_bond,
+            priority_fee: self.settings.priority_fee,
+            observes_ops: self.observes_ops(),
+            in_hand: self.tasks(),
+            device: &self.device,
+        };
+        waiting.retain_mut(|(address, posting, model)| match suits(&posting.job, model, &view, &limits) {
+            Ok(()) => true,
+            Err(reason) => {
+                self.pass_over(address, posting, reason, true);
+                false
+            }
+        });
+        let escrows = waiting.iter().map(|(_, posting, _)| posting.job.escrow);
+        self.read_mints(escrows, mints).await?;
+        waiting.sort_by_key(|(_, posting, _)| posting.job.opened_slot.get());
         let mut hashes = None;
-        for (address, posting) in waiting {
-            let Some(mint) = self.mint(&address, posting).await else {
+        for (address, posting, model) in waiting {
+            let Some(mint) = mints.get(&posting.job.escrow).copied() else {
+                // Most likely the job has ended. If not, the next search finds it again.
+                posting.hopeless = true;
                 continue;
             };
             if posting.seed == Seed::NotYet {
@@ -176,20 +212,7 @@ impl Worker {
                 };
                 posting.seed = known.first_after(posting.job.opened_slot.get());
             }
-            let Some(model) = self.models.get(&posting.job.model) else {
-                continue;
-            };
-            let limits = Limits {
-                accept: &self.settings.accept,
-                max_blob: self.settings.max_blob,
-                free_space,
-                max_window: self.settings.max_window,
-                max_bond: self.settings.max_bond,
-                priority_fee: self.settings.priority_fee,
-                observes_ops: self.observes_ops(),
-                in_hand: &self.tasks(),
-                device: &self.device,
-            };
+            limits.in_hand = self.tasks();
             let offer = Offer {
                 address: &address,
                 job: &posting.job,
@@ -218,19 +241,20 @@ impl Worker {
         Ok(())
     }
 
-    /// The mint that an open job pays in. `None` if its escrow cannot be read, most likely because the job has ended.
-    async fn mint(&self, address: &Address, posting: &mut Posting) -> Option<Address> {
-        if posting.mint.is_none() {
-            match self.chain.fetch::<Escrow>(&posting.job.escrow).await {
-                Ok(escrow) => posting.mint = Some(escrow.mint),
-                Err(error) => {
-                    // If the job has not ended, the next search finds it again.
-                    tracing::debug!(job = %address, %error, "the escrow cannot be read");
-                    posting.hopeless = true;
-                }
+    /// Reads the mints of those escrows that are not known yet and can be read.
+    async fn read_mints(&self, escrows: impl Iterator<Item = Address>, mints: &mut HashMap<Address, Address>) -> Result<()> {
+        let missing: HashSet<Address> = escrows.filter(|escrow| !mints.contains_key(escrow)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<Address> = missing.into_iter().collect();
+        let (_, accounts) = self.chain.network().accounts(&missing).await?;
+        for (address, account) in missing.into_iter().zip(accounts) {
+            if let Some(escrow) = account.and_then(|account| chain::decode::<Escrow>(&address, &account).ok()) {
+                mints.insert(address, escrow.mint);
             }
         }
-        posting.mint
+        Ok(())
     }
 
     /// Leaves an open job alone, until the next search if it is hopeless. Logs the reason if it is new.
@@ -258,17 +282,16 @@ fn enqueue(found: &mpsc::UnboundedSender<Assignment>, assignment: Assignment) {
     let _ = found.send(assignment);
 }
 
-fn add_posting(board: &mut Board, address: Address, job: Job) {
-    if board.get(&address).is_none_or(|known| known.job.job_hash != job.job_hash) {
-        board.insert(
-            address,
-            Posting {
+impl Board {
+    fn add(&mut self, address: Address, job: Job) {
+        if self.postings.get(&address).is_none_or(|known| known.job.job_hash != job.job_hash) {
+            let posting = Posting {
                 job,
-                mint: None,
                 seed: Seed::NotYet,
                 last_reason: None,
                 hopeless: false,
-            },
-        );
+            };
+            self.postings.insert(address, posting);
+        }
     }
 }

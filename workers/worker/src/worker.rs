@@ -25,6 +25,7 @@ use solana_signer::Signer;
 use staking::Device;
 use std::{
     collections::HashSet,
+    convert::Infallible,
     fs::File,
     pin::pin,
     sync::{
@@ -142,6 +143,7 @@ impl Worker {
             served.map_err(|source| Error::Metrics { address, source })?;
         }
         tracing::info!(event = "started", %device, key = %worker.key.pubkey(), cluster = worker.chain.network().url());
+        worker.tolerate_disk_error(worker.pending.check().map_err(Error::from));
         let counts = worker.journal.counts().inspect_err(|error| worker.note_disk_error(error));
         let (jobs, results) = counts.unwrap_or_default();
         let transactions = worker.pending.unsettled().len();
@@ -186,6 +188,7 @@ impl Worker {
                 never = self.answer_demands() => match never {},
                 never = self.keep_presence() => match never {},
                 never = self.warn_of_problems() => match never {},
+                never = self.watch_node() => match never {},
                 never = self.resolve() => match never {},
                 Err(error) = self.measure() => Err(error),
                 () = self.serve_jobs() => Ok(()),
@@ -259,6 +262,14 @@ impl Worker {
                 );
             }
         }
+    }
+
+    async fn watch_node(&self) -> Infallible {
+        let report = |slot, lag| {
+            self.metrics.chain_slot.set(slot);
+            self.metrics.chain_lag_seconds.set(lag);
+        };
+        self.chain.watch_node(report).await
     }
 
     /// Number of jobs and audits that hold bonds of the device, and the latest unix time at which one of them is due. Leaves out replicas

@@ -14,6 +14,7 @@ use jobs::{Audit, AuditStage, JobTerms, Status};
 use log::hear;
 use solana_signer::Signer;
 use std::time::Duration;
+use worker::Settings;
 
 /// Lamports that a key needs for one job and a check-in.
 const ONE_JOB: u64 = 61_800_000;
@@ -110,6 +111,31 @@ async fn a_proof_whose_draw_is_forgotten_is_given_up() {
     })
     .await;
     assert_eq!(drawn.evidence(), 0);
+}
+
+/// The next process would have to recompute the result before it could prove it, and the chain soon forgets the draw.
+#[tokio::test]
+async fn a_stop_waits_for_the_proof_of_an_audit() {
+    let drawn = Drawn::sealed().await;
+    let market = &drawn.market;
+    drawn.reveal();
+    let settings = Settings {
+        drain: Duration::from_secs(600),
+        ..market.settings("data")
+    };
+    let (worker, stop) = market.worker(settings).await;
+    let worker = worker.unwrap();
+    market.node.hold();
+    let stopping = async {
+        // The auditor's reveal.
+        market.node.in_flight(1).await;
+        stop.cancel();
+        market.node.release();
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert_eq!(market.job(&drawn.job).unwrap().audit, AuditStage::Proven);
+    assert_eq!((drawn.evidence(), market.node.failures()), (0, 0));
 }
 
 /// An audit would falsify the models' times. But one that cannot be computed must not keep the worker from new work.

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use chain::market::demand::{Answerer, HASHES};
+use common::node::Mute;
 use common::{Market, UNITS, beside};
 use jobs::instruction::AnswerUnits;
 use jobs::{DemandHeader, JobTerms, Status};
@@ -326,13 +327,17 @@ async fn an_answer_does_not_wait_for_a_large_file() {
 /// A node without subscriptions does not delay answers either. Refused subscriptions are logged once for jobs and once for demands.
 #[tokio::test]
 async fn an_answer_does_not_wait_for_a_subscription() {
-    for hang in [true, false] {
+    for (mute, warnings) in [(Mute::Hangs, 0), (Mute::Refuses, 2), (Mute::Silent, 0)] {
         let market = Market::start();
-        market.node.stop_news(hang);
+        market.node.stop_news(mute);
+        let settings = Settings {
+            scan: Duration::from_secs(3_600),
+            ..market.settings("data")
+        };
+        let address = market.order(1).await;
         let (mut events, log) = hear("event");
-        let worker = market.started().await;
+        let worker = market.worker(settings).await.0.unwrap();
         beside(&worker, async {
-            let address = market.order(1).await;
             market.reaches(&address, Status::Revealed).await;
             let demand = market.ask(&address, Item::ops(0));
             market.answered(&[demand]).await;
@@ -343,7 +348,7 @@ async fn an_answer_does_not_wait_for_a_subscription() {
         while let Some(event) = events.recv().await {
             logged += usize::from(event == "unpushed");
         }
-        assert_eq!(logged, if hang { 0 } else { 2 });
+        assert_eq!(logged, warnings, "{mute:?}");
     }
 }
 

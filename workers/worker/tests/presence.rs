@@ -6,15 +6,17 @@ mod common;
 mod log;
 
 use chain::market::{referee, reward, stake};
+use common::node::Wrong;
 use common::{Market, beside, logs};
+use costaking::OfferTerms;
 use jobs::{Job, Status};
 use log::hear;
 use protocol::referee::seal;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_signer::Signer;
-use staking::RewardRules;
 use staking::state::GpuSpec;
+use staking::{Device, RewardRules};
 use std::time::Duration;
 use tests::{GPU, RULES, World, gpu_spec};
 
@@ -25,6 +27,13 @@ const ONE_JOB: u64 = 61_800_000;
 
 /// Every beacon calls all devices.
 const EVERYBODY: RewardRules = RewardRules { call_bps: 10_000, ..RULES };
+
+/// An offer of half of the rewards.
+const TERMS: OfferTerms = OfferTerms {
+    capacity: 50 * IO,
+    ticket: IO,
+    share_bps: 5_000,
+};
 
 fn number(hour: i64) -> u32 {
     u32::try_from(hour / HOUR).unwrap()
@@ -190,6 +199,151 @@ async fn answers_a_call_without_work_while_it_has_a_job() {
         assert!(market.node.with(|world| world.device(&device).work_of(number(hour)).is_none()));
     })
     .await;
+}
+
+/// A call waits for nothing that a check-in waits for: here a node that has yet to see the evidence, for as long as the call would wait.
+#[tokio::test]
+async fn answers_a_call_while_it_writes_evidence() {
+    let market = Market::start();
+    let worker = market.started().await;
+    let device = worker.device();
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        begin(world)
+    });
+    let next = hour + HOUR;
+    beside(&worker, async {
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        let evidence = market.node.with(|world| {
+            world.draw(hour);
+            world.evidence_of_work(&market.supplier, hour).unwrap()
+        });
+        let key = market.supplier.key.pubkey();
+        let evidence = referee::evidence(&key, &seal(&evidence, key.as_array(), device.as_array()));
+        market.node.errs(&evidence, Wrong::Absent(u64::MAX), usize::MAX);
+        until(&market, |world| world.account(&evidence).is_some()).await;
+        market.node.with(|world| {
+            world.go_to_second(next, 610);
+            world.send(reward::record_beacon(next, 2), &[]);
+        });
+        until(&market, |world| world.device(&device).has_answered(number(next), 2)).await;
+        assert!(market.node.with(|world| world.device(&device).last_hour.get() < number(hour)));
+        market.node.errs(&evidence, Wrong::Absent(0), 0);
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+    })
+    .await;
+}
+
+/// An answer that is kept out at the price of the first offer is sent again while the call still waits.
+#[tokio::test]
+async fn bids_more_for_an_answer_that_does_not_land() {
+    let market = Market::start();
+    let worker = market.started().await;
+    let device = worker.device();
+    beside(&worker, async {
+        market.node.with(|world| world.start_emission(EVERYBODY, IO));
+        market.node.hold();
+        let hour = market.node.with(begin);
+        market.node.in_flight(1).await;
+        market.node.lose();
+        until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// Nobody collects for others here. Returns what the device has earned in seven hours, the first of which only counts as presence.
+async fn earns_every_hour(market: &Market) -> Device {
+    let worker = market.started().await;
+    let device = worker.device();
+    let mut hour = market.node.with(|world| {
+        let genesis = world.start_emission(EVERYBODY, 1_000_000 * IO);
+        let hour = begin(world);
+        world.send(reward::skip(genesis), &[]);
+        hour
+    });
+    beside(&worker, async {
+        for paid in [false, true, true, true, true, true, true] {
+            until(market, |world| world.device(&device).work_of(number(hour)).is_some()).await;
+            market.node.with(|world| {
+                world.draw(hour);
+                world.settle_and_collect(&[], hour - HOUR);
+            });
+            until(market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+            let expected = market
+                .node
+                .with(|world| world.device(&device).pending().any(|(of, ..)| of == number(hour)));
+            assert_eq!(expected, paid);
+            hour += HOUR;
+        }
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+    market.node.with(|world| world.device(&device))
+}
+
+#[tokio::test]
+async fn a_device_collects_its_own_rewards() {
+    let market = Market::start();
+    let device = earns_every_hour(&market).await;
+    let waiting: Vec<u32> = device.pending().map(|(hour, ..)| hour).collect();
+    assert_eq!(waiting, [device.last_hour.get()]);
+    assert!(device.rewards.get() > 0);
+}
+
+#[tokio::test]
+async fn a_device_shares_its_rewards_with_co_stakers() {
+    let market = Market::start();
+    let offer = market.node.with(|world| {
+        let offer = world.offer(&market.supplier, TERMS);
+        let holder = world.co_staker("holder");
+        world.join(&holder, &offer, 0, TERMS.capacity);
+        offer
+    });
+    let device = earns_every_hour(&market).await;
+    assert_eq!(device.pending().count(), 1);
+    let received = market.node.with(|world| world.books().offers[&offer].received.get());
+    // Half of each hour's reward, rounded down.
+    assert!(received > 0 && (0..=5).contains(&(device.rewards.get() - received)), "{received}");
+}
+
+/// A collection that somebody else was faster to make costs no hour.
+#[tokio::test]
+async fn checks_in_though_somebody_else_has_collected() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    let device = worker.device();
+    let nobody = RewardRules { call_bps: 0, ..RULES };
+    let mut hour = market.node.with(|world| {
+        let genesis = world.start_emission(nobody, IO);
+        let hour = begin(world);
+        world.send(reward::skip(genesis), &[]);
+        hour
+    });
+    beside(&worker, async {
+        for _ in 0..2 {
+            market.node.with(|world| {
+                world.draw(hour);
+                world.settle_and_collect(&[], hour - HOUR);
+            });
+            logs(&mut events, "checked in", &["absent"]).await;
+            hour += HOUR;
+        }
+        market.node.with(|world| {
+            world.draw(hour);
+            world.settle_and_collect(&[], hour - HOUR);
+        });
+        market.node.hold();
+        market.node.in_flight(1).await;
+        market.node.with(|world| world.settle_and_collect(&[&market.supplier], hour - HOUR));
+        market.node.release();
+        logs(&mut events, "checked in", &["absent"]).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 1);
+    let device = market.node.with(|world| world.device(&device));
+    assert_eq!(device.pending().map(|(hour, ..)| hour).collect::<Vec<_>>(), [number(hour)]);
 }
 
 /// A worker closes the evidence that an earlier one left of a check-in, but not evidence about anything else, such as a job it audits.

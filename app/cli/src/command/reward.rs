@@ -38,7 +38,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Claim everything a device has collected
+    /// Claim everything a device has earned in settled hours; what is not collected yet is collected first
     Claim {
         #[command(flatten)]
         which: Which,
@@ -53,6 +53,7 @@ pub enum Command {
     },
 }
 
+/// An hour whose reward is not collected yet.
 #[derive(Serialize)]
 struct Waiting {
     hour: i64,
@@ -64,6 +65,7 @@ struct Waiting {
 #[derive(Serialize)]
 struct Shown {
     device: String,
+    /// What the owner can claim now, of hours that are collected or can be.
     claimable: u64,
     waiting: Vec<Waiting>,
     /// Hours of presence without a gap.
@@ -95,9 +97,9 @@ impl fmt::Display for Shown {
             }
             None => format!("{} h without a gap", self.presence_hours),
         };
-        let waiting = match self.waiting.len() {
+        let waiting = match self.waiting.iter().filter(|hour| hour.reward.is_none()).count() {
             0 => "nothing".to_owned(),
-            hours => format!("{hours} h, collected once they are settled"),
+            hours => format!("{hours} h, to claim once they are settled"),
         };
         let mut lines = vec![
             ("device", self.device.clone()),
@@ -214,6 +216,7 @@ async fn show(
     device: &Device,
 ) -> Result<Answer> {
     let now = context.now().await?.unix;
+    let due = context.chain.collection(&address, device, now).await?;
     let mut waiting = Vec::new();
     for (hour, pool, score) in device.pending() {
         let hour = i64::from(hour).saturating_mul(BLOCK_SECONDS);
@@ -229,7 +232,7 @@ async fn show(
         device: address.to_string(),
         weekly: week.reward(&Rated::of(device, &gpu, emission.min_uptime.get())),
         weekly_hours: week.hours(),
-        claimable: device.rewards.get(),
+        claimable: device.rewards.get().saturating_add(due.owners),
         waiting,
         presence_hours: presence_hours(device),
         absent: absent(context, emission, minimum, unit, device, now).await?,
@@ -243,7 +246,8 @@ async fn show(
 }
 
 async fn claim(context: &Context, token: &Token, address: Address, device: &Device) -> Result<Answer> {
-    let amount = device.rewards.get();
+    let due = context.chain.collection(&address, device, context.now().await?.unix).await?;
+    let amount = device.rewards.get().saturating_add(due.owners);
     if amount == 0 {
         return refuse(format!(
             "device {address} has nothing to claim yet; `ionet reward show` shows what is pending"
@@ -255,7 +259,7 @@ async fn claim(context: &Context, token: &Token, address: Address, device: &Devi
     let claimed = token.unit.show(amount);
     let plan = Plan {
         question: format!("claim {claimed} of rewards of device {address}"),
-        instructions: vec![receive, claim],
+        instructions: due.instructions().into_iter().chain([receive, claim]).collect(),
         about: About::new("device", address).with([("claimed", claimed)]),
         amount: Some(amount),
     };
@@ -311,7 +315,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::{output::Format, testing};
-    use anchor_lang::bytemuck::Zeroable;
+    use anchor_lang::{InstructionData, bytemuck::Zeroable};
     use chain::fake::Fake;
     use solana_account::Account;
 
@@ -440,5 +444,46 @@ mod tests {
         assert_eq!(presence(there(1)).await, "1 h of the first 6 h, which go unpaid");
         assert_eq!(presence(there(6)).await, "6 h of the first 6 h, which go unpaid");
         assert_eq!(presence(there(7)).await, "7 h without a gap");
+    }
+
+    /// Of two hours that are not collected yet, the one that is settled is claimed along with what is.
+    #[tokio::test]
+    async fn a_claim_collects_what_is_settled() {
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
+        market(&fake);
+        let device = Device {
+            owner: wallet.pubkey(),
+            rewards: 5.into(),
+            pending_hours: [99.into(), 98.into(), 0.into(), 0.into()],
+            pending_scores: [1.into(), 1.into(), 0.into(), 0.into()],
+            ..Device::zeroed()
+        };
+        fake.set_account(Address::new_unique(), testing::account(&device));
+        let settled = RewardBlock {
+            hour: (98 * HOUR).into(),
+            settled: true.into(),
+            scores: [4.into(), 0.into()],
+            pools: [400.into(), 0.into()],
+            ..RewardBlock::zeroed()
+        };
+        fake.set_account(reward::block(98 * HOUR), testing::account(&settled));
+        let open = RewardBlock {
+            hour: (99 * HOUR).into(),
+            ..RewardBlock::zeroed()
+        };
+        fake.set_account(reward::block(99 * HOUR), testing::account(&open));
+        let shown = testing::typed::<Command>(&["show"]).run(&context).await.unwrap();
+        assert_eq!(testing::json(&shown)["claimable"], 105);
+        assert!(
+            shown.show(Format::Text).contains("pending        1 h, to claim once"),
+            "{}",
+            shown.show(Format::Text)
+        );
+        let claimed = testing::typed::<Command>(&["claim"]).run(&context).await.unwrap();
+        assert_eq!(testing::json(&claimed)["amount"], 105);
+        let sent = fake.sent();
+        let collects = sent[0].message.instructions().iter();
+        let collects = collects.filter(|one| one.data == staking::instruction::CollectReward {}.data());
+        assert_eq!(collects.count(), 1);
     }
 }

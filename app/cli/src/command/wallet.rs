@@ -171,13 +171,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
+    use chain::localnet::{KeyRecord, Record};
 
     #[tokio::test]
     async fn an_airdrop_is_reported_though_the_node_then_fails() {
         let (folder, fake, mut context, ..) = testing::on_market(0);
         let faucet = folder.path().join("wallet.json");
-        let record = serde_json::json!({ "rpc": "", "ws": "", "blobs": "", "keys": { "faucet": { "path": faucet } } });
-        context.settings.localnet = serde_json::from_value(record).unwrap();
+        let key = KeyRecord {
+            path: faucet,
+            ..KeyRecord::default()
+        };
+        context.settings.localnet = Some(Record {
+            keys: [("faucet".to_owned(), key)].into(),
+            ..Record::default()
+        });
         fake.set_mute_once_sent(true);
         let shown = testing::json(&testing::typed::<Command>(&["airdrop"]).run(&context).await.unwrap());
         assert!(shown.get("signature").is_some() && shown.get("balance").is_none(), "{shown}");

@@ -13,7 +13,7 @@ use solana_address::Address;
 use solana_signer::Signer;
 use std::{cell::RefCell, collections::BTreeMap, fmt, time::Duration};
 use tokio::sync::Notify;
-use watchtower::crank::{Accused, CrankEvent, Cranker, Deed};
+use watchtower::crank::{Accused, CrankEvent, Cranker, Deed, Retries};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -46,12 +46,15 @@ impl fmt::Display for Done {
             deed,
             account,
             bounty,
+            rent,
             fee,
             ..
         } = &self.0;
         write!(f, "{deed} {account}: ")?;
-        if *bounty > 0 {
-            write!(f, "bounty {}, ", SOL.show(*bounty))?;
+        for (what, lamports) in [("bounty", *bounty), ("token accounts", *rent)] {
+            if lamports > 0 {
+                write!(f, "{what} {}, ", SOL.show(lamports))?;
+            }
         }
         write!(f, "fee {}", SOL.show(*fee))
     }
@@ -84,7 +87,7 @@ struct Total {
     failed: Option<Vec<Failure>>,
     /// Number of deeds.
     sent: u64,
-    /// Lamports: bounties less fees, also those of transactions that failed.
+    /// Lamports: bounties less fees, also those of transactions that failed, and less what token accounts of others cost.
     earned: i64,
     /// Lamports: fees of transactions that failed, usually because somebody else was first.
     wasted: u64,
@@ -95,7 +98,7 @@ impl fmt::Display for Total {
         let sign = if self.earned < 0 { "-" } else { "" };
         let earned = SOL.show(self.earned.unsigned_abs());
         let sent = count(self.sent, "transaction");
-        write!(f, "{sent}, earned {sign}{earned} after fees")?;
+        write!(f, "{sent}, earned {sign}{earned} after all costs")?;
         match self.failed.as_ref().map_or(0, Vec::len) {
             0 => Ok(()),
             failed => write!(f, "; {failed} failed"),
@@ -110,7 +113,7 @@ struct Tally {
     deeds: Option<Vec<Done>>,
     failed: Option<BTreeMap<(String, &'static str), Failure>>,
     sent: u64,
-    /// Bounties less fees.
+    /// Bounties less costs.
     earned: i64,
     /// Fees of transactions that failed.
     wasted: u64,
@@ -184,14 +187,18 @@ impl Command {
                     failed.remove(&(deed.account.clone(), deed.deed));
                 }
                 tally.sent = tally.sent.saturating_add(1);
-                let earned = deed.bounty.cast_signed().saturating_sub_unsigned(deed.fee);
+                let earned = deed
+                    .bounty
+                    .cast_signed()
+                    .saturating_sub_unsigned(deed.fee.saturating_add(deed.rent));
                 tally.earned = tally.earned.saturating_add(earned);
                 match &mut tally.deeds {
                     Some(deeds) => deeds.push(Done(deed)),
                     None => print(&Answer::new(&Done(deed)), context),
                 }
             }
-            CrankEvent::Failed { deed, account, error } => {
+            CrankEvent::Failed { repeated: true, .. } => {}
+            CrankEvent::Failed { deed, account, error, .. } => {
                 let sentence = match &error {
                     watchtower::Error::NoPayout { .. } => "its payee has no token account; --create-payouts creates one".to_owned(),
                     error => error.to_string(),
@@ -224,6 +231,8 @@ impl Command {
             options: &context.options,
             sweeps: sweep,
             create_payouts,
+            reserve: 0,
+            retries: Retries::default(),
             accused: &Accused::default(),
             on_event: &on_event,
         };
@@ -284,19 +293,22 @@ mod tests {
 
     #[test]
     fn a_duty_without_a_bounty_mentions_none() {
-        let done = |bounty| {
+        let done = |bounty, rent| {
             let deed = Deed {
                 deed: "sweep",
                 account: "A".to_owned(),
                 signature: String::new(),
                 bounty,
+                rent,
                 fee: 5_000,
                 compute_units: 0,
             };
             Done(deed).to_string()
         };
-        assert_eq!(done(0), "sweep A: fee 0.000005 SOL");
-        assert_eq!(done(10_000), "sweep A: bounty 0.00001 SOL, fee 0.000005 SOL");
+        assert_eq!(done(0, 0), "sweep A: fee 0.000005 SOL");
+        assert_eq!(done(10_000, 0), "sweep A: bounty 0.00001 SOL, fee 0.000005 SOL");
+        let opening = "sweep A: bounty 0.00001 SOL, token accounts 0.00203928 SOL, fee 0.000005 SOL";
+        assert_eq!(done(10_000, 2_039_280), opening);
         let total = Total {
             deeds: None,
             failed: None,
@@ -304,7 +316,7 @@ mod tests {
             earned: 0,
             wasted: 0,
         };
-        assert_eq!(total.to_string(), "0 transactions, earned 0 SOL after fees");
+        assert_eq!(total.to_string(), "0 transactions, earned 0 SOL after all costs");
     }
 
     #[tokio::test]

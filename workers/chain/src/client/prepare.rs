@@ -84,7 +84,7 @@ pub(super) struct SigningParams {
     price: u64,
     /// Whether the price is lower because of [`SendOptions::max_fee`].
     capped: bool,
-    lifetime: Lifetime,
+    pub lifetime: Lifetime,
 }
 
 /// The simulated effect of a transaction.

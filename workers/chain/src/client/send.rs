@@ -2,11 +2,11 @@
 
 use super::{Chain, Failure, Outcome, Prepared, Receipt, SendOptions, Uncertain, prepare::MAX_COMPUTE_UNITS, shorter_in_tests};
 use crate::{Error, Landed, Pending, Result, program_error::explain};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::{slice::from_ref, time::Duration};
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
 /// Interval at which a transaction is sent again until it is confirmed or expires: leaders drop what they have no room for.
 const REBROADCAST: Duration = shorter_in_tests(Duration::from_secs(2));
@@ -14,8 +14,15 @@ const REBROADCAST: Duration = shorter_in_tests(Duration::from_secs(2));
 /// Interval at which the chain is polled in case the subscription, which is faster, says nothing.
 const POLL: Duration = shorter_in_tests(Duration::from_secs(1));
 
-/// Delay before the next poll when a subscription has announced a transaction that the node does not return yet.
-const SETTLE: Duration = Duration::from_millis(50);
+/// First delay before the next poll when a subscription has announced a transaction that the node does not return yet. It doubles up to
+/// [`POLL`]: the machine that pushes may be far ahead of the one that is asked.
+const SETTLE: Duration = shorter_in_tests(Duration::from_millis(50));
+
+/// Interval at which the node is asked whether a transaction is in a block, about half a slot.
+const LOOK: Duration = shorter_in_tests(Duration::from_millis(250));
+
+/// Age at which transactions in a row get a new blockhash: a third of the time that one lasts.
+const RENEWAL: Duration = shorter_in_tests(Duration::from_secs(20));
 
 /// Blocks past its last valid height before a transaction counts as expired. A hosted node is many machines, some behind others: the one
 /// that reports the height may be ahead of the one that does not know the transaction, but not by as many blocks as make one final.
@@ -26,8 +33,26 @@ impl Chain {
     ///
     /// Sending the same one twice, even after a restart, lands it at most once.
     pub async fn submit(&self, prepared: &Prepared, options: &SendOptions) -> Outcome {
+        let signature = prepared.signature;
+        let seen = async {
+            let confirmed = match self.network.signature_seen(&signature).await {
+                Ok(seen) => seen.await,
+                Err(error) => {
+                    tracing::debug!(%signature, %error, "no subscription, polling instead");
+                    false
+                }
+            };
+            if !confirmed {
+                std::future::pending::<()>().await;
+            }
+        };
+        self.submit_and_look(prepared, options, seen.boxed()).await
+    }
+
+    /// Like [`Self::submit`], with something that tells when to look the transaction up besides the regular polls.
+    async fn submit_and_look(&self, prepared: &Prepared, options: &SendOptions, seen: BoxFuture<'_, ()>) -> Outcome {
         let (mut last_error, doublings) = (None, self.congestion.doublings());
-        let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, &mut last_error)).await;
+        let outcome = tokio::time::timeout(options.timeout, self.follow(prepared, seen, &mut last_error)).await;
         match &outcome {
             Ok(Outcome::Confirmed(_) | Outcome::Failed(_)) => self.congestion.landed(),
             // If the node did not accept the transaction, or it bid too little, its expiry says nothing about congestion.
@@ -43,30 +68,16 @@ impl Chain {
         })
     }
 
-    async fn follow(&self, prepared: &Prepared, last_error: &mut Option<Error>) -> Outcome {
+    async fn follow(&self, prepared: &Prepared, mut seen: BoxFuture<'_, ()>, last_error: &mut Option<Error>) -> Outcome {
         let signature = prepared.signature;
-        // Sending does not wait for the subscription, which may take long or hang.
-        let mut seen = async {
-            let confirmed = match self.network.signature_seen(&signature).await {
-                Ok(seen) => seen.await,
-                Err(error) => {
-                    tracing::debug!(%signature, %error, "no subscription, polling instead");
-                    false
-                }
-            };
-            if !confirmed {
-                std::future::pending::<()>().await;
-            }
-        }
-        .boxed();
         let mut broadcast = interval(REBROADCAST);
         broadcast.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut announced = false;
+        let (mut announced, mut settle) = (false, SETTLE);
         loop {
             tokio::select! {
-                // Subscribes before the first send if that takes no time.
+                // Subscribes before the first send if that takes no time. If it takes long or hangs, sending does not wait for it.
                 biased;
                 () = &mut seen => {
                     seen = std::future::pending().boxed();
@@ -84,7 +95,10 @@ impl Chain {
             }
             match self.look(prepared).await {
                 Ok(Some(outcome)) => return outcome,
-                Ok(None) if announced => poll.reset_after(SETTLE),
+                Ok(None) if announced => {
+                    poll.reset_after(settle);
+                    settle = POLL.min(settle.saturating_mul(2));
+                }
                 Ok(None) => {}
                 Err(error) => *last_error = Some(error),
             }
@@ -143,7 +157,8 @@ impl Chain {
     }
 
     /// Sends transactions of one instruction each that depend on each other. Each is sent as soon as the one before has succeeded in a
-    /// block, without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are.
+    /// block, without waiting for the votes that confirm it. Returns the receipt of the last, which is confirmed only if all are. They may
+    /// take longer together than a blockhash lasts.
     ///
     /// Only the first is simulated, since simulation sees only confirmed state; the others request one and a half times its compute units.
     /// Stops at the first failure. If a block is dropped, the transactions that depend on it fail.
@@ -153,11 +168,18 @@ impl Chain {
         };
         let first = from_ref(before.first().unwrap_or(last));
         let mut params = self.signing_params(first, signers, options).await?;
+        let mut renewed = Instant::now();
         let more = params.units.saturating_add(params.units / 2).min(MAX_COMPUTE_UNITS);
         for step in before {
             let prepared = self.sign(from_ref(step), signers, &params)?;
             self.submit_to_block(&prepared, options).await?;
             params.units = options.compute_units.unwrap_or(more);
+            // If the node does not return a new one now, the old one is still good for a while.
+            if renewed.elapsed() >= RENEWAL
+                && let Ok(lifetime) = self.network.lifetime().await
+            {
+                (params.lifetime, renewed) = (lifetime, Instant::now());
+            }
         }
         let prepared = self.sign(from_ref(last), signers, &params)?;
         self.submit(&prepared, options).await.confirmed()
@@ -165,38 +187,34 @@ impl Chain {
 
     /// Sends a prepared transaction until it succeeds in a block, which may still be dropped.
     async fn submit_to_block(&self, prepared: &Prepared, options: &SendOptions) -> Result<()> {
-        let processed = async {
-            match self.network.signature_processed(&prepared.signature).await {
+        let signature = &prepared.signature;
+        let pushed = async {
+            match self.network.signature_processed(signature).await {
                 Ok(processed) => processed.await,
                 Err(_) => false,
             }
         };
+        // The node may refuse subscriptions, or take them and never notify.
+        let polled = async {
+            let mut pause = LOOK;
+            loop {
+                sleep(pause).await;
+                pause = match self.network.processed(signature).await {
+                    Ok(true) => return,
+                    Ok(false) => LOOK,
+                    Err(_) => POLL.min(pause.saturating_mul(2)),
+                };
+            }
+        };
+        // Nodes limit the number of subscriptions, so there is no second one to the votes.
+        let submitted = self.submit_and_look(prepared, options, std::future::pending().boxed());
         tokio::select! {
             // As in `follow`, the subscription comes first.
             biased;
-            true = processed => Ok(()),
-            outcome = self.submit(prepared, options) => outcome.confirmed().map(drop),
+            true = pushed => Ok(()),
+            () = polled => Ok(()),
+            outcome = submitted => outcome.confirmed().map(drop),
         }
-    }
-
-    /// Prepares a transaction, records on disk that it is about to be sent for `purpose`, sends it and records that it is settled.
-    ///
-    /// After a crash at any point, [`Pending::unsettled`] lists it if it may have been sent; [`Chain::resolve`] then finds its outcome.
-    pub async fn send_recorded(
-        &self,
-        pending: &Pending,
-        purpose: &str,
-        instructions: &[Instruction],
-        signers: &[&dyn Signer],
-        options: &SendOptions,
-    ) -> Result<Outcome> {
-        let prepared = self.prepare(instructions, signers, options).await?;
-        pending.record(purpose, &prepared)?;
-        let outcome = self.submit(&prepared, options).await;
-        if outcome.is_final() {
-            pending.settle(&prepared.signature)?;
-        }
-        Ok(outcome)
     }
 
     /// Finds the outcome of a transaction recorded before a crash, sending it again if it can still land.
@@ -295,14 +313,51 @@ mod tests {
         assert_eq!(asked_and_moved(&fake), [(2_200, 1), (3_300, 2), (3_300, 3)]);
     }
 
-    #[tokio::test]
-    async fn ordered_transactions_are_confirmed_one_by_one_without_subscriptions() {
+    /// Whether a node refuses subscriptions or never answers, each piece of an answer follows as soon as the one before is in a block,
+    /// however long votes take, and all of them together may take longer than a blockhash lasts.
+    #[tokio::test(start_paused = true)]
+    async fn ordered_transactions_need_no_subscriptions() {
+        const COUNT: usize = 400;
+        const VOTES: Duration = shorter_in_tests(Duration::from_millis(1_600));
+        for without in [Fake::set_deaf, Fake::set_hanging] {
+            let (fake, chain) = chain();
+            without(&fake, true);
+            fake.set_processing(true);
+            let payer = Keypair::new();
+            let (steps, signers): (_, [&dyn Signer; 1]) = (transfers(&payer, COUNT as u64), [&payer]);
+            let blocks = async {
+                loop {
+                    sleep(VOTES).await;
+                    fake.advance(4);
+                    fake.confirm();
+                }
+            };
+            tokio::select! {
+                sent = chain.send_in_order(&steps, &signers, &OPTIONS) => drop(sent.unwrap()),
+                () = blocks => {}
+            }
+            assert_eq!(fake.sent().len(), COUNT);
+            assert_eq!(fake.looks(), COUNT - 1, "one for each, except the last");
+            assert_eq!(fake.subscriptions(), COUNT);
+            assert_eq!(fake.blockhashes(), 5, "it took 240 slots");
+        }
+    }
+
+    /// The machine that pushes may be ahead of the one that is asked.
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_lags_is_asked_less_and_less_often() {
         let (fake, chain) = chain();
-        fake.set_deaf(true);
-        fake.on_send(|_| Some(landed(None)));
         let payer = Keypair::new();
-        chain.send_in_order(&transfers(&payer, 2), &[&payer], &OPTIONS).await.unwrap();
-        assert_eq!(asked_and_moved(&fake).len(), 2);
+        let prepared = chain.prepare(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        let lagging = async {
+            sleep(POLL / 2).await;
+            fake.announce_confirmed(prepared.signature());
+            sleep(20 * POLL).await;
+            fake.land(prepared.signature(), landed(None));
+        };
+        let (outcome, ()) = tokio::join!(chain.submit(&prepared, &OPTIONS), lagging);
+        assert!(matches!(outcome, Outcome::Confirmed(_)));
+        assert_eq!(fake.lookups(), 25, "six at first, then one each interval");
     }
 
     #[tokio::test]
@@ -426,11 +481,9 @@ mod tests {
                     timeout: Duration::ZERO,
                     ..OPTIONS
                 };
-                let outcome = chain
-                    .send_recorded(&pending, "open", &transfer(&payer), &[&payer], &options)
-                    .await
-                    .unwrap();
-                assert!(!outcome.is_final());
+                let prepared = chain.prepare(&transfer(&payer), &[&payer], &options).await.unwrap();
+                pending.record("open", &prepared).unwrap();
+                assert!(!chain.submit(&prepared, &options).await.is_final());
                 pending.unsettled().remove(0)
             };
             assert_eq!(sent.purpose, "open");

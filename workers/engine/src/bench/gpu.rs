@@ -9,10 +9,12 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Turns of passes with hashing and without, which alternate.
-const TURNS: u32 = 10;
+const TURNS: u32 = 2;
 
-/// Shortest duration of a turn. It makes the overhead negligible: starting threads, and the last pass, which runs alone.
-const TURN: Duration = Duration::from_millis(50);
+/// Shortest duration of a turn, and of the passes before it, which are not counted. For some milliseconds a GPU may draw more power than it
+/// can sustain, and passes with hashing draw less than those without.
+const TURN: Duration = Duration::from_millis(500);
+const BEFORE: Duration = Duration::from_millis(200);
 
 /// Figures of passes and batches on a GPU, with as many passes in flight as it has room for.
 #[derive(Clone, Debug, Serialize)]
@@ -56,16 +58,15 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
     let units = engine.full_batch();
     let blob = batch(engine.package(), units)?;
     let checked = check(engine, &blob)?;
-    // Time batches first. They leave real data in every lane, and the passes below compute whatever is there: with zeros they would take
-    // less power, and so less time.
+    // Time batches first. They leave real inputs in every lane, which the passes below compute again: zeros would take less power, and so
+    // less time.
     let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || true)).map(drop))?;
     // Alternate between passes with and without hashing, so that other load on the machine affects both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| PassTimes::default());
-    for turn in 0..=TURNS {
+    for _ in 0..TURNS {
         for (traced, all) in [(false, &mut plain), (true, &mut traced)] {
-            let times = engine.time_passes(traced, runs.div_ceil(TURNS), TURN)?;
-            // The first turn warms up.
-            if let Some(times) = times.filter(|_| turn > 0) {
+            engine.time_passes(traced, 1, BEFORE)?;
+            if let Some(times) = engine.time_passes(traced, runs.div_ceil(TURNS), TURN)? {
                 all.add(times);
             }
         }

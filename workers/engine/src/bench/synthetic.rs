@@ -82,7 +82,11 @@ struct Build {
     random: u32,
 }
 
-/// Scales sums of products roughly to the range of a code.
+/// Standard deviations of the codes of weights and graph inputs, which take all values alike, and of all other values.
+const UNIFORM: f64 = 74.0;
+const SPREAD: f64 = 32.0;
+
+/// Scales sums of products to codes.
 const ROUND: Requantise = Requantise {
     shift: 40,
     zero_point: 0,
@@ -147,7 +151,10 @@ impl Build {
         Ok(id)
     }
 
-    fn constants(&mut self, channels: u16, fan_in: usize) -> Constants {
+    /// Random weights for sums of `fan_in` elements of a value, and multipliers that give the sums the same spread in every layer: a GPU
+    /// takes less power for small codes.
+    fn constants(&mut self, from: u16, channels: u16, fan_in: usize) -> Constants {
+        let spread = if from == 0 { UNIFORM } else { SPREAD };
         let mut weight = || {
             self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Within −127 … 127.
@@ -158,7 +165,7 @@ impl Build {
             channels: vec![
                 Channel {
                     bias: 0,
-                    multiplier: ((1u64 << 40) as f64 * 32.0 / (74.0 * 74.0 * (fan_in as f64).sqrt())) as i32,
+                    multiplier: ((1u64 << 40) as f64 * SPREAD / (spread * UNIFORM * (fan_in as f64).sqrt())) as i32,
                 };
                 usize::from(channels)
             ],
@@ -169,7 +176,7 @@ impl Build {
     fn conv(&mut self, from: u16, channels: u16, kernel: u8, stride: u8) -> Result<u16, GraphError> {
         let a = self.shape(from);
         let side = |side: u16| side.div_ceil(stride.into());
-        let constants = self.constants(channels, usize::from(a.c) * usize::from(kernel) * usize::from(kernel));
+        let constants = self.constants(from, channels, usize::from(a.c) * usize::from(kernel) * usize::from(kernel));
         let kind = OpKind::Conv2d {
             weights: [0; 32],
             channels: [0; 32],
@@ -186,7 +193,7 @@ impl Build {
 
     fn matmul(&mut self, from: u16, channels: u16) -> Result<u16, GraphError> {
         let a = self.shape(from);
-        let constants = self.constants(channels, a.c.into());
+        let constants = self.constants(from, channels, a.c.into());
         let kind = OpKind::Matmul {
             weights: [0; 32],
             channels: [0; 32],
@@ -200,7 +207,8 @@ impl Build {
         let kind = OpKind::MatmulAct {
             a_zero_point: 0,
             b_zero_point: 0,
-            multiplier: 1 << 27,
+            // For sums of 1,024 terms.
+            multiplier: ((1u64 << 40) as f64 / (SPREAD * 32.0)) as i32,
             requantise: ROUND,
         };
         self.push(kind, &[a, b], output, Constants::default())
@@ -215,11 +223,13 @@ impl Build {
     }
 
     fn add(&mut self, a: u16, b: u16) -> Result<u16, GraphError> {
+        // The spread of a sum is larger by the root of two.
+        let part = (f64::from(1 << 30) * std::f64::consts::FRAC_1_SQRT_2) as i32;
         let kind = OpKind::Add {
             a_zero_point: 0,
             b_zero_point: 0,
-            a_multiplier: 1 << 29,
-            b_multiplier: 1 << 29,
+            a_multiplier: part,
+            b_multiplier: part,
             requantise: Requantise { shift: 30, ..ROUND },
         };
         self.push(kind, &[a, b], self.shape(a), Constants::default())
@@ -254,6 +264,29 @@ impl Build {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::unit;
+    use crate::engine::Engine;
+    use std::sync::Arc;
+
+    #[test]
+    fn no_layer_computes_small_codes() -> Result<(), Box<dyn std::error::Error>> {
+        for network in [Network::Unet, Network::Transformer] {
+            let engine = Engine::new(Arc::new(network.package()?), 2)?;
+            let inputs = unit(engine.package());
+            let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+            let spreads = engine.values(&inputs)?.into_iter().map(|codes| {
+                let (count, codes) = (codes.len() as f64, codes.into_iter().map(f64::from));
+                let [sum, squares] = [codes.clone().sum::<f64>(), codes.map(|code| code * code).sum()];
+                (squares / count - (sum / count).powi(2)).sqrt()
+            });
+            let spreads: Vec<f64> = spreads.collect();
+            assert!(
+                spreads.iter().all(|spread| (20.0..70.0).contains(spread)),
+                "{network:?}: {spreads:.0?}"
+            );
+        }
+        Ok(())
+    }
 
     #[test]
     fn every_network_is_valid_and_of_its_size() {

@@ -160,9 +160,8 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The kernels for `arch`, for a driver that supports CUDA up to major version `newest`. They are compiled with the installed NVRTC, if
-    /// there is one. If it fails, is newer than the driver, or is too old to use all of the GPU, kernels that are already in the cache are
-    /// preferred.
+    /// The kernels for `arch`, for a driver that supports CUDA up to major version `newest`: those in the cache, from whichever NVRTC. They
+    /// are compiled with the installed one only if there are none, or if that makes them use more of the GPU.
     pub fn find(arch: u32, newest: i32) -> Result<Self, DeviceError> {
         Self::best(Compiler::find_for(newest), kernels().as_deref(), arch, newest)
     }
@@ -173,9 +172,8 @@ impl Image {
         let made = |compiler: Compiler| {
             let cores = compiler.cores(arch);
             let foreign = compiler.version.0 > newest;
-            let kept = (foreign || cores == Cores::Warp).then(kept).flatten();
-            let better = kept.filter(|kept| foreign || kept.cores != cores);
-            better.map_or_else(|| compiler.image(arch, folder), Ok)
+            let enough = kept().filter(|kept| foreign || cores != Cores::Group || kept.cores == cores);
+            enough.map_or_else(|| compiler.image(arch, folder), Ok)
         };
         compiler.and_then(made).or_else(|error| kept().ok_or(error))
     }
@@ -424,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn cached_kernels_are_preferred_if_they_use_more_of_the_gpu_than_the_compiler_can() -> Result<(), Box<dyn std::error::Error>> {
+    fn cached_kernels_are_preferred_unless_the_compiler_can_use_more_of_the_gpu() -> Result<(), Box<dyn std::error::Error>> {
         const NVRTC: &str = r#"
             #include <string.h>
             int nvrtcVersion(int *major, int *minor) { return *major = MAJOR, *minor = MINOR, 0; }
@@ -447,33 +445,36 @@ mod tests {
             assert!(cc.args([&library, &source]).status()?.success());
             Ok(library)
         });
-        let found = |library: &Path, arch| {
-            let image = Image::best(Compiler::load(library), Some(folder.path()), arch, 12)?;
+        let found = |library: &Path, arch, driver| {
+            let image = Image::best(Compiler::load(library), Some(folder.path()), arch, driver)?;
             Ok::<_, DeviceError>((image.code, image.cores))
         };
         let (old, new) = (old?, new?);
         let path = |arch: u32, version: &str| folder.path().join(format!("{}-sm_{arch}-{version}.cubin", Compiler::digest()));
         let keep = |arch, version| keep(&path(arch, version), version.as_bytes());
-        keep(80, "12.9")?;
         keep(90, "13.0")?;
         assert_eq!(
-            found(&old, 90)?,
+            found(&old, 90, 12)?,
             (b"made".to_vec(), Cores::Warp),
             "the driver does not support the cached kernels"
         );
-        keep(90, "12.9")?;
-        assert_eq!(found(&old, 90)?, (b"12.9".to_vec(), Cores::Group));
+        std::fs::remove_file(path(90, "13.0"))?;
         assert_eq!(
-            found(&old, 80)?,
-            (b"made".to_vec(), Cores::Warp),
-            "the cached kernels are no better"
+            found(&new, 90, 13)?,
+            (b"made".to_vec(), Cores::Group),
+            "the cached kernels use less of the GPU"
         );
+        keep(90, "12.9")?;
+        assert_eq!(found(&old, 90, 12)?, (b"12.9".to_vec(), Cores::Group));
+        keep(80, "12.9")?;
+        assert_eq!(found(&old, 80, 12)?, (b"12.9".to_vec(), Cores::Warp));
+        assert_eq!(found(&new, 80, 13)?, (b"12.9".to_vec(), Cores::Warp));
         // The driver supports no kernels of a newer compiler, and damaged files are ignored.
-        assert_eq!(found(&new, 90)?, (b"12.9".to_vec(), Cores::Group));
-        assert_eq!(found(&new, 80)?, (b"12.9".to_vec(), Cores::Warp));
-        std::fs::write(path(80, "12.3"), "ma")?;
+        assert_eq!(found(&new, 90, 12)?, (b"12.9".to_vec(), Cores::Group));
+        assert_eq!(found(&new, 80, 12)?, (b"12.9".to_vec(), Cores::Warp));
+        std::fs::write(path(80, "12.9"), "ma")?;
         assert_eq!(
-            found(&old, 80)?,
+            found(&old, 80, 12)?,
             (b"made".to_vec(), Cores::Warp),
             "the cached kernels are truncated"
         );

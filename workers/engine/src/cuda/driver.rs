@@ -24,9 +24,6 @@ const OLDEST: u32 = 61;
 /// Size of the largest kernel argument, rounded up. The driver copies only as many bytes as the kernel takes.
 const PARAMS: usize = 512;
 
-/// Prefixes of the names of kernels that share multiprocessors.
-const SHARING: [&str; 4] = ["gemm_", "product_", "work_", "hash_"];
-
 #[repr(C, align(16))]
 struct Params([u8; PARAMS]);
 
@@ -140,11 +137,9 @@ fn load(context: &Arc<CudaContext>, image: Image, traits: &Traits) -> Result<Has
                 HIGH.shared as i32,
             )?;
         }
-        // A multiprocessor must be idle to change its split between L1 cache and shared memory, so kernels can share one only if they
-        // prefer the same split. This is only a hint; errors do not matter.
-        if SHARING.iter().any(|start| name.starts_with(start)) {
-            _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
-        }
+        // A multiprocessor must be idle to change its split between L1 cache and shared memory, so all kernels prefer the same one. This is
+        // only a hint; errors do not matter.
+        _ = kernel.set_attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
         Ok((name, kernel))
     });
     Ok(kernels.collect::<Result<_, DriverError>>()?)

@@ -32,6 +32,7 @@ pub use device::{Cores, Device, DeviceError, Launch, Memory, Recording, Staging,
 pub use driver::{Cuda, count};
 pub(crate) use fleet::Fleet;
 pub use fleet::Loss;
+pub use lower::HASHES_BESIDE;
 pub(crate) use runner::{Computed, Unit};
 pub use runner::{PassTimes, Resident};
 #[cfg(not(target_family = "wasm"))]

@@ -24,7 +24,7 @@ const SHARE_OF_ONE: u64 = 80;
 const SHARE_OF_MANY: u64 = 25;
 
 /// Passes in flight, if memory allows: while one copies or hashes, another computes.
-const LANES: u64 = 2;
+pub(crate) const LANES: u64 = 2;
 
 /// A package on a device.
 pub(crate) struct Runner {
@@ -212,7 +212,8 @@ impl Runner {
         }
     }
 
-    /// Times passes of the largest size on all lanes at once, over whatever is in memory: at least `times` passes, for at least `least`.
+    /// Times passes of the largest size on all lanes at once: at least `times` passes, for at least `least`. They repeat what the last such
+    /// pass of each lane computed; its inputs are still in memory.
     pub(crate) fn time(&self, traced: bool, times: u32, least: Duration) -> Result<PassTimes, DeviceError> {
         let units = self.capacity;
         let mut lanes: Vec<_> = self.lanes.iter().map(|lane| lane.lock()).collect();
@@ -413,19 +414,19 @@ mod tests {
         }
     }
 
-    /// A package whose values alternate between 1 MiB and 16 MiB.
+    /// A package with an input of 64 KiB, whose other values alternate between 16 MiB and 1 MiB.
     fn in_and_out() -> Result<Package, Box<dyn std::error::Error>> {
         let op = |step: usize| -> Value {
             let [name, input] = [step + 1, step].map(|value| format!("value{value}"));
             if step.is_multiple_of(2) {
-                json!({"name": name, "op": "upsample", "inputs": [input], "factor": 4})
+                json!({"name": name, "op": "upsample", "inputs": [input], "factor": if step == 0 { 16 } else { 4 }})
             } else {
                 json!({"name": name, "op": "max_pool", "inputs": [input], "kernel": [4, 4], "stride": [4, 4], "padding": [0, 0, 0, 0]})
             }
         };
         let manifest = json!({
             "format": 1, "name": "in and out", "version": "1.0.0", "license": "Apache-2.0", "description": "made up",
-            "task": {"kind": "test"}, "inputs": [{"name": "value0", "dims": [1024, 1024, 1]}], "ops": (0..11).map(op).collect::<Vec<_>>(),
+            "task": {"kind": "test"}, "inputs": [{"name": "value0", "dims": [256, 256, 1]}], "ops": (0..11).map(op).collect::<Vec<_>>(),
         });
         let none: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
         Ok(Package::from_bytes(

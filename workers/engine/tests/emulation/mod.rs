@@ -127,6 +127,22 @@ impl Emulator {
         }
     }
 
+    /// Also collects the first `bytes` bytes of a value after each launch of `kernel`: the value whose address is word `param` of the
+    /// kernel's argument.
+    pub fn watching(self, kernel: &'static str, param: usize, bytes: usize) -> (Self, Arc<Mutex<Vec<Vec<u8>>>>) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let see = seen.clone();
+        let fault = move |launch: &Launch| {
+            if launch.kernel == kernel {
+                let address = u64::from_ne_bytes(launch.params[param * 8..][..8].try_into().unwrap());
+                see.lock()
+                    .push(unsafe { std::slice::from_raw_parts(address as *const u8, bytes) }.to_vec());
+            }
+        };
+        let fault: Fault = Arc::new(fault);
+        (Self { fault, ..self }, seen)
+    }
+
     fn symbol<T: Copy>(&self, name: &str) -> T {
         *unsafe { self.library.get::<T>(name.as_bytes()) }.unwrap_or_else(|error| panic!("{name}: {error}"))
     }

@@ -1,12 +1,14 @@
-//! Keeps the hours of rewards going: opens blocks, records beacons, settles hours.
+//! Keeps the hours of rewards going: opens blocks, records beacons, settles hours. These duties are few and their time is short, so each is
+//! tried in every pass.
 
-use crate::Result;
 use crate::crank::Cranker;
+use crate::{Error, Result};
 use chain::market::reward;
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::presence::{BEACONS, beacon_after};
 use protocol::units::Moment;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Emission, RewardBlock, Tally};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,8 @@ const KEPT: u64 = 500;
 const BATCH: usize = 16;
 /// Accounts created in one transaction.
 const OPENED: usize = 4;
+/// Rent of the largest of these accounts, the block.
+const RENT: u64 = chain::rent(8 + size_of::<RewardBlock>());
 
 /// The state of all hours on the chain. A tally is known by its hour and shard.
 struct Hours {
@@ -63,10 +67,21 @@ impl Cranker<'_> {
         }
         for (hour, opening) in due {
             for batch in opening.chunks(OPENED) {
-                self.send_and_report("open hour", reward::block(hour), batch).await?;
+                let account = reward::block(hour);
+                let opened = match self.can_spare(RENT.saturating_mul(batch.len() as u64)).await {
+                    Ok(true) => self.send("open hour", account, batch, self.options).await,
+                    Ok(false) => Err(Error::Reserved { kept: self.reserve }),
+                    Err(error) => Err(error),
+                };
+                self.report("open hour", account, opened)?;
             }
         }
         Ok(())
+    }
+
+    /// Sends a duty, even if it has just failed, and reports the outcome.
+    async fn send_now(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
+        self.report(deed, account, self.send(deed, account, instructions, self.options).await)
     }
 
     /// Records the beacons whose slot hashes are available.
@@ -78,7 +93,7 @@ impl Cranker<'_> {
             let age = now.slot.checked_sub(after).filter(|age| (1..KEPT).contains(age));
             if beacon == [0; 32] && age.is_some() {
                 let record = reward::record_beacon(hour, index);
-                self.send_and_report("record beacon", reward::block(hour), &[record]).await?;
+                self.send_now("record beacon", reward::block(hour), &[record]).await?;
             }
         }
         Ok(())
@@ -93,7 +108,7 @@ impl Cranker<'_> {
             hour = hour.saturating_add(BLOCK_SECONDS);
         }
         if !skips.is_empty() {
-            return self.send_and_report("skip hours", reward::emission(), &skips).await;
+            return self.send_now("skip hours", reward::emission(), &skips).await;
         }
         let over = now.unix >= hour.saturating_add(2 * BLOCK_SECONDS);
         let Some(block) = hours.blocks.get(&hour).filter(|_| over) else {
@@ -102,7 +117,7 @@ impl Cranker<'_> {
         let shards: Vec<u8> = (block.counted..block.shards).collect();
         for batch in shards.chunks(BATCH) {
             let settle = reward::settle(hour, batch.iter().copied());
-            self.send_and_report("settle hour", reward::block(hour), &[settle]).await?;
+            self.send_now("settle hour", reward::block(hour), &[settle]).await?;
         }
         Ok(())
     }

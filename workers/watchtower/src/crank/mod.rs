@@ -4,14 +4,16 @@
 
 mod duty;
 mod hours;
+mod retries;
 mod upkeep;
 
 pub use duty::{Duty, end};
+pub use retries::Retries;
 
 use crate::dispute::silence;
 use crate::{Error, Result};
 use chain::market::{audit, demand, job};
-use chain::{Chain, Failure, Outcome, SendOptions};
+use chain::{Chain, Failure, JobEnd, Outcome, SendOptions};
 use futures_util::stream::{self, StreamExt};
 use jobs::{Audit, DemandHeader, Job, Status};
 use parking_lot::Mutex;
@@ -43,6 +45,8 @@ pub struct Deed {
     pub signature: String,
     /// Lamports earned.
     pub bounty: u64,
+    /// Lamports spent on token accounts of others.
+    pub rent: u64,
     /// Lamports paid in fees.
     pub fee: u64,
     /// Compute units used.
@@ -54,7 +58,7 @@ pub struct Deed {
 pub enum CrankEvent {
     /// A duty was done.
     Did(Deed),
-    /// A duty failed. It is retried in the next pass, and delays no other.
+    /// A duty failed. It is tried again, after waits that double, and delays no other.
     Failed {
         /// Name of the duty.
         deed: &'static str,
@@ -62,6 +66,8 @@ pub enum CrankEvent {
         account: Address,
         /// The error.
         error: Error,
+        /// Whether it has failed for the same reason before.
+        repeated: bool,
     },
     /// A transaction was refused in its block, because somebody else was faster or because it came too early. Its fee is spent.
     Wasted {
@@ -108,6 +114,10 @@ pub struct Cranker<'a> {
     pub sweeps: bool,
     /// Also pay those without a token account, creating it at the key's expense.
     pub create_payouts: bool,
+    /// Lamports that the key keeps for evidence: no account is created for others and no hour is opened at their expense.
+    pub reserve: u64,
+    /// Duties that could not be done.
+    pub retries: Retries,
     /// Jobs that must not be paid for.
     pub accused: &'a Accused,
     /// Called for every report.
@@ -168,7 +178,11 @@ impl Cranker<'_> {
         self.audits(&by_hash).await?;
         let ends = jobs.iter().filter_map(|(_, job)| time_left(job.deadline(), now)).min();
         let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
-        let due = due.filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job));
+        let mut due: Vec<_> = due
+            .filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job))
+            .collect();
+        // What has failed may fail again, so everything else comes first.
+        due.sort_by_key(|(address, _, duty)| self.retries.knows(duty.name(), address));
         for_each_bounded(due, |(address, job, duty)| self.end(duty, *address, job)).await?;
         Ok(ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX))
     }
@@ -204,7 +218,7 @@ impl Cranker<'_> {
         Ok(next)
     }
 
-    /// Convicts the worker of a job if it has missed the deadline of this demand.
+    /// Convicts the worker of a job if it has missed the deadline of this demand. Never put off, as the job may be paid soon.
     async fn convict_silence(&self, address: &Address, about: &DemandHeader, job: &Job, now: Moment) -> Result<Option<Deed>> {
         let key = self.key.pubkey();
         let due = !about.answered.get() && now.reached(about.deadline());
@@ -212,8 +226,9 @@ impl Cranker<'_> {
         if !due || (about.challenger != key && self.accused.has(job)) {
             return Ok(None);
         }
-        let instructions = silence(self.chain, &key, &about.job, job, address).await?;
-        self.send("convict silence", about.job, &instructions, self.options).await
+        let JobEnd { instructions, rent } = silence(self.chain, &key, &about.job, job, address).await?;
+        let deed = self.send("convict silence", about.job, &instructions, self.options).await?;
+        Ok(deed.map(|deed| Deed { rent, ..deed }))
     }
 
     /// Closes a demand of this key that is over.
@@ -228,18 +243,21 @@ impl Cranker<'_> {
 
     /// Does what is due about one job.
     async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<()> {
+        if self.retries.waits(duty.name(), &address) {
+            return Ok(());
+        }
         let ended = async {
-            let end = end(self.chain, &self.key.pubkey(), &address, job).await?;
-            if end.opens_accounts && !self.create_payouts {
+            let JobEnd { instructions, rent } = end(self.chain, &self.key.pubkey(), &address, job).await?;
+            if rent > 0 && !(self.create_payouts && self.can_spare(rent).await?) {
                 return Err(Error::NoPayout { job: address });
             }
             let options = SendOptions {
                 max_fee: duty.max_fee(job),
                 ..*self.options
             };
-            let deed = self.send(duty.name(), address, &end.instructions, &options).await?;
+            let deed = self.send(duty.name(), address, &instructions, &options).await?;
             let bounty = duty.bounty(job);
-            Ok(deed.map(|deed| Deed { bounty, ..deed }))
+            Ok(deed.map(|deed| Deed { bounty, rent, ..deed }))
         };
         self.report(duty.name(), address, ended.await)
     }
@@ -296,23 +314,47 @@ impl Cranker<'_> {
         .await
     }
 
-    /// Sends a duty that earns nothing, and reports the outcome.
+    /// Sends a duty that earns nothing, unless it has just failed, and reports the outcome.
     async fn send_and_report(&self, deed: &'static str, account: Address, instructions: &[Instruction]) -> Result<()> {
+        if self.retries.waits(deed, &account) {
+            return Ok(());
+        }
         self.report(deed, account, self.send(deed, account, instructions, self.options).await)
     }
 
     /// Reports the outcome of one duty. Only an unreachable node is an error, as it would fail all other duties too.
     fn report(&self, deed: &'static str, account: Address, outcome: Result<Option<Deed>>) -> Result<()> {
         match outcome {
-            Ok(deed) => deed.into_iter().map(CrankEvent::Did).for_each(self.on_event),
+            Ok(None) => {}
+            Ok(Some(done)) => {
+                self.retries.forget(deed, account);
+                (self.on_event)(CrankEvent::Did(done));
+            }
             Err(error @ Error::Chain(chain::Error::Unreachable { .. })) => return Err(error),
-            Err(error) => (self.on_event)(CrankEvent::Failed { deed, account, error }),
+            Err(error) => {
+                let repeated = self.retries.put_off(deed, account, error.to_string());
+                (self.on_event)(CrankEvent::Failed {
+                    deed,
+                    account,
+                    error,
+                    repeated,
+                });
+            }
         }
         Ok(())
     }
 
-    /// Sends one transaction. A refusal because it came too late or too early is no error: somebody else was faster, or the next pass will
-    /// do it. Nor is a price above `max_fee`, which may fall until the next pass.
+    /// Whether the key can spend so many lamports and keep its reserve, even if as much is spent on everything in flight.
+    async fn can_spare(&self, lamports: u64) -> Result<bool> {
+        if self.reserve == 0 {
+            return Ok(true);
+        }
+        let has = self.chain.account(&self.key.pubkey()).await?.map_or(0, |key| key.lamports);
+        Ok(has >= self.reserve.saturating_add(lamports.saturating_mul(MAX_IN_FLIGHT as u64)))
+    }
+
+    /// Sends one transaction. A refusal because it came too late or too early is no error: somebody else was faster, or a later pass will
+    /// do it. Nor is a price above `max_fee`, which may fall until then.
     async fn send(
         &self,
         deed: &'static str,
@@ -324,16 +366,19 @@ impl Cranker<'_> {
             Ok(prepared) => prepared,
             Err(error @ chain::Error::TooDear { .. }) => {
                 tracing::debug!(deed, %account, %error, "not sent");
+                self.retries.put_off(deed, account, error.to_string());
                 return Ok(None);
             }
             Err(error) if error.failure().is_some_and(is_race) => {
                 tracing::debug!(deed, %account, %error, "somebody else was faster, or it was too early");
+                self.retries.put_off(deed, account, error.to_string());
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let receipt = match self.chain.submit(&prepared, options).await {
             Outcome::Failed(failure) if is_race(&failure) => {
+                self.retries.put_off(deed, account, failure.explanation.to_string());
                 let failure = Box::new(failure);
                 (self.on_event)(CrankEvent::Wasted { deed, account, failure });
                 return Ok(None);
@@ -345,6 +390,7 @@ impl Cranker<'_> {
             account: account.to_string(),
             signature: receipt.signature.to_string(),
             bounty: 0,
+            rent: 0,
             fee: receipt.fee,
             compute_units: receipt.compute_units,
         }))
@@ -407,7 +453,7 @@ mod tests {
     use anchor_lang::Discriminator;
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::{Fake, account, gift, instructions};
-    use chain::market;
+    use chain::market::{self, reward};
     use chain::{Landed, Simulation};
     use jobs::Escrow;
     use jobs::error::JobsError;
@@ -415,10 +461,10 @@ mod tests {
     use solana_account::Account;
     use solana_instruction::error::InstructionError;
     use solana_transaction_error::TransactionError;
-    use staking::Device;
     use staking::error::StakingError;
+    use staking::{Device, Emission};
     use std::cell::RefCell;
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     #[test]
     fn the_next_pass_comes_when_a_deadline_is_near() {
@@ -558,17 +604,24 @@ mod tests {
         assert_eq!(ended, (1..MAX_IN_FLIGHT).collect::<Vec<_>>());
     }
 
-    async fn pass(chain: &Chain, key: &Keypair, on_event: &dyn Fn(CrankEvent)) -> Result<()> {
-        let cranker = Cranker {
+    fn cranker<'a>(chain: &'a Chain, key: &'a Keypair, on_event: &'a dyn Fn(CrankEvent)) -> Cranker<'a> {
+        static OPTIONS: LazyLock<SendOptions> = LazyLock::new(SendOptions::default);
+        static ACCUSED: LazyLock<Accused> = LazyLock::new(Accused::default);
+        Cranker {
             chain,
             key,
-            options: &SendOptions::default(),
+            options: &OPTIONS,
             sweeps: true,
             create_payouts: false,
-            accused: &Accused::default(),
+            reserve: 0,
+            retries: Retries::default(),
+            accused: &ACCUSED,
             on_event,
-        };
-        cranker.pass().await
+        }
+    }
+
+    async fn pass(chain: &Chain, key: &Keypair, on_event: &dyn Fn(CrankEvent)) -> Result<()> {
+        cranker(chain, key, on_event).pass().await
     }
 
     #[tokio::test]
@@ -612,6 +665,150 @@ mod tests {
         fake.set_unreachable(true);
         pass(&chain, &key, &on_event).await.unwrap_err();
         assert!(failed.take().is_empty());
+    }
+
+    /// A duty that always fails is tried ever more rarely, and what is new comes before it.
+    #[tokio::test(start_paused = true)]
+    async fn a_duty_that_fails_for_ever_is_tried_rarely_and_last() {
+        let (fake, key) = (Arc::new(Fake::default()), Keypair::new());
+        fake.set_clock();
+        let expired = |at: u8| {
+            let job = Job {
+                job_hash: [at; 32],
+                replicas: 1,
+                ..Job::zeroed()
+            };
+            fake.set_account(Address::new_from_array([at; 32]), account(&job));
+        };
+        fake.set_account(job::config(), account(&jobs::Config::zeroed()));
+        fake.set_account(Address::default(), account(&Escrow::zeroed()));
+        fake.set_simulation(Simulation {
+            error: Some(TransactionError::ProgramAccountNotFound),
+            ..Simulation::default()
+        });
+        let (chain, failed) = (Chain::new(fake.clone()), RefCell::new(Vec::new()));
+        let on_event = |event| match event {
+            CrankEvent::Failed { account, repeated, .. } => failed.borrow_mut().push((account.as_array()[0], repeated)),
+            other => panic!("{other:?}"),
+        };
+        let cranker = cranker(&chain, &key, &on_event);
+        expired(1);
+        for _ in 0..20 {
+            cranker.pass().await.unwrap();
+            sleep(Duration::from_secs(5)).await;
+        }
+        let tries = failed.take();
+        assert_eq!((tries.len(), tries[0]), (7, (1, false)));
+        assert!(tries[1..].iter().all(|repeated| *repeated == (1, true)));
+        sleep(Duration::from_secs(60)).await;
+        (2..10).for_each(expired);
+        cranker.pass().await.unwrap();
+        assert_eq!(failed.take().last(), Some(&(1, true)));
+        // For another reason.
+        fake.set_simulation(Simulation {
+            error: Some(TransactionError::InsufficientFundsForFee),
+            ..Simulation::default()
+        });
+        sleep(Duration::from_secs(200)).await;
+        cranker.pass().await.unwrap();
+        let all = failed.take();
+        assert!(all.len() == 9 && all.iter().all(|(_, repeated)| !repeated), "{all:?}");
+    }
+
+    /// What is kept for evidence is not spent on accounts of others: those who close theirs would drain the key.
+    #[tokio::test]
+    async fn the_reserve_opens_no_account_for_others() {
+        let (fake, key) = (Arc::new(Fake::default()), Keypair::new());
+        fake.set_clock();
+        fake.on_send(|_| Some(Landed::default()));
+        let revealed = Job {
+            replicas: 1,
+            status: Status::Revealed as u8,
+            bounty: 10_000.into(),
+            device: Address::new_from_array([2; 32]),
+            escrow: Address::new_from_array([3; 32]),
+            ..Job::zeroed()
+        };
+        let job = Address::new_from_array([1; 32]);
+        fake.set_account(job, account(&revealed));
+        fake.set_account(revealed.device, account(&Device::zeroed()));
+        fake.set_account(revealed.escrow, account(&Escrow::zeroed()));
+        let chain = Chain::new(fake.clone());
+        let (done, failed) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => done.borrow_mut().push((deed.bounty, deed.rent)),
+            CrankEvent::Failed { error, .. } => failed.borrow_mut().push(error),
+            other => panic!("{other:?}"),
+        };
+        const RENT: u64 = 2_039_280;
+        const RESERVE: u64 = 340_000_000;
+        const ENOUGH: u64 = RESERVE + RENT * MAX_IN_FLIGHT as u64;
+        for (lamports, create_payouts) in [(RESERVE, true), (ENOUGH - 1, true), (ENOUGH, false), (ENOUGH, true)] {
+            fake.set_account(
+                key.pubkey(),
+                Account {
+                    lamports,
+                    ..Account::default()
+                },
+            );
+            let cranker = Cranker {
+                reserve: RESERVE,
+                create_payouts,
+                sweeps: false,
+                ..cranker(&chain, &key, &on_event)
+            };
+            cranker.pass().await.unwrap();
+            if (lamports, create_payouts) == (ENOUGH, true) {
+                assert_eq!((done.take(), failed.take().len()), (vec![(10_000, RENT)], 0));
+            } else {
+                assert!(matches!(failed.take().as_slice(), [Error::NoPayout { job: at }] if *at == job));
+                assert!(fake.sent().is_empty());
+            }
+        }
+    }
+
+    /// No hour is opened from what is kept for evidence.
+    #[tokio::test]
+    async fn the_reserve_opens_no_hour() {
+        let (fake, key) = (Arc::new(Fake::default()), Keypair::new());
+        fake.set_clock();
+        fake.on_send(|_| Some(Landed::default()));
+        fake.set_account(job::config(), account(&jobs::Config::zeroed()));
+        let emission = Emission {
+            shards: 1,
+            ..Emission::zeroed()
+        };
+        fake.set_account(reward::emission(), account(&emission));
+        let chain = Chain::new(fake.clone());
+        let (done, failed) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => done.borrow_mut().push(deed.deed),
+            CrankEvent::Failed { deed, error, .. } => failed.borrow_mut().push((deed, error)),
+            other => panic!("{other:?}"),
+        };
+        const RESERVE: u64 = 340_000_000;
+        for lamports in [RESERVE, 2 * RESERVE] {
+            fake.set_account(
+                key.pubkey(),
+                Account {
+                    lamports,
+                    ..Account::default()
+                },
+            );
+            let cranker = Cranker {
+                reserve: RESERVE,
+                ..cranker(&chain, &key, &on_event)
+            };
+            cranker.pass().await.unwrap();
+            if lamports == RESERVE {
+                assert!(matches!(
+                    failed.take().as_slice(),
+                    [("open hour", Error::Reserved { kept: RESERVE })]
+                ));
+                assert!(fake.sent().is_empty());
+            }
+        }
+        assert_eq!((done.take(), failed.take().len()), (vec!["open hour"], 0));
     }
 
     /// If others pay more than a bounty allows, the crank waits, and holds up no other; duties without one are paid for like everything else.

@@ -3,13 +3,12 @@
 
 use crate::Result;
 use crate::crank::{Cranker, for_each_bounded};
+use chain::Collection;
 use chain::market::{self, costake, job, reward, slash, stake};
 use costaking::{Exit, Offer, Position, Status};
 use jobs::Escrow;
-use protocol::emission::BLOCK_SECONDS;
 use protocol::units::Moment;
 use solana_address::Address;
-use staking::state::Offering;
 use staking::{Device, RewardBlock, Slash, Tally};
 use std::collections::{BTreeMap, HashMap};
 
@@ -64,8 +63,12 @@ impl Cranker<'_> {
         let escrows: Vec<(Address, Escrow)> = self.chain.find(&[]).await?;
         let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
         for_each_bounded(owing, async |(address, escrow)| {
+            if self.retries.waits("sweep", address) {
+                return Ok(());
+            }
             let account = market::token_account(&config.treasury, &escrow.mint);
             if !self.chain.exists(&account).await? {
+                self.retries.put_off("sweep", *address, format!("there is no account {account}"));
                 return Ok(());
             }
             self.send_and_report("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])
@@ -129,21 +132,8 @@ impl Cranker<'_> {
 
     /// Collects a device's rewards of settled hours, oldest first, or shares them with co-stakers if it has an offer.
     async fn collect(&self, books: &Books, address: &Address, device: &Device) -> Result<()> {
-        let mut hours: Vec<i64> = device
-            .pending()
-            .map(|(hour, _, _)| i64::from(hour).saturating_mul(BLOCK_SECONDS))
-            .collect();
-        hours.sort_unstable();
-        for hour in hours {
-            let Some(block) = books.blocks.get(&hour).filter(|block| block.settled.get()) else {
-                break;
-            };
-            let shard = block.shard(address);
-            let shared = books.live(address).filter(|_| device.offering != Offering::Nothing);
-            let collect = match shared {
-                Some((offer, _)) => costake::distribute(address, offer, hour, shard),
-                None => reward::collect(address, hour, shard),
-            };
+        let offer = books.live(address).map(|(at, offer)| (*at, *offer));
+        for collect in Collection::of(address, device, offer, &books.blocks, books.now.unix).collect {
             self.send_and_report("collect reward", *address, &[collect]).await?;
         }
         Ok(())

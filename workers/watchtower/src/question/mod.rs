@@ -252,8 +252,8 @@ impl Questioner<'_> {
 
     async fn convict(&self, item: Item, since: &mut u64) -> Result<Standing> {
         let demand = demand::address(&self.address, item);
-        let instructions = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
-        let receipt = self.chain.send(&instructions, &[self.key], self.options).await?;
+        let convicting = silence(self.chain, &self.key.pubkey(), &self.address, &self.job, &demand).await?;
+        let receipt = self.chain.send(&convicting.instructions, &[self.key], self.options).await?;
         *since = receipt.slot;
         (self.on_event)(QuestionEvent::Convicted(item, &receipt));
         Ok(Standing::Waits(Duration::ZERO))

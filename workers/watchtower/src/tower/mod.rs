@@ -5,7 +5,7 @@ mod prosecute;
 
 use crate::cases::Cases;
 use crate::check::lamports_of_evidence;
-use crate::crank::{Accused, CrankEvent, Cranker};
+use crate::crank::{Accused, CrankEvent, Cranker, Retries};
 use crate::error::disk;
 use crate::question::Purse;
 use crate::settings::Settings;
@@ -42,6 +42,8 @@ daemon::metrics! {
     deeds_total: "counter", "Duties done by the cranks.";
     lamports_earned_total: "counter", "Bounties of cranks, before fees.";
     lamports_wasted_total: "counter", "Fees of cranks that came too late or too early.";
+    chain_slot: "gauge", "Newest slot that the node has shown.";
+    chain_lag_seconds: "gauge", "Seconds by which the clock of the node's newest state is behind this machine's.";
     errors_total: "counter", "Steps and duties that failed.";
 }
 
@@ -118,7 +120,7 @@ impl Watchtower {
         Ok(tower)
     }
 
-    /// Runs until stopped. Fails only if the disk or a model does.
+    /// Runs until stopped. Fails only if a model does, or if the disk does at once.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         self.watch().boxed_local()
     }
@@ -135,7 +137,8 @@ impl Watchtower {
             biased;
             () = self.stop.cancelled() => {}
             never = self.warn_of_problems() => match never {},
-            ended = self.prosecute(cases) => match ended? {},
+            never = self.watch_node() => match never {},
+            never = self.prosecute(cases) => match never {},
             ended = self.patrol(&sender) => match ended? {},
             never = self.turn_cranks() => match never {},
         }
@@ -163,7 +166,10 @@ impl Watchtower {
                 let [has, needed] = [lamports, self.reserve].map(|lamports| lamports as f64 / 1e9);
                 warn(
                     "SOL",
-                    format!("{key} has {has} SOL, and evidence may lock {needed}, which returns; until it has more, it asks no worker"),
+                    format!(
+                        "{key} has {has} SOL, and evidence may lock {needed}, which returns; until it has more, it asks no worker, \
+                         opens no hour and creates no account"
+                    ),
                 );
             }
             Err(error) => warn("SOL", error.to_string()),
@@ -171,16 +177,28 @@ impl Watchtower {
         std::future::pending().await
     }
 
+    async fn watch_node(&self) -> Infallible {
+        let report = |slot, lag| {
+            self.metrics.chain_slot.set(slot);
+            self.metrics.chain_lag_seconds.set(lag);
+        };
+        self.chain.watch_node(report).await
+    }
+
     /// Learns the fate of every transaction that an earlier run may have sent.
     async fn resolve(&self) -> Result<()> {
         let unsettled = self.pending.unsettled();
         let resolving = unsettled.iter().map(|intent| async {
-            let outcome = self.chain.resolve(&self.pending, &intent.prepared, &self.options).await?;
-            let fate = match outcome {
-                Outcome::Confirmed(_) => "landed",
-                Outcome::Failed(_) => "failed",
-                Outcome::Unknown(Uncertain { expired: true, .. }) => "expired",
-                Outcome::Unknown(_) => "unknown",
+            let fate = match self.chain.resolve(&self.pending, &intent.prepared, &self.options).await {
+                Ok(Outcome::Confirmed(_)) => "landed",
+                Ok(Outcome::Failed(_)) => "failed",
+                Ok(Outcome::Unknown(Uncertain { expired: true, .. })) => "expired",
+                Ok(Outcome::Unknown(_)) => "unknown",
+                Err(error @ chain::Error::Pending { .. }) => {
+                    self.note_disk_error(&error.into());
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
             };
             tracing::info!(event = "resolved", purpose = intent.purpose, signature = %intent.prepared.signature(), fate);
             Ok(())
@@ -191,6 +209,13 @@ impl Watchtower {
     fn retry(&self, error: &Error, what: &str) {
         self.metrics.errors_total.add(1);
         tracing::warn!(event = "retry", %error, "{what}; trying again");
+    }
+
+    /// Goes on without the disk: if the watchtower stopped, lies would be paid and cranks stand still. What cannot be saved is only needed
+    /// after a crash, and then found again, or repeated at the cost of a fee.
+    fn note_disk_error(&self, error: &Error) {
+        self.metrics.errors_total.add(1);
+        tracing::error!(event = "disk", %error, "going on without it");
     }
 
     async fn turn_cranks(&self) -> Infallible {
@@ -213,10 +238,20 @@ impl Watchtower {
                 deed,
                 account,
                 error: error @ Error::NoPayout { .. },
+                ..
             } => tracing::debug!(event = "crank", deed, %account, %error, "left to others"),
-            CrankEvent::Failed { deed, account, error } => {
+            CrankEvent::Failed {
+                deed,
+                account,
+                error,
+                repeated,
+            } => {
                 self.metrics.errors_total.add(1);
-                tracing::warn!(event = "crank", deed, %account, %error, "failed");
+                if repeated {
+                    tracing::debug!(event = "crank", deed, %account, %error, "failed again");
+                } else {
+                    tracing::warn!(event = "crank", deed, %account, %error, "failed; trying again, ever more rarely");
+                }
             }
             CrankEvent::Wasted { deed, account, failure } => {
                 let receipt = failure.receipt.as_ref();
@@ -241,6 +276,8 @@ impl Watchtower {
             options: &self.options,
             sweeps: self.settings.sweep,
             create_payouts: self.settings.create_payouts,
+            reserve: self.reserve,
+            retries: Retries::default(),
             accused: &self.accused,
             on_event: &on_event,
         };

@@ -107,9 +107,9 @@ impl<'a> Patrol<'a> {
             let next = OptionFuture::from(self.news.as_mut().map(StreamExt::next));
             tokio::select! {
                 Some((address, job, outcome)) = checking.next(), if !checking.is_empty() => {
-                    questioning.extend(self.act_on_check(address, job, outcome)?);
+                    questioning.extend(self.act_on_check(address, job, outcome));
                 }
-                Some(asked) = questioning.next(), if !questioning.is_empty() => self.act_on_answers(asked)?,
+                Some(asked) = questioning.next(), if !questioning.is_empty() => self.act_on_answers(asked),
                 Some(change) = next => self.hear(change.flatten()),
                 subscribed = &mut subscribing => {
                     self.news = self.subscriptions.taken(subscribed);
@@ -220,12 +220,7 @@ impl<'a> Patrol<'a> {
     }
 
     /// Acts on a check. Returns the questions to the worker, if it hides what would prove the result wrong and may be asked for it now.
-    fn act_on_check(
-        &mut self,
-        address: Address,
-        job: Job,
-        outcome: Result<Checked>,
-    ) -> Result<Option<impl Future<Output = Asked> + use<'a>>> {
+    fn act_on_check(&mut self, address: Address, job: Job, outcome: Result<Checked>) -> Option<impl Future<Output = Asked> + use<'a>> {
         let tower = self.tower;
         let (missing, inputs, computed) = match outcome {
             Ok(Checked {
@@ -234,28 +229,28 @@ impl<'a> Patrol<'a> {
                 computed,
             }) if tower.asks_about(&job) => (missing, inputs, computed),
             outcome => {
-                self.conclude(&address, &job, outcome.map(|checked| checked.finding))?;
-                return Ok(None);
+                self.conclude(&address, &job, outcome.map(|checked| checked.finding));
+                return None;
             }
         };
         let Some((registration, spent)) = self.asking.begin(&job, tower.held_by_questions(&job)) else {
             tracing::warn!(event = "postponed", job = %address, %missing, "wrong; questions about larger bonds come first");
-            return Ok(None);
+            return None;
         };
         self.checked.insert(job.job_hash, Instant::now());
         tracing::warn!(event = "asking", job = %address, %missing, "wrong; asking its worker");
-        Ok(Some(async move {
+        Some(async move {
             let asking = tower.ask_on_chain(&address, &job, inputs, &computed, &spent);
             (address, job, Abortable::new(asking, registration).await)
-        }))
+        })
     }
 
-    fn act_on_answers(&mut self, (address, job, outcome): Asked) -> Result<()> {
+    fn act_on_answers(&mut self, (address, job, outcome): Asked) {
         self.tower.purse.release(&address);
         match outcome {
             Ok(finding) => {
                 self.asking.end(&job);
-                self.conclude(&address, &job, finding)?;
+                self.conclude(&address, &job, finding);
             }
             Err(Aborted) => {
                 tracing::warn!(event = "postponed", job = %address, "wrong; makes way for a larger bond");
@@ -263,11 +258,10 @@ impl<'a> Patrol<'a> {
                 self.checked.remove(&job.job_hash);
             }
         }
-        Ok(())
     }
 
     /// Acts on a finding. A job that could not be fetched is checked again after the next search.
-    fn conclude(&mut self, address: &Address, job: &Job, finding: Result<Finding>) -> Result<()> {
+    fn conclude(&mut self, address: &Address, job: &Job, finding: Result<Finding>) {
         let tower = self.tower;
         match finding {
             Ok(Finding::Right) => {
@@ -286,7 +280,9 @@ impl<'a> Patrol<'a> {
                     since: job.since_slot.get(),
                     evidence,
                 };
-                tower.cases.save(&case)?;
+                if let Err(error) = tower.cases.save(&case) {
+                    tower.note_disk_error(&error);
+                }
                 tower.accused.add(case.hash);
                 // The receiver lives as long as the patrol.
                 let _ = self.cases.send(case);
@@ -302,7 +298,6 @@ impl<'a> Patrol<'a> {
                 tower.metrics.jobs_hidden_total.add(1);
                 tracing::warn!(event = "hidden", job = %address, %missing, "wrong, but its worker hides what would prove it");
             }
-            Err(error @ Error::Disk { .. }) => return Err(error),
             Err(error) => {
                 if matches!(error, Error::Compute { .. } | Error::Unconvincing { .. }) {
                     // The same check would fail again, and keep the machine from others.
@@ -312,7 +307,6 @@ impl<'a> Patrol<'a> {
                 tracing::warn!(event = "unchecked", job = %address, %error);
             }
         }
-        Ok(())
     }
 }
 
@@ -447,7 +441,7 @@ mod tests {
         for demands in [false, true] {
             tower.settings.demands = demands;
             let mut patrol = Patrol::new(&tower, &cases).unwrap();
-            patrol.conclude(&JOB, &job, Ok(Finding::Hidden(Missing::Traces))).unwrap();
+            patrol.conclude(&JOB, &job, Ok(Finding::Hidden(Missing::Traces)));
             assert_eq!(patrol.checked.contains_key(&job.job_hash), demands);
         }
     }
@@ -530,7 +524,7 @@ mod tests {
         ];
         for (failure, again) in failures {
             let mut patrol = Patrol::new(&tower, &cases).unwrap();
-            patrol.conclude(&JOB, &Job::zeroed(), Err(failure)).unwrap();
+            patrol.conclude(&JOB, &Job::zeroed(), Err(failure));
             assert_eq!(patrol.checked.is_empty(), again);
         }
     }

@@ -1,9 +1,9 @@
 //! Brings open cases concurrently, until they are closed.
 
 use super::{RETRY, Watchtower};
+use crate::Error;
 use crate::cases::OpenCase;
 use crate::dispute::{Action, Challenger, Charge};
-use crate::{Error, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 use tokio::sync::mpsc;
@@ -13,22 +13,24 @@ const STUCK: u32 = 6;
 
 impl Watchtower {
     /// Brings every case that comes.
-    pub(super) async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Result<Infallible> {
+    pub(super) async fn prosecute(&self, mut cases: mpsc::UnboundedReceiver<OpenCase>) -> Infallible {
         let mut trials = FuturesUnordered::new();
         loop {
             tokio::select! {
-                Some(ended) = trials.next(), if !trials.is_empty() => ended?,
+                Some(()) = trials.next(), if !trials.is_empty() => {}
                 Some(case) = cases.recv() => trials.push(self.prosecute_one(case)),
             }
         }
     }
 
-    async fn prosecute_one(&self, case: OpenCase) -> Result<()> {
+    async fn prosecute_one(&self, case: OpenCase) {
+        let on_unrecorded = |error: chain::Error| self.note_disk_error(&error.into());
         let challenger = Challenger {
             chain: &self.chain,
             pending: &self.pending,
             key: &self.key,
             options: &self.options,
+            on_unrecorded: &on_unrecorded,
         };
         let mut charge = Charge {
             job: &case.job,
@@ -51,7 +53,6 @@ impl Watchtower {
             };
             match challenger.bring(&mut charge, done).await {
                 Ok(ending) => break ending,
-                Err(error @ (Error::Disk { .. } | Error::Chain(chain::Error::Pending { .. }))) => return Err(error),
                 Err(error) => {
                     self.retry(&error, "a step of a dispute failed");
                     // Errors of the node say nothing about the case or the key, and once the node recovers the cranks may be the first to pay
@@ -67,7 +68,9 @@ impl Watchtower {
         };
         self.accused.remove(&case.hash);
         tracing::info!(event = "closed", job = %case.job, ?ending);
-        self.cases.remove(&case)
+        if let Err(error) = self.cases.remove(&case) {
+            self.note_disk_error(&error);
+        }
     }
 }
 

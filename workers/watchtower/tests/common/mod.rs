@@ -13,7 +13,7 @@ use solana_signer::Signer;
 use std::cell::RefCell;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use watchtower::crank::{Accused, CrankEvent, Cranker};
+use watchtower::crank::{Accused, CrankEvent, Cranker, Retries};
 use watchtower::{Settings, Watchtower};
 use worker::{Fault, Worker};
 
@@ -87,6 +87,8 @@ pub async fn crank(market: &Market, accused: &Accused) -> Vec<(Address, watchtow
         options: &options,
         sweeps: true,
         create_payouts: false,
+        reserve: 0,
+        retries: Retries::default(),
         accused,
         on_event: &on_event,
     };

@@ -62,7 +62,7 @@ pub(crate) struct Limits<'a> {
     /// Whether jobs are run with every intermediate value visible, which needs the CPU.
     pub observes_ops: bool,
     /// Everything in hand already, which shares the machine.
-    pub in_hand: &'a [Task],
+    pub in_hand: Vec<Task>,
     pub device: &'a Address,
 }
 
@@ -121,6 +121,34 @@ pub(crate) fn has_room(model: &Model, units: u32, max_blob: u64) -> bool {
     blob_sizes(model, units).into_iter().all(|bytes| bytes <= max_blob)
 }
 
+/// Whether a job may suit this worker, whatever it pays in; otherwise why it never will.
+pub(crate) fn suits(job: &Job, model: &Arc<Model>, view: &View, limits: &Limits) -> Result<(), Reason> {
+    let need = |met: bool, reason| if met { Ok(()) } else { Err(reason) };
+    let now = view.now.unix;
+    need(job.status == Status::Open, Reason::Taken)?;
+    need(!view.now.reached(job.deadline()), Reason::Expired)?;
+    need(job.gpu_model == ANY_GPU || job.gpu_model == view.gpu.id, Reason::Gpu)?;
+    need(view.gpu.vram_gb >= job.min_vram_gb, Reason::Memory)?;
+    need(view.gpu.multiplier_x100 >= job.min_multiplier_x100, Reason::Multiplier)?;
+    need(
+        view.device.jobs_done.get() >= u32::from(job.min_jobs_done.get()),
+        Reason::Experience,
+    )?;
+    need(has_room(model, job.units.get(), limits.max_blob), Reason::Size)?;
+    let task = task(job, model, view, limits);
+    need(task.fits(&[], now), Reason::Slow)?;
+    need(task.can_answer(&[]), Reason::Answers)?;
+    need(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
+    let bonded = in_proportion(job, job.max_price.get(), &view.jobs, limits.max_bond);
+    need(bonded, Reason::Disproportion)
+}
+
+/// What an open job would take of the machine.
+fn task(job: &Job, model: &Arc<Model>, view: &View, limits: &Limits) -> Task {
+    let deadline = view.now.unix.saturating_add(job.run_seconds.get().into());
+    Task::job(model, job.units.get(), deadline, limits.observes_ops)
+}
+
 /// Decides about a job by the rules that the programs will apply and by the worker's own.
 pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     let Offer {
@@ -134,40 +162,25 @@ pub(crate) fn assess(offer: &Offer, view: &View, limits: &Limits) -> Verdict {
     let later = |met: bool, reason| if met { Ok(()) } else { Err(Verdict::Later(reason)) };
     let now = view.now.unix;
     let decide = || {
-        never(job.status == Status::Open, Reason::Taken)?;
-        never(!view.now.reached(job.deadline()), Reason::Expired)?;
-        never(job.gpu_model == ANY_GPU || job.gpu_model == view.gpu.id, Reason::Gpu)?;
-        never(view.gpu.vram_gb >= job.min_vram_gb, Reason::Memory)?;
-        never(view.gpu.multiplier_x100 >= job.min_multiplier_x100, Reason::Multiplier)?;
-        never(
-            view.device.jobs_done.get() >= u32::from(job.min_jobs_done.get()),
-            Reason::Experience,
-        )?;
-
+        suits(job, model, view, limits).map_err(Verdict::Never)?;
         let accepted = limits.accept.iter().find(|accept| accept.mint.unwrap_or(view.jobs.mint) == **mint);
         let accepted = accepted.ok_or(Verdict::Never(Reason::Mint))?;
         let floor = with_audits(accepted.min_price, job, view);
         never(job.max_price.get() >= floor, Reason::Price)?;
 
-        let units = job.units.get();
-        never(has_room(model, units, limits.max_blob), Reason::Size)?;
-        let task = Task::job(model, units, now.saturating_add(job.run_seconds.get().into()), limits.observes_ops);
-        never(task.fits(&[], now), Reason::Slow)?;
-        never(task.can_answer(&[]), Reason::Answers)?;
-        never(locked_seconds(job, &view.jobs, now) <= limits.max_window.into(), Reason::Window)?;
-        let in_proportion = |price| in_proportion(job, price, &view.jobs, limits.max_bond);
-        never(in_proportion(job.max_price.get()), Reason::Disproportion)?;
-        let kept = blob_sizes(model, units).into_iter().fold(0, u64::saturating_add);
+        let task = task(job, model, view, limits);
+        let kept = blob_sizes(model, job.units.get()).into_iter().fold(0, u64::saturating_add);
         later(kept <= limits.free_space, Reason::Disk)?;
-        later(task.fits(limits.in_hand, now), Reason::Slow)?;
-        later(task.can_answer(limits.in_hand), Reason::Answers)?;
+        later(task.fits(&limits.in_hand, now), Reason::Slow)?;
+        later(task.can_answer(&limits.in_hand), Reason::Answers)?;
 
         later(!view.jobs.paused.get(), Reason::Paused)?;
-        let needed = reserve::to_take(&task, limits.in_hand, limits.priority_fee);
+        let needed = reserve::to_take(&task, &limits.in_hand, limits.priority_fee);
         later(view.lamports >= needed, Reason::Poor)?;
         let mut device = view.device;
         let price = job.price_at(now).0;
-        later(in_proportion(price), Reason::Disproportion)?;
+        let bonded = in_proportion(job, price, &view.jobs, limits.max_bond);
+        later(bonded, Reason::Disproportion)?;
         let bond = job.bond_at(price, &view.jobs).unwrap_or(u64::MAX);
         let bonded = device.lock_bond(bond, &view.staking, &view.gpu, now);
         later(bonded.is_ok(), Reason::Bond)?;

@@ -103,7 +103,7 @@ impl Case {
             max_bond: 10,
             priority_fee: PriorityFee::default(),
             observes_ops: self.observes_ops,
-            in_hand: &self.in_hand,
+            in_hand: self.in_hand.clone(),
             device: &device,
         };
         assess(&offer, &self.view, &limits)

@@ -335,6 +335,11 @@ impl Market {
         self.folder.path().join(data).join(self.supplier.device.to_string()).join("jobs")
     }
 
+    /// The worker's record of transactions in flight.
+    pub fn pending_file(&self, data: &str) -> PathBuf {
+        self.jobs_folder(data).with_file_name("pending.jsonl")
+    }
+
     /// The files of the worker's journal.
     pub fn journal(&self, data: &str) -> Vec<PathBuf> {
         files(&self.jobs_folder(data))

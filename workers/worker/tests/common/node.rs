@@ -33,6 +33,8 @@ struct State {
     /// Keys that may sign.
     keys: Vec<Arc<solana_keypair::Keypair>>,
     landed: HashMap<Signature, Landed>,
+    /// Announces each transaction in a block, and whether it succeeded.
+    processed: broadcast::Sender<(Signature, bool)>,
     /// The same transactions, oldest first.
     order: Vec<VersionedTransaction>,
     blockhashes: u64,
@@ -51,7 +53,7 @@ struct State {
     /// The discriminators of what is searched for in vain, once all searches hang.
     hanging: Option<HashSet<Vec<u8>>>,
     /// See [`Node::stop_news`].
-    mute: Option<bool>,
+    mute: Option<Mute>,
     /// Number of subscriptions refused.
     refused: usize,
     /// Number of searches for open jobs on the market's model.
@@ -82,6 +84,17 @@ pub enum Wrong {
     Behind,
 }
 
+/// How a node comes to push no changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mute {
+    /// Subscriptions are refused.
+    Refuses,
+    /// Subscriptions hang.
+    Hangs,
+    /// Subscriptions are accepted, and nothing comes.
+    Silent,
+}
+
 impl Node {
     /// A node over this world, with the keys that may sign.
     pub fn new(world: World, keys: Vec<Arc<solana_keypair::Keypair>>) -> Self {
@@ -89,6 +102,7 @@ impl Node {
             world,
             keys,
             landed: HashMap::new(),
+            processed: broadcast::channel(1_024).0,
             order: Vec::new(),
             blockhashes: 0,
             effects: HashMap::new(),
@@ -183,9 +197,9 @@ impl Node {
         }
     }
 
-    /// Pushes no changes: makes subscriptions hang, or refuses them.
-    pub fn stop_news(&self, hang: bool) {
-        self.state().mute = Some(hang);
+    /// Pushes no changes to those who subscribe from now on.
+    pub fn stop_news(&self, mute: Mute) {
+        self.state().mute = Some(mute);
     }
 
     /// Completes once so many subscriptions have been refused.
@@ -250,11 +264,15 @@ impl Node {
         self.state().effects.values().sum()
     }
 
+    /// How often an account has been read.
+    pub fn reads(&self, address: &Address) -> usize {
+        self.state().reads.get(address).copied().unwrap_or(0)
+    }
+
     /// Completes once an account has been read so many more times.
     pub async fn read_again(&self, address: &Address, times: usize) {
-        let reads = || self.state().reads.get(address).copied().unwrap_or(0);
-        let enough = reads() + times;
-        while reads() < enough {
+        let enough = self.reads(address) + times;
+        while self.reads(address) < enough {
             tokio::time::sleep(SLOT).await;
         }
     }
@@ -353,6 +371,7 @@ impl State {
                 *self.effects.entry(instruction.data[..8].try_into().unwrap()).or_default() += 1;
             }
         }
+        let _ = self.processed.send((signature, landed.error.is_none()));
         self.landed.insert(signature, landed);
         self.order.push(transaction.clone());
     }
@@ -466,6 +485,20 @@ impl Network for Node {
         Ok(tokio::time::sleep(SLOT).map(|()| true).boxed())
     }
 
+    async fn signature_processed(&self, signature: &Signature) -> chain::Result<BoxFuture<'static, bool>> {
+        let (signature, mut processed) = (*signature, self.state().processed.subscribe());
+        let pushed = async move {
+            loop {
+                match processed.recv().await {
+                    Ok((landed, succeeded)) if landed == signature => return succeeded,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+        };
+        Ok(pushed.boxed())
+    }
+
     async fn accounts(&self, addresses: &[Address]) -> chain::Result<(u64, Vec<Option<Account>>)> {
         let mut state = self.state();
         for address in addresses {
@@ -533,8 +566,9 @@ impl Network for Node {
     async fn program_changes(&self, _: &Address, filters: &[Filter]) -> chain::Result<BoxStream<'static, (Address, Account)>> {
         let mute = self.state().mute;
         match mute {
-            Some(true) => return std::future::pending().await,
-            Some(false) => {
+            Some(Mute::Hangs) => return std::future::pending().await,
+            Some(Mute::Silent) => return Ok(stream::pending().boxed()),
+            Some(Mute::Refuses) => {
                 self.state().refused += 1;
                 return Err(chain::Error::Unreachable {
                     url: self.url().to_owned(),

@@ -1,6 +1,6 @@
 //! Nodes that lag, fail or forget, and transactions whose fate is unknown.
 
-use crate::common::node::Wrong;
+use crate::common::node::{Mute, Wrong};
 use crate::common::{Market, beside, logs};
 use crate::log::hear;
 use crate::settled;
@@ -58,7 +58,7 @@ async fn the_wait_for_pay_survives_a_lagging_node() {
     // Longer ago than a slow response.
     market.node.with(|world| world.pass(0, 200));
     let address = market.order(1).await;
-    market.node.stop_news(false);
+    market.node.stop_news(Mute::Refuses);
     beside(&market.started().await, async {
         market.reaches(&address, Status::Revealed).await;
         market.node.read_again(&address, 1).await;

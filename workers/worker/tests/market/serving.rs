@@ -8,6 +8,7 @@ use jobs::{JobTerms, Status};
 use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
 use solana_account::Account;
+use solana_address::Address;
 use solana_signer::Signer;
 use std::time::Duration;
 use worker::settings::TraceMode;
@@ -140,6 +141,35 @@ async fn more_jobs_than_places_are_all_done() {
     .await;
     assert_eq!(market.node.effective::<ClaimJob>(), 5);
     assert_eq!(market.node.failures(), 0);
+}
+
+/// Otherwise somebody who opens jobs faster than escrows are read would keep all others from being found.
+#[tokio::test]
+async fn an_escrow_is_read_once_for_all_its_jobs_and_not_for_those_that_do_not_fit() {
+    for fits in [true, false] {
+        let market = Market::start();
+        let terms = JobTerms {
+            min_jobs_done: u16::from(!fits),
+            ..tests::terms()
+        };
+        let jobs: Vec<Address> = (1..=20).map(|id| market.open(id, terms)).collect();
+        let escrow = market.job(&jobs[0]).unwrap().escrow;
+        let settings = Settings {
+            // More than any of them pays.
+            accept: vec!["io:1000000000000".parse().unwrap()],
+            ..market.settings("data")
+        };
+        let (mut events, _log) = hear("event");
+        let worker = market.worker(settings).await.0.unwrap();
+        beside(&worker, async {
+            for _ in &jobs {
+                logs(&mut events, "refused", &["retry"]).await;
+            }
+            market.node.searched(market.node.searches() + 2).await;
+        })
+        .await;
+        assert_eq!(market.node.reads(&escrow), usize::from(fits));
+    }
 }
 
 #[tokio::test]

@@ -204,3 +204,34 @@ async fn a_disk_that_fails_costs_no_bond() {
     .await;
     assert_eq!((market.node.effective::<ClaimJob>(), market.node.failures()), (3, 0));
 }
+
+/// Nor does a record of transactions that is damaged, or that cannot be written to, keep a worker from answering. New work waits for the
+/// latter.
+#[tokio::test]
+async fn a_damaged_record_of_transactions_costs_no_bond() {
+    for damaged in [true, false] {
+        let market = Market::start();
+        let first = market.revealed(&market.started().await, 1).await;
+        let path = market.pending_file("data");
+        if damaged {
+            std::fs::write(&path, b"\xFF\n").unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(&path).unwrap();
+        }
+        let demand = market.ask(&first, Item::ops(1));
+        let worker = market.started().await;
+        let next = market.order(2).await;
+        beside(&worker, async {
+            market.answered(&[demand]).await;
+            if !damaged {
+                market.node.searched(market.node.searches() + 2).await;
+                assert_eq!(market.job(&next).unwrap().status, Status::Open);
+                std::fs::remove_dir(&path).unwrap();
+            }
+            market.reaches(&next, Status::Revealed).await;
+        })
+        .await;
+        assert_eq!(market.node.failures(), 0);
+    }
+}

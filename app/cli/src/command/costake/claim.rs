@@ -6,18 +6,27 @@ use crate::{
     error::{Result, refuse},
     send::{About, Plan},
 };
-use chain::{market, market::costake};
-use costaking::{Offer, Position};
+use chain::{Collection, market, market::costake};
+use costaking::{Offer, Position, Status};
 use solana_address::Address;
+use staking::Device;
 
 pub async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let mut position: Position = fetch(context, &address, "a position", "show").await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
-    let amount = position.claim(&offer);
+    // The device may have hours to share that nobody has shared yet. An ended offer gets nothing any more, and may outlive its device.
+    let due = match offer.status == Status::Ended {
+        true => Collection::default(),
+        false => {
+            let device: Device = context.chain.fetch(&offer.device).await?;
+            context.chain.collection(&offer.device, &device, context.now().await?.unix).await?
+        }
+    };
+    let amount = position.claim(due.offer.as_ref().map_or(&offer, |(_, shared)| shared));
     if amount == 0 {
         return refuse(format!(
-            "no rewards have come in for position {address} yet; they do when the device collects an hour"
+            "no rewards have come in for position {address} yet; they do once an hour of its device is settled"
         ));
     }
     let receive = market::create_token_account(&position.holder, &position.holder, &token.mint);
@@ -26,7 +35,7 @@ pub async fn claim(context: &Context, token: Token, address: Address) -> Result<
     let claimed = token.unit.show(amount);
     Ok(Plan {
         question: format!("claim {claimed} of position {address}"),
-        instructions: vec![receive, claim],
+        instructions: due.instructions().into_iter().chain([receive, claim]).collect(),
         about: About::new("position", address).with([("claimed", claimed)]),
         amount: Some(amount),
     })
@@ -34,12 +43,14 @@ pub async fn claim(context: &Context, token: Token, address: Address) -> Result<
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use crate::{command::costake::Command, output::Format, testing};
-    use anchor_lang::bytemuck::Zeroable;
+    use anchor_lang::{InstructionData, bytemuck::Zeroable};
+    use chain::market::reward;
     use costaking::{Offer, Position};
     use solana_address::Address;
     use solana_signer::Signer;
+    use staking::{Device, RewardBlock, state::Offering};
 
     #[tokio::test]
     async fn an_offer_is_not_taken_for_a_position() {
@@ -54,11 +65,12 @@ mod tests {
         }
     }
 
+    /// Half of a settled hour's reward is the co-stakers', and nobody has shared it yet.
     #[tokio::test]
-    async fn the_amount_claimed_is_reported() {
+    async fn a_claim_shares_what_is_settled_and_reports_the_amount() {
         let (_folder, fake, context, wallet, _) = testing::on_market(0);
         fake.set_account(costaking::ID, testing::program());
-        let (at, of) = (Address::new_unique(), Address::new_unique());
+        let (at, of, on) = (Address::new_unique(), Address::new_unique(), Address::new_unique());
         let position = Position {
             holder: wallet.pubkey(),
             offer: of,
@@ -67,19 +79,45 @@ mod tests {
             ..Position::zeroed()
         };
         let offer = Offer {
+            device: on,
             // One base unit per share.
             reward_index: (1_u128 << 63).into(),
+            shares: 70_000_000.into(),
+            base: 70_000_000.into(),
+            capacity: 70_000_000.into(),
+            ticket: 1.into(),
+            share_bps: 5_000.into(),
             ..Offer::zeroed()
+        };
+        let device = Device {
+            co_stake: 70_000_000.into(),
+            offering: Offering::Open as u8,
+            pending_hours: [98.into(); 4],
+            pending_scores: [1.into(), 0.into(), 0.into(), 0.into()],
+            ..Device::zeroed()
+        };
+        let block = RewardBlock {
+            hour: (98 * 3_600).into(),
+            settled: true.into(),
+            scores: [1.into(), 0.into()],
+            pools: [140_000_000.into(), 0.into()],
+            ..RewardBlock::zeroed()
         };
         fake.set_account(at, testing::account(&position));
         fake.set_account(of, testing::account(&offer));
+        fake.set_account(on, testing::account(&device));
+        fake.set_account(reward::block(98 * 3_600), testing::account(&block));
         let claim: Command = testing::typed(&["claim", &at.to_string()]);
         let answer = claim.run(&context).await.unwrap();
-        assert_eq!(testing::json(&answer).get("amount"), Some(&70_000_000.into()));
+        assert_eq!(testing::json(&answer).get("amount"), Some(&140_000_000.into()));
         assert!(
-            answer.show(Format::Text).contains("claimed   0.7 $IO"),
+            answer.show(Format::Text).contains("claimed   1.4 $IO"),
             "{}",
             answer.show(Format::Text)
         );
+        let sent = fake.sent();
+        let shares = sent[0].message.instructions().iter();
+        let shares = shares.filter(|one| one.data == costaking::instruction::Distribute {}.data());
+        assert_eq!(shares.count(), 1);
     }
 }

@@ -79,7 +79,7 @@ pub enum Command {
         /// The exit, as `ionet costake show` shows it
         exit: Address,
     },
-    /// Claim the rewards of a position
+    /// Claim the rewards of a position; hours of its device that are settled and not shared yet are shared first
     Claim {
         /// The position, as `ionet costake show` shows it
         position: Address,

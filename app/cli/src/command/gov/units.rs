@@ -106,13 +106,8 @@ pub fn parse(name: &str, written: &toml::Value, io: Unit, now: i64) -> Option<Va
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use crate::amount::UnitName;
+    use crate::testing::IO;
     use serde_json::json;
-
-    const IO: Unit = Unit {
-        name: UnitName::Io,
-        decimals: 8,
-    };
 
     #[test]
     fn what_is_shown_is_what_was_meant() {

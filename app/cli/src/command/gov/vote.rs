@@ -216,7 +216,7 @@ mod tests {
     async fn only_an_address_somebody_may_have_a_key_for_is_a_wallet() {
         let (_folder, fake, context, wallet) = testing::context();
         let mint = Keypair::new().pubkey();
-        fake.set_account(mint, testing::mint(8));
+        fake.set_account(mint, testing::mint(testing::IO.decimals));
         fake.set_account(wallet.pubkey(), gift());
         let new = Keypair::new().pubkey();
         for (address, expected) in [(wallet.pubkey(), true), (new, true), (mint, false), (govern::authority(), false)] {

@@ -258,7 +258,7 @@ pub fn name(program: &Address) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{amount::UnitName, command::Global, config::Config, settings::Settings, testing};
+    use crate::{command::Global, config::Config, settings::Settings, testing};
     use anchor_lang::bytemuck::Zeroable;
     use chain::market::{LOADER, govern};
     use sha2::{Digest, Sha256};
@@ -266,13 +266,9 @@ mod tests {
     use std::path::Path;
 
     fn token() -> Token {
-        let unit = Unit {
-            name: UnitName::Io,
-            decimals: 8,
-        };
         Token {
             mint: Address::new_unique(),
-            unit,
+            unit: testing::IO,
         }
     }
 
@@ -424,7 +420,7 @@ mod tests {
         testing::set_up_market(&fake, &token.mint);
         let mut update = market::stake::update_gpu_model(&govern::authority(), 3, staking::GpuModel::zeroed().spec());
         update.accounts.get_mut(2).unwrap().pubkey = row;
-        fake.set_account(row, testing::mint(8));
+        fake.set_account(row, testing::mint(testing::IO.decimals));
         let words = say(&context, &token, 0, &update).await.to_string();
         assert!(words.starts_with(&format!("set staking.gpu_model of {row}\n    ")), "{words}");
         for line in [

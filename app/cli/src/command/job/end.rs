@@ -134,11 +134,7 @@ pub async fn end(context: &Context, address: Address, duty: Duty) -> Result<Answ
         Duty::SkipAudit => ("end the wait for an auditor of", "audit skipped"),
         Duty::TimeoutAudit => ("end the late audit of", "audit timed out"),
     };
-    let opens = if end.opens_accounts {
-        ", creating its payee's token account"
-    } else {
-        ""
-    };
+    let opens = if end.rent > 0 { ", creating its payee's token account" } else { "" };
     let sent = send(context, &job, &format!("{what} job {address}{opens}"), &end.instructions).await?;
     Ok(Answer::new(&Done {
         bounty: next.bounty(&job),

@@ -397,7 +397,7 @@ mod tests {
         let [known, unknown] = models.map(|hash| chain::market::job::model(&hash));
         let (io, other) = (Address::new_unique(), Address::new_unique());
         testing::set_up_market(&fake, &io);
-        let [own, foreign] = [(io, 8, known), (other, 6, unknown)].map(|(mint, decimals, model)| {
+        let [own, foreign] = [(io, testing::IO.decimals, known), (other, 6, unknown)].map(|(mint, decimals, model)| {
             fake.set_account(mint, testing::mint(decimals));
             let (job, escrow) = (Address::new_unique(), Address::new_unique());
             let content = Job {

@@ -99,7 +99,7 @@ mod tests {
         let (_folder, fake, context, _) = testing::context();
         let mint = Address::new_unique();
         testing::set_up_market(&fake, &mint);
-        fake.set_account(mint, testing::mint(8));
+        fake.set_account(mint, testing::mint(testing::IO.decimals));
         // (multiplier: before, now, when; base stake: before, now, when; raised to, when), on a chain whose clock is at 0.
         let cases = [
             ((100, 200, 10), (5, 5, 0), Some((10, 10))),

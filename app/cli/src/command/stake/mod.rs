@@ -1,6 +1,7 @@
 //! `ionet stake`: $IO behind devices.
 
 mod minimum;
+mod presence;
 mod show;
 
 use super::device::Which;
@@ -122,9 +123,10 @@ impl Command {
         let [staked, cooling] = Watched::device(&address, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
         let warning = match self {
-            Self::Unstake { .. } if device.co_stake.is_zero() => ", which cannot be undone",
-            Self::Unstake { .. } => ", which takes all co-stake along and cannot be undone",
-            _ => "",
+            Self::Unstake { .. } if device.co_stake.is_zero() => ", which cannot be undone".to_owned(),
+            Self::Unstake { .. } => ", which takes all co-stake along and cannot be undone".to_owned(),
+            Self::WithdrawOverflow { .. } => presence::warning(&device, &market.staking, &gpu, amount, context.now().await?.unix),
+            _ => String::new(),
         };
         let question = format!("{what} {} {at} device {address}{warning}", token.unit.show(amount));
         let sent = context.send(&question, &instructions, &wallet, &watched).await?;

@@ -222,6 +222,7 @@ async fn convict(context: &Context, address: &Address, job: &Job, case: &Case, a
         pending: &pending,
         key: &wallet,
         options: &context.options,
+        on_unrecorded: &|error| context.note(&error.to_string()),
     };
     let mut charge = Charge {
         job: address,

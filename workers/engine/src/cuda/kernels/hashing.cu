@@ -129,15 +129,18 @@ DEVICE Digest chunk_hash(const Hashing &p, int unit, int chunk) {
             if (at < bytes) line = data[at / 16 - 1];
             Word words[4] = {line.x, line.y, line.z, line.w};
 #pragma unroll
-            for (int j = 0; j < 4; ++j, at += 4) {
-                Word word = at < bytes ? swap_bytes(words[j]) : 0;
-                int beyond = at + 4 - bytes;
-                if (beyond > 0 && beyond < 4) word = word >> beyond * 8 << beyond * 8 | 0x80u << (beyond - 1) * 8;
-                if (beyond == 4) word = 0x80000000;
-                w[i * 4 + j] = word;
-            }
+            for (int j = 0; j < 4; ++j) w[i * 4 + j] = swap_bytes(words[j]);
         }
-        if (block == blocks - 1) w[15] = bytes * 8;
+        // All blocks but the last one or two are full.
+        if (block * 64 + 64 > bytes) {
+#pragma unroll
+            for (int i = 0; i < 16; ++i) {
+                int beyond = block * 64 + i * 4 + 4 - bytes;
+                if (beyond > 0 && beyond < 4) w[i] = w[i] >> beyond * 8 << beyond * 8 | 0x80u << (beyond - 1) * 8;
+                if (beyond >= 4) w[i] = beyond == 4 ? 0x80000000 : 0;
+            }
+            if (block == blocks - 1) w[15] = bytes * 8;
+        }
         compress(state, w);
     }
     return state;

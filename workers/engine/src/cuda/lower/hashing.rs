@@ -5,6 +5,7 @@ use super::{Lowering, elements, stride};
 use crate::cuda::constants::numbers;
 use crate::cuda::device::{Cores, DeviceError};
 use crate::cuda::params::{Hashed, Hashing};
+use crate::cuda::runner::LANES;
 use protocol::hash::Tag;
 use protocol::tensor::{CHUNK_BYTES, Shape};
 use std::ops::RangeInclusive;
@@ -12,8 +13,12 @@ use std::ops::RangeInclusive;
 /// Chunks per branch of a value's tree. Values with no more chunks than this have no branches.
 const BRANCH: u64 = 256;
 
-/// Blocks of hashing kernels that fit on a multiprocessor next to one of Hopper's product blocks.
-const HASHES_BESIDE: u64 = 3;
+/// Blocks of hashing kernels that a lane runs on each of Hopper's multiprocessors, where a product's block must fit next to those of all
+/// lanes. One block has a warp for each scheduler, which the wide rounds of SHA-256 keep busy.
+const HASHES: u64 = 1;
+
+/// The same of all lanes.
+pub const HASHES_BESIDE: u64 = LANES * HASHES;
 
 impl Lowering<'_> {
     /// Launches the hashing of the checkpoints in a batch of ops.
@@ -57,9 +62,9 @@ impl Lowering<'_> {
         }
         let units = u64::from(self.plan.units);
         let [chunks, nodes] = [hashing.n_chunks, hashing.n_branches].map(|count| units * u64::from(count.unsigned_abs()));
-        // On Hopper, more blocks than this would keep products off the multiprocessors.
+        // More blocks than this would keep Hopper's products off the multiprocessors.
         let most = match self.traits.cores {
-            Cores::Group => HASHES_BESIDE * u64::from(self.traits.processors.max(1)),
+            Cores::Group => HASHES * u64::from(self.traits.processors.max(1)),
             _ => u64::MAX,
         };
         self.launch("hash_chunks", [chunks.div_ceil(128).min(most), 1], 128, &hashing)?;
@@ -109,9 +114,9 @@ mod tests {
             hashes(1024, Cores::Warp)?,
             [(chunks, [32, 1]), (branches, [16, 1]), (trees, [1, 4])]
         );
-        assert_eq!(hashes(1024, Cores::Group)?, [(chunks, [6, 1]), (branches, [6, 1]), (trees, [1, 4])]);
+        assert_eq!(hashes(1024, Cores::Group)?, [(chunks, [2, 1]), (branches, [2, 1]), (trees, [1, 4])]);
         // A value of 256 chunks.
-        assert_eq!(hashes(512, Cores::Group)?, [(chunks, [6, 1]), (trees, [1, 4])]);
+        assert_eq!(hashes(512, Cores::Group)?, [(chunks, [2, 1]), (trees, [1, 4])]);
         Ok(())
     }
 }

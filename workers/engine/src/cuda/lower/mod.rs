@@ -13,6 +13,7 @@ use super::params::Hashed;
 use crate::package::{Op, Package};
 use bytemuck::Pod;
 use gemm::{pixels, run_of_rows};
+pub use hashing::HASHES_BESIDE;
 use plan::Plan;
 use protocol::ops::OpKind;
 use protocol::tensor::Shape;
@@ -77,7 +78,16 @@ pub(crate) fn pass(
     traced: bool,
 ) -> Result<Pass, DeviceError> {
     let plan = Plan::new(package, units, traced);
-    let (offsets, bytes) = place(&plan.regions);
+    // The inputs come first, so that passes with hashing and without have them in the same place.
+    let (inputs, others) = plan.regions.split_at(package.inputs.len());
+    let (mut offsets, mut bytes) = (Vec::new(), 0);
+    for input in inputs {
+        offsets.push(bytes);
+        bytes += aligned(input.bytes);
+    }
+    let (places, more) = place(others);
+    offsets.extend(places.iter().map(|place| bytes + place));
+    bytes += more;
     let mut lowering = Lowering {
         plan: &plan,
         constants,

@@ -66,14 +66,14 @@ impl<'a> Plan<'a> {
         self.traced && self.package.checkpoints().contains(op as u32)
     }
 
-    /// Keeps values until their last use, and the output and the TENSORs to the end.
+    /// Keeps values until their last use; the output and the TENSORs to the end, and the inputs too, so that a pass can be repeated.
     fn place_values(&mut self) {
         let (package, last_op) = (self.package, self.last_op());
         for shape in package.input_shapes() {
             self.regions.push(Region {
                 bytes: stride(shape) * u64::from(self.units),
                 first: 0,
-                last: 0,
+                last: last_op,
             });
         }
         for (step, op) in package.ops.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The chain, its suppliers and co-stakers, and the movements of their wallets.
 
-use crate::story::{Agenda, CO_STAKERS, DAY, Name, SUPPLIERS, Supplier};
+use super::story::{Agenda, CO_STAKERS, DAY, Name, SUPPLIERS, Supplier};
 use anyhow::{Context, Result, bail};
 use chain::market::{self, reward, slash};
 use protocol::units::IO;

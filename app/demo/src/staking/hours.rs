@@ -1,7 +1,7 @@
 //! Plays an hour: deeds, beacons and calls, the check-in to the hour before, and the settlement of the hour before that.
 
-use crate::market::{Device, HOUR, Market};
-use crate::story::{DAY, Name};
+use super::market::{Device, HOUR, Market};
+use super::story::{DAY, Name};
 use anyhow::{Context, Result, bail, ensure};
 use protocol::emission::{self, Hour};
 use protocol::presence::BEACONS;

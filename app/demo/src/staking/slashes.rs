@@ -1,8 +1,8 @@
 //! Slashes of the story: proposed, approved, appealed against, overturned or finished.
 
-use crate::market::Market;
-use crate::report::io;
-use crate::story::{DAY, Deed, Name};
+use super::market::Market;
+use super::report::rounded;
+use super::story::{DAY, Deed, Name};
 use anyhow::{Context, Result};
 use chain::market::{slash, stake};
 use solana_signer::Signer;
@@ -37,7 +37,7 @@ impl Market {
         let aside = self.world.device(&device).aside.get();
         Ok(format!(
             "another key approves it: {} of {whose}'s stake are set aside for {APPEAL} days",
-            io(aside)
+            rounded(aside)
         ))
     }
 
@@ -53,7 +53,7 @@ impl Market {
         let (admin, aside) = (self.world.admin.clone(), self.world.device(&device).aside.get());
         let overturn = slash::overturn(&admin.pubkey(), &proposer.pubkey(), &device, SLASH);
         self.world.send(overturn, &[&admin]);
-        Ok(format!("{whose}'s slash is overturned: {} return to its stake", io(aside)))
+        Ok(format!("{whose}'s slash is overturned: {} return to its stake", rounded(aside)))
     }
 
     /// Finishes a slash whose appeal period is over, and burns what it forfeits; `None` if it was overturned.
@@ -69,7 +69,7 @@ impl Market {
         self.burned += forfeited;
         Ok(Some(format!(
             "{whose}'s slash was not overturned in time: {} are burned",
-            io(forfeited)
+            rounded(forfeited)
         )))
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask demo staking`: two months of hours on a time-warped chain, with suppliers, co-stakers and slashes.
+//! Two months of hours on a time-warped chain, with suppliers, co-stakers and slashes.
 //!
 //! The program binaries run in the test kit, in this process: 1,440 hours of beacons, calls and check-ins take tens of thousands of
 //! transactions, and no node would let two months pass. The kit audits every account after each transaction. The books are added up here at

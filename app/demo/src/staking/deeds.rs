@@ -1,8 +1,8 @@
 //! Carries out the deeds of the story, as transactions.
 
-use crate::market::Market;
-use crate::report::io;
-use crate::story::{DAY, Deed, Name, SUPPLIERS};
+use super::market::Market;
+use super::report::rounded;
+use super::story::{DAY, Deed, Name, SUPPLIERS};
 use anyhow::{Context, Result};
 use chain::market::{self, costake};
 use protocol::units::{Amount, Bps};
@@ -21,14 +21,17 @@ impl Market {
                 let supplier = supplier.with_context(|| format!("the cast has no {who}"))?;
                 self.arrive(supplier, self.hour + 1)?;
                 let gpus = &self.device(who)?.gpus;
-                format!("{who} registers {gpus} and stakes {}", io(supplier.stake))
+                format!("{who} registers {gpus} and stakes {}", rounded(supplier.stake))
             }
             Deed::Offer(who, terms) => {
                 let worker = self.worker(who)?;
                 let offer = self.world.offer(&worker, terms);
                 self.device(who)?.offer = Some(offer);
                 let share = f64::from(terms.share_bps) / 100.0;
-                format!("{who} offers {share} % of its rewards for up to {} of co-stake", io(terms.capacity))
+                format!(
+                    "{who} offers {share} % of its rewards for up to {} of co-stake",
+                    rounded(terms.capacity)
+                )
             }
             Deed::Join(who, with, amount) => self.join(who, with, amount)?,
             Deed::Fill(who, with) => {
@@ -48,7 +51,7 @@ impl Market {
             Deed::Withdraw(who) => self.withdraw(who)?,
             Deed::StakeAgain(who, amount) => {
                 self.stake(who, amount, self.hour + 1)?;
-                format!("{who} is back with a stake of {}", io(amount))
+                format!("{who} is back with a stake of {}", rounded(amount))
             }
             Deed::Retire(who) => self.retire(who)?,
             Deed::Ignore(who, hours) => {
@@ -84,7 +87,7 @@ impl Market {
         let device = self.worker(with)?.device;
         let (all, capacity) = (self.world.device(&device).co_stake.get(), self.offer_of(with)?.capacity.get());
         let filled = if all == capacity { "which is full" } else { "which has room left" };
-        Ok(format!("{who} joins {with}'s offer with {}, {filled}", io(amount)))
+        Ok(format!("{who} joins {with}'s offer with {}, {filled}", rounded(amount)))
     }
 
     /// Claims rewards first, since an exit is paid only once it has cooled down.
@@ -123,8 +126,8 @@ impl Market {
         self.wallet(who)?.returned += returned;
         Ok(format!(
             "{who} withdraws {} of stake and {} of rewards from {with}'s offer",
-            io(returned),
-            io(rewards)
+            rounded(returned),
+            rounded(rewards)
         ))
     }
 
@@ -142,11 +145,11 @@ impl Market {
         let device = self.world.device(&worker.device);
         let (own, with_it) = (device.cooling.get(), device.co_cooling.get());
         Ok(match with_it {
-            0 => format!("{who} unstakes {}: it cools down for {COOLDOWN} days", io(own)),
+            0 => format!("{who} unstakes {}: it cools down for {COOLDOWN} days", rounded(own)),
             _ => format!(
                 "{who} unstakes {}, which takes all co-stakers along: {} of co-stake cool down",
-                io(own),
-                io(with_it)
+                rounded(own),
+                rounded(with_it)
             ),
         })
     }
@@ -160,7 +163,7 @@ impl Market {
             self.world
                 .send(costake::end(&worker.wallet(), &worker.device, &offer), &[&worker.owner]);
         }
-        Ok(format!("{who} withdraws {} that have cooled down", io(returned)))
+        Ok(format!("{who} withdraws {} that have cooled down", rounded(returned)))
     }
 
     fn retire(&mut self, who: Name) -> Result<String> {

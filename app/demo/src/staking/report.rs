@@ -1,8 +1,10 @@
 //! The report that is printed and written at the end.
 
-use crate::books::Books;
-use crate::market::{Event, Presence, WEEK};
-use crate::story::{DAY, Name};
+use super::books::Books;
+use super::market::{Event, Presence, WEEK};
+use super::story::{DAY, Name};
+use crate::report::io;
+use protocol::units::IO;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,13 +29,8 @@ pub struct Report {
 }
 
 /// $IO, rounded down to two decimals.
-pub(crate) fn io(units: u64) -> String {
-    format!("{}.{:02} $IO", units / 100_000_000, units / 1_000_000 % 100)
-}
-
-/// $IO with all eight decimals.
-fn exact(units: u64) -> String {
-    format!("{}.{:08}", units / 100_000_000, units % 100_000_000)
+pub(super) fn rounded(units: u64) -> String {
+    format!("{}.{:02} $IO", units / IO, units % IO / (IO / 100))
 }
 
 impl Report {
@@ -64,7 +61,7 @@ impl Report {
             write!(f, "{:<8}", wallet.of)?;
             for week in 0..weeks {
                 let rewards = wallet.rewards.get(week).copied().unwrap_or(0);
-                write!(f, " {:>11}", io(rewards).trim_end_matches(" $IO"))?;
+                write!(f, " {:>11}", rounded(rewards).trim_end_matches(" $IO"))?;
             }
             writeln!(f)?;
         }
@@ -89,7 +86,7 @@ impl Report {
                 row.forfeited,
                 row.owed,
             ] {
-                write!(f, " {:>15}", exact(part))?;
+                write!(f, " {:>15}", io(part))?;
             }
             writeln!(f)?;
         }
@@ -103,14 +100,14 @@ impl Report {
                 f,
                 "{:<8} {:>18} {:>18} {:>18} {:>18}",
                 row.of,
-                exact(row.received),
-                exact(row.paid),
-                exact(row.claimable),
-                exact(row.vault)
+                io(row.received),
+                io(row.paid),
+                io(row.claimable),
+                io(row.vault)
             )?;
         }
         let emission = &books.emission;
-        writeln!(f, "\n{:<40} {:>20}", "emission: funded", exact(emission.funded))?;
+        writeln!(f, "\n{:<40} {:>20}", "emission: funded", io(emission.funded))?;
         for (what, amount) in [
             ("brought by the settled hours", emission.emitted),
             ("paid to owners and offers", emission.paid),
@@ -118,7 +115,7 @@ impl Report {
             ("still to come", emission.vault.saturating_sub(emission.owed)),
             ("dust of rounding, owed to nobody", books.dust().map_err(|_| fmt::Error)?),
         ] {
-            writeln!(f, "          {what:<30} {:>20}", exact(amount))?;
+            writeln!(f, "          {what:<30} {:>20}", io(amount))?;
         }
         writeln!(
             f,
@@ -127,17 +124,16 @@ impl Report {
         )?;
         for row in &books.wallets {
             let rewards: u64 = row.rewards.iter().sum();
-            let sign = if row.after < row.before { "-" } else { "" };
             writeln!(
                 f,
                 "{:<8} {:>18} {:>16} {:>16} {:>18} {:>18} {:>19}",
                 row.of,
-                exact(row.before),
-                exact(row.staked),
-                exact(row.returned),
-                exact(rewards),
-                exact(row.after),
-                format!("{sign}{}", exact(row.after.abs_diff(row.before)))
+                io(row.before),
+                io(row.staked),
+                io(row.returned),
+                io(rewards),
+                io(row.after),
+                io(i128::from(row.after) - i128::from(row.before))
             )?;
         }
         Ok(())
@@ -148,15 +144,15 @@ impl Report {
         let checks = books.checks().map_err(|_| fmt::Error)?;
         for check in &checks {
             let sign = if check.books == check.there { "=" } else { "≠" };
-            writeln!(f, "{:<62} {:>20} {sign} {:>20}", check.what, exact(check.books), exact(check.there))?;
+            writeln!(f, "{:<62} {:>20} {sign} {:>20}", check.what, io(check.books), io(check.there))?;
         }
         let (found, minted) = (books.found().map_err(|_| fmt::Error)?, books.minted().map_err(|_| fmt::Error)?);
         writeln!(
             f,
             "\nΣ = {} = supply of the mint = {} minted − {} burned",
-            exact(found),
-            exact(minted),
-            exact(books.burned)
+            io(found),
+            io(minted),
+            io(books.burned)
         )
     }
 }

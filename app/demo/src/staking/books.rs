@@ -1,7 +1,7 @@
 //! The books: where every base unit is, read from the chain, and what the transactions moved.
 
-use crate::market::Market;
-use crate::story::Name;
+use super::market::Market;
+use super::story::Name;
 use anyhow::{Context, Result, anyhow, ensure};
 use chain::market::{costake, reward, stake};
 use serde::Serialize;

@@ -1,17 +1,17 @@
-//! What a client needs to know to use a running local market.
+//! The record by which clients find a local market that runs on this machine.
 
-use crate::{KeyName, Keys};
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use solana_signer::Signer;
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
 
+/// Where a local market keeps its files by default, relative to the folder it is started in.
+pub const FOLDER: &str = ".ionet/localnet";
+
 /// A key and where its file is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// Its address.
     pub address: String,
@@ -20,7 +20,7 @@ pub struct KeyRecord {
 }
 
 /// Where everything is. Written to `localnet.json` while the market runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// JSON-RPC of the chain.
     pub rpc: String,
@@ -40,34 +40,19 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads the record of the market that runs in `folder`.
-    pub fn load(folder: &Path) -> Result<Self> {
-        let path = Self::path(folder);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("no local market runs in {}; start one with `ionet-localnet`", folder.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged; stop the local market and start it again", path.display()))
-    }
-
-    pub(crate) fn path(folder: &Path) -> PathBuf {
+    /// The file of the market whose folder this is.
+    pub fn path(folder: &Path) -> PathBuf {
         folder.join("localnet.json")
     }
 
-    /// Writes the record atomically: readers see the old one or the new one.
-    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        let path = Self::path(folder);
-        daemon::write_whole(&path, &serde_json::to_vec_pretty(self)?)
-            .with_context(|| format!("cannot write {}; choose another folder with --dir", path.display()))
+    /// The record of the market whose folder this is, if one runs.
+    pub fn load(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(Self::path(folder)).ok()?).ok()
     }
 
-    pub(crate) fn keys(keys: &Keys) -> BTreeMap<String, KeyRecord> {
-        let record = |name: KeyName| KeyRecord {
-            address: keys.get(name).pubkey().to_string(),
-            path: keys.path(name),
-        };
-        KeyName::ALL
-            .into_iter()
-            .map(|name| (name.as_str().to_owned(), record(name)))
-            .collect()
+    /// Keypair file of one of its parties.
+    pub fn key(&self, name: &str) -> Option<&Path> {
+        self.keys.get(name).map(|key| key.path.as_path())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The first three days of the story, in which every kind of movement of stake and rewards happens.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use demo_staking::{Books, Report};
+use demo::staking::{self, Books, Report};
+use protocol::units::IO;
 use std::sync::LazyLock;
 
 /// Three days: Dana's worker hangs, Fay requests an exit, a slash is approved.
@@ -11,7 +12,7 @@ const HOURS: u32 = 72;
 static FIRST: LazyLock<Report> = LazyLock::new(|| live(1));
 
 fn live(seed: u64) -> Report {
-    demo_staking::run(seed, HOURS, |_| ()).unwrap()
+    staking::run(seed, HOURS, |_| ()).unwrap()
 }
 
 #[test]
@@ -40,15 +41,12 @@ fn the_story_happens_and_every_sum_is_right() {
     let [ada, _, chen, dana] = report.books.devices.as_slice() else {
         panic!("four devices")
     };
-    assert_eq!(ada.co_stake, 2_000 * 100_000_000, "the offer is full");
-    assert!(chen.co_stake > 0 && chen.co_stake < 550 * 100_000_000, "the offer is partly filled");
+    assert_eq!(ada.co_stake, 2_000 * IO, "the offer is full");
+    assert!(chen.co_stake > 0 && chen.co_stake < 550 * IO, "the offer is partly filled");
     // A quarter of the owner's stake and the co-stake, less a 65,536th of the latter, rounded up, taken from the owner's.
     assert_eq!(
         (dana.set_aside, dana.own + dana.set_aside),
-        (
-            (600 * 100_000_000 + dana.co_stake - dana.co_stake.div_ceil(1 << 16)).div_ceil(4),
-            600 * 100_000_000
-        )
+        ((600 * IO + dana.co_stake - dana.co_stake.div_ceil(1 << 16)).div_ceil(4), 600 * IO)
     );
     // Dust from rounding: less than a base unit for each share of an hour.
     assert!(report.books.dust().unwrap() < 8 * u64::from(HOURS));
