@@ -36,9 +36,14 @@ pub fn run(workspace: &Workspace, builder: &Builder) -> Result<()> {
     step::run(&workspace.root, "mutate", "mutating the sources", mutate)?;
     let mutated = Workspace::at(copy)?;
     programs::build(&mutated, builder, &[])?;
-    let mut tests = suites::executables(&mutated, &["--package", "protocol", "--lib"])?;
+    let mut of_protocol = mutated.cargo("test");
+    // Not where the workspace's crates are, which would be compiled again afterwards.
+    of_protocol.env("CARGO_TARGET_DIR", mutated.root.join("target/tests"));
+    of_protocol.args(["--package", "protocol", "--lib"]);
+    let mut tests = suites::build(&mutated, of_protocol)?;
 
     let _target = workspace.take(HOST)?;
+    tests.extend(suites::executables(workspace, &TESTS)?);
     let status = Command::new(&tool)
         .arg("run")
         .arg("--list")
