@@ -14,6 +14,9 @@ use std::time::Duration;
 use worker::settings::TraceMode;
 use worker::{Fault, Settings};
 
+/// A setting `accept` that no job meets.
+const MORE_THAN_ANY_PAYS: &str = "io:1000000000000";
+
 /// Other software with the device's key has committed to a result that this worker does not compute.
 #[tokio::test]
 async fn a_foreign_commitment_has_its_own_word() {
@@ -143,6 +146,35 @@ async fn more_jobs_than_places_are_all_done() {
     assert_eq!(market.node.failures(), 0);
 }
 
+/// What a decision depends on is read once for all jobs that have been pushed meanwhile.
+#[tokio::test]
+async fn jobs_pushed_together_are_judged_together() {
+    let market = Market::start();
+    let settings = Settings {
+        accept: vec![MORE_THAN_ANY_PAYS.parse().unwrap()],
+        scan: Duration::from_secs(3_600),
+        ..market.settings("data")
+    };
+    let (mut events, _log) = hear("event");
+    let worker = market.worker(settings).await.0.unwrap();
+    let read = chain::market::job::config();
+    beside(&worker, async {
+        market.node.searched(2).await;
+        // The checks at the start.
+        while market.node.reads(&read) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for id in 1..=10 {
+            market.open(id, tests::terms());
+        }
+        for _ in 0..10 {
+            logs(&mut events, "refused", &["retry"]).await;
+        }
+    })
+    .await;
+    assert_eq!(market.node.reads(&read), 2);
+}
+
 /// Otherwise somebody who opens jobs faster than escrows are read would keep all others from being found.
 #[tokio::test]
 async fn an_escrow_is_read_once_for_all_its_jobs_and_not_for_those_that_do_not_fit() {
@@ -155,8 +187,7 @@ async fn an_escrow_is_read_once_for_all_its_jobs_and_not_for_those_that_do_not_f
         let jobs: Vec<Address> = (1..=20).map(|id| market.open(id, terms)).collect();
         let escrow = market.job(&jobs[0]).unwrap().escrow;
         let settings = Settings {
-            // More than any of them pays.
-            accept: vec!["io:1000000000000".parse().unwrap()],
+            accept: vec![MORE_THAN_ANY_PAYS.parse().unwrap()],
             ..market.settings("data")
         };
         let (mut events, _log) = hear("event");
