@@ -97,6 +97,7 @@ impl Keys {
     }
 
     /// The key of `name`.
+    #[allow(clippy::indexing_slicing, reason = "all keys are opened together")]
     pub fn get(&self, name: KeyName) -> &Keypair {
         &self.all[&name]
     }

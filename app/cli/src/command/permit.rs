@@ -304,7 +304,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use crate::testing;
     use anchor_lang::bytemuck::Zeroable;

@@ -219,7 +219,7 @@ mod tests {
                         if let Some(message) = error {
                             let question: Value = serde_json::from_str(&text).unwrap();
                             let error = json!({ "code": -32_600, "message": message });
-                            let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+                            let answer = json!({ "jsonrpc": "2.0", "id": question.get("id"), "error": error });
                             socket.send(Message::text(answer.to_string())).await.unwrap();
                         }
                     }
