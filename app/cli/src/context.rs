@@ -9,7 +9,7 @@ use crate::{
 };
 use blobs::BlobStore;
 use chain::{
-    Chain, Filter, SendOptions,
+    Chain, SendOptions,
     market::{self, job, stake},
 };
 use jobs::{Escrow, Job};
@@ -184,11 +184,6 @@ impl Context {
             }
         }
     }
-}
-
-/// Finds accounts whose first field is this address; it follows the discriminator.
-pub fn first_is(address: &Address) -> Filter {
-    Filter::Bytes(8, address.as_ref().to_vec())
 }
 
 /// Amount in a token account.

@@ -1,7 +1,7 @@
 //! Rewards that a device can collect.
 
 use crate::market::{costake, reward};
-use crate::{Chain, Filter, Result, decode_if_any};
+use crate::{Chain, Result, decode_if_any, field};
 use costaking::{Offer, Status};
 use protocol::emission::BLOCK_SECONDS;
 use solana_address::Address;
@@ -96,8 +96,7 @@ impl Chain {
 
     /// A device's offer that has not ended.
     async fn live_offer(&self, device: &Address) -> Result<Option<(Address, Offer)>> {
-        let field = 8_usize.saturating_add(core::mem::offset_of!(Offer, device));
-        let offers: Vec<(Address, Offer)> = self.find(&[Filter::Bytes(field, device.to_bytes().to_vec())]).await?;
+        let offers: Vec<(Address, Offer)> = self.find(&[field!(Offer, device, device.as_array())]).await?;
         Ok(offers.into_iter().find(|(_, offer)| offer.status != Status::Ended))
     }
 }

@@ -94,6 +94,15 @@ pub enum Filter {
     Bytes(usize, Vec<u8>),
 }
 
+/// A [`Filter`] for accounts of a type in which a field has these bytes: `field!(Job, device, address)`.
+#[macro_export]
+macro_rules! field {
+    ($account:ty, $field:ident, $bytes:expr) => {
+        // Fields begin after the discriminator.
+        $crate::Filter::Bytes(8 + ::core::mem::offset_of!($account, $field), $bytes.to_vec())
+    };
+}
+
 impl Filter {
     /// Whether an account passes, for test doubles of a node.
     pub fn passes(&self, account: &Account) -> bool {

@@ -5,7 +5,7 @@ use crate::{Error, Result, Worker, reserve};
 use ::referee::EvidenceHeader;
 use anchor_lang::{AccountDeserialize, Discriminator, Owner};
 use chain::sysvar::{self, CLOCK, CLOCKS, moment};
-use chain::{Chain, Filter, market};
+use chain::{Chain, Filter, field, market};
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 use jobs::{Audit, AuditStage, DemandHeader, Job, Status};
 use protocol::units::{Clocks, Moment};
@@ -100,14 +100,6 @@ impl Worker {
 
 /// Attempts, and the delay between them, to get a state as new as a given slot from a node that may lag.
 const CATCH_UP: (u32, Duration) = (50, Duration::from_millis(100));
-
-/// Matches accounts in which a field has these bytes.
-macro_rules! field {
-    ($account:ty, $field:ident, $bytes:expr) => {
-        // Fields begin after the discriminator.
-        Filter::Bytes(8 + core::mem::offset_of!($account, $field), $bytes.to_vec())
-    };
-}
 
 /// Changes of jobs as the node pushes them; `None` once a subscription has ended.
 pub type News = SelectAll<BoxStream<'static, Option<(Address, Job)>>>;

@@ -13,12 +13,11 @@ use crate::Result;
 use crate::dispute::silence;
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use crate::served::Served;
-use anchor_lang::Discriminator;
 use async_trait::async_trait;
 use chain::market::answers::{Answer, Reader};
 use chain::market::{self, demand};
 use chain::sysvar::{CLOCK, moment};
-use chain::{Chain, Filter, SendOptions};
+use chain::{Chain, SendOptions, field};
 use daemon::Backoff;
 use jobs::{DemandHeader, Job, Status};
 use parking_lot::Mutex;
@@ -30,7 +29,6 @@ use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::collections::HashMap;
-use std::mem::offset_of;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -292,11 +290,8 @@ impl Questioner<'_> {
 
     /// Counts the key's demands about the job, whichever run opened them: all demands stay on the chain for as long as the result stands.
     async fn find_spent(&self) -> Result<()> {
-        let job = offset_of!(DemandHeader, job).saturating_add(DemandHeader::DISCRIMINATOR.len());
-        let found = self
-            .chain
-            .find::<DemandHeader>(&[Filter::Bytes(job, self.address.as_ref().to_vec())])
-            .await?;
+        let about_it = [field!(DemandHeader, job, self.address.as_array())];
+        let found = self.chain.find::<DemandHeader>(&about_it).await?;
         let is_own = |demand: &DemandHeader| demand.challenger == self.key.pubkey();
         let mut demands: Vec<_> = found.into_iter().map(|(_, demand)| demand).collect();
         demands.retain(|demand| demand.job_hash == self.job.job_hash);

@@ -4,10 +4,11 @@ use super::worth::noting;
 use crate::{
     amount::{Quantity, percent},
     command::device::Which,
-    context::{Context, Market, Token, first_is},
+    context::{Context, Market, Token},
     error::{Result, refuse},
     send::{About, Plan},
 };
+use chain::field;
 use chain::market::{costake, stake};
 use costaking::{Offer, OfferTerms, Status};
 use protocol::units::{Amount, Bps};
@@ -18,7 +19,7 @@ use staking::{Device, GpuModel, StakingConfig, state::Offering};
 
 /// Offers of a device, ended ones too.
 async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
-    Ok(context.chain.find(&[first_is(device)]).await?)
+    Ok(context.chain.find(&[field!(Offer, device, device.as_array())]).await?)
 }
 
 /// [`most`] for a device whose GPU model has not been fetched.

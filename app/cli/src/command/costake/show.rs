@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     output::{Answer, Table},
 };
-use chain::Filter;
+use chain::field;
 use costaking::{Exit, Offer, Position};
 use protocol::{costake::worth, units::Amount};
 use serde::Serialize;
@@ -83,11 +83,8 @@ impl fmt::Display for Holdings {
 }
 
 pub async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer> {
-    /// The holder of a position or exit follows the discriminator and the offer.
-    const HOLDER: usize = 40;
-    let by_holder = [Filter::Bytes(HOLDER, holder.as_ref().to_vec())];
-    let exits: Vec<(Address, Exit)> = context.chain.find(&by_holder).await?;
-    let own: Vec<(Address, Position)> = context.chain.find(&by_holder).await?;
+    let exits: Vec<(Address, Exit)> = context.chain.find(&[field!(Exit, holder, holder.as_array())]).await?;
+    let own: Vec<(Address, Position)> = context.chain.find(&[field!(Position, holder, holder.as_array())]).await?;
     let mut holdings = Holdings {
         positions: Vec::new(),
         exits: Vec::new(),

@@ -5,12 +5,12 @@ mod key;
 mod show;
 
 use crate::{
-    context::{Context, first_is},
+    context::Context,
     error::{Error, Result, refuse},
     output::Answer,
     send::{About, Plan},
 };
-use chain::{market, market::stake};
+use chain::{field, market, market::stake};
 use clap::Subcommand;
 pub use gpu::{find_gpu, gpu_name};
 use gpu::{gpu_models, list_models, minimum};
@@ -104,7 +104,7 @@ impl Which {
 
 /// Devices of an owner.
 async fn owned(context: &Context, owner: &Address) -> Result<Vec<(Address, Device)>> {
-    Ok(context.chain.find(&[first_is(owner)]).await?)
+    Ok(context.chain.find(&[field!(Device, owner, owner.as_array())]).await?)
 }
 
 impl Command {

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     amount::Unit,
-    context::{Context, Token, first_is},
+    context::{Context, Token},
     error::{Result, refuse},
     output::{Answer, count},
     progress::Progress,
 };
+use chain::field;
 use chain::market::{costake, govern, job, stake};
 use governance::{Ballot, Proposal, Status};
 use protocol::ballot::Outcome;
@@ -109,7 +110,7 @@ pub async fn create(context: &Context, token: &Token, now: i64, file: &Path, dry
 /// The draft with this title and text that an interrupted call has begun.
 async fn begun(context: &Context, proposer: &Address, draft: &Draft) -> Result<Option<Proposal>> {
     let text_hash: [u8; 32] = Sha256::digest(&draft.text).into();
-    let own: Vec<(Address, Proposal)> = context.chain.find(&[first_is(proposer)]).await?;
+    let own: Vec<(Address, Proposal)> = context.chain.find(&[field!(Proposal, proposer, proposer.as_array())]).await?;
     let mut own = own.into_iter().map(|(_, proposal)| proposal);
     let begun = own.find(|proposal| !proposal.has_ended() && (proposal.title, proposal.text_hash) == (draft.title, text_hash));
     match begun {
@@ -256,7 +257,7 @@ async fn clear(context: &Context, token: &Token, address: &Address, proposal: &P
     if !proposal.deposit.is_zero() {
         all.push(govern::release_deposit(address, &proposal.proposer, &token.mint));
     }
-    let ballots: Vec<(Address, Ballot)> = context.chain.find(&[first_is(address)]).await?;
+    let ballots: Vec<(Address, Ballot)> = context.chain.find(&[field!(Ballot, proposal, address.as_array())]).await?;
     all.extend(
         ballots
             .iter()

@@ -4,7 +4,7 @@ use crate::{
     context::Context,
     error::{Result, refuse},
 };
-use chain::Filter;
+use chain::field;
 use chain::market::{costake, govern, job, reward, slash, stake};
 use governance::Proposal;
 use solana_address::Address;
@@ -146,9 +146,7 @@ pub async fn holder(context: &Context) -> Result<Address> {
 
 /// A proposal by its number.
 pub async fn proposal(context: &Context, index: u64) -> Result<(Address, Proposal)> {
-    /// Offset of a proposal's number: after the discriminator, the proposer, the title and the hash of the text.
-    const INDEX: usize = 8 + 32 + 64 + 32;
-    let found: Vec<(Address, Proposal)> = context.chain.find(&[Filter::Bytes(INDEX, index.to_le_bytes().to_vec())]).await?;
+    let found: Vec<(Address, Proposal)> = context.chain.find(&[field!(Proposal, index, index.to_le_bytes())]).await?;
     match found.into_iter().next() {
         Some(found) => Ok(found),
         None => refuse(format!(

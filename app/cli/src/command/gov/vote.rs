@@ -2,11 +2,11 @@
 
 use super::{Choice, Done, setting};
 use crate::{
-    context::{Context, Token, first_is},
+    context::{Context, Token},
     error::{Error, Result, refuse},
     output::{Answer, Table, count},
 };
-use chain::{Filter, market::govern};
+use chain::{field, market::govern};
 use costaking::{Offer, Position};
 use governance::{Ballot, Delegation};
 use solana_address::Address;
@@ -16,9 +16,6 @@ use staking::Device;
 
 /// Votes that fit in a transaction of 1,232 bytes.
 const BATCH: usize = 4;
-/// Offsets of a position's holder, its second field, and of a ballot's owner, its third.
-const SECOND: usize = 40;
-const THIRD: usize = 72;
 
 /// A vote to cast or change.
 struct Vote {
@@ -115,12 +112,12 @@ async fn sources(
 ) -> Result<Vec<(Address, String, u64, Instruction)>> {
     let choice = choice as u8;
     let mut all = Vec::new();
-    let devices: Vec<(Address, Device)> = context.chain.find(&[first_is(whose)]).await?;
+    let devices: Vec<(Address, Device)> = context.chain.find(&[field!(Device, owner, whose.as_array())]).await?;
     for (device, state) in devices {
         let cast = govern::vote_stake(voter, motion, &device, represented, choice);
         all.push((device, format!("device {device}"), state.voting_weight(opened_at), cast));
     }
-    let positions: Vec<(Address, Position)> = context.chain.find(&[Filter::Bytes(SECOND, whose.as_ref().to_vec())]).await?;
+    let positions: Vec<(Address, Position)> = context.chain.find(&[field!(Position, holder, whose.as_array())]).await?;
     for (position, state) in positions {
         let offer: Offer = context.chain.fetch(&state.offer).await?;
         let device: Device = context.chain.fetch(&offer.device).await?;
@@ -140,7 +137,10 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     }
     let wallet = context.wallet()?;
     let voter = wallet.pubkey();
-    let filters = [first_is(&proposal), Filter::Bytes(THIRD, voter.as_ref().to_vec())];
+    let filters = [
+        field!(Ballot, proposal, proposal.as_array()),
+        field!(Ballot, owner, voter.as_array()),
+    ];
     let ballots: Vec<(Address, Ballot)> = context.chain.find(&filters).await?;
     if ballots.is_empty() {
         return refuse(format!("wallet {voter} has not voted on proposal {index}"));

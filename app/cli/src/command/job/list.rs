@@ -3,12 +3,12 @@
 use crate::{
     amount::{Unit, span},
     command::model::Names,
-    context::{Context, Token, first_is},
+    context::{Context, Token},
     error::{Error, Result, refuse},
     output::{Answer, Table, fields},
     story::{Step, Story, status},
 };
-use chain::market::job;
+use chain::{field, market::job};
 use clap::Args;
 use jobs::{Escrow, Job};
 use serde::Serialize;
@@ -144,7 +144,7 @@ impl Arguments {
         } else {
             let mint = self.mint.unwrap_or(market.jobs.mint);
             let escrow = self.escrow(context, &mint)?;
-            vec![first_is(&escrow)]
+            vec![field!(Job, escrow, escrow.as_array())]
         };
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
         found.sort_by_key(|(_, job)| job.opened_slot.get());

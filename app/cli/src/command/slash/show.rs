@@ -3,10 +3,11 @@
 use super::Reason;
 use crate::{
     amount::{Unit, percent, span},
-    context::{Context, first_is},
+    context::Context,
     error::Result,
     output::{Answer, Table, fields},
 };
+use chain::field;
 use serde::Serialize;
 use solana_address::Address;
 use staking::{Slash, state::SlashStatus};
@@ -130,7 +131,7 @@ impl fmt::Display for Listing {
 }
 
 pub async fn list(context: &Context, unit: Unit, now: i64, device: Option<Address>) -> Result<Answer> {
-    let filter = device.as_ref().map(first_is);
+    let filter = device.map(|device| field!(Slash, device, device.as_array()));
     let found: Vec<(Address, Slash)> = context.chain.find(filter.as_slice()).await?;
     let shown = found.iter().map(|(address, slash)| Shown::new(*address, slash, unit, now));
     Ok(Answer::new(&Listing(shown.collect())))
