@@ -1,7 +1,7 @@
 //! Mutation testing of the programs and of the `protocol` crate. In a mutant, one check, statement or comparison is switched off or turned
 //! around. One that survives all tests shows what no test notices.
 //!
-//! Not mutated are constraints of accounts, `ok_or`, what is checked arithmetic, and what is evaluated when compiled.
+//! Not mutated are constraints of accounts, `ok_or`, what is checked arithmetic, what is evaluated when compiled, and `invariant()`.
 //!
 //! Building a program takes seconds, and there are thousands of mutants. Therefore all of them are in one build: at each place the code
 //! asks whether the mutant of that number is on. The number lies in a constant that is overwritten in the built program, and for the tests

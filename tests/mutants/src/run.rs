@@ -298,7 +298,7 @@ fn write_page(mutants: &[Mutant], results: &Results) -> String {
          Written by `cargo xtask mutants`. Each `require!`, statement and comparison in the functions of the programs and of `protocol` was\n\
          switched off or turned around, one at a time, and tests were run against the result: those of the programs, or those of `protocol`. A\n\
          mutant is killed if one of them fails. Constraints of accounts are not mutated (tests substitute each account), nor are `ok_or`,\n\
-         checked arithmetic, and what is evaluated when compiled.\n\n\
+         checked arithmetic, what is evaluated when compiled, and `invariant()`, a second fence.\n\n\
          | crate | mutants | killed |\n|---|--:|--:|\n",
     );
     let mut packages: Vec<&str> = mutants.iter().map(|mutant| mutant.package.as_str()).collect();
@@ -313,8 +313,7 @@ fn write_page(mutants: &[Mutant], results: &Results) -> String {
         page,
         "\n{} of those killed kept tests from ending or crashed them. Not run, as programs with mutants cost more compute: `{}`.\n\n\
          ## Survivors\n\n\
-         Most are in an account's `invariant()`, a second fence that nothing reaches, or make no difference: `>` for `>=` before a transfer\n\
-         of zero, say.\n\n\
+         Most are checked twice, or make no difference: `>` for `>=` before a transfer of zero, say.\n\n\
          | where | what | code |\n|---|---|---|\n",
         results.unnamed,
         COSTS.join("`, `")
