@@ -28,6 +28,8 @@ struct Proposal {
     title: [u8; 64],
     text_hash: [u8; 32],
     status: u8,
+    kind: u8,
+    instructions: u8,
     /// From when voting opened on.
     terms: Option<Terms>,
     deposit: u64,
@@ -37,8 +39,6 @@ struct Proposal {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Terms {
-    kind: u8,
-    instructions: u8,
     quorum: u64,
     times: [i64; 3],
 }
@@ -53,8 +53,6 @@ struct Ballot {
 impl From<&governance::Proposal> for Proposal {
     fn from(proposal: &governance::Proposal) -> Self {
         let terms = Terms {
-            kind: proposal.kind,
-            instructions: proposal.instructions,
             quorum: proposal.quorum.get(),
             times: [proposal.voting_ends, proposal.eta, proposal.expires_at].map(|time| time.get()),
         };
@@ -64,6 +62,8 @@ impl From<&governance::Proposal> for Proposal {
             title: proposal.title,
             text_hash: proposal.text_hash,
             status: proposal.status,
+            kind: proposal.kind,
+            instructions: proposal.instructions,
             terms: (!proposal.opened_at.is_zero()).then_some(terms),
             deposit: proposal.deposit.get(),
             votes: [proposal.yes, proposal.no, proposal.abstain, proposal.veto].map(|votes| votes.get()),
@@ -91,18 +91,28 @@ impl Replay {
                 title: event.title,
                 text_hash: event.text_hash,
                 status: Status::Draft as u8,
+                kind: 0,
+                instructions: 0,
                 terms: None,
                 deposit: 0,
                 votes: [0; 4],
                 executed: 0,
             };
             self.proposals.insert(event.proposal, proposal);
+        } else if let Some(event) = record.is::<InstructionWritten>() {
+            let proposal = self.proposal(event.proposal);
+            assert_eq!(event.index, proposal.instructions, "instructions are written in order");
+            proposal.instructions += 1;
+            proposal.kind = proposal.kind.max(event.kind);
         } else if let Some(event) = record.is::<ProposalOpened>() {
             let proposal = self.proposal(event.proposal);
+            assert_eq!(
+                (event.kind, event.instructions),
+                (proposal.kind, proposal.instructions),
+                "what is voted on"
+            );
             (proposal.status, proposal.deposit) = (Status::Voting as u8, event.deposit);
             proposal.terms = Some(Terms {
-                kind: event.kind,
-                instructions: event.instructions,
                 quorum: event.quorum,
                 times: [event.voting_ends, event.eta, event.expires_at],
             });
@@ -127,11 +137,8 @@ impl Replay {
             assert_eq!(event.burned, proposal.status == Status::Vetoed, "only vetoes burn a deposit");
             proposal.deposit = 0;
         } else {
-            let other = record.is::<InstructionWritten>().is_some() || record.is::<ProgramUpgraded>().is_some();
-            assert!(
-                other || record.is::<ProgramPaused>().is_some(),
-                "an unknown event of the governance program"
-            );
+            let known = record.is::<ProgramUpgraded>().is_some() || record.is::<ProgramPaused>().is_some();
+            assert!(known, "an unknown event of the governance program");
         }
     }
 
