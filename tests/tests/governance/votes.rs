@@ -235,13 +235,20 @@ fn a_representative_votes_unless_the_owner_does() {
     let close = |who| govern::close_ballot(who, &proposal, &alice.device, &rep.address(), Some(&alice.wallet()));
     world.refuse(close(&rep.address()), &[&rep.wallet], GovernanceError::OwnerVoted);
     assert_eq!(world.proposal(&proposal).no.get(), 1_000 * IO);
+    // Also if the owner has voted first.
+    let other = world.propose(&proposer, &[change(2)]);
+    let own = govern::vote_stake(&alice.wallet(), (&other, 1), &alice.device, None, YES);
+    world.send(own, &[&alice.owner]);
+    let over = govern::change_vote(&rep.address(), (&other, 1), &alice.device, Some(&alice.wallet()), NO);
+    world.refuse(over, &[&rep.wallet], GovernanceError::OwnerVoted);
+    let back = govern::close_ballot(&alice.wallet(), &other, &alice.device, &alice.wallet(), None);
+    world.send(back, &[&alice.owner]);
     // After the delegation is removed the representative casts no more votes, but those already cast stand.
     let clear = govern::clear_delegate(&alice.wallet());
     world.sweep(&clear, &[&alice.owner], &[]);
     let stolen = tests::substituted(&clear, &alice.wallet(), &rep.address());
     world.refuse(stolen, &[&rep.wallet], GovernanceError::NotVoter);
     world.send(clear, &[&alice.owner]);
-    let other = world.propose(&proposer, &[change(2)]);
     let vote = govern::vote_stake(&rep.address(), (&other, 1), &alice.device, None, YES);
     world.refuse(vote, &[&rep.wallet], GovernanceError::NotVoter);
 }
