@@ -157,6 +157,54 @@ fn a_leaver_is_paid_for_its_hours_and_not_one_more() {
     assert!(gained - 200 * IO <= owed && owed - (gained - 200 * IO) <= 1, "{gained}");
 }
 
+/// Withdraws an exit of 100 $IO after its wait and cooldown; returns the rewards that come with it.
+fn rewards_of_exit(world: &mut World, stake: &Stake) -> u64 {
+    world.wait(7 * DAY);
+    world.send(stake.cooling(0), &[]);
+    world.wait(14 * DAY);
+    let before = world.balance(&stake.holder.tokens);
+    world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+    world.balance(&stake.holder.tokens) - before - 100 * IO
+}
+
+#[test]
+fn an_exit_pays_nothing_that_was_claimed() {
+    let (mut world, alice, genesis) = world();
+    let offer = costake::offer(&alice.device, 0);
+    let carol = world.co_staker("carol");
+    let stake = world.join(&carol, &offer, 0, 100 * IO);
+    let hours: Vec<i64> = (0..5).map(|_| world.live(&[&alice])).collect();
+    let claimed = claimed(&mut world, &stake);
+    assert!(claimed > 0);
+    world.send(stake.leaving(0, 100 * IO), &[&carol.wallet]);
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    let owed: u64 = hours[1..].iter().map(|hour| reward_of(genesis, *hour) * 20 / 100).sum();
+    let got = claimed + rewards_of_exit(&mut world, &stake);
+    assert!(got <= owed && owed - got <= 2, "{got} of {owed}");
+}
+
+#[test]
+fn an_exit_requested_before_anything_was_distributed_pays_its_own_hours_alone() {
+    let (mut world, alice, genesis) = world();
+    let offer = costake::offer(&alice.device, 0);
+    let [dave, carol] = ["dave", "carol"].map(|name| world.co_staker(name));
+    world.join(&dave, &offer, 0, 100 * IO);
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    let stake = world.join(&carol, &offer, 0, 100 * IO);
+    world.live(&[&alice]);
+    let hour = world.live(&[&alice]);
+    world.send(stake.leaving(0, 100 * IO), &[&carol.wallet]);
+    for _ in 0..4 {
+        world.live(&[&alice]);
+    }
+    let (got, owed) = (rewards_of_exit(&mut world, &stake), reward_of(genesis, hour) * 20 / 100);
+    assert!(got <= owed && owed - got <= 1, "{got} of {owed}");
+}
+
 #[test]
 fn hours_are_distributed_in_order_and_only_so() {
     let (mut world, alice, genesis) = world();
