@@ -205,6 +205,22 @@ fn an_exit_requested_before_anything_was_distributed_pays_its_own_hours_alone() 
     assert!(got <= owed && owed - got <= 1, "{got} of {owed}");
 }
 
+/// An offer remembers only a few hours in which co-stake came or went, and adds up older ones.
+#[test]
+fn co_stake_that_comes_in_many_hours_keeps_earning() {
+    let (mut world, alice, genesis) = world();
+    let (carol, offer) = (world.co_staker("carol"), costake::offer(&alice.device, 0));
+    let mut hours = Vec::new();
+    for id in 0..20 {
+        world.join(&carol, &offer, id, 10 * IO);
+        hours.push(world.live(&[&alice]));
+    }
+    // Of the last two hours nothing is distributed yet, and co-stake earns from the hour after it came.
+    let parts = (1..18u64).map(|at| reward_of(genesis, hours[at as usize]) * 40 / 100 * at * 10 / 200);
+    let (owed, held) = (parts.sum::<u64>(), world.balance(&costake::vault(&offer)));
+    assert!(held.abs_diff(owed) <= 20, "{held} of {owed}");
+}
+
 #[test]
 fn hours_are_distributed_in_order_and_only_so() {
     let (mut world, alice, genesis) = world();
