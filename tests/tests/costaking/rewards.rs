@@ -33,6 +33,16 @@ fn claimed(world: &mut World, stake: &Stake) -> u64 {
     world.balance(&stake.holder.tokens) - before
 }
 
+/// Withdraws an exit of this amount after its wait and cooldown; returns the rewards that come with it.
+fn rewards_of_exit(world: &mut World, stake: &Stake, amount: u64) -> u64 {
+    world.wait(7 * DAY);
+    world.send(stake.cooling(0), &[]);
+    world.wait(14 * DAY);
+    let before = world.balance(&stake.holder.tokens);
+    world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
+    world.balance(&stake.holder.tokens) - before - amount
+}
+
 /// E12, E13: the co-stakers of a full offer get its share of whole hours, by shares; the owner gets the rest.
 #[test]
 fn a_full_offer_has_its_share_of_whole_hours() {
@@ -148,23 +158,8 @@ fn a_leaver_is_paid_for_its_hours_and_not_one_more() {
     let owed: u64 = [before[1], before[2]].map(|hour| reward_of(genesis, hour) * 40 / 100).iter().sum();
     let held = world.balance(&costake::vault(&offer));
     assert_eq!(held, owed, "later hours are the owner's alone");
-    world.wait(7 * DAY);
-    world.send(stake.cooling(0), &[]);
-    world.wait(14 * DAY);
-    let balance = world.balance(&carol.tokens);
-    world.send(stake.withdrawing(0), &[&carol.wallet]);
-    let gained = world.balance(&carol.tokens) - balance;
-    assert!(gained - 200 * IO <= owed && owed - (gained - 200 * IO) <= 1, "{gained}");
-}
-
-/// Withdraws an exit of 100 $IO after its wait and cooldown; returns the rewards that come with it.
-fn rewards_of_exit(world: &mut World, stake: &Stake) -> u64 {
-    world.wait(7 * DAY);
-    world.send(stake.cooling(0), &[]);
-    world.wait(14 * DAY);
-    let before = world.balance(&stake.holder.tokens);
-    world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
-    world.balance(&stake.holder.tokens) - before - 100 * IO
+    let got = rewards_of_exit(&mut world, &stake, 200 * IO);
+    assert!(got <= owed && owed - got <= 1, "{got} of {owed}");
 }
 
 #[test]
@@ -181,7 +176,7 @@ fn an_exit_pays_nothing_that_was_claimed() {
         world.live(&[&alice]);
     }
     let owed: u64 = hours[1..].iter().map(|hour| reward_of(genesis, *hour) * 20 / 100).sum();
-    let got = claimed + rewards_of_exit(&mut world, &stake);
+    let got = claimed + rewards_of_exit(&mut world, &stake, 100 * IO);
     assert!(got <= owed && owed - got <= 2, "{got} of {owed}");
 }
 
@@ -201,7 +196,7 @@ fn an_exit_requested_before_anything_was_distributed_pays_its_own_hours_alone() 
     for _ in 0..4 {
         world.live(&[&alice]);
     }
-    let (got, owed) = (rewards_of_exit(&mut world, &stake), reward_of(genesis, hour) * 20 / 100);
+    let (got, owed) = (rewards_of_exit(&mut world, &stake, 100 * IO), reward_of(genesis, hour) * 20 / 100);
     assert!(got <= owed && owed - got <= 1, "{got} of {owed}");
 }
 
