@@ -3,6 +3,7 @@
 mod costaking;
 mod governance;
 mod jobs;
+mod referee;
 mod staking;
 
 use crate::audit::Books;
@@ -19,6 +20,7 @@ pub struct Replay {
     costaking: costaking::Replay,
     governance: governance::Replay,
     jobs: jobs::Replay,
+    referee: referee::Replay,
 }
 
 impl Replay {
@@ -29,6 +31,7 @@ impl Replay {
             costaking: costaking::Replay::read(books),
             governance: governance::Replay::read(books),
             jobs: jobs::Replay::read(books),
+            referee: referee::Replay::read(books),
         }
     }
 
@@ -48,12 +51,15 @@ impl Replay {
                 self.governance.apply(record);
             } else if *program == ::jobs::ID {
                 self.jobs.apply(record, now);
+            } else if *program == ::referee::ID {
+                self.referee.apply(record);
             }
         }
         self.staking.check(books);
         self.costaking.check(books);
         self.governance.check(books);
         self.jobs.check(books);
+        self.referee.check(books);
     }
 }
 
