@@ -17,8 +17,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Mutant, switch};
 
-/// Tests that take longer fail: the mutant keeps one from ending.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Tests that take longer fail: the mutant keeps one from ending. Without a mutant each executable takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(100);
 /// How many of the tests that killed mutants of a file are tried first on its next one.
 const FAVOURITES: usize = 8;
 /// How many mutants pass between two lines of progress, where no bar can be drawn.
