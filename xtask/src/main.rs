@@ -63,8 +63,8 @@ enum Task {
         #[command(subcommand)]
         what: Fuzz,
     },
-    /// Change each check, statement and comparison of the programs, one at a time, and list the changes that no test notices:
-    /// bench/mutants.md
+    /// Change each check, statement and comparison of the programs and of `protocol`, one at a time, and list the changes that no test
+    /// notices: bench/mutants.md
     Mutants,
     /// Generate idl/*.json from the programs
     Idl {

@@ -620,6 +620,13 @@ mod tests {
         }
     }
 
+    fn funds(lamports: u64) -> Account {
+        Account {
+            lamports,
+            ..Account::default()
+        }
+    }
+
     async fn pass(chain: &Chain, key: &Keypair, on_event: &dyn Fn(CrankEvent)) -> Result<()> {
         cranker(chain, key, on_event).pass().await
     }
@@ -744,13 +751,7 @@ mod tests {
         const RESERVE: u64 = 340_000_000;
         const ENOUGH: u64 = RESERVE + RENT * MAX_IN_FLIGHT as u64;
         for (lamports, create_payouts) in [(RESERVE, true), (ENOUGH - 1, true), (ENOUGH, false), (ENOUGH, true)] {
-            fake.set_account(
-                key.pubkey(),
-                Account {
-                    lamports,
-                    ..Account::default()
-                },
-            );
+            fake.set_account(key.pubkey(), funds(lamports));
             let cranker = Cranker {
                 reserve: RESERVE,
                 create_payouts,
@@ -788,13 +789,7 @@ mod tests {
         };
         const RESERVE: u64 = 340_000_000;
         for lamports in [RESERVE, 2 * RESERVE] {
-            fake.set_account(
-                key.pubkey(),
-                Account {
-                    lamports,
-                    ..Account::default()
-                },
-            );
+            fake.set_account(key.pubkey(), funds(lamports));
             let cranker = Cranker {
                 reserve: RESERVE,
                 ..cranker(&chain, &key, &on_event)
