@@ -42,7 +42,7 @@ pub fn rate(clean: u32, probation: u16, floor: Bps, extra: Bps) -> Bps {
 }
 
 /// Whether the slot hash `seed` draws a job of `device` at this audit rate: the first 8 bytes (big-endian) of `H(12 ‖ seed ‖ job ‖ device)`
-/// lie below `rate · 2^64`.
+/// lie below `⌊(2^64 − 1) · rate⌋`, or the rate is the whole.
 pub fn is_drawn(seed: &Hash, job: &Hash, device: &Hash, rate: Bps) -> bool {
     sortition::is_within(&tagged(Tag::Audit, [seed, job, device]), rate)
 }

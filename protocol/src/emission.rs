@@ -1,4 +1,4 @@
-//! What the market mints for suppliers: 300,000,000 $IO over 240 months, one block an hour (rules A2 to A6).
+//! What the market releases to suppliers: 300,000,000 $IO over 240 months, one block an hour (rules A2 to A6).
 //!
 //! Month m emits `⌊10^15 / 3 · f^(m−1)⌋` base units: a twelfth of 8 % of 500 million $IO, falling by the factor f each month. The months
 //! are a table, so that no program computes powers. The last month takes what rounding left, so the sum is exact.

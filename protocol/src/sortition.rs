@@ -14,7 +14,7 @@ pub fn ticket(seed: &Hash, job: &Hash, device: &Hash) -> u64 {
     number(&tagged(Tag::Sortition, [seed, job, device]))
 }
 
-/// Whether a hash falls into a share of all hashes: its first 8 bytes (big-endian) lie below `rate · 2^64`.
+/// Whether a hash falls into a share of all hashes: its first 8 bytes (big-endian) lie below `⌊(2^64 − 1) · rate⌋`. The whole holds all.
 pub fn is_within(hash: &Hash, rate: Bps) -> bool {
     rate.get() == Bps::WHOLE || math::mul_div_floor(u64::MAX, rate.get(), Bps::WHOLE).is_some_and(|below| number(hash) < below)
 }
@@ -24,7 +24,7 @@ fn number(hash: &Hash) -> u64 {
 }
 
 /// Highest ticket admitted `elapsed` slots after the seed, in a window of `window` slots:
-/// `⌊2^64 · (elapsed + 1) / (window + 1)⌋ − 1`, and every ticket from `window` on.
+/// `⌊(2^64 − 1) · (elapsed + 1) / (window + 1)⌋`, and every ticket from `window` on.
 pub fn threshold(elapsed: u64, window: u64) -> u64 {
     if elapsed >= window {
         return u64::MAX;

@@ -22,7 +22,7 @@ pub const MAX_TIER: u8 = 4;
 
 /// A supplier's machine: its keys, its stake and its record. PDA `["device", first key]`.
 ///
-/// The device's vault (token account `["vault", device]`) holds exactly its own stake and co-stake, active and cooling, and what is set
+/// The device's vault (token account `["vault", device]`) holds at least its own stake and co-stake, active and cooling, and what is set
 /// aside, forfeited and owed: no instruction can touch another device's tokens (H9).
 #[account]
 pub struct Device {
