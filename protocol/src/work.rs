@@ -504,10 +504,11 @@ mod tests {
     }
 
     #[test]
-    fn evidence_fits_seven_pieces() {
+    fn evidence_fits_eight_pieces() {
         let size = Size::new(12, 36, 7).unwrap();
         let path = size.depth() + 7 + 3 + size.line_depth() + 7 + 3;
-        assert_eq!(CHUNK + size.width() + path * 32, 6_656);
+        let most = CHUNK + size.width() + path * 32;
+        assert_eq!((most, most.div_ceil(944)), (6_656, 8));
         let least = Size::LEAST;
         assert_eq!(CHUNK + least.width() + (least.depth() + 2 + least.line_depth() + 2) * 32, 896);
     }
