@@ -272,6 +272,7 @@ fn every_setting_has_its_bounds_in_a_document() {
         ("jobs", "Parameters"),
         ("staking", "Parameters"),
         ("staking", "RewardRules"),
+        ("staking", "GpuSpec"),
         ("costaking", "Parameters"),
         ("governance", "Rules"),
     ] {
