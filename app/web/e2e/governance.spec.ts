@@ -1,4 +1,5 @@
 import type { Page, Route } from "@playwright/test";
+import { GOVERNANCE_PROPOSAL_AT } from "../src/generated/offsets";
 import { expect, holdBack, isToNode, market, test, Visitor } from "./fixture";
 
 const DAY = 86_400;
@@ -19,9 +20,8 @@ async function skip(seconds: number): Promise<void> {
   await rpc("surfnet_timeTravel", [{ absoluteTimestamp: (now + seconds) * 1000 }]);
 }
 
-/** An unused proposal number, and the offset of the number in a proposal's account. */
+/** An unused proposal number. */
 const OTHER = 999;
-const INDEX_AT = 136;
 
 /** Makes the page see another proposal at this address, which differs only in its number, until its routes are removed. */
 async function takePlace(page: Page, address: string): Promise<void> {
@@ -32,7 +32,7 @@ async function takePlace(page: Page, address: string): Promise<void> {
     const text = await response.text();
     const [, data = ""] = /"data":\["([^"]+)/.exec(text) ?? [];
     const bytes = Buffer.from(data, "base64");
-    bytes.writeBigUInt64LE(BigInt(OTHER), INDEX_AT);
+    bytes.writeBigUInt64LE(BigInt(OTHER), GOVERNANCE_PROPOSAL_AT.index);
     return route.fulfill({ response, body: text.replace(data, bytes.toString("base64")) });
   };
   await page.route(isToNode, answer);

@@ -1,4 +1,4 @@
-// Generates program clients and error messages from the committed IDLs. The output is never edited by hand.
+// Generates program clients, field offsets and error messages from the committed IDLs. The output is never edited by hand.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,13 +17,20 @@ mkdirSync(out, { recursive: true });
 console.warn = () => {};
 
 const errors = {};
+const offsets = [];
 for (const program of PROGRAMS) {
-  const idl = JSON.parse(readFileSync(`${here}../../idl/${program}.json`, "utf8"));
-  const root = rootNodeFromAnchor(withBytes(withoutUntyped(withoutAliases(idl))));
+  const idl = withoutAliases(JSON.parse(readFileSync(`${here}../../idl/${program}.json`, "utf8")));
+  const root = rootNodeFromAnchor(withBytes(withoutUntyped(idl)));
   const options = { deleteFolderBeforeRendering: false, formatCode: false, generatedFolder: "", syncPackageJson: false };
   await createFromRoot(root).accept(renderVisitor(`${out}/${program}`, options));
   errors[idl.address] = Object.fromEntries((idl.errors ?? []).map((error) => [error.code, [error.name, error.msg]]));
+  for (const { name, discriminator } of idl.accounts) {
+    const { fields } = idl.types.find((type) => type.name === name).type;
+    const at = JSON.stringify(offsetsOf(`${program}::${name}`, fields, discriminator.length), null, 2);
+    offsets.push(`/** Offset of each field in the data of a \`${program}::${name}\`. */\nexport const ${constant(program, name)}_AT = ${at};\n`);
+  }
 }
+writeFileSync(`${out}/offsets.ts`, offsets.join("\n"));
 const table = JSON.stringify(errors, null, 2);
 writeFileSync(
   `${out}/errors.ts`,
@@ -46,6 +53,30 @@ function withoutUntyped(idl) {
     return Object.values(type).flat().every(isKnown);
   };
   return { ...idl, instructions: idl.instructions.filter(({ args }) => args.every(({ type }) => isKnown(type))) };
+}
+
+/** Names a constant for an account of a program: `STAKING_DEVICE_KEY`. */
+function constant(program, account) {
+  return `${program}_${account.replace(/(?<=[a-z])(?=[A-Z])/g, "_")}`.toUpperCase();
+}
+
+/** Where each field begins in the data of an account whose first field is at `first`. */
+function offsetsOf(account, fields, first) {
+  const at = {};
+  let next = first;
+  for (const { name, type } of fields) {
+    at[name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())] = next;
+    next += sizeOf(type, `${account}.${name}`);
+  }
+  return at;
+}
+
+/** Bytes that a value takes. Accounts consist of numbers, addresses and lists of a fixed length. */
+function sizeOf(type, where) {
+  if (type.array) return sizeOf(type.array[0], where) * type.array[1];
+  const size = { bool: 1, u8: 1, u16: 2, u32: 4, u64: 8, u128: 16, i64: 8, pubkey: 32 }[type];
+  if (size === undefined) throw new Error(`the size of ${where} is not known: add ${JSON.stringify(type)} to this script`);
+  return size;
 }
 
 /** A copy of a tree in which every node for which `by` returns a value is replaced by it. */

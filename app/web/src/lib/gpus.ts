@@ -14,9 +14,12 @@ export const useGpuModels = () => useAll(["gpu models"], GPU_MODEL);
 /** Name of a GPU model. */
 export const nameOf = ({ name }: GpuModel): string => new TextDecoder().decode(Uint8Array.from(name)).replace(/\0+$/, "");
 
+/** The GPU model with an id; `undefined` if there is none, or until the models are loaded. */
+export const gpuWith = (models: readonly Found<GpuModel>[] | undefined, id: number): Found<GpuModel> | undefined => models?.find((model) => model.id === id);
+
 /** Name of the GPU model with an id, or that number until the models are loaded. */
 export function gpuName(models: Found<GpuModel>[] | undefined, id: number | null | undefined): string {
   if (id === null || id === undefined) return "–";
-  const model = models?.find((model) => Number(model.id) === id);
+  const model = gpuWith(models, id);
   return model ? nameOf(model) : `GPU model ${id}`;
 }

@@ -20,16 +20,10 @@ const program = COSTAKING_PROGRAM_ADDRESS;
 
 /** Offers to co-stakers. */
 export const OFFER: Kind<Offer> = { program, discriminator: getOfferDiscriminatorBytes(), decoder: getOfferDecoder() };
-/** Offset of an offer's device. */
-export const DEVICE_AT = 8;
-/** Offset of an offer's status. */
-export const STATUS_AT = 1_566;
 /** Positions of co-stakers in offers. */
 export const POSITION: Kind<Position> = { program, discriminator: getPositionDiscriminatorBytes(), decoder: getPositionDecoder() };
 /** Exits: shares that are leaving an offer. */
 export const EXIT: Kind<Exit> = { program, discriminator: getExitDiscriminatorBytes(), decoder: getExitDecoder() };
-/** Offset of the holder in positions and exits. */
-export const HOLDER_AT = 40;
 
 /** The program's parameters. */
 const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };

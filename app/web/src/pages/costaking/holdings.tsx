@@ -1,17 +1,16 @@
 import type { Address } from "@solana/kit";
 import { Link } from "wouter";
 import type { Device } from "../../generated/staking";
-import { gpuName, useGpuModels } from "../../lib/gpus";
+import { gpuName, gpuWith, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { roughly, span } from "../../lib/format";
 import { Badge, Card, Empty, Io, Key, Loading, Problem, Table } from "../../ui";
-import { useGpuOf, useOutlook, type useHoldings } from "./hooks";
+import { useOutlook, type useHoldings } from "./hooks";
 import { backAt, claimable, earning, exitRewards, exitStake, stakeOf } from "./shares";
 
 /** A wallet's positions and exits, each with a link to its offer and the actions there. */
 export function HoldingsCard({ holdings }: { holdings: ReturnType<typeof useHoldings> }) {
   const gpus = useGpuModels();
-  const gpuOf = useGpuOf();
   const { outlook } = useOutlook();
   const now = useNow();
   const of = (offer: Address) => {
@@ -24,7 +23,7 @@ export function HoldingsCard({ holdings }: { holdings: ReturnType<typeof useHold
     ...holdings.positions.map((position) => {
       const known = of(position.offer);
       const stake = known && stakeOf(position.shares, known.found, known.device);
-      const gpu = known && gpuOf(known.device);
+      const gpu = known && gpuWith(gpus.data, known.device.gpuModel);
       const earns = known && earning(position.shares, known.found, known.device);
       const brings = known && gpu && earns !== null && outlook.hours > 0 ? outlook.weekly(earns, known.found, known.device, gpu) : null;
       return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings };

@@ -1,13 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Address } from "@solana/kit";
 import type { Offer } from "../../generated/costaking";
+import { COSTAKING_EXIT_AT, COSTAKING_POSITION_AT } from "../../generated/offsets";
 import { getDeviceDecoder, getDeviceSize, type Device, type GpuModel, type RewardBlock } from "../../generated/staking";
 import { findSome, useAll, withAddress, type Found } from "../../lib/accounts";
-import { useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { DEVICE, useEmission, useHours } from "../devices/accounts";
 import { lastWeek, rated, weekly } from "../rewards/week";
-import { EXIT, HOLDER_AT, OFFER, POSITION } from "./accounts";
+import { EXIT, OFFER, POSITION } from "./accounts";
 import { part } from "./shares";
 
 /** The devices at these addresses. */
@@ -58,18 +58,12 @@ export function useOutlook(): { outlook: Outlook; blocks: readonly RewardBlock[]
   };
 }
 
-/** The GPU model of a device. */
-export function useGpuOf(): (device: Device) => Found<GpuModel> | undefined {
-  const gpus = useGpuModels();
-  return (device) => gpus.data?.find(({ id }) => id === device.gpuModel);
-}
-
 /** A wallet's positions and exits, with their offers and devices. */
 export function useHoldings(holder: Address | null) {
   const market = useMarket();
-  const where = holder ? [withAddress(HOLDER_AT, holder)] : [];
-  const positions = useAll(["positions", holder], POSITION, where, holder !== null);
-  const exits = useAll(["exits", holder], EXIT, where, holder !== null);
+  const at = (holderAt: number) => (holder ? [withAddress(holderAt, holder)] : []);
+  const positions = useAll(["positions", holder], POSITION, at(COSTAKING_POSITION_AT.holder), holder !== null);
+  const exits = useAll(["exits", holder], EXIT, at(COSTAKING_EXIT_AT.holder), holder !== null);
   const of = [...new Set([...(positions.data ?? []), ...(exits.data ?? [])].map(({ offer }) => offer))].sort();
   const offers = useQuery({
     queryKey: ["accounts", "offers at", of],

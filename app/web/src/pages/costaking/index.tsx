@@ -1,18 +1,19 @@
 import { useState } from "react";
 import type { Offer } from "../../generated/costaking";
+import { COSTAKING_OFFER_AT } from "../../generated/offsets";
 import type { Device, GpuModel } from "../../generated/staking";
 import { trouble, useAll, type Found } from "../../lib/accounts";
 import { count, IO, many, percent, PERCENT, roughly } from "../../lib/format";
-import { gpuName, nameOf, useGpuModels } from "../../lib/gpus";
+import { gpuName, gpuWith, nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
 import { AmountField, useAmount } from "../../ui/amount";
 import { useStaking } from "../devices/accounts";
 import { minimumOf } from "../devices/stake";
-import { OFFER, STATUS_AT, useCostaking } from "./accounts";
+import { OFFER, useCostaking } from "./accounts";
 import { HoldingsCard } from "./holdings";
-import { useDevices, useGpuOf, useHoldings, useOutlook } from "./hooks";
+import { useDevices, useHoldings, useOutlook } from "./hooks";
 import { room } from "./rules";
 import { Status } from "./shares";
 
@@ -60,10 +61,9 @@ export default function OffersPage() {
 }
 
 function Marketplace() {
-  const offers = useAll(["open offers"], OFFER, [{ offset: STATUS_AT, bytes: Uint8Array.of(Status.Open) }]);
+  const offers = useAll(["open offers"], OFFER, [{ offset: COSTAKING_OFFER_AT.status, bytes: Uint8Array.of(Status.Open) }]);
   const devices = useDevices(offers.data?.map(({ device }) => device));
   const gpus = useGpuModels();
-  const gpuOf = useGpuOf();
   const staking = useStaking();
   const costaking = useCostaking();
   const { outlook } = useOutlook();
@@ -78,7 +78,7 @@ function Marketplace() {
   const amount = stake.amount ?? 100n * IO;
   const rows = (offers.data ?? []).flatMap((offer): Row[] => {
     const device = devices.data?.get(offer.device);
-    const gpu = device && gpuOf(device);
+    const gpu = device && gpuWith(gpus.data, device.gpuModel);
     if (!device || !gpu || !staking.data || !costaking.data) return [];
     const left = room(offer, device, minimumOf(device, gpu, staking.data, now), costaking.data);
     return [{ offer, device, gpu, left, weekly: outlook.weekly(amount, offer, device, gpu) }];

@@ -5,7 +5,7 @@ import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
 import { trouble, useOne, type Found } from "../../lib/accounts";
 import { useList, type ShareRow } from "../../lib/api";
 import { count, io, IO, many, moment, percent, roughly, short, span } from "../../lib/format";
-import { nameOf, useGpuModels } from "../../lib/gpus";
+import { gpuWith, nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { balances, useBalances } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
@@ -16,7 +16,7 @@ import { DEVICE, useStaking } from "../devices/accounts";
 import { collectable } from "../devices/instructions";
 import { minimumOf, pending } from "../devices/stake";
 import { OFFER, useCostaking } from "./accounts";
-import { closed, useGpuOf, useHoldings, useOutlook } from "./hooks";
+import { closed, useHoldings, useOutlook } from "./hooks";
 import * as make from "./instructions";
 import { amountError, room, sharesFor, whyNotClose, whyNotCool, whyNotEnd, whyNotJoin, whyNotRetract, whyNotWithdraw } from "./rules";
 import { afterSharing, backAt, claimable, earning, exitDates, exitRewards, exitStake, forcedEnd, stakeOf, Status, worth } from "./shares";
@@ -38,7 +38,6 @@ export default function OfferPage({ address }: { address: Address }) {
   const offer = useOne(OFFER, address);
   const device = useOne(DEVICE, offer.data?.device ?? null);
   const gpus = useGpuModels();
-  const gpuOf = useGpuOf();
   const staking = useStaking();
   const config = useCostaking();
   const now = useNow();
@@ -71,7 +70,7 @@ export default function OfferPage({ address }: { address: Address }) {
       </>
     );
   }
-  const gpu = device.data && gpuOf(device.data);
+  const gpu = device.data && gpuWith(gpus.data, device.data.gpuModel);
   const known: Standing | undefined =
     offer.data && device.data && gpu && staking.data && config.data
       ? {

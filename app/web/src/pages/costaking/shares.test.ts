@@ -1,6 +1,4 @@
 import { expect, test } from "vitest";
-import { getOfferDecoder, getOfferEncoder, getOfferSize } from "../../generated/costaking";
-import { STATUS_AT } from "./accounts";
 import { afterSharing, claimable, earned, earning, earningIn, exitDates, exitRewards, exitStake, mustNote, stakeOf, Status } from "./shares";
 
 const ONE = 1n << 63n;
@@ -113,10 +111,4 @@ test("cooling stake no longer earns", () => {
 
 test("stake can be withdrawn 7 and 14 days after an exit is requested", () => {
   expect(exitDates(0, 7 * 86_400, 14 * 86_400)).toEqual({ coolsAt: 604_800, endsAt: 1_814_400 });
-});
-
-test("an offer's status is at the offset of the filter", () => {
-  const blank = getOfferDecoder().decode(new Uint8Array(getOfferSize()));
-  const bytes = getOfferEncoder().encode({ ...blank, status: 0xab });
-  expect(bytes[STATUS_AT]).toBe(0xab);
 });

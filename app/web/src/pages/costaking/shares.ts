@@ -2,6 +2,7 @@
 
 import type { Exit, Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
+import { larger, smaller, WHOLE_BPS } from "../../lib/math";
 import { HOUR } from "../rewards/emission";
 
 /** Fractional bits of the reward per share. */
@@ -22,13 +23,13 @@ export enum Status {
 }
 
 /** Value of `part` of `shares` in `assets`, in base units, rounded down; 0 without shares. */
-export const worth = (part: bigint, shares: bigint, assets: bigint): bigint => (shares === 0n ? 0n : ((part < shares ? part : shares) * assets) / shares);
+export const worth = (part: bigint, shares: bigint, assets: bigint): bigint => (shares === 0n ? 0n : (smaller(part, shares) * assets) / shares);
 
 /** Base units of a reward that go to co-stakers: their full share if earning stake fills the capacity, else in proportion; rounded down. */
 export function part(reward: bigint, shareBps: number, earning: bigint, capacity: bigint): bigint {
   if (capacity === 0n) return 0n;
-  const whole = (reward * BigInt(shareBps)) / 10_000n;
-  return (whole * (earning < capacity ? earning : capacity)) / capacity;
+  const whole = (reward * BigInt(shareBps)) / WHOLE_BPS;
+  return (whole * smaller(earning, capacity)) / capacity;
 }
 
 /** Base units that shares earn as the reward index moves; rounded down. */
@@ -37,8 +38,6 @@ export const earned = (shares: bigint, from: bigint, to: bigint): bigint => (to 
 type Log = Pick<Offer, "logHours" | "log" | "distributed" | "rewardIndex">;
 
 const entries = (offer: Log) => offer.logHours.map((hour, at) => ({ hour, index: offer.log[at] ?? 0n })).filter(({ hour }) => hour !== 0);
-const smallest = (a: bigint, b: bigint) => (a < b ? a : b);
-const largest = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** Whether this hour or a later one was distributed. */
 const hasReached = (offer: Log, hour: number) => entries(offer).some(({ hour: of }) => of >= hour);
@@ -46,14 +45,14 @@ const hasReached = (offer: Log, hour: number) => entries(offer).some(({ hour: of
 /** The reward index before an hour; `null` if the log does not go back that far. */
 function indexUntil(offer: Log, hour: number): bigint | null {
   const before = entries(offer).filter(({ hour: of }) => of < hour);
-  if (before.length > 0) return before.map(({ index }) => index).reduce(largest);
+  if (before.length > 0) return before.map(({ index }) => index).reduce(larger);
   return offer.distributed <= LOG ? 0n : null;
 }
 
 /** The reward index for a position that starts with an hour; `null` until that hour or a later one is distributed. */
 function indexFrom(offer: Log, hour: number): bigint | null {
   if (!hasReached(offer, hour)) return null;
-  return indexUntil(offer, hour) ?? entries(offer).map(({ index }) => index).reduce(smallest);
+  return indexUntil(offer, hour) ?? entries(offer).map(({ index }) => index).reduce(smaller);
 }
 
 /** Rewards that a position can claim now, in base units. */
@@ -76,14 +75,14 @@ export type Sharing = Pool & Log & Pick<Offer, "base" | "changeHours" | "changes
 /** Shares that earn in an hour: `protocol::costake::Schedule`. */
 function scheduled({ base, changeHours, changes }: Pick<Offer, "base" | "changeHours" | "changes">, hour: number): bigint {
   const sum = changes.reduce((sum, change, at) => sum + (changeHours[at] && changeHours[at] <= hour ? change : 0n), base);
-  return largest(sum, 0n);
+  return larger(sum, 0n);
 }
 
 /** Shares that earn in an hour, and their value. If the offer still has to record its owner's exit, as they will be afterwards. */
 export function earningIn(hour: number, offer: Sharing, device: Books): { shares: bigint; assets: bigint } {
   if (mustNote(offer, device)) {
     const gone = hour >= Math.floor(Number(device.forcedAt) / HOUR) ? scheduled(offer, Number.POSITIVE_INFINITY) : 0n;
-    const shares = largest(scheduled(offer, hour) - gone, 0n);
+    const shares = larger(scheduled(offer, hour) - gone, 0n);
     return { shares, assets: worth(shares, offer.shares, worth(device.forcedShares, device.coCoolingShares, device.coCooling)) };
   }
   const shares = scheduled(offer, hour);
@@ -143,7 +142,7 @@ export function forcedEnd(
  */
 export function backAt(exit: Pick<Exit, "cooling" | "endsAt">, ...books: Parameters<typeof forcedEnd>): bigint {
   const end = forcedEnd(...books);
-  return exit.cooling || end === null ? exit.endsAt : smallest(exit.endsAt, end);
+  return exit.cooling || end === null ? exit.endsAt : smaller(exit.endsAt, end);
 }
 
 /** The part of a position that earns, in base units: active stake, and stake that slashes have set aside until they are final. */

@@ -28,8 +28,6 @@ const HOURS_STAY = 60_000;
 
 /** Devices. */
 export const DEVICE: Kind<Device> = { program, discriminator: getDeviceDiscriminatorBytes(), decoder: getDeviceDecoder() };
-/** Offset of a device's owner. */
-export const OWNER_AT = 8;
 /** The program's parameters. */
 export const CONFIG: Kind<StakingConfig> = { program, discriminator: getStakingConfigDiscriminatorBytes(), decoder: getStakingConfigDecoder() };
 /** The emission: rules of the rewards. */
@@ -38,8 +36,6 @@ export const EMISSION: Kind<Emission> = { program, discriminator: getEmissionDis
 export const BLOCK: Kind<RewardBlock> = { program, discriminator: getRewardBlockDiscriminatorBytes(), decoder: getRewardBlockDecoder() };
 /** Slashes decided by the two judge keys. */
 export const SLASH: Kind<Slash> = { program, discriminator: getSlashDiscriminatorBytes(), decoder: getSlashDecoder() };
-/** Offset of a slash's device. */
-export const SLASHED_AT = 8;
 
 /** The staking program's parameters. */
 export const useStaking = () => useSingle(CONFIG, findConfigPda);

@@ -1,5 +1,6 @@
 import { isAddress } from "@solana/kit";
 import { useState } from "react";
+import { COSTAKING_OFFER_AT } from "../../generated/offsets";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, withAddress, type Found } from "../../lib/accounts";
 import { io, many, moment, percent, PERCENT, sol } from "../../lib/format";
@@ -8,7 +9,7 @@ import { mustCover, useBalances } from "../../lib/send";
 import { Card, Field, Key } from "../../ui";
 import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
-import { DEVICE_AT, OFFER, useCostaking } from "../costaking/accounts";
+import { OFFER, useCostaking } from "../costaking/accounts";
 import * as costake from "../costaking/instructions";
 import { afterSharing } from "../costaking/shares";
 import * as make from "./instructions";
@@ -257,7 +258,7 @@ export function ClaimDevice({ standing, blocks }: Props) {
 }
 
 const offersOf = (market: Parameters<typeof findAll>[0], device: Found<Device>) =>
-  findAll(market, OFFER, withAddress(DEVICE_AT, device.address));
+  findAll(market, OFFER, withAddress(COSTAKING_OFFER_AT.device, device.address));
 
 /** Distributes pending hours through the device's offer; `owners` is the owner's part. */
 async function share(market: Parameters<typeof findAll>[0], device: Found<Device>, blocks: readonly RewardBlock[]) {
@@ -277,7 +278,7 @@ function OfferAct(standing: Standing) {
   if (!rules) return null;
   const { device, least } = standing;
   const most = coStakeLimit(least, rules);
-  const wanted = { capacity: capacity.amount ?? 0n, ticket: ticket.amount ?? smallest(capacity.amount), shareBps: Number(share.amount ?? 0n) };
+  const wanted = { capacity: capacity.amount ?? 0n, ticket: ticket.amount ?? leastTicket(capacity.amount), shareBps: Number(share.amount ?? 0n) };
   const wrong = termsError(wanted, least, rules);
   return (
     <Card title="Co-staking">
@@ -327,4 +328,5 @@ function OfferAct(standing: Standing) {
   );
 }
 
-const smallest = (capacity: bigint | null): bigint => (capacity && capacity > 100n ? capacity / 100n : 1n);
+/** The minimum per co-staker unless the owner sets one. */
+const leastTicket = (capacity: bigint | null): bigint => (capacity && capacity > 100n ? capacity / 100n : 1n);

@@ -1,10 +1,11 @@
 import type { Address } from "@solana/kit";
 import { useMemo } from "react";
+import { COSTAKING_OFFER_AT } from "../../generated/offsets";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { useAll, useOne, withAddress, type Found } from "../../lib/accounts";
 import { useAnswer, useList, type DeviceRow, type JobRow, type RewardRow } from "../../lib/api";
 import { count, io, many, moment, percent, roughly, short, span } from "../../lib/format";
-import { nameOf, useGpuModels } from "../../lib/gpus";
+import { gpuWith, nameOf, useGpuModels } from "../../lib/gpus";
 import { useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Empty, Facts, Figure, Figures, Io, Key, Loading, Moment, Table, Title } from "../../ui";
@@ -15,7 +16,7 @@ import { History } from "./history";
 import { hireableAt, whyNotHired, type Standing } from "./rules";
 import { Slashes } from "./slashes";
 import { minimumOf, nextRaise, Offering, overflow, pending, requiredMultiplier, TERMINATED } from "./stake";
-import { DEVICE_AT, OFFER } from "../costaking/accounts";
+import { OFFER } from "../costaking/accounts";
 import { Status } from "../costaking/shares";
 import { io as amount, perHour } from "../rewards/chart";
 import { HOUR } from "../rewards/emission";
@@ -44,7 +45,7 @@ export default function DevicePage({ address }: { address: Address }) {
       </>
     );
   }
-  const gpu = gpus.data?.find(({ id }) => id === device.data?.gpuModel);
+  const gpu = device.data && gpuWith(gpus.data, device.data.gpuModel);
   return (
     <Answer of={device.data === undefined ? device : { ...staking, data: staking.data ?? undefined }}>
       {(config) => {
@@ -185,7 +186,7 @@ function answered(device: Device, now: number, back: number): string {
 }
 
 function Offers({ device }: { device: Address }) {
-  const offers = useAll(["offers of", device], OFFER, [withAddress(DEVICE_AT, device)]);
+  const offers = useAll(["offers of", device], OFFER, [withAddress(COSTAKING_OFFER_AT.device, device)]);
   return (
     <Card title="Offers to co-stakers">
       <Answer of={offers} empty="The owner has made no offer to co-stakers.">

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import type { Address } from "@solana/kit";
+import { STAKING_SLASH_AT } from "../../generated/offsets";
 import type { Slash } from "../../generated/staking";
 import { useAll, withAddress, type Found } from "../../lib/accounts";
 import { sha256 } from "../../lib/bytes";
@@ -9,7 +10,7 @@ import { useWallet } from "../../lib/wallet";
 import { Answer, Badge, Card, Field, Io, Key, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
 import { reasonName } from "../disputes/faults";
-import { SLASH, SLASHED_AT } from "./accounts";
+import { SLASH } from "./accounts";
 import { appeal } from "./instructions";
 import { whyNotAppeal } from "./rules";
 import { SlashStatus } from "./stake";
@@ -17,7 +18,7 @@ import { SlashStatus } from "./stake";
 /** Pending slashes of a device, and its owner's appeals. */
 export function Slashes({ device, owner }: { device: Address; owner: Address }) {
   const { address } = useWallet();
-  const slashes = useAll(["slashes", device], SLASH, [withAddress(SLASHED_AT, device)]);
+  const slashes = useAll(["slashes", device], SLASH, [withAddress(STAKING_SLASH_AT.device, device)]);
   return (
     <Card title="Slashes">
       <Answer of={slashes} empty="No slash is pending.">

@@ -1,6 +1,7 @@
 // The minimum stake of a device and what is free above it: `protocol::stake` and the staking program's `Device`, in TypeScript.
 
 import type { Device, GpuModel, StakingConfig } from "../../generated/staking";
+import { larger, smaller, WHOLE_BPS } from "../../lib/math";
 
 /** Most GPUs behind one device. */
 export const MAX_QUANTITY = 8;
@@ -27,7 +28,7 @@ export function minimum(base: bigint, multiplierX100: number, quantity: number):
 }
 
 /** How much of a minimum of `least` co-stakers may fund, in base units, rounded down. */
-export const coStakeLimit = (least: bigint, { capacityBps }: { capacityBps: number }): bigint => (least * BigInt(capacityBps)) / 10_000n;
+export const coStakeLimit = (least: bigint, { capacityBps }: { capacityBps: number }): bigint => (least * BigInt(capacityBps)) / WHOLE_BPS;
 
 /** The value in force: a raise applies from `raiseAt`, a cut at once. */
 const required = <N extends number | bigint>(set: N, before: N, raiseAt: bigint, now: number): N => (now < raiseAt && before < set ? before : set);
@@ -67,8 +68,7 @@ export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBo
   const { ownStake: own, coStake, lockedBond, offering } = device;
   const kept = offering === Offering.Nothing ? 0n : (least + 1n) / 2n;
   const bounds = [own + coStake - least, own - lockedBond, own - kept];
-  const smallest = bounds.reduce((a, b) => (a < b ? a : b));
-  return smallest > 0n ? smallest : 0n;
+  return larger(bounds.reduce(smaller), 0n);
 }
 
 /** Hours whose rewards are still to be collected, the earliest first; hours are counted from 1970. */

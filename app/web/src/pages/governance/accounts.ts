@@ -28,12 +28,8 @@ const program = GOVERNANCE_PROGRAM_ADDRESS;
 export const PROPOSAL: Kind<Proposal> = { program, discriminator: getProposalDiscriminatorBytes(), decoder: getProposalDecoder() };
 /** Ballots. */
 export const BALLOT: Kind<Ballot> = { program, discriminator: getBallotDiscriminatorBytes(), decoder: getBallotDecoder() };
-/** Offset of a ballot's proposal. */
-export const PROPOSAL_AT = 8;
 /** Delegations of votes to representatives. */
 export const DELEGATION: Kind<Delegation> = { program, discriminator: getDelegationDiscriminatorBytes(), decoder: getDelegationDecoder() };
-/** Offset of a delegation's representative. */
-export const REPRESENTATIVE_AT = 40;
 
 const CONFIG: Kind<Config> = { program, discriminator: getConfigDiscriminatorBytes(), decoder: getConfigDecoder() };
 

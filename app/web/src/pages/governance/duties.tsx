@@ -1,11 +1,12 @@
 import { getAdvanceProposalInstruction, type Proposal } from "../../generated/governance";
+import { GOVERNANCE_BALLOT_AT } from "../../generated/offsets";
 import { findAll, findSome, withAddress, type Found } from "../../lib/accounts";
 import { io, span } from "../../lib/format";
 import { useMarket, useNow } from "../../lib/market";
 import type { Action } from "../../lib/send";
 import { useWallet } from "../../lib/wallet";
 import { Act } from "../../ui/act";
-import { BALLOT, PROPOSAL_AT } from "./accounts";
+import { BALLOT } from "./accounts";
 import { forget } from "./draft";
 import { ALL_UNITS, cancel, clear, execute, pack } from "./instructions";
 import { MAX_INSTRUCTIONS, PAYLOAD, payloadAddress } from "./payload";
@@ -92,7 +93,7 @@ function Clear({ proposal, state }: { proposal: Found<Proposal>; state: State })
       note={`${proposal.deposit === 0n ? "Its deposit has already been released." : deposit} Rent returns to whoever paid it. Anyone can do this; afterwards only the proposal's history remains.`}
       label="Close the proposal"
       action={async (signer) => {
-        const ballots = await findAll(market, BALLOT, withAddress(PROPOSAL_AT, proposal.address));
+        const ballots = await findAll(market, BALLOT, withAddress(GOVERNANCE_BALLOT_AT.proposal, proposal.address));
         const places = await Promise.all(Array.from({ length: MAX_INSTRUCTIONS }, (_, index) => payloadAddress(proposal.address, index)));
         const payloads = (await findSome(market, PAYLOAD, places)).map(({ header }) => header.index);
         const all = await clear(signer, proposal, ballots, payloads, state.governance);

@@ -1,6 +1,7 @@
 // When a proposal passes and what can happen next: `protocol::ballot` and governance's `Proposal`, in TypeScript.
 
 import { span } from "../../lib/format";
+import { shareCeil, WHOLE_BPS } from "../../lib/math";
 
 /** A proposal account's `status`. */
 export enum Status {
@@ -31,7 +32,6 @@ export enum Outcome {
 
 /** The choice of a vote that was withdrawn. */
 const WITHDRAWN = 255;
-const WHOLE_BPS = 10_000n;
 
 /** Kinds of proposals, from the least power to the most. */
 export const KINDS = ["guardian", "parameter", "treasury", "upgrade"] as const;
@@ -86,8 +86,6 @@ export interface Life extends Votes, Thresholds {
 /** The weight of all votes, and of those for or against. */
 export const cast = ({ yes, no, abstain, veto }: Votes): bigint => yes + no + abstain + veto;
 const decided = ({ yes, no, veto }: Votes): bigint => yes + no + veto;
-
-const shareCeil = (amount: bigint, bps: number): bigint => (amount * BigInt(bps) + WHOLE_BPS - 1n) / WHOLE_BPS;
 
 /** Basis points that a part is of a whole, rounded down; 0 of nothing. */
 export const shareOf = (part: bigint, whole: bigint): number => (whole === 0n ? 0 : Number((part * WHOLE_BPS) / whole));

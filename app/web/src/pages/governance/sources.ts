@@ -4,12 +4,13 @@ import type { Address } from "@solana/kit";
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import type { Position } from "../../generated/costaking";
 import { findDelegationPda } from "../../generated/governance";
+import { COSTAKING_POSITION_AT, GOVERNANCE_DELEGATION_AT, STAKING_DEVICE_AT } from "../../generated/offsets";
 import type { Device } from "../../generated/staking";
 import { findAll, findNaming, findOne, findSome, withAddress, type Found } from "../../lib/accounts";
 import { useMarket, type Market } from "../../lib/market";
-import { HOLDER_AT, OFFER, POSITION } from "../costaking/accounts";
-import { DEVICE, OWNER_AT } from "../devices/accounts";
-import { DELEGATION, REPRESENTATIVE_AT } from "./accounts";
+import { OFFER, POSITION } from "../costaking/accounts";
+import { DEVICE } from "../devices/accounts";
+import { DELEGATION } from "./accounts";
 import { deviceWeight, positionWeight, type Weight } from "./weight";
 
 /** Stake that votes once: a device or a position, with its weight in a vote opened at a given time. */
@@ -61,12 +62,12 @@ async function sourcesIn(market: Market, devices: readonly Found<Device>[], posi
  * without stake must not displace those with stake.
  */
 export async function ofOthers(market: Market, representative: Address): Promise<Others> {
-  const delegations = await findAll(market, DELEGATION, withAddress(REPRESENTATIVE_AT, representative));
+  const delegations = await findAll(market, DELEGATION, withAddress(GOVERNANCE_DELEGATION_AT.representative, representative));
   if (delegations.length === 0) return { sources: [], leftOut: 0 };
   const owners = new Set(delegations.map(({ owner }) => owner));
   const [devices, positions] = await Promise.all([
-    findNaming(market, DEVICE, OWNER_AT, owners),
-    findNaming(market, POSITION, HOLDER_AT, owners),
+    findNaming(market, DEVICE, STAKING_DEVICE_AT.owner, owners),
+    findNaming(market, POSITION, COSTAKING_POSITION_AT.holder, owners),
   ]);
   const all = await sourcesIn(market, devices, positions);
   // The stake does not depend on the time; only its weight does.
@@ -81,8 +82,8 @@ export async function ofSelf(market: Market, address: Address): Promise<Voter> {
   const [at] = await findDelegationPda({ owner: address });
   const [own, devices, positions] = await Promise.all([
     findOne(market, DELEGATION, at),
-    findAll(market, DEVICE, withAddress(OWNER_AT, address)),
-    findAll(market, POSITION, withAddress(HOLDER_AT, address)),
+    findAll(market, DEVICE, withAddress(STAKING_DEVICE_AT.owner, address)),
+    findAll(market, POSITION, withAddress(COSTAKING_POSITION_AT.holder, address)),
   ]);
   return { sources: await sourcesIn(market, devices, positions), representative: own?.representative ?? null };
 }

@@ -1,16 +1,15 @@
 // The bond that makes cheating unprofitable: `protocol::bond` in TypeScript; the derivation is there. `null` stands for a bond above u64.
 
+import { larger, WHOLE_BPS } from "../../lib/math";
+
 const MOST = (1n << 64n) - 1n;
-const WHOLE = 10_000n;
 /** Least bond of a replica, in prices of the job: a fifth of it, the consumer's share, pays for another run. */
 const REPLICA_MULTIPLE = 5n;
-
-const larger = (a: bigint, b: bigint) => (a > b ? a : b);
 
 /** Probability that another replica exposes a wrong result, if each colludes with a chance of one fifth; basis points, rounded down. */
 function detection(replicas: number): bigint {
   const collusion = 5n ** BigInt(replicas - 1);
-  return WHOLE - (WHOLE + collusion - 1n) / collusion;
+  return WHOLE_BPS - (WHOLE_BPS + collusion - 1n) / collusion;
 }
 
 /** The smallest bond, in base units, with which a job of that price pays more when done honestly. */

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { findConfigPda } from "../../generated/staking";
 import { findAll, findOne } from "../../lib/accounts";
-import { GPU_MODEL } from "../../lib/gpus";
+import { GPU_MODEL, gpuWith } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { CONFIG, DEVICE } from "../devices/accounts";
 import { minimumOf, TERMINATED } from "../devices/stake";
@@ -20,7 +20,7 @@ export function useCandidates() {
   });
   const [config, gpus, devices] = answer.data ?? [];
   const data = devices?.map((device): Candidate => {
-    const gpu = gpus?.find(({ id }) => id === device.gpuModel);
+    const gpu = gpuWith(gpus, device.gpuModel);
     return {
       owner: device.owner,
       active: device.status !== TERMINATED,

@@ -1,11 +1,11 @@
 // What an order costs and which devices may take it: the rules of `programs/jobs` and `protocol::fees`, applied before anything is sent.
 
 import { count } from "../../lib/format";
+import { shareCeil } from "../../lib/math";
 import { ofJob } from "./bond";
 
 /** The value for "any GPU model" in a job's terms. */
 export const ANY_GPU = 65_535;
-const WHOLE_BPS = 10_000n;
 
 /** How a result is checked. */
 export interface Policy {
@@ -72,8 +72,6 @@ export interface Quote {
   /** Largest bond that each device may need; `null` if it would be above u64. */
   bond: bigint | null;
 }
-
-const shareCeil = (base: bigint, bps: number): bigint => (base * BigInt(bps) + WHOLE_BPS - 1n) / WHOLE_BPS;
 
 /** The most an order can cost, and the bond that the chain requires for it. Fees round up, as on the chain. */
 export function quote(order: Order, { feeBps, minBond, watchBps }: Parameters): Quote {

@@ -2,11 +2,12 @@ import type { Address } from "@solana/kit";
 import { useQueries } from "@tanstack/react-query";
 import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
+import { STAKING_DEVICE_AT } from "../../generated/offsets";
 import type { Device, Emission } from "../../generated/staking";
 import { trouble, useAll, withAddress, type Found } from "../../lib/accounts";
 import { ask, useList, type ClaimRow, type HourRow, type Page, type RewardRow, type ShareRow } from "../../lib/api";
 import { count, many, percent } from "../../lib/format";
-import { nameOf, useGpuModels } from "../../lib/gpus";
+import { gpuWith, nameOf, useGpuModels } from "../../lib/gpus";
 import { useMarket, useNow } from "../../lib/market";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Empty, Facts, Figure, Figures, Io, Key, List, Loading, Moment, Problem, Table, Title } from "../../ui";
@@ -14,7 +15,7 @@ import { Chart } from "../../ui/chart";
 import { ClaimPosition } from "../costaking/offer";
 import { useHoldings } from "../costaking/hooks";
 import { claimable } from "../costaking/shares";
-import { DEVICE, OWNER_AT, useEmission, useHours, useStaking } from "../devices/accounts";
+import { DEVICE, useEmission, useHours, useStaking } from "../devices/accounts";
 import { ClaimDevice } from "../devices/acts";
 import { minimumOf } from "../devices/stake";
 import { DAY, gathered, incomeLines, io as amount, ofPositions } from "./chart";
@@ -42,7 +43,7 @@ export default function RewardsPage() {
 
 /** The rewards of a wallet, above those of the market, which follow once they cannot be moved by what loads above them. */
 function Own({ owner, children }: { owner: Address; children: ReactNode }) {
-  const devices = useAll(["devices of", owner], DEVICE, [withAddress(OWNER_AT, owner)]);
+  const devices = useAll(["devices of", owner], DEVICE, [withAddress(STAKING_DEVICE_AT.owner, owner)]);
   const holdings = useHoldings(owner);
   const [gpus, staking] = [useGpuModels(), useStaking()];
   const sum = (devices.data ?? []).reduce((all, { rewards }) => all + rewards, 0n);
@@ -107,7 +108,7 @@ function Claims({ devices, holdings }: Earning) {
     <Card title="Claim">
       <div className="acts">
         {devices.map((device) => {
-          const gpu = gpus.data?.find(({ id }) => id === device.gpuModel);
+          const gpu = gpuWith(gpus.data, device.gpuModel);
           if (!gpu || !staking.data) return null;
           const standing = { device, gpu, config: staking.data, least: minimumOf(device, gpu, staking.data, now), now };
           const name = `${device.quantity} × ${nameOf(gpu)}`;
