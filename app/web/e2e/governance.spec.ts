@@ -172,6 +172,7 @@ test("a representative votes for a wallet until it is removed", async ({ visitor
   await expect(page.getByText("is not a valid address", { exact: false })).toBeVisible();
   await page.getByLabel("Representative's wallet").fill(market().keys["supplier"]?.address ?? "");
   await page.getByRole("button", { name: "Name representative" }).click();
+  await expect(page.getByRole("dialog", { name: /^Name this wallet's representative: \w{32,}$/ })).toBeVisible();
   await visitor.sign();
   await expect(page.getByText(/votes with your stake whenever/)).toBeVisible();
   const named = new Visitor(await browser.newPage());

@@ -44,7 +44,12 @@ test("a device is registered with a key made in the browser, staked on, offered 
   await visitor.sign();
   await expect(page.getByText(new RegExp(`^ionet-worker --keypair ${file} .* --device \\w+$`))).toBeVisible();
   const payee = market().keys["supplier"]?.address ?? "";
-  await page.getByLabel("Payout wallet", { exact: true }).fill(payee);
+  const wallet = page.getByLabel("Payout wallet", { exact: true });
+  const { mint } = (await (await fetch(`${market().web}/config.json`)).json()) as { mint: string };
+  await wallet.fill(mint);
+  await page.getByRole("button", { name: "Change wallet" }).click();
+  await expect(page.getByText(/^This is the address of a token account or a mint/)).toBeVisible();
+  await wallet.fill(payee);
   await page.getByRole("button", { name: "Change wallet" }).click();
   await visitor.sign();
   await expect(page.getByText("Job payments go to").locator("xpath=following-sibling::dd").getByTitle(payee)).toBeVisible();

@@ -1,10 +1,10 @@
-import { isAddress } from "@solana/kit";
 import { useState } from "react";
 import { COSTAKING_OFFER_AT } from "../../generated/offsets";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, withAddress, type Found } from "../../lib/accounts";
 import { io, many, moment, percent, PERCENT, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
+import { recipient } from "../../lib/recipient";
 import { mustCover, useBalances } from "../../lib/send";
 import { Card, Field, Key } from "../../ui";
 import { Act } from "../../ui/act";
@@ -196,6 +196,7 @@ function RotateAct({ device }: { device: Found<Device> }) {
 
 /** Sets the wallet that receives a device's job payments. */
 function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> }) {
+  const market = useMarket();
   const [text, setText] = useState("");
   return (
     <Act
@@ -207,11 +208,10 @@ function PayoutAct({ device: { address: at, payout } }: { device: Found<Device> 
         </>
       }
       label="Change wallet"
-      action={(signer) => {
-        const wallet = text.trim();
-        if (!isAddress(wallet)) throw new Error(`“${text}” is not a valid address; paste a wallet address`);
+      action={async (signer) => {
+        const { wallet, doubt } = await recipient(market, text);
         if (wallet === payout) throw new Error("job payments already go to this wallet; enter another one");
-        return { title: `Pay the jobs of device ${at} to ${wallet}`, instructions: make.setPayout(signer, at, wallet) };
+        return { title: `Pay the jobs of device ${at} to ${wallet}${doubt}`, instructions: make.setPayout(signer, at, wallet) };
       }}
       done={() => setText("")}
     >

@@ -1,10 +1,11 @@
-import { isAddress, type Address } from "@solana/kit";
+import type { Address } from "@solana/kit";
 import type { UseQueryResult } from "@tanstack/react-query";
 import { useState } from "react";
 import { findDelegationPda, getClearDelegateInstruction, getSetDelegateInstructionAsync } from "../../generated/governance";
 import { explain } from "../../lib/errors";
-import { io, many, short } from "../../lib/format";
-import { useNow } from "../../lib/market";
+import { io, many } from "../../lib/format";
+import { useMarket, useNow } from "../../lib/market";
+import { recipient } from "../../lib/recipient";
 import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Empty, Facts, Field, Io, Key, Loading, Moment, Table } from "../../ui";
 import { Act } from "../../ui/act";
@@ -92,6 +93,7 @@ function Part({ address, voter, others }: { address: Address; voter: Voter; othe
 
 /** Names or removes the wallet's representative. */
 function Representative({ voter: { representative } }: { voter: Voter }) {
+  const market = useMarket();
   const [wallet, setWallet] = useState("");
   if (representative) {
     return (
@@ -116,11 +118,10 @@ function Representative({ voter: { representative } }: { voter: Voter }) {
       note="A representative votes with all of your stake whenever you do not vote yourself, and cannot move it. Your own vote replaces theirs, and you can remove them at any time."
       label="Name representative"
       action={async (signer) => {
-        const representative = wallet.trim();
-        if (!isAddress(representative)) throw new Error(`“${wallet}” is not a valid address; paste their wallet address`);
+        const { wallet: representative, doubt } = await recipient(market, wallet);
         if (representative === signer.address) throw new Error("this is your own wallet; enter another one");
         return {
-          title: `Name ${short(representative)} as representative of this wallet`,
+          title: `Name this wallet's representative: ${representative}${doubt}`,
           instructions: [await getSetDelegateInstructionAsync({ owner: signer, representative })],
         };
       }}
