@@ -24,9 +24,10 @@ export function HoldingsCard({ holdings }: { holdings: ReturnType<typeof useHold
       const known = of(position.offer);
       const stake = known && stakeOf(position.shares, known.found, known.device);
       const gpu = known && gpuWith(gpus.data, known.device.gpuModel);
+      const idle = known && (known.device.quantity === 0 ? "closed" : gpu && outlook.idle(known.device, gpu));
       const earns = known && earning(position.shares, known.found, known.device);
       const brings = known && gpu && earns !== null && outlook.hours > 0 ? outlook.weekly(earns, known.found, known.device, gpu) : null;
-      return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings };
+      return { kind: "in" as const, at: position, known, stake, rewards: known && claimable(position, known.found), brings, idle };
     }),
     ...holdings.exits.map((exit) => {
       const known = of(exit.offer);
@@ -57,7 +58,10 @@ export function HoldingsCard({ holdings }: { holdings: ReturnType<typeof useHold
             {
               name: "Status",
               cell: (row) => {
-                if (row.kind === "in") return <Badge tone="good">active</Badge>;
+                if (row.kind === "in") {
+                  if (row.idle === undefined) return "…";
+                  return row.idle === null ? <Badge tone="good">active</Badge> : <Badge tone="bad">device {row.idle}</Badge>;
+                }
                 const left = Number(row.back) - now;
                 return left > 0 ? (
                   <Badge tone="busy">available in {span(left)}</Badge>

@@ -5,8 +5,10 @@ import { COSTAKING_EXIT_AT, COSTAKING_POSITION_AT } from "../../generated/offset
 import { getDeviceDecoder, getDeviceSize, type Device, type GpuModel, type RewardBlock } from "../../generated/staking";
 import { findSome, useAll, withAddress, type Found } from "../../lib/accounts";
 import { useMarket, useNow } from "../../lib/market";
-import { DEVICE, useEmission, useHours } from "../devices/accounts";
-import { lastWeek, rated, weekly } from "../rewards/week";
+import { DEVICE, useEmission, useHours, useStaking } from "../devices/accounts";
+import { idle } from "../devices/presence";
+import { minimumOf } from "../devices/stake";
+import { lastWeek, weeklyOf } from "../rewards/week";
 import { EXIT, OFFER, POSITION } from "./accounts";
 import { part } from "./shares";
 
@@ -35,8 +37,10 @@ export function deviceIn(
 
 /** Expected weekly rewards of stake in offers, by the rewards of the last week. */
 export interface Outlook {
-  /** Number of hours that it is based on. */
+  /** Number of hours that it is based on; 0 until it is known. */
   hours: number;
+  /** Why a device earns nothing now; see [`idle`]. `undefined` until that is known. */
+  idle: (device: Device, gpu: GpuModel) => string | null | undefined;
   /** Base units a week for an amount of stake: a half-full offer gets half of its share, so an amount earns the same in either. */
   weekly: (stake: bigint, offer: Pick<Offer, "shareBps" | "capacity">, device: Device, gpu: GpuModel) => bigint;
 }
@@ -45,6 +49,7 @@ export interface Outlook {
 export function useOutlook(): { outlook: Outlook; blocks: readonly RewardBlock[] } {
   const hours = useHours();
   const emission = useEmission();
+  const { data: config } = useStaking();
   const now = useNow();
   const blocks = hours.data ?? [];
   const settled = lastWeek(blocks, now);
@@ -52,8 +57,12 @@ export function useOutlook(): { outlook: Outlook; blocks: readonly RewardBlock[]
   return {
     blocks,
     outlook: {
-      hours: settled.length,
-      weekly: (stake, offer, device, gpu) => part(weekly(settled, rated(device, gpu, minUptime)), offer.shareBps, stake, offer.capacity),
+      hours: config ? settled.length : 0,
+      idle: (device, gpu) => config && idle(device, minimumOf(device, gpu, config, now), now),
+      weekly: (stake, offer, device, gpu) => {
+        const week = config ? weeklyOf(settled, { device, gpu, least: minimumOf(device, gpu, config, now), now }, minUptime) : 0n;
+        return part(week, offer.shareBps, stake, offer.capacity);
+      },
     },
   };
 }

@@ -10,6 +10,7 @@ import { useWallet } from "../../lib/wallet";
 import { Answer, Card, Choice, Empty, Field, Io, Key, Table, Title } from "../../ui";
 import { AmountField, useAmount } from "../../ui/amount";
 import { useStaking } from "../devices/accounts";
+import { uptimeText } from "../devices/presence";
 import { minimumOf } from "../devices/stake";
 import { OFFER, useCostaking } from "./accounts";
 import { HoldingsCard } from "./holdings";
@@ -130,6 +131,7 @@ function Marketplace() {
                 {outlook.hours > 0
                   ? `Estimates are based on ${many(outlook.hours, "settled hour")} of the last 7 days, extrapolated to a week. They are not a promise.`
                   : "Estimates appear once the first hour is settled."}{" "}
+                A device that is retired, offline or below its minimum stake earns nothing.{" "}
                 Done, missed and wrong count the device's jobs: completed, late, and proven wrong.
               </p>
             </>
@@ -141,6 +143,7 @@ function Marketplace() {
 }
 
 function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
+  const now = useNow();
   return (
     <Table
       caption="Offers to co-stakers"
@@ -154,6 +157,7 @@ function OfferTable({ rows, known }: { rows: Row[]; known: boolean }) {
         { name: "Share", number: true, cell: ({ offer }) => percent(offer.shareBps) },
         { name: "Capacity left", number: true, cell: ({ left }) => <Io of={left} /> },
         { name: "Min. stake", number: true, cell: ({ offer }) => <Io of={offer.ticket} /> },
+        { name: "Uptime", number: true, cell: ({ device }) => uptimeText(device, now) },
         { name: "Owner's stake", number: true, wide: true, cell: ({ device }) => <Io of={device.ownStake} /> },
         { name: "Hours rewarded", number: true, wide: true, cell: ({ offer }) => count(offer.distributed) },
         {

@@ -14,6 +14,7 @@ import { Act } from "../../ui/act";
 import { AmountField, given, useAmount } from "../../ui/amount";
 import { DEVICE, useStaking } from "../devices/accounts";
 import { collectable } from "../devices/instructions";
+import { uptimeText } from "../devices/presence";
 import { minimumOf, pending } from "../devices/stake";
 import { OFFER, useCostaking } from "./accounts";
 import { closed, useHoldings, useOutlook } from "./hooks";
@@ -119,6 +120,9 @@ function State({ of }: { of: number }) {
 
 function Overview({ offer, device, gpu, staking, config, least }: Standing) {
   const { outlook } = useOutlook();
+  const now = useNow();
+  const idle = outlook.idle(device, gpu);
+  const basis = outlook.hours > 0 ? `based on ${many(outlook.hours, "hour")}` : "no hour is settled yet";
   const taken = offer.forcedAt === 0n ? device.coStake : 0n;
   const whole = outlook.weekly(offer.capacity, offer, device, gpu);
   return (
@@ -127,7 +131,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
         <Figure name="Capacity left" note={`of ${io(offer.capacity)}`}>
           <Io of={room(offer, device, least, config)} rough />
         </Figure>
-        <Figure name="Est. weekly per 100 $IO" note={outlook.hours > 0 ? `based on ${many(outlook.hours, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly per 100 $IO" note={idle ? `the device is ${idle}` : basis}>
           {outlook.hours > 0 ? roughly(outlook.weekly(100n * IO, offer, device, gpu)) : "–"}
         </Figure>
         <Figure name="Hours distributed">{count(offer.distributed)}</Figure>
@@ -157,6 +161,7 @@ function Overview({ offer, device, gpu, staking, config, least }: Standing) {
               ["Co-stake", io(taken)],
               ["Shares", count(offer.shares)],
               ["Value of 1,000,000 shares", offer.shares > 0n ? io(stakeOf(1_000_000n < offer.shares ? 1_000_000n : offer.shares, offer, device)) : "–"],
+              ["Uptime of the device", uptimeText(device, now)],
               ["Owner's stake", `${io(device.ownStake)} (minimum ${io(least)})`],
               ["Positions and exits", count(offer.holders)],
               ["Set aside by slashes", device.aside > 0n ? io(device.aside) : "nothing"],
@@ -176,6 +181,7 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
   const { outlook } = useOutlook();
   const typed = useAmount();
   const now = useNow();
+  const idle = outlook.idle(device, gpu);
   const left = room(offer, device, least, config);
   const held = balance?.io ?? 0n;
   const wrong = typed.amount === null ? null : amountError(typed.amount, offer.ticket, left, held);
@@ -205,8 +211,8 @@ function Join({ offer, device, gpu, staking, config, least }: Standing) {
         <AmountField label="Amount to stake" typed={typed} most={most} error={wrong} hint={`At least ${io(offer.ticket)}, at most ${io(left)}. Your wallet holds ${io(held)}.`} />
         {typed.amount !== null && !wrong && outlook.hours > 0 && (
           <p className="small" role="status">
-            Estimated weekly rewards: {roughly(outlook.weekly(typed.amount, offer, device, gpu))}, based on {many(outlook.hours, "settled hour")}. This is
-            not a promise.
+            Estimated weekly rewards: {roughly(outlook.weekly(typed.amount, offer, device, gpu))},{" "}
+            {idle ? `while the device is ${idle}` : `based on ${many(outlook.hours, "settled hour")}. This is not a promise`}.
           </p>
         )}
       </Act>

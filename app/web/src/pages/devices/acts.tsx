@@ -14,6 +14,7 @@ import * as costake from "../costaking/instructions";
 import { afterSharing } from "../costaking/shares";
 import * as make from "./instructions";
 import { KeyFile, useKeyFile } from "./keyfile";
+import { interruption } from "./presence";
 import { workerFlags } from "./register";
 import {
   termsError,
@@ -64,6 +65,7 @@ function StakeActs({ standing, blocks }: Props) {
   const { mint } = market.config;
   const at = device.address;
   const free = overflow(device, least);
+  const interrupts = taking.amount !== null && taking.amount <= free ? interruption(standing, taking.amount) : null;
   const held = balance?.io ?? 0n;
   return (
     <Card title="Stake and rewards">
@@ -98,10 +100,19 @@ function StakeActs({ standing, blocks }: Props) {
           action={async (signer) => {
             const amount = given(taking);
             if (amount > free) throw new Error(`only ${io(free)} can be withdrawn at once; for the rest, unstake everything`);
-            return { title: `Withdraw ${io(amount)} of excess stake from device ${at}`, instructions: await make.withdrawOverflow(signer, device, mint, amount) };
+            const consequence = interruption(standing, amount);
+            return {
+              title: `Withdraw ${io(amount)} of excess stake from device ${at}${consequence ? `, which ${consequence}` : ""}`,
+              instructions: await make.withdrawOverflow(signer, device, mint, amount),
+            };
           }}
         >
           <AmountField label="Amount to withdraw" typed={taking} most={free} />
+          {interrupts && (
+            <p className="wrong small" role="status">
+              This {interrupts}.
+            </p>
+          )}
         </Act>
       </div>
     </Card>
@@ -119,7 +130,7 @@ function LeavingActs(standing: Standing) {
       <div className="acts">
         <Act
           name="Unstake everything"
-          note={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. This cannot be undone. Co-stakers leave with you.`}
+          note={`Your whole stake, ${io(device.ownStake)}, stops counting at once and cools down for ${many(standing.config.cooldown / 86_400, "day")}, until ${ends}. Hours that the device has not checked in to, such as the current one, go unpaid. This cannot be undone. Co-stakers leave with you.`}
           label="Unstake everything"
           kind="danger"
           why={whyNotUnstake(standing)}

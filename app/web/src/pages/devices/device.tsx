@@ -13,6 +13,7 @@ import { Chart } from "../../ui/chart";
 import { useEmission, useHours, useStaking, DEVICE } from "./accounts";
 import { OwnerActs } from "./acts";
 import { History } from "./history";
+import { idle, uptime } from "./presence";
 import { hireableAt, whyNotHired, type Standing } from "./rules";
 import { Slashes } from "./slashes";
 import { minimumOf, nextRaise, Offering, overflow, pending, requiredMultiplier, TERMINATED } from "./stake";
@@ -20,7 +21,7 @@ import { OFFER } from "../costaking/accounts";
 import { Status } from "../costaking/shares";
 import { io as amount, perHour } from "../rewards/chart";
 import { HOUR } from "../rewards/emission";
-import { lastWeek, rated, weekly } from "../rewards/week";
+import { lastWeek, weeklyOf } from "../rewards/week";
 import { JobTable } from "../jobs/table";
 
 const UP: [string, string] = ["/devices", "All devices"];
@@ -100,7 +101,10 @@ function Overview({ standing, blocks }: { standing: Standing; blocks: readonly R
   const why = whyNotHired(standing);
   const settled = lastWeek(blocks, now);
   const raise = nextRaise(device, gpu, config, now);
-  const week = weekly(settled, rated(device, gpu, emission.data?.minUptime ?? 0));
+  const week = weeklyOf(settled, standing, emission.data?.minUptime ?? 0);
+  const unearned = idle(device, least, now);
+  const part = device.offering === Offering.Nothing ? "" : "co-stakers' part included, ";
+  const basis = settled.length > 0 ? `${part}based on ${many(settled.length, "hour")}` : "no hour is settled yet";
   return (
     <>
       <Figures>
@@ -113,7 +117,7 @@ function Overview({ standing, blocks }: { standing: Standing; blocks: readonly R
         <Figure name="Claimable rewards" note={uncollected(device)}>
           <Io of={device.rewards} rough />
         </Figure>
-        <Figure name="Est. weekly rewards" note={settled.length > 0 ? `based on ${many(settled.length, "hour")}` : "no hour is settled yet"}>
+        <Figure name="Est. weekly rewards" note={unearned ? `the device is ${unearned}` : basis}>
           {settled.length > 0 ? roughly(week) : "–"}
         </Figure>
         <Figure name="Jobs completed" note={`${count(device.cleanJobs)} since the last fault`}>
@@ -170,9 +174,8 @@ function uncollected(device: Device): string {
 
 function presence(device: Device, now: number, minUptime: number): string {
   if (device.lastHour === 0) return "none yet";
-  const behind = now - device.lastHour * HOUR;
-  if (behind >= 3 * HOUR) return `interrupted; last seen ${span(behind)} ago`;
-  const hours = device.lastHour - device.streakHour + 1;
+  const hours = uptime(device, now);
+  if (hours === null) return `interrupted; last seen ${span(now - device.lastHour * HOUR)} ago`;
   // An hour is paid if more than the required uptime came before it.
   const unpaid = Math.floor(minUptime / HOUR) + 1;
   return hours <= unpaid ? `${hours} h of the first ${unpaid} h, which go unpaid` : `${hours} h`;

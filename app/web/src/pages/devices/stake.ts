@@ -71,6 +71,10 @@ export function overflow(device: Pick<Device, "ownStake" | "coStake" | "lockedBo
   return larger(bounds.reduce(smaller), 0n);
 }
 
+/** Own stake that counts for hours and votes: without bonds while a slash is due stake in them. */
+export const counting = ({ ownStake, lockedBond, dues }: Pick<Device, "ownStake" | "lockedBond" | "dues">): bigint =>
+  ownStake - (dues > 0 ? lockedBond : 0n);
+
 /** Hours whose rewards are still to be collected, the earliest first; hours are counted from 1970. */
 export function pending(device: Pick<Device, "pendingScores" | "pendingHours" | "pendingPools">): { hour: number; pool: number; score: bigint }[] {
   return device.pendingScores

@@ -3,6 +3,7 @@
 import type { Offer, Position } from "../../generated/costaking";
 import type { Device } from "../../generated/staking";
 import { worth } from "../costaking/shares";
+import { counting } from "../devices/stake";
 import { HOUR } from "../rewards/emission";
 
 /** Age of stake in seconds, when a vote opens, from which it counts: a week. */
@@ -27,7 +28,7 @@ export function deviceWeight(
   openedAt: number,
 ): Weight {
   const held = device.cooling === 0n ? device.ownAside : 0n;
-  const stake = device.ownStake - (device.dues > 0 ? device.lockedBond : 0n) + held;
+  const stake = counting(device) + held;
   const since = openedAt - MIN_AGE;
   const rises = device.raisedAt.map((at, place) => ({ at: Number(at), before: device.aged[place] ?? 0n })).filter(({ at }) => at !== 0 && at >= since);
   const weight = rises.reduce((least, { before }) => (before < least ? before : least), stake);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lastWeek, newcomer, rated, reward, score, weekly, type Hour } from "./week";
+import { lastWeek, newcomer, rated, reward, score, weekly, weeklyOf, type Hour } from "./week";
 
 const weights = { multiplierWeight: 200, tierWeight: 50, hiredWeight: 5 };
 const hour = (start: number, sum: bigint, pool: bigint): Hour => ({ hour: BigInt(start), settled: true, scores: [0n, sum], pools: [0n, pool], ...weights });
@@ -35,6 +35,15 @@ test("known hours are extrapolated to a week, with a newcomer's own score added"
   expect(weekly([], newcomer(gpu, 1))).toBe(0n);
   // Its tier alone would score points.
   expect(weekly([hour(0, 50n, 100n)], newcomer({ pool: 1, multiplierX100: 0 }, 1))).toBe(0n);
+});
+
+test("a device earns nothing while it is idle", () => {
+  const gpu = { pool: 1, multiplierX100: 100 };
+  const device = { quantity: 1, tier: 1, status: 0, ownStake: 10n, coStake: 0n, lockedBond: 0n, dues: 0, lastHour: 9, streakHour: 2 };
+  const at = (change: Partial<typeof device>, now = 10 * 3_600) =>
+    weeklyOf([hour(7_200, 20_050n, 100n)], { device: { ...device, ...change }, gpu, least: 10n, now }, 3_600);
+  expect(at({})).toBe(50n * 168n);
+  expect([at({ status: 1 }), at({ ownStake: 9n }), at({ lastHour: 0 }), at({}, 12 * 3_600)]).toEqual([0n, 0n, 0n, 0n]);
 });
 
 test("only settled hours of the last seven days count", () => {

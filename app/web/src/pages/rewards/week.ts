@@ -1,6 +1,7 @@
 // Estimated weekly rewards, from the hours of the last seven days: `protocol::score` and the CLI's `week`, in TypeScript.
 
 import type { Device, GpuModel, RewardBlock } from "../../generated/staking";
+import { idle } from "../devices/presence";
 import { HOUR } from "./emission";
 
 /** Seconds in a week. */
@@ -64,3 +65,15 @@ export function weekly(hours: readonly Hour[], of: Rated): bigint {
   }, 0n);
   return (all * BigInt(WEEK / HOUR)) / BigInt(hours.length);
 }
+
+/** A registered device at a moment, with its minimum stake. */
+interface Registered {
+  device: Parameters<typeof rated>[0] & Parameters<typeof idle>[0];
+  gpu: Parameters<typeof rated>[1];
+  least: bigint;
+  now: number;
+}
+
+/** [`weekly`] of a registered device; 0 while it is idle. */
+export const weeklyOf = (hours: readonly Hour[], { device, gpu, least, now }: Registered, minUptime: number): bigint =>
+  idle(device, least, now) === null ? weekly(hours, rated(device, gpu, minUptime)) : 0n;
