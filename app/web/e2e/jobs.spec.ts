@@ -1,4 +1,6 @@
 import type { Route } from "@playwright/test";
+import { address, type Address } from "@solana/kit";
+import { findEscrowPda } from "../src/generated/jobs/pdas/escrow";
 import { COMPUTING, expect, holdBack, isToNode, market, test, twoFrames } from "./fixture";
 
 test("a photo is enlarged, shown, verified in the browser and paid", async ({ visitor, page }) => {
@@ -155,6 +157,27 @@ test("terms that no device meets are explained, and cancelled replicas unlock th
   await page.getByRole("button", { name: "Close escrow" }).click();
   await visitor.sign();
   await expect(page.getByRole("button", { name: "Close escrow" })).toHaveCount(0);
+});
+
+test("a job is opened only once the wallet's escrow is known", async ({ visitor, page }) => {
+  const { mint } = (await (await fetch(`${market().web}/config.json`)).json()) as { mint: Address };
+  const [escrow] = await findEscrowPda({ owner: address(market().keys["consumer"]?.address ?? ""), mint });
+  const release = await holdBack(page, isToNode, escrow);
+  await visitor.arrive("/jobs/new", "consumer");
+  await visitor.connect();
+  await page.getByRole("button", { name: "Use the sample photo" }).click();
+  await expect(page.getByText(/devices can take this job/)).toBeVisible();
+  const open = page.getByRole("button", { name: "Open the job" });
+  await expect(open).toBeDisabled();
+  await release();
+  await expect(open).toBeEnabled();
+  await page.getByLabel("Chance of an audit").fill("101");
+  await expect(page.getByText("The chance of an audit is at most 100 %")).toBeVisible();
+  await expect(open).toBeDisabled();
+  await page.getByLabel("Chance of an audit").fill("10");
+  await expect(open).toBeEnabled();
+  await page.getByRole("radio", { name: /Two blind replicas/ }).check();
+  await expect(page.getByLabel("Chance of an audit")).toHaveCount(0);
 });
 
 test("the value at risk raises the bond", async ({ visitor, page }) => {

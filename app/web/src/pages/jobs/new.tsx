@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { Address } from "@solana/kit";
-import type { Config } from "../../generated/jobs";
+import type { Config, Escrow } from "../../generated/jobs";
 import { findAll, type Found } from "../../lib/accounts";
 import { UnknownEnd } from "../../lib/confirm";
 import { explain } from "../../lib/errors";
@@ -121,12 +121,13 @@ function OrderForm({ models }: { models: Usable[] }) {
   );
 }
 
-/** The terms of an order. They are kept while its input changes, and the job can be opened once the input is prepared. */
+/** The terms of an order. They are kept while its input changes, and the job can be opened once the input is prepared and the escrow is known. */
 function Offer({ model, input }: { model: Usable; input: Input | null }) {
   const config = useJobsConfig();
   const { signer } = useWallet();
   const terms = useTerms(input?.prepared.units ?? 0);
-  const opener = useOpening(model, input, terms.order, config.data);
+  const escrow = useEscrow();
+  const opener = useOpening(model, input, terms.order, config.data, escrow.data);
   return (
     <Answer of={config}>
       {(parameters) => {
@@ -145,9 +146,10 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
               {input && bond !== null && <Takers order={terms.order} bond={bond} />}
               {input && <Costs order={terms.order} parameters={parameters} />}
               <Wrong>{wrong ?? opener.error}</Wrong>
+              {escrow.error && escrow.data === undefined && <Problem error={escrow.error} retry={() => void escrow.refetch()} />}
               {parameters.paused && <p className="wrong">New jobs are paused. You can open one once the pause is lifted.</p>}
               <footer>
-                <Button kind="primary" type="submit" disabled={!signer || !input || wrong !== null || parameters.paused} busy={opener.busy}>
+                <Button kind="primary" type="submit" disabled={!signer || !input || escrow.data === undefined || wrong !== null || parameters.paused} busy={opener.busy}>
                   {signer ? "Open the job" : "Connect a wallet first"}
                 </Button>
                 <Link className="button" href="/jobs">
@@ -162,21 +164,26 @@ function Offer({ model, input }: { model: Usable; input: Input | null }) {
   );
 }
 
-/** Opens an order's jobs and goes to the page of the first. */
-function useOpening(model: Usable, input: Input | null, order: Order, config: Found<Config> | null | undefined) {
+/** Opens an order's jobs and goes to the page of the first. What is `undefined` is still loading. */
+function useOpening(
+  model: Usable,
+  input: Input | null,
+  order: Order,
+  config: Found<Config> | null | undefined,
+  escrow: Found<Escrow> | null | undefined,
+) {
   const market = useMarket();
   const { signer } = useWallet();
   const { send, close } = useSending();
   const [, navigate] = useLocation();
-  const escrow = useEscrow();
   const { attempt, busy, error } = useAttempt();
   const open = () =>
     attempt(async () => {
-      if (!signer || !config || !input) return;
+      if (!signer || !config || !input || escrow === undefined) return;
       const { what, prepared } = input;
       const { replicas } = order.policy;
       const title = `Open a job of ${many(order.units, "unit")}${replicas > 1 ? ` in ${replicas} replicas` : ""} for up to ${io(quote(order, config).locked)}`;
-      const from = { owner: signer, model: model.account, inputs: prepared.address, order, config, escrow: escrow.data };
+      const from = { owner: signer, model: model.account, inputs: prepared.address, order, config, escrow };
       const { jobs, instructions } = await opening(market, from);
       const before = () => upload(market.config.blobs, prepared.address, prepared.blob, "input");
       try {

@@ -21,8 +21,8 @@ interface Opening {
   inputs: string;
   order: Order;
   config: Found<Config>;
-  /** The owner's escrow, if there is one. */
-  escrow: Escrow | null | undefined;
+  /** The owner's escrow; `null` if there is none. */
+  escrow: Escrow | null;
 }
 
 /** The instructions that open an order's jobs, one per replica, and the addresses of the jobs. */
@@ -35,11 +35,11 @@ export async function opening(market: Market, { owner, model, inputs, order, con
     await mustCover(market, owner.address, missing);
     instructions.push(...(await depositing(owner, mint, missing, !!escrow)));
   }
-  const { startPrice, maxPrice, valueAtRisk, units, minVramGb, gpuModel, minJobsDone } = order;
+  const { startPrice, maxPrice, valueAtRisk, units, minVramGb, gpuModel, minJobsDone, auditBps } = order;
   const { replicas, windowSeconds } = order.policy;
-  const asked = { startPrice, maxPrice, valueAtRisk, units, minVramGb, gpuModel, minJobsDone, replicas, windowSeconds };
+  const asked = { startPrice, maxPrice, valueAtRisk, units, minVramGb, gpuModel, minJobsDone, auditBps, replicas, windowSeconds };
   // The program raises the bond where the price or the value at risk requires it.
-  const terms = { ...TIMES, ...asked, inputs: unhex(inputs), bond: config.minBond, minMultiplierX100: 0, auditBps: 0 };
+  const terms = { ...TIMES, ...asked, inputs: unhex(inputs), bond: config.minBond, minMultiplierX100: 0 };
   const first = await chooseId(at);
   const jobs: Address[] = [];
   for (let replica = 0; replica < replicas; replica++) {

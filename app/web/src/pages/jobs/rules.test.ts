@@ -10,6 +10,7 @@ const order = (change: Partial<Order> = {}): Order => ({
   minVramGb: 0,
   minJobsDone: 0,
   valueAtRisk: 0n,
+  auditBps: 0,
   ...change,
 });
 const market = { feeBps: 25, minBond: 100_000_000n, watchBps: 500 };
@@ -36,6 +37,8 @@ test("orders that the chain would reject are refused first", () => {
   expect(problem(order(), market)).toBeNull();
   expect(problem(order({ maxPrice: 0n, startPrice: 0n }), market)).toContain("above zero");
   expect(problem(order({ startPrice: 300_000n }), market)).toContain("above the maximum price");
+  expect(problem(order({ auditBps: 10_000 }), market)).toBeNull();
+  expect(problem(order({ auditBps: 10_001 }), market)).toContain("at most 100 %");
   expect(problem(order({ maxPrice: 1n << 62n }), market)).toContain("too large");
   expect(problem(order({ valueAtRisk: 1n << 60n }), market)).toContain("no device could post a bond");
   expect(problem(order(), { ...market, watchBps: 0 })).toContain("no device could post a bond");

@@ -1,7 +1,7 @@
 // What an order costs and which devices may take it: the rules of `programs/jobs` and `protocol::fees`, applied before anything is sent.
 
 import { count } from "../../lib/format";
-import { shareCeil } from "../../lib/math";
+import { shareCeil, WHOLE_BPS } from "../../lib/math";
 import { ofJob } from "./bond";
 
 /** The value for "any GPU model" in a job's terms. */
@@ -53,6 +53,8 @@ export interface Order {
   minJobsDone: number;
   /** Base units that a wrong result could cost the consumer. */
   valueAtRisk: bigint;
+  /** Chance that another device audits the result, besides the market's own draws; 0 for replicas, which check each other. */
+  auditBps: number;
 }
 
 /** The market's parameters that an order depends on. */
@@ -96,6 +98,7 @@ export function problem(order: Order, parameters: Parameters): string | null {
   if (order.maxPrice <= 0n) return "the maximum price must be above zero";
   if (order.startPrice > order.maxPrice) return "the starting price is above the maximum price; raise the maximum";
   if (order.maxPrice * BigInt(order.units) >= 1n << 63n) return "the total price is too large; lower the maximum price";
+  if (order.auditBps > Number(WHOLE_BPS)) return "the chance of an audit is at most 100 %";
   if (quote(order, parameters).bond === null) return "no device could post a bond this large; lower the price or the cost of a wrong result";
   return null;
 }

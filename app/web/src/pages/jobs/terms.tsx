@@ -1,5 +1,5 @@
 import { useState, type ChangeEvent } from "react";
-import { count, many, percent } from "../../lib/format";
+import { count, many, percent, PERCENT } from "../../lib/format";
 import { nameOf, useGpuModels } from "../../lib/gpus";
 import { Answer, Choice, Facts, Field, Io } from "../../ui";
 import { AmountField, useAmount } from "../../ui/amount";
@@ -15,7 +15,7 @@ function useRequirement() {
 
 /** State of the fields of an order's terms, the resulting order of `units`, and what is wrong with a field. */
 export function useTerms(units: number) {
-  const [start, most, risk] = [useAmount("0.001"), useAmount("0.002"), useAmount("0")];
+  const [start, most, risk, audit] = [useAmount("0.001"), useAmount("0.002"), useAmount("0"), useAmount("0", PERCENT)];
   const [memory, jobs] = [useRequirement(), useRequirement()];
   const [policy, setPolicy] = useState<Policy>(POLICIES[0]);
   const [gpu, setGpu] = useState(String(ANY_GPU));
@@ -28,17 +28,19 @@ export function useTerms(units: number) {
     minVramGb: memory.number,
     minJobsDone: jobs.number,
     valueAtRisk: risk.amount ?? 0n,
+    auditBps: policy.replicas > 1 ? 0 : Number(audit.amount ?? 0n),
   };
-  const empty = [start, most, risk].some(({ text }) => text.trim() === "") ? "fill in all amounts" : null;
-  const error = start.error ?? most.error ?? memory.error ?? jobs.error ?? risk.error ?? empty;
-  return { start, most, risk, memory, jobs, policy, setPolicy, gpu, setGpu, order, error };
+  const shown = [start, most, risk, ...(policy.replicas > 1 ? [] : [audit])];
+  const empty = shown.some(({ text }) => text.trim() === "") ? "fill in all amounts" : null;
+  const error = memory.error ?? jobs.error ?? shown.find((typed) => typed.error)?.error ?? empty;
+  return { start, most, risk, audit, memory, jobs, policy, setPolicy, gpu, setGpu, order, error };
 }
 
 type Terms = ReturnType<typeof useTerms>;
 
 /** The fields of an order's terms. */
 export function TermFields(terms: Terms) {
-  const { start, most, risk, policy, setPolicy } = terms;
+  const { start, most, risk, audit, policy, setPolicy } = terms;
   return (
     <>
       <div className="columns">
@@ -59,6 +61,18 @@ export function TermFields(terms: Terms) {
             </span>
           </label>
         ))}
+        {policy.replicas === 1 && (
+          <Field
+            label="Chance of an audit"
+            unit="%"
+            inputMode="decimal"
+            autoComplete="off"
+            value={audit.text}
+            onChange={(event) => audit.setText(event.target.value)}
+            error={audit.error}
+            hint="Besides the audits that the market draws: a second device recomputes the result before you get it. It is paid out of the price, so workers ask for a higher one."
+          />
+        )}
       </fieldset>
       <Requirements {...terms} />
       <details>
