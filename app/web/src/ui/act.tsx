@@ -54,6 +54,7 @@ export function Act({
   name,
   note,
   label,
+  about,
   kind = "plain",
   why = null,
   always = false,
@@ -64,6 +65,8 @@ export function Act({
   name: string;
   note: ReactNode;
   label: string;
+  /** What it acts on, where a page has several such forms: tells their buttons apart for screen readers. */
+  about?: string;
   kind?: "plain" | "primary" | "danger";
   why?: string | null;
   /** Shows the fields even with a `why`: filling them in is what resolves it. */
@@ -92,7 +95,14 @@ export function Act({
         </p>
       )}
       <footer>
-        <Button type="submit" kind={kind} disabled={missing !== null} busy={busy} aria-describedby={missing === null ? undefined : `${id}-why`}>
+        <Button
+          type="submit"
+          kind={kind}
+          disabled={missing !== null}
+          busy={busy}
+          aria-label={about && `${label}: ${about}`}
+          aria-describedby={missing === null ? undefined : `${id}-why`}
+        >
           {label}
         </Button>
       </footer>

@@ -237,15 +237,16 @@ export function Key({ of, to }: { of: string | null | undefined; to?: string }) 
   );
 }
 
-/** An amount of $IO; a `rough` one is rounded, with the exact amount as its tooltip. */
-export const Io = ({ of, rough = false }: { of: bigint | number | null | undefined; rough?: boolean }) => {
-  if (!rough || of === null || of === undefined) return <span className="amount">{io(of)}</span>;
+/** An amount of $IO; a `rough` one is rounded until it is pressed. */
+export function Io({ of, rough = false }: { of: bigint | number | null | undefined; rough?: boolean }) {
+  const [exact, setExact] = useState(false);
+  if (!rough || of === null || of === undefined || roughly(BigInt(of)) === io(of)) return <span className="amount">{io(of)}</span>;
   return (
-    <span className="amount" title={io(of)}>
-      {roughly(BigInt(of))}
-    </span>
+    <button type="button" className="amount" title={io(of)} aria-pressed={exact} onClick={() => setExact(!exact)}>
+      {exact ? io(of) : roughly(BigInt(of))}
+    </button>
   );
-};
+}
 
 /** A moment in the reader's time zone. */
 export const Moment = ({ at }: { at: number | bigint | null | undefined }) =>

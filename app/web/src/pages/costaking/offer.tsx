@@ -276,6 +276,7 @@ function PositionPart({ position, ...of }: Standing & { position: Found<Position
               : `The stake stops earning at once, counts until ${moment(dates.coolsAt)} and can be withdrawn from ${back}. This cannot be undone. Unclaimed rewards are paid with it.`
           }
           label="Request exit"
+          about={`position ${short(position.address)}`}
           kind="danger"
           done={() => typed.setText("")}
           action={async (signer) => {
@@ -314,6 +315,7 @@ export function ClaimPosition({ position, offer, device }: Pair & { position: Fo
       name="Claim rewards"
       note={`Pays ${io(sum)} to your wallet.${more ? ` Distributes ${many(ready.length, "pending hour")} first, which adds to it.` : ""}`}
       label="Claim rewards"
+      about={`position ${short(position.address)}`}
       why={why}
       action={async (signer) => {
         const first = more ? await make.distribute(offer, device, blocks) : [];
@@ -345,6 +347,7 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
           name="Withdraw"
           note="Pays the stake and its rewards to your wallet."
           label="Withdraw"
+          about={`exit ${short(exit.address)}`}
           kind="primary"
           why={whyNot}
           action={async (signer) => ({
@@ -357,6 +360,7 @@ function ExitPart({ exit, offer, device }: Pair & { exit: Found<Exit> }) {
             name="Start the cooldown"
             note="Anyone can do this once the notice period is over or the device's owner has left. The stake then stops counting for the device; the withdrawal date stays the same."
             label="Start the cooldown"
+            about={`exit ${short(exit.address)}`}
             why={whyNotCool(exit, offer, device, now)}
             action={async () => ({ title: `Start the cooldown of exit ${exit.address}`, instructions: await make.cool(exit, offer, device) })}
           />

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { COSTAKING_OFFER_AT } from "../../generated/offsets";
 import type { Device, RewardBlock } from "../../generated/staking";
 import { findAll, withAddress, type Found } from "../../lib/accounts";
-import { io, many, moment, percent, PERCENT, sol } from "../../lib/format";
+import { io, many, moment, percent, PERCENT, short, sol } from "../../lib/format";
 import { useMarket } from "../../lib/market";
 import { recipient } from "../../lib/recipient";
 import { mustCover, useBalances } from "../../lib/send";
@@ -256,6 +256,7 @@ export function ClaimDevice({ standing, blocks }: Props) {
           : `Pays ${io(device.rewards)} of collected rewards to your wallet.${collects}`
       }
       label="Claim rewards"
+      about={`device ${short(device.address)}`}
       why={whyNotClaim(standing, ready.length)}
       action={async (signer) => {
         const collect = shared ? await share(market, device, blocks) : { instructions: await make.collect(device, blocks), owners: brings };
