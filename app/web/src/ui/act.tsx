@@ -65,7 +65,7 @@ export function Act({
   name: string;
   note: ReactNode;
   label: string;
-  /** What it acts on, where a page has several such forms: tells their buttons apart for screen readers. */
+  /** What it acts on, where a page has several such forms: tells them apart for screen readers. */
   about?: string;
   kind?: "plain" | "primary" | "danger";
   why?: string | null;
@@ -85,7 +85,10 @@ export function Act({
   };
   return (
     <form className="act" aria-labelledby={`${id}-name`} onSubmit={submit} noValidate>
-      <h3 id={`${id}-name`}>{name}</h3>
+      <h3 id={`${id}-name`}>
+        {name}
+        {about && <span className="hidden">: {about}</span>}
+      </h3>
       <p className="muted small">{note}</p>
       {(missing === null || always) && children}
       <Wrong>{error}</Wrong>
