@@ -17,7 +17,9 @@ use protocol::units::Moment;
 use solana_account::Account;
 use solana_address::Address;
 use solana_keypair::Keypair;
+use solana_program_pack::{IsInitialized, Pack};
 use solana_signer::Signer;
+use spl_token_interface::state::{Account as TokenAccount, Mint};
 
 /// Most transactions to search for how a job ended, just to refuse it: the address may be that of a busy wallet.
 const MOST_SEARCHED: usize = 1_000;
@@ -98,20 +100,14 @@ impl Context {
 
     /// The token of `mint`, or $IO.
     pub async fn token(&self, market: &Market, mint: Option<Address>) -> Result<Token> {
-        /// Where a mint keeps its decimals.
-        const DECIMALS: usize = 44;
         let mint = mint.unwrap_or(market.jobs.mint);
         let name = if mint == market.jobs.mint {
             UnitName::Io
         } else {
             UnitName::Mint(mint)
         };
-        let account = self.chain.account(&mint).await?;
-        let decimals = account
-            .filter(|account| account.owner == spl_token_interface::ID && account.data.len() == 82)
-            .and_then(|account| account.data.get(DECIMALS).copied());
-        match decimals {
-            Some(decimals) => Ok(Token {
+        match self.chain.account(&mint).await?.as_ref().and_then(unpack::<Mint>) {
+            Some(Mint { decimals, .. }) => Ok(Token {
                 mint,
                 unit: Unit { name, decimals },
             }),
@@ -133,6 +129,11 @@ impl Context {
             token.unit.show(held),
             token.unit.show(amount)
         ))
+    }
+
+    /// Whether somebody may hold a key for this address: it lies on the curve, and no account of a program is there.
+    pub async fn is_wallet(&self, address: &Address) -> Result<bool> {
+        Ok(address.is_on_curve() && !self.chain.exists(address).await?)
     }
 
     /// The chain's two clocks.
@@ -174,19 +175,55 @@ impl Context {
         match self.chain.try_fetch(&address).await? {
             Some(escrow) => Ok((address, escrow)),
             None => {
-                let (of, flag) = match token.unit.name {
-                    UnitName::Mint(mint) => (mint.to_string(), format!(" --mint {mint}")),
-                    _ => (token.unit.to_string(), String::new()),
+                let of = match token.unit.name {
+                    UnitName::Mint(mint) => mint.to_string(),
+                    _ => token.unit.to_string(),
                 };
                 refuse(format!(
-                    "{owner} has no escrow for {of} yet; open one with `ionet escrow deposit AMOUNT{flag}`"
+                    "{owner} has no escrow for {of} yet; open one with `ionet escrow deposit AMOUNT{}`",
+                    token.flag()
                 ))
             }
         }
     }
 }
 
+impl Token {
+    /// What makes a command about this token: nothing for $IO.
+    pub fn flag(&self) -> String {
+        match self.unit.name {
+            UnitName::Mint(mint) => format!(" --mint {mint}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A mint or token account of the token program.
+pub fn unpack<T: Pack + IsInitialized>(account: &Account) -> Option<T> {
+    T::unpack(&account.data).ok().filter(|_| account.owner == spl_token_interface::ID)
+}
+
 /// Amount in a token account.
 pub fn token_amount(account: &Account) -> Option<u64> {
-    account.data.get(64..72)?.try_into().ok().map(u64::from_le_bytes)
+    unpack::<TokenAccount>(account).map(|tokens| tokens.amount)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use chain::{fake::gift, market::govern};
+
+    #[tokio::test]
+    async fn only_an_address_somebody_may_have_a_key_for_is_a_wallet() {
+        let (_folder, fake, context, wallet) = testing::context();
+        let mint = Keypair::new().pubkey();
+        fake.set_account(mint, testing::mint(testing::IO.decimals));
+        fake.set_account(wallet.pubkey(), gift());
+        let new = Keypair::new().pubkey();
+        for (address, expected) in [(wallet.pubkey(), true), (new, true), (mint, false), (govern::authority(), false)] {
+            assert_eq!(context.is_wallet(&address).await.unwrap(), expected, "{address}");
+        }
+    }
 }

@@ -19,7 +19,9 @@ use solana_account::Account;
 use solana_address::Address;
 use solana_instruction::{AccountMeta, Instruction};
 use solana_keypair::Keypair;
+use solana_program_pack::Pack;
 use solana_signer::Signer;
+use spl_token_interface::state::{Account as TokenAccount, AccountState, Mint};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -67,8 +69,17 @@ pub const IO: Unit = Unit {
 
 /// A mint of the token program.
 pub fn mint(decimals: u8) -> Account {
-    let mut data = vec![0; 82];
-    data[44] = decimals;
+    packed(Mint {
+        decimals,
+        is_initialized: true,
+        ..Mint::default()
+    })
+}
+
+/// An account of the token program.
+fn packed<T: Pack>(content: T) -> Account {
+    let mut data = vec![0; T::LEN];
+    content.pack_into_slice(&mut data);
     Account {
         lamports: 1,
         data,
@@ -102,17 +113,20 @@ pub fn on_market(amount: u64) -> (TempDir, Arc<Fake>, Context, Keypair, Address)
 
 /// The mint, and a wallet with SOL and `amount` of the token; every transaction sent from now on lands.
 pub fn set_up_wallet(fake: &Fake, wallet: &Address, mint: &Address, amount: u64) {
-    let account = |owner, data| Account {
+    fake.set_account(*mint, self::mint(IO.decimals));
+    let tokens = TokenAccount {
+        mint: *mint,
+        owner: *wallet,
+        amount,
+        state: AccountState::Initialized,
+        ..TokenAccount::default()
+    };
+    fake.set_account(market::token_account(wallet, mint), packed(tokens));
+    let sol = Account {
         lamports: 1,
-        data,
-        owner,
         ..Account::default()
     };
-    fake.set_account(*mint, self::mint(IO.decimals));
-    let mut data = vec![0; 165];
-    data[64..72].copy_from_slice(&amount.to_le_bytes());
-    fake.set_account(market::token_account(wallet, mint), account(spl_token_interface::ID, data));
-    fake.set_account(*wallet, account(Address::default(), Vec::new()));
+    fake.set_account(*wallet, sol);
     fake.on_send(|_| Some(landed(&[])));
 }
 
@@ -143,8 +157,9 @@ pub async fn expired<T>(fake: &Fake, sending: impl Future<Output = T>) -> T {
     tokio::join!(sending, pass).0
 }
 
-/// Lands a transaction that names `job`, at this time.
-pub async fn happened(fake: &Fake, context: &Context, job: &Address, logs: [String; 2], time: Option<i64>) {
+/// Lands a transaction that names `job` or another account, at this time.
+pub async fn happened(fake: &Fake, context: &Context, job: &Address, logs: impl Into<Vec<String>>, time: Option<i64>) {
+    let logs = logs.into();
     fake.on_send(move |_| Some(Landed { time, ..landed(&logs) }));
     let names = Instruction::new_with_bytes(jobs::ID, &[], vec![AccountMeta::new(*job, false)]);
     let options = SendOptions::default();
@@ -153,14 +168,24 @@ pub async fn happened(fake: &Fake, context: &Context, job: &Address, logs: [Stri
 
 /// The log of a transaction in which the jobs program emits this event.
 pub fn said(event: &impl Event) -> [String; 2] {
+    said_by(&jobs::ID, event)
+}
+
+/// The log of a transaction in which a program emits this event.
+pub fn said_by(program: &Address, event: &impl Event) -> [String; 2] {
     let data = BASE64_STANDARD.encode(event.data());
-    [format!("Program {} invoke [1]", jobs::ID), format!("Program data: {data}")]
+    [format!("Program {program} invoke [1]"), format!("Program data: {data}")]
 }
 
 /// A command, parsed from what is typed.
 pub fn typed<T: Subcommand>(words: &[&str]) -> T {
+    try_typed(words).unwrap()
+}
+
+/// A command, if what is typed can be parsed.
+pub fn try_typed<T: Subcommand>(words: &[&str]) -> clap::error::Result<T> {
     let line = T::augment_subcommands(clap::Command::new("ionet").no_binary_name(true));
-    T::from_arg_matches(&line.try_get_matches_from(words).unwrap()).unwrap()
+    T::from_arg_matches(&line.try_get_matches_from(words)?)
 }
 
 /// The JSON form of an answer.

@@ -3,7 +3,7 @@
 use super::gov::PROGRAMS;
 use crate::{
     amount::span,
-    context::Context,
+    context::{Context, unpack},
     error::Result,
     output::{Answer, Table},
 };
@@ -103,13 +103,9 @@ pub async fn show(context: &Context) -> Result<Answer> {
             held.until = Some(config.guardian_until.get());
         }
     }
-    if let Some(mint) = chain.account(&jobs.mint).await?.and_then(|account| unpack(&account.data)) {
+    if let Some(mint) = chain.account(&jobs.mint).await?.as_ref().and_then(unpack::<Mint>) {
         listing.add("$IO", "mint", mint.mint_authority.into());
         listing.add("$IO", "freeze", mint.freeze_authority.into());
     }
     Ok(Answer::new(&listing))
-}
-
-fn unpack(data: &[u8]) -> Option<Mint> {
-    solana_program_pack::Pack::unpack(data).ok()
 }

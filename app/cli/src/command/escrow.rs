@@ -17,11 +17,6 @@ use std::fmt;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Open the wallet's escrow
-    Open {
-        #[command(flatten)]
-        paid_in: PaidIn,
-    },
     /// Deposit funds, opening the escrow if there is none
     Deposit {
         /// Amount to deposit
@@ -106,9 +101,7 @@ impl Command {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let (paid_in, owner) = match &self {
             Self::Show { paid_in, owner } => (paid_in, *owner),
-            Self::Open { paid_in } | Self::Deposit { paid_in, .. } | Self::Withdraw { paid_in, .. } | Self::Close { paid_in } => {
-                (paid_in, None)
-            }
+            Self::Deposit { paid_in, .. } | Self::Withdraw { paid_in, .. } | Self::Close { paid_in } => (paid_in, None),
         };
         let market = context.market().await?;
         let token = context.token(&market, paid_in.mint).await?;
@@ -120,15 +113,6 @@ impl Command {
             Self::Show { .. } => {
                 let (_, escrow) = context.escrow(&owner, &token).await?;
                 return Ok(Answer::new(&Shown::new(&address, &escrow, token.unit)));
-            }
-            Self::Open { .. } => {
-                if context.chain.exists(&address).await? {
-                    return refuse(format!(
-                        "{owner} has an escrow for {} already; `ionet escrow deposit AMOUNT` adds to it",
-                        token.unit
-                    ));
-                }
-                ("open an escrow".to_owned(), None, vec![job::open_escrow(&owner, &token.mint)])
             }
             Self::Deposit { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;

@@ -2,6 +2,7 @@
 
 mod follow;
 mod outcome;
+mod takers;
 mod terms;
 mod work;
 
@@ -24,7 +25,8 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 use std::path::PathBuf;
-use terms::{Terms, devices_meet};
+use takers::Advice;
+use terms::Terms;
 use work::Prepared;
 
 #[derive(Debug, Subcommand)]
@@ -33,9 +35,6 @@ pub enum What {
     Upscale {
         /// PNG or JPEG of up to about five megapixels
         photo: PathBuf,
-        /// Factor by which each side grows; must be the model's
-        #[arg(long)]
-        scale: Option<u32>,
         #[command(flatten)]
         order: Order,
     },
@@ -72,7 +71,7 @@ pub struct Order {
 impl What {
     pub async fn run(self, context: &Context) -> Result<Answer> {
         let (prepared, order) = match self {
-            Self::Upscale { photo, scale, order } => (work::upscale(context, &photo, scale, &order)?, order),
+            Self::Upscale { photo, order } => (work::upscale(context, &photo, &order)?, order),
             Self::Imagine {
                 prompt,
                 seed,
@@ -90,16 +89,15 @@ async fn submit(context: &Context, prepared: &Prepared, order: &Order) -> Result
     let market = context.market().await?;
     let owner = context.wallet()?.pubkey();
     let token = context.token(&market, order.terms.paid_in.mint).await?;
+    let io = context.token(&market, None).await?;
     let (model, _) = registered(context, package).await?;
     let inputs = blobs::address(blob).map_err(task::Error::Batch)?;
-    let (terms, locked) = order.terms.resolve(context, &market, &token, inputs, record.units).await?;
+    let (terms, locked) = order.terms.resolve(context, &market, [&token, &io], inputs, record.units).await?;
     let escrow = funded(context, &owner, &token, locked).await?;
-    let if_expired = if devices_meet(context, &terms).await? {
-        "offer more with --max-price, or wait longer with --open-for"
-    } else {
-        context.note("no device on the market meets these terms, so nobody may claim the job");
-        "no device met its terms; ask for less with --gpu, --min-vram, --min-multiplier or --min-jobs"
-    };
+    let advice = Advice::new(context, &market, &io, &terms, token.mint != io.mint).await;
+    // A node that does not list devices is no reason not to open the job.
+    let Advice { before, if_expired } = advice.unwrap_or_else(|error| Advice::unknown(&error));
+    context.note(&before);
 
     let (id, address) = choose_id(&escrow);
     let replicas = (0..terms.replicas).map(|replica| {
@@ -146,10 +144,11 @@ async fn funded(context: &Context, owner: &Address, token: &Token, locked: u64) 
     match locked.saturating_sub(free) {
         0 => Ok(escrow),
         missing => refuse(format!(
-            "the escrow has {} free and this job locks up to {}; add {} with `ionet escrow deposit`",
+            "the escrow has {} free and this job locks up to {}; add the rest with `ionet escrow deposit {}{}`",
             token.unit.show(free),
             token.unit.show(locked),
-            token.unit.show(missing)
+            token.unit.number(missing),
+            token.flag()
         )),
     }
 }
@@ -231,6 +230,22 @@ mod tests {
 
     /// A consumer who orders a picture, with a funded escrow, on an in-memory node.
     pub fn consumer() -> (TempDir, Arc<Fake>, Context, What) {
+        let (folder, fake, context) = market();
+        let what = picture(&folder, &[]).unwrap();
+        (folder, fake, context, what)
+    }
+
+    /// An order of a picture, with these words at its end.
+    fn picture(folder: &TempDir, more: &[&str]) -> clap::error::Result<What> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
+        let output = folder.path().join("picture.png");
+        let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
+        let words = ["imagine", "a red circle", "--package", package, "--out", output];
+        testing::try_typed(&[&words, more].concat())
+    }
+
+    /// A consumer with a funded escrow, where the model is registered.
+    fn market() -> (TempDir, Arc<Fake>, Context) {
         let (folder, fake, context, wallet, mint) = testing::on_market(0);
         let owner = wallet.pubkey();
         let escrow = Escrow {
@@ -241,10 +256,38 @@ mod tests {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/imagine");
         let model = Package::load(&package).unwrap().model;
         fake.set_account(job::model(&model), testing::account(&Model::zeroed()));
-        let output = folder.path().join("picture.png");
-        let [package, output] = [&package, &output].map(|path| path.to_str().unwrap());
-        let what = testing::typed(&["imagine", "a red circle", "--package", package, "--out", output]);
-        (folder, fake, context, what)
+        (folder, fake, context)
+    }
+
+    #[tokio::test]
+    async fn audits_are_ordered_in_per_cent_and_of_one_replica_only() {
+        let (folder, fake, context) = market();
+        let order = picture(&folder, &["--detach", "--audit", "10"]).unwrap();
+        order.run(&context).await.unwrap();
+        let opened = chain::fake::instructions(fake.sent().first().unwrap());
+        let opened = opened.iter().find_map(chain::idl::decode).unwrap();
+        assert_eq!((opened.name, &opened.values["audit_bps"]), ("open_job", &1_000.into()));
+        let both = picture(&folder, &["--audit", "10", "--replicas", "2"]).unwrap_err();
+        assert_eq!(both.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
+
+    #[tokio::test]
+    async fn another_token_is_named_wherever_it_matters() {
+        let (folder, fake, context) = market();
+        let mint = Address::new_unique();
+        fake.set_account(mint, testing::mint(6));
+        let poor = Escrow {
+            free: 1_000_000.into(),
+            ..Escrow::zeroed()
+        };
+        let owner = context.wallet().unwrap().pubkey();
+        fake.set_account(job::escrow(&owner, &mint), testing::account(&poor));
+        let named = mint.to_string();
+        let priced = picture(&folder, &["--mint", &named, "--price", "2"]).unwrap();
+        let said = priced.run(&context).await.unwrap_err().to_string();
+        assert!(said.ends_with(&format!("`ionet escrow deposit 3 --mint {mint}`")), "{said}");
+        let unpriced = picture(&folder, &["--mint", &named]).unwrap_err();
+        assert_eq!(unpriced.kind(), clap::error::ErrorKind::MissingRequiredArgument);
     }
 
     #[tokio::test]

@@ -1,15 +1,14 @@
 //! The terms of a job: what it pays, and what it asks of the device.
 
 use crate::{
-    amount::{Quantity, seconds},
+    amount::{Quantity, seconds, share},
     command::{device::find_gpu, escrow::PaidIn},
     context::{Context, Market, Token},
     error::{Error, Result, refuse},
 };
-use anchor_lang::bytemuck::Zeroable;
 use clap::Args;
 use jobs::{
-    Job, JobTerms,
+    JobTerms,
     state::{ANY_GPU, MAX_REPLICAS},
 };
 use protocol::{
@@ -17,13 +16,12 @@ use protocol::{
     hash::Hash,
     units::{Amount, Bps},
 };
-use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 
 /// The terms, as they are typed.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Offer")]
+#[command(next_help_heading = "Offer", mut_arg("mint", |mint| mint.requires("price")))]
 pub struct Terms {
-    /// Price per unit at the start of the auction
+    /// Price per unit at the start of the auction; to be given with --mint, as the default is in $IO
     #[arg(long, default_value = "0.001")]
     price: Quantity,
     /// Price per unit at the end of the auction [default: twice --price]
@@ -44,6 +42,10 @@ pub struct Terms {
     /// Suppliers that compute the same job without seeing each other's results; the result is final as soon as they agree, and each is paid
     #[arg(long, default_value_t = 1, value_name = "1-3", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
     replicas: u8,
+    /// Chance, in per cent, that a second supplier recomputes the result before it is revealed, on top of the audits that the market draws.
+    /// Audits are paid out of the price, so workers ask for a higher one: raise --max-price as well
+    #[arg(long, value_name = "PER CENT", value_parser = share, conflicts_with = "replicas")]
+    audit: Option<u16>,
     /// Smallest bond of the worker in $IO; the chain raises it where a wrong result could pay off [default: the market's minimum]
     #[arg(long)]
     bond: Option<Quantity>,
@@ -68,9 +70,16 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The terms as the chain takes them, and the most that all replicas can cost together, with fees.
-    pub async fn resolve(&self, context: &Context, market: &Market, token: &Token, inputs: Hash, units: u32) -> Result<(JobTerms, u64)> {
-        let io = context.token(market, None).await?;
+    /// The terms as the chain takes them, and the most that all replicas can cost together, with fees. The first token pays, the second is
+    /// $IO.
+    pub async fn resolve(
+        &self,
+        context: &Context,
+        market: &Market,
+        [token, io]: [&Token; 2],
+        inputs: Hash,
+        units: u32,
+    ) -> Result<(JobTerms, u64)> {
         let start_price = self.price.base_units(token.unit)?;
         let max_price = match &self.max_price {
             Some(price) => price.base_units(token.unit)?,
@@ -111,7 +120,7 @@ impl Terms {
             min_multiplier_x100: self.min_multiplier,
             gpu_model,
             min_jobs_done: self.min_jobs,
-            audit_bps: 0,
+            audit_bps: self.audit.unwrap_or(0),
             replicas: self.replicas,
             replica: 0,
         };
@@ -126,25 +135,4 @@ impl Terms {
             .ok_or_else(too_much)?;
         Ok((terms, locked.0))
     }
-}
-
-/// Whether an active device meets the terms; true without a look when they ask for nothing.
-pub async fn devices_meet(context: &Context, terms: &JobTerms) -> Result<bool> {
-    let least = [terms.min_vram_gb, terms.min_multiplier_x100, terms.min_jobs_done];
-    if terms.gpu_model == ANY_GPU && least == [0; 3] {
-        return Ok(true);
-    }
-    let mut asked = Job::zeroed();
-    asked.gpu_model = terms.gpu_model.into();
-    asked.min_vram_gb = terms.min_vram_gb.into();
-    asked.min_multiplier_x100 = terms.min_multiplier_x100.into();
-    asked.min_jobs_done = terms.min_jobs_done.into();
-    let (gpus, devices) = tokio::try_join!(context.chain.find::<GpuModel>(&[]), context.chain.find::<Device>(&[]))?;
-    Ok(devices
-        .iter()
-        .filter(|(_, device)| device.status == STATUS_ACTIVE)
-        .any(|(_, device)| {
-            let gpu = gpus.iter().find(|(_, gpu)| gpu.id == device.gpu_model);
-            gpu.is_some_and(|(_, gpu)| asked.check_requirements(device, gpu).is_ok())
-        }))
 }

@@ -59,17 +59,11 @@ fn wrong_task<T>(folder: &Path, wanted: &str) -> Result<T> {
     ))
 }
 
-pub fn upscale(context: &Context, photo: &Path, scale: Option<u32>, order: &Order) -> Result<Prepared> {
+pub fn upscale(context: &Context, photo: &Path, order: &Order) -> Result<Prepared> {
     let (folder, package) = package(context, order, "upscale")?;
     let Task::Upscale(upscale) = Task::of(&package)? else {
         return wrong_task(&folder, "enlarge photos");
     };
-    if let Some(scale) = scale.filter(|scale| *scale != upscale.scale) {
-        return refuse(format!(
-            "model {} enlarges {} times, not {scale}; omit --scale",
-            package.name, upscale.scale
-        ));
-    }
     let output = order.output.path.clone().unwrap_or_else(|| {
         let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
         format!("{stem}-{}x.png", upscale.scale).into()
