@@ -74,11 +74,13 @@ impl<T: fmt::Display> fmt::Display for Done<T> {
     }
 }
 
-/// What a transaction is about: addresses and files in the order of their names, and lines for people after them.
+/// What a transaction is about: addresses and files in the order of their names, facts for programs, and lines for people.
 #[derive(Default, Serialize)]
 pub struct About {
     #[serde(flatten)]
     named: BTreeMap<&'static str, String>,
+    #[serde(flatten)]
+    facts: BTreeMap<&'static str, serde_json::Value>,
     #[serde(skip)]
     lines: Vec<(&'static str, String)>,
 }
@@ -92,6 +94,12 @@ impl About {
     /// Also about this.
     pub fn and(mut self, name: &'static str, what: impl ToString) -> Self {
         self.named.insert(name, what.to_string());
+        self
+    }
+
+    /// With a fact for programs, which people read in the question or in a line.
+    pub fn fact(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.facts.insert(name, value.into());
         self
     }
 
@@ -282,7 +290,7 @@ mod tests {
     #[test]
     fn an_answer_names_what_it_is_about() {
         let done = Done {
-            shown: Some(About::new("device", "D").with([("then", "wait".to_owned())])),
+            shown: Some(About::new("device", "D").fact("tier", 4).with([("then", "wait".to_owned())])),
             amount: None,
             sent: Sent {
                 signature: "S".to_owned(),
@@ -291,7 +299,7 @@ mod tests {
                 compute_units: 3,
             },
         };
-        let wanted = serde_json::json!({ "device": "D", "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
+        let wanted = serde_json::json!({ "device": "D", "tier": 4, "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
         assert_eq!(serde_json::to_value(&done).unwrap(), wanted);
         assert!(done.to_string().starts_with("device  D\nthen    wait\nfee "), "{done}");
     }

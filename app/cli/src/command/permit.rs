@@ -108,6 +108,21 @@ impl Worth {
     }
 }
 
+/// A new permit.
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    about: About,
+    #[serde(flatten)]
+    worth: &'a Worth,
+}
+
+impl fmt::Display for Issued<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.about.fmt(f)
+    }
+}
+
 #[derive(Serialize)]
 struct Shown {
     permit: String,
@@ -226,13 +241,14 @@ async fn issue(context: &Context, token: &Token, device: Address, worth: &Worth,
     context.agree("wallet", &question, &issue, &wallet, &watched).await?;
     let sent = context.send_with_new(&pair, &secret, &issue, &wallet, &[]).await?;
     let about = About::new("permit", permit::address(&seal)).and("secret", secret.display());
+    let about = about.with([
+        ("an error earns", worth.prize()),
+        ("checking pays", worth.pays()),
+        ("next", "give the secret to the device's worker, and to nobody else".to_owned()),
+        ("beware", "nothing may show that the device is the treasury's".to_owned()),
+    ]);
     Ok(Answer::new(&Done {
-        shown: Some(about.with([
-            ("an error earns", worth.prize()),
-            ("checking pays", worth.pays()),
-            ("next", "give the secret to the device's worker, and to nobody else".to_owned()),
-            ("beware", "nothing may show that the device is the treasury's".to_owned()),
-        ])),
+        shown: Some(Issued { about, worth }),
         amount: None,
         sent,
     }))
@@ -348,6 +364,11 @@ mod tests {
         let secret = chain::load_keypair(&path).unwrap();
         let seal = protocol::permit::seal(device.as_array(), secret.secret_bytes());
         assert_eq!(answer["permit"], permit::address(&seal).to_string());
+        assert_eq!(
+            (&answer["multiple"], &answer["rate_bps"]),
+            (&74.into(), &100.into()),
+            "the defaults"
+        );
         let sent = fake.sent();
         let bytes: Vec<u8> = sent.iter().flat_map(|sent| sent.message.serialize()).collect();
         let holds = |part: &[u8]| bytes.windows(32).any(|bytes| bytes == part);

@@ -6,7 +6,7 @@ mod show;
 
 use super::device::Which;
 use crate::{
-    amount::Quantity,
+    amount::{Quantity, span},
     context::Context,
     effect::Watched,
     error::{Result, refuse},
@@ -123,8 +123,15 @@ impl Command {
         let [staked, cooling] = Watched::device(&address, &token);
         let watched = [Watched::tokens("wallet", &owner, &token), staked, cooling];
         let warning = match self {
-            Self::Unstake { .. } if device.co_stake.is_zero() => ", which cannot be undone".to_owned(),
-            Self::Unstake { .. } => ", which takes all co-stake along and cannot be undone".to_owned(),
+            Self::Unstake { .. } => {
+                let along = if device.co_stake.is_zero() {
+                    ""
+                } else {
+                    "takes all co-stake along and "
+                };
+                let left = span(market.staking.cooldown.get().into());
+                format!(", which {along}cannot be undone; it can be withdrawn in {left}")
+            }
             Self::WithdrawOverflow { .. } => presence::warning(&device, &market.staking, &gpu, amount, context.now().await?.unix),
             _ => String::new(),
         };

@@ -31,6 +31,8 @@ pub struct Shown {
     overflow: u64,
     cooling: u64,
     cooldown_ends: i64,
+    /// What open slashes have set aside, of the owner's stake and of co-stake.
+    aside: u64,
     forfeited: u64,
     #[serde(skip)]
     unit: Unit,
@@ -53,6 +55,7 @@ impl Shown {
             overflow: device.overflow(minimum),
             cooling: device.cooling.get(),
             cooldown_ends: device.cooldown_ends.get(),
+            aside: device.aside.get(),
             forfeited: device.forfeited.get(),
             unit,
             now,
@@ -119,6 +122,9 @@ impl fmt::Display for Shown {
         if self.dues > 0 {
             lines.push(("held", HELD.to_owned()));
         }
+        if self.aside > 0 {
+            lines.push(("set aside", format!("{}, until slashes end", show(self.aside))));
+        }
         if self.forfeited > 0 {
             lines.push(("forfeited", show(self.forfeited)));
         }
@@ -128,8 +134,21 @@ impl fmt::Display for Shown {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::amount::SOL;
+    use anchor_lang::bytemuck::Zeroable;
+
+    #[test]
+    fn what_a_slash_has_set_aside_is_shown() {
+        let device = Device {
+            aside: 7.into(),
+            ..Device::zeroed()
+        };
+        let shown = Shown::new(&Address::default(), &device, Amount::ZERO, SOL, 0);
+        assert_eq!(serde_json::to_value(&shown).unwrap().get("aside"), Some(&7.into()));
+        assert!(shown.to_string().contains("0.000000007 SOL, until slashes end"), "{shown}");
+    }
 
     #[test]
     fn missing_stake_is_shown_unless_the_device_is_retired() {
@@ -146,6 +165,7 @@ mod tests {
                 overflow: 0,
                 cooling: 0,
                 cooldown_ends: 0,
+                aside: 0,
                 forfeited: 0,
                 unit: Unit { decimals: 0, ..SOL },
                 now: 0,
