@@ -1,6 +1,6 @@
 //! Claims the rewards of a position.
 
-use super::{check_holder, fetch};
+use super::{check_holder, exit::device_of, fetch};
 use crate::{
     context::{Context, Token},
     error::{Result, refuse},
@@ -11,18 +11,20 @@ use costaking::{Offer, Position, Status};
 use solana_address::Address;
 use staking::Device;
 
+/// What a device has to share with an offer's co-stakers that nobody has shared yet. An ended offer gets nothing any more.
+pub async fn due(context: &Context, offer: &Offer, device: &Device, now: i64) -> Result<Collection> {
+    match offer.status == Status::Ended {
+        true => Ok(Collection::default()),
+        false => Ok(context.chain.collection(&offer.device, device, now).await?),
+    }
+}
+
 pub async fn claim(context: &Context, token: Token, address: Address) -> Result<Plan> {
     let mut position: Position = fetch(context, &address, "a position", "show").await?;
     check_holder(context, &address, &position.holder)?;
     let offer: Offer = context.chain.fetch(&position.offer).await?;
-    // The device may have hours to share that nobody has shared yet. An ended offer gets nothing any more, and may outlive its device.
-    let due = match offer.status == Status::Ended {
-        true => Collection::default(),
-        false => {
-            let device: Device = context.chain.fetch(&offer.device).await?;
-            context.chain.collection(&offer.device, &device, context.now().await?.unix).await?
-        }
-    };
+    let device = device_of(context, &offer).await?;
+    let due = due(context, &offer, &device, context.now().await?.unix).await?;
     let amount = position.claim(due.offer.as_ref().map_or(&offer, |(_, shared)| shared));
     if amount == 0 {
         return refuse(format!(
@@ -107,6 +109,8 @@ mod tests {
         fake.set_account(of, testing::account(&offer));
         fake.set_account(on, testing::account(&device));
         fake.set_account(reward::block(98 * 3_600), testing::account(&block));
+        let shown = testing::typed::<Command>(&["show"]).run(&context).await.unwrap();
+        assert_eq!(testing::json(&shown)["positions"][0]["rewards"], 140_000_000);
         let claim: Command = testing::typed(&["claim", &at.to_string()]);
         let answer = claim.run(&context).await.unwrap();
         assert_eq!(testing::json(&answer).get("amount"), Some(&140_000_000.into()));

@@ -72,6 +72,6 @@ pub async fn join(context: &Context, market: &Market, token: Token, address: Add
         question,
         instructions: vec![join],
         about: About::new("position", costake::position(&address, &holder, id)),
-        amount: None,
+        amount: Some(amount),
     })
 }

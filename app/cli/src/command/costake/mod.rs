@@ -19,6 +19,7 @@ use crate::{
 };
 use anchor_lang::{AccountDeserialize, Discriminator, Owner, bytemuck::Pod};
 use clap::Subcommand;
+pub use offer::offers_of;
 use solana_address::Address;
 use solana_signer::Signer;
 
@@ -42,8 +43,13 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// End a device's offer that all co-stakers have left
+    /// End a device's offer whose co-stakers have no stake on it any more, and close it if nobody has anything left to withdraw
     End {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Close a device's ended offers that everybody has left; anyone may, and their rent goes to the owner
+    Close {
         #[command(flatten)]
         which: Which,
     },
@@ -51,7 +57,7 @@ pub enum Command {
     #[command(
         after_help = "The list shows for each offer: the room left for co-stake and the capacity, the ticket (the smallest co-stake), \
         and the share of the rewards; for its device, the hours of presence without a gap and the jobs done, missed and wrong; \
-        and what 100 $IO would earn in a week, judging by the last seven days."
+        and what 100 $IO would earn in a week, judging by the last seven days: nothing while the device is not present."
     )]
     List(list::Arguments),
     /// Stake on a device through its offer
@@ -93,17 +99,18 @@ impl Command {
         let token = context.token(&market, None).await?;
         let plan = match self {
             Self::List(arguments) => return arguments.run(context, &market, token).await,
-            Self::Show { holder } => return show::show(context, token, context.address(holder)?).await,
+            Self::Show { holder } => return show::show(context, &market, token, context.address(holder)?).await,
             Self::Offer {
                 capacity,
                 share,
                 ticket,
                 which,
             } => offer::offer(context, &market, token, capacity, share, ticket, &which).await?,
-            Self::Retract { which } => offer::change(context, &which, false).await?,
-            Self::End { which } => offer::change(context, &which, true).await?,
+            Self::Retract { which } => offer::change(context, token, &which, false).await?,
+            Self::End { which } => offer::change(context, token, &which, true).await?,
+            Self::Close { which } => offer::close(context, token, &which).await?,
             Self::Join { offer, amount } => join::join(context, &market, token, offer, amount).await?,
-            Self::Exit { position, amount } => exit::leave(context, token, position, amount).await?,
+            Self::Exit { position, amount } => exit::leave(context, &market, token, position, amount).await?,
             Self::Withdraw { exit } => exit::withdraw(context, token, exit).await?,
             Self::Claim { position } => claim::claim(context, token, position).await?,
         };

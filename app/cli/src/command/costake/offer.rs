@@ -6,10 +6,13 @@ use crate::{
     command::device::Which,
     context::{Context, Market, Token},
     error::{Result, refuse},
+    output::count,
     send::{About, Plan},
 };
-use chain::field;
-use chain::market::{costake, stake};
+use chain::{
+    field,
+    market::{self, costake, stake},
+};
 use costaking::{Offer, OfferTerms, Status};
 use protocol::units::{Amount, Bps};
 use solana_address::Address;
@@ -17,8 +20,11 @@ use solana_instruction::Instruction;
 use solana_signer::Signer;
 use staking::{Device, GpuModel, StakingConfig, state::Offering};
 
+/// Most offers to close at once: more do not fit into a transaction.
+const MOST_CLOSED: usize = 8;
+
 /// Offers of a device, ended ones too.
-async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
+pub async fn offers_of(context: &Context, device: &Address) -> Result<Vec<(Address, Offer)>> {
     Ok(context.chain.find(&[field!(Offer, device, device.as_array())]).await?)
 }
 
@@ -99,8 +105,8 @@ pub async fn offer(
     })
 }
 
-/// Retracts a device's offer, or ends it.
-pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan> {
+/// Retracts a device's offer, or ends it, and closes it if nobody is left.
+pub async fn change(context: &Context, token: Token, which: &Which, ends: bool) -> Result<Plan> {
     let owner = context.wallet()?.pubkey();
     let (device, books) = which.find(context).await?;
     let offers = offers_of(context, &device).await?;
@@ -132,11 +138,120 @@ pub async fn change(context: &Context, which: &Which, ends: bool) -> Result<Plan
         false => ("retract", costake::retract),
     };
     instructions.push(make(&owner, &device, &offer));
-    let end = format!("ionet{} costake end --device {device}", context.settings.flags);
+    let closes = ends && state.holders.is_zero();
+    if closes {
+        instructions.extend(closing(&owner, &state.owner, &token, [&offer]));
+    }
+    let and_close = if closes { " and close it, which returns its rent" } else { "" };
+    let next = format!(
+        "ionet{} costake {} --device {device}",
+        context.settings.flags,
+        if ends { "close" } else { "end" }
+    );
     Ok(Plan {
-        question: format!("{what} offer {offer}"),
+        question: format!("{what} offer {offer}{and_close}"),
         instructions,
-        about: About::new("offer", offer).with((!ends).then_some(("once all have left", end))),
+        about: About::new("offer", offer).with((!closes).then_some(("once all have left", next))),
         amount: None,
     })
+}
+
+/// Closes offers of one owner, who gets their rent and what rounding has left in their vaults.
+fn closing<'a>(payer: &Address, owner: &Address, token: &Token, offers: impl IntoIterator<Item = &'a Address>) -> Vec<Instruction> {
+    let to = market::token_account(owner, &token.mint);
+    let receive = market::create_token_account(payer, owner, &token.mint);
+    let close = offers.into_iter().map(|offer| costake::close(owner, offer, &to));
+    std::iter::once(receive).chain(close).collect()
+}
+
+/// Closes the ended offers of a device, which need not exist any more, that everybody has left.
+pub async fn close(context: &Context, token: Token, which: &Which) -> Result<Plan> {
+    let payer = context.wallet()?.pubkey();
+    let device = which.address(context).await?;
+    let offers = offers_of(context, &device).await?;
+    let ended: Vec<_> = offers.iter().filter(|(_, offer)| offer.status == Status::Ended).collect();
+    let left: Vec<_> = ended
+        .iter()
+        .filter(|(_, offer)| offer.holders.is_zero())
+        .take(MOST_CLOSED)
+        .collect();
+    let Some((_, offer)) = left.first() else {
+        return match ended.first() {
+            None => refuse(format!(
+                "device {device} has no ended offer to close; `ionet costake end --device {device}` ends its offer"
+            )),
+            Some((address, offer)) => refuse(format!(
+                "offer {address} still has {}, exits included; anyone may withdraw an exit that has cooled down, with \
+                 `ionet costake withdraw EXIT`",
+                count(offer.holders.get(), "position")
+            )),
+        };
+    };
+    let named: Vec<String> = left.iter().map(|(address, _)| address.to_string()).collect();
+    Ok(Plan {
+        question: format!(
+            "close {} of device {device}, which returns the rent to {}",
+            count(named.len() as u64, "offer"),
+            offer.owner
+        ),
+        instructions: closing(&payer, &offer.owner, &token, left.iter().map(|(address, _)| address)),
+        about: About::new("device", device).fact("offers", named),
+        amount: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{command::costake::Command, testing};
+    use anchor_lang::bytemuck::Zeroable;
+    use chain::fake;
+
+    #[tokio::test]
+    async fn an_offer_is_closed_once_everybody_has_left() {
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
+        fake.set_account(costaking::ID, testing::program());
+        let (device, address, owner) = (Address::new_unique(), Address::new_unique(), wallet.pubkey());
+        let open = Offer {
+            device,
+            owner,
+            ..Offer::zeroed()
+        };
+        let set = |status: Status, holders: u32| {
+            let offer = Offer {
+                status: status as u8,
+                holders: holders.into(),
+                ..open
+            };
+            fake.set_account(address, testing::account(&offer));
+        };
+        let run = async |word: &str| {
+            let command: Command = testing::typed(&[word, "--device", &device.to_string()]);
+            command.run(&context).await.map(|answer| testing::json(&answer))
+        };
+        let sent = || {
+            let sent = fake.sent();
+            let instructions = fake::instructions(sent.last().unwrap());
+            let calls = instructions.iter().filter_map(chain::idl::decode).map(|call| call.name);
+            calls.collect::<Vec<_>>()
+        };
+        let close = async || run("close").await.unwrap_err().to_string();
+        assert!(close().await.contains("no ended offer to close"));
+        // The device is gone.
+        set(Status::Ended, 2);
+        assert!(close().await.contains("still has 2 position"));
+        set(Status::Ended, 0);
+        let closed = run("close").await.unwrap();
+        assert_eq!(closed.get("offers"), Some(&serde_json::json!([address.to_string()])));
+        assert_eq!(sent(), ["close_offer"]);
+
+        fake.set_account(device, testing::account(&Device { owner, ..Device::zeroed() }));
+        set(Status::Closed, 1);
+        run("end").await.unwrap();
+        assert_eq!(sent(), ["end_offer"], "an exit is left");
+        set(Status::Closed, 0);
+        run("end").await.unwrap();
+        assert_eq!(sent(), ["end_offer", "close_offer"]);
+    }
 }

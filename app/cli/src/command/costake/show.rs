@@ -1,13 +1,15 @@
 //! Shows a wallet's positions and exits.
 
 use super::{
-    exit::device_of_exit,
-    outlook::{Outlook, shown},
+    claim::due,
+    exit::device_of,
+    outlook::{Outlook, present, shown},
     worth::{back_at, stake_of},
 };
 use crate::{
     amount::{Unit, span},
-    context::{Context, Token},
+    command::reward::presence,
+    context::{Context, Market, Token},
     error::Result,
     output::{Answer, Table},
 };
@@ -16,7 +18,6 @@ use costaking::{Exit, Offer, Position};
 use protocol::{costake::worth, units::Amount};
 use serde::Serialize;
 use solana_address::Address;
-use staking::Device;
 use std::fmt;
 
 #[derive(Serialize)]
@@ -27,9 +28,11 @@ struct Held {
     shares: u64,
     /// What the shares are worth now.
     stake: u64,
-    /// What can be claimed.
+    /// What can be claimed, of hours that are shared or can be.
     rewards: u64,
-    /// What it would earn in a week, by the last seven days; unknown before an hour is settled.
+    /// The device's hours of presence without a gap; none if it is not present.
+    presence_hours: Option<u32>,
+    /// What it would earn in a week, by the last seven days; nothing if the device is not present, unknown before an hour is settled.
     weekly: Option<u64>,
 }
 
@@ -60,11 +63,11 @@ impl fmt::Display for Holdings {
         if self.positions.is_empty() && self.exits.is_empty() {
             return writeln!(f, "nothing is co-staked; `ionet costake list` shows offers");
         }
-        let mut table = Table::new(["position", "offer", "stake", "rewards", "a week earns"]);
+        let mut table = Table::new(["position", "offer", "stake", "rewards", "present", "a week earns"]);
         for held in &self.positions {
             let [stake, rewards] = [held.stake, held.rewards].map(|amount| self.unit.number(amount));
-            let weekly = shown(held.weekly, self.unit);
-            table.row([held.position.clone(), held.offer.clone(), stake, rewards, weekly]);
+            let (present, weekly) = (present(held.presence_hours), shown(held.weekly, self.unit));
+            table.row([held.position.clone(), held.offer.clone(), stake, rewards, present, weekly]);
         }
         if !self.positions.is_empty() {
             write!(f, "{table}")?;
@@ -82,7 +85,7 @@ impl fmt::Display for Holdings {
     }
 }
 
-pub async fn show(context: &Context, token: Token, holder: Address) -> Result<Answer> {
+pub async fn show(context: &Context, market: &Market, token: Token, holder: Address) -> Result<Answer> {
     let exits: Vec<(Address, Exit)> = context.chain.find(&[field!(Exit, holder, holder.as_array())]).await?;
     let own: Vec<(Address, Position)> = context.chain.find(&[field!(Position, holder, holder.as_array())]).await?;
     let mut holdings = Holdings {
@@ -91,10 +94,11 @@ pub async fn show(context: &Context, token: Token, holder: Address) -> Result<An
         unit: token.unit,
         now: context.now().await?.unix,
     };
-    let outlook = Outlook::load(context, holdings.now).await?;
+    let outlook = Outlook::load(context, market, holdings.now).await?;
     for (address, mut position) in own {
         let offer: Offer = context.chain.fetch(&position.offer).await?;
-        let device: Device = context.chain.fetch(&offer.device).await?;
+        let device = device_of(context, &offer).await?;
+        let due = due(context, &offer, &device, holdings.now).await?;
         let shares = position.shares.get();
         // Stake that cools down earns nothing; stake that a slash has set aside earns until the slash is finished.
         let counted = worth(shares, offer.shares.get(), Amount(device.whole_co_stake()));
@@ -105,15 +109,16 @@ pub async fn show(context: &Context, token: Token, holder: Address) -> Result<An
             device: offer.device.to_string(),
             shares,
             stake: stake.0,
+            presence_hours: presence(&device, holdings.now),
             weekly: outlook.weekly(counted, &offer, &device),
-            rewards: position.claim(&offer),
+            rewards: position.claim(due.offer.as_ref().map_or(&offer, |(_, shared)| shared)),
         });
     }
     for (address, mut exit) in exits {
         let offer: Offer = context.chain.fetch(&exit.offer).await?;
         // On inconsistent accounts this fails; then the exit is shown as it is.
         exit.settle(&offer).ok();
-        let device = device_of_exit(context, &offer).await?;
+        let device = device_of(context, &offer).await?;
         let stake = match exit.cooling.get() {
             true => worth(
                 exit.cooling_shares.get(),

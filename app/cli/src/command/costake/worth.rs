@@ -8,7 +8,7 @@ use solana_instruction::Instruction;
 use staking::Device;
 
 /// Whether an offer must record that its owner has unstaked before it can do anything else.
-fn must_note(offer: &Offer, device: &Device) -> bool {
+pub fn must_note(offer: &Offer, device: &Device) -> bool {
     !device.forced_at.is_zero() && offer.status == Status::Closed
 }
 
@@ -32,14 +32,18 @@ pub fn stake_of(shares: u64, offer: &Offer, device: &Device) -> Amount {
 
 /// When an exit can be withdrawn: no later than the stake that the owner took along by unstaking.
 pub fn back_at(exit: &Exit, offer: &Offer, device: &Device) -> i64 {
-    let forced = match (offer.forced_at.is_zero(), must_note(offer, device)) {
-        (false, _) => offer.forced_ends_at.get(),
-        (true, true) => device.forced_at.get().saturating_add(device.forced_cooldown.get().into()),
-        (true, false) => i64::MAX,
-    };
     match exit.cooling.get() {
         true => exit.ends_at.get(),
-        false => exit.ends_at.get().min(forced),
+        false => exit.ends_at.get().min(forced_until(offer, device).unwrap_or(i64::MAX)),
+    }
+}
+
+/// When the stake that the owner took along by unstaking has cooled down; `None` if the owner has not.
+pub fn forced_until(offer: &Offer, device: &Device) -> Option<i64> {
+    match (offer.forced_at.is_zero(), must_note(offer, device)) {
+        (false, _) => Some(offer.forced_ends_at.get()),
+        (true, true) => Some(device.forced_at.get().saturating_add(device.forced_cooldown.get().into())),
+        (true, false) => None,
     }
 }
 
