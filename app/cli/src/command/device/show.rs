@@ -11,6 +11,20 @@ use solana_address::Address;
 use staking::{Device, GpuModel, state::STATUS_ACTIVE};
 use std::fmt;
 
+/// When a device's probation is over.
+fn hireable_at(device: &Device, market: &Market) -> i64 {
+    device.registered_at.get().saturating_add(market.staking.probation.get().into())
+}
+
+/// A device's status: retired, on probation or active.
+pub fn status(device: &Device, market: &Market, now: i64) -> &'static str {
+    match device.status == STATUS_ACTIVE {
+        false => "retired",
+        true if hireable_at(device, market) > now => "on probation",
+        true => "active",
+    }
+}
+
 #[derive(Serialize)]
 pub struct Shown {
     device: String,
@@ -22,6 +36,8 @@ pub struct Shown {
     quantity: u8,
     /// retired, on probation or active.
     status: &'static str,
+    /// Connectivity tier, from 1 to 4.
+    tier: u8,
     stake: u64,
     locked_bond: u64,
     open_jobs: u32,
@@ -37,8 +53,6 @@ pub struct Shown {
 
 impl Shown {
     pub fn new(address: Address, device: &Device, gpu: Option<&GpuModel>, market: &Market, unit: Unit, now: i64) -> Self {
-        let probation = i64::from(market.staking.probation.get());
-        let hireable_at = device.registered_at.get().saturating_add(probation);
         Self {
             device: address.to_string(),
             owner: device.owner.to_string(),
@@ -47,18 +61,15 @@ impl Shown {
             gpu_model: device.gpu_model.get(),
             quantity: device.quantity,
             gpu: gpu.map(gpu_name).unwrap_or_default(),
-            status: match device.status == STATUS_ACTIVE {
-                false => "retired",
-                true if hireable_at > now => "on probation",
-                true => "active",
-            },
+            status: status(device, market, now),
+            tier: device.tier,
             stake: device.own_stake.get(),
             locked_bond: device.locked_bond.get(),
             open_jobs: device.open_jobs.get(),
             jobs_done: device.jobs_done.get(),
             jobs_missed: device.jobs_missed.get(),
             jobs_convicted: device.jobs_convicted.get(),
-            hireable_at,
+            hireable_at: hireable_at(device, market),
             unit,
             now,
         }
@@ -78,6 +89,7 @@ impl fmt::Display for Shown {
             ("key", self.key.clone()),
             ("GPUs", format!("{} × {}", self.quantity, self.gpu)),
             ("status", status),
+            ("connectivity", format!("tier {}", self.tier)),
             (
                 "stake",
                 format!(
