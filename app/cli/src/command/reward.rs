@@ -16,6 +16,7 @@ use chain::{
     past_landed,
 };
 use clap::Subcommand;
+use costaking::events::RewardShared;
 use futures_util::{StreamExt, TryStreamExt};
 use protocol::emission::{self, BLOCK_SECONDS};
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// List the hours a device was paid for, latest first, from its latest ten thousand transactions
+    /// List the hours a device was paid for and what its co-stakers got, latest first, from its latest ten thousand transactions
     History {
         #[command(flatten)]
         which: Which,
@@ -68,8 +69,8 @@ struct Shown {
     /// What the owner can claim now, of hours that are collected or can be.
     claimable: u64,
     waiting: Vec<Waiting>,
-    /// Hours of presence without a gap.
-    presence_hours: u32,
+    /// Hours of presence without a gap; none yet, or none any more.
+    presence_hours: Option<u32>,
     /// Why there are none yet.
     absent: Option<String>,
     /// How many of them go unpaid before the first that is paid.
@@ -88,14 +89,13 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let behind = self.now.saturating_sub(self.last_hour);
-        let presence = match &self.absent {
-            Some(why) => format!("none yet: {why}"),
-            None if behind >= 3 * BLOCK_SECONDS => format!("interrupted: last seen {} ago", span(behind)),
-            None if self.presence_hours <= self.unpaid_hours => {
-                format!("{} h of the first {} h, which go unpaid", self.presence_hours, self.unpaid_hours)
+        let presence = match (&self.absent, self.presence_hours) {
+            (Some(why), _) => format!("none yet: {why}"),
+            (None, None) => format!("interrupted: last seen {} ago", span(self.now.saturating_sub(self.last_hour))),
+            (None, Some(hours)) if hours <= self.unpaid_hours => {
+                format!("{hours} h of the first {} h, which go unpaid", self.unpaid_hours)
             }
-            None => format!("{} h without a gap", self.presence_hours),
+            (None, Some(hours)) => format!("{hours} h without a gap"),
         };
         let waiting = match self.waiting.iter().filter(|hour| hour.reward.is_none()).count() {
             0 => "nothing".to_owned(),
@@ -109,7 +109,10 @@ impl fmt::Display for Shown {
             ("weekly reward", weekly(self.weekly, self.weekly_hours, self.unit)),
         ];
         if self.shared {
-            lines.push(("shared", "with co-stakers; \"to claim\" is the owner's part".to_owned()));
+            lines.push((
+                "shared",
+                "with co-stakers; \"to claim\" is the owner's part, and \"weekly reward\" includes theirs".to_owned(),
+            ));
         }
         fields(f, &lines)
     }
@@ -127,11 +130,19 @@ pub fn weekly(reward: Option<u64>, hours: u64, unit: Unit) -> String {
     }
 }
 
-/// A device's hours of presence without a gap, the last one included.
-pub fn presence_hours(device: &Device) -> u32 {
-    match device.last_hour.get() {
-        0 => 0,
-        last => last.saturating_sub(device.streak_hour.get()).saturating_add(1),
+/// A device's hours of presence without a gap, the last one included; `None` if it has missed an hour since, or has not been present yet.
+pub fn presence(device: &Device, now: i64) -> Option<u32> {
+    let last = device.last_hour.get();
+    // Check-ins to an hour end with the next one.
+    let missed = i64::from(last).saturating_add(3).saturating_mul(BLOCK_SECONDS) <= now;
+    (last > 0 && !missed).then(|| last.saturating_sub(device.streak_hour.get()).saturating_add(1))
+}
+
+/// The market's emission, which must have been started.
+pub async fn emission(context: &Context) -> Result<Emission> {
+    match context.chain.try_fetch(&reward::emission()).await? {
+        Some(emission) => Ok(emission),
+        None => refuse("this market pays no rewards yet: its emission has not been started"),
     }
 }
 
@@ -172,35 +183,39 @@ async fn absent(context: &Context, emission: &Emission, minimum: u64, unit: Unit
 #[derive(Serialize)]
 struct Hour {
     hour: i64,
+    /// The owner's part.
     reward: u64,
+    /// The co-stakers' part.
+    co_stakers: u64,
     signature: String,
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
 struct Hours {
     hours: Vec<Hour>,
+    /// Number of transactions whose log was truncated: they may have paid for an hour.
+    truncated: u64,
     #[serde(skip)]
     unit: Unit,
     #[serde(skip)]
     now: i64,
-    /// Number of transactions whose log was truncated: they may have paid for an hour.
-    #[serde(skip)]
-    cut: u64,
 }
 
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.hours.is_empty() {
-            return writeln!(f, "no hour of this device has been paid, as far as the node's history goes");
+            writeln!(f, "no hour of this device has been paid, as far as the node's history goes")?;
         }
-        let mut table = Table::new(["hour began", "reward", "transaction"]);
+        let mut table = Table::new(["hour began", "owner's reward", "co-stakers'", "transaction"]);
         for hour in &self.hours {
             let ago = format!("{} ago", span(self.now.saturating_sub(hour.hour)));
-            table.row([ago, self.unit.show(hour.reward), hour.signature.clone()]);
+            let [reward, co_stakers] = [hour.reward, hour.co_stakers].map(|amount| self.unit.show(amount));
+            table.row([ago, reward, co_stakers, hour.signature.clone()]);
         }
-        write!(f, "{table}")?;
-        match self.cut {
+        if !self.hours.is_empty() {
+            write!(f, "{table}")?;
+        }
+        match self.truncated {
             0 => Ok(()),
             cut => writeln!(f, "hours may be missing: {} had a truncated log", count(cut, "transaction")),
         }
@@ -234,7 +249,7 @@ async fn show(
         weekly_hours: week.hours(),
         claimable: device.rewards.get().saturating_add(due.owners),
         waiting,
-        presence_hours: presence_hours(device),
+        presence_hours: presence(device, now),
         absent: absent(context, emission, minimum, unit, device, now).await?,
         // An hour is paid if more than the required presence came before it.
         unpaid_hours: (emission.min_uptime.get() / BLOCK_SECONDS as u32).saturating_add(1),
@@ -268,26 +283,34 @@ async fn claim(context: &Context, token: &Token, address: Address, device: &Devi
 
 async fn history(context: &Context, unit: Unit, address: Address, limit: usize) -> Result<Answer> {
     let network = &**context.chain.network();
-    let (mut hours, mut cut) = (Vec::new(), 0u64);
+    let (mut hours, mut truncated) = (Vec::new(), 0u64);
     let mut past = past_landed(network, &address).take(MOST_SEARCHED);
     while hours.len() < limit
         && let Some((signature, landed)) = past.try_next().await?
     {
         let logged = logged(&landed.logs.unwrap_or_default());
-        cut = cut.saturating_add(logged.cut.into());
-        for (_, record) in logged.records.iter().filter(|(by, _)| *by == staking::ID) {
-            let event: Option<RewardCollected> = decode_event(record);
-            let own = event.filter(|event| event.device == address);
-            hours.extend(own.map(|event| Hour {
-                hour: event.hour,
-                reward: event.reward,
-                signature: signature.to_string(),
-            }));
+        truncated = truncated.saturating_add(logged.cut.into());
+        // The co-stakers' part of an hour is told just before the owner's.
+        let mut part = 0;
+        for (by, record) in &logged.records {
+            if *by == costaking::ID {
+                part = decode_event(record).map_or(0, |event: RewardShared| event.part);
+            } else if *by == staking::ID {
+                let co_stakers = std::mem::take(&mut part);
+                let event: Option<RewardCollected> = decode_event(record);
+                let own = event.filter(|event| event.device == address);
+                hours.extend(own.map(|event| Hour {
+                    hour: event.hour,
+                    reward: event.reward,
+                    co_stakers,
+                    signature: signature.to_string(),
+                }));
+            }
         }
     }
     Ok(Answer::new(&Hours {
         hours,
-        cut,
+        truncated,
         unit,
         now: context.now().await?.unix,
     }))
@@ -299,9 +322,7 @@ impl Command {
         let token = context.token(&market, None).await?;
         let (Self::Show { which } | Self::Claim { which } | Self::History { which, .. }) = &self;
         let (address, device) = which.find(context).await?;
-        let Some(emission) = context.chain.try_fetch::<Emission>(&reward::emission()).await? else {
-            return refuse("this market pays no rewards yet: its emission has not been started");
-        };
+        let emission = emission(context).await?;
         match self {
             Self::Show { .. } => show(context, &market.staking, token.unit, &emission, address, &device).await,
             Self::Claim { .. } => claim(context, &token, address, &device).await,
@@ -324,14 +345,7 @@ mod tests {
     /// A market with rewards at 100 h 30 min, whose minimum is 10 base units.
     fn market(fake: &Fake) -> (i64, Emission) {
         let now = 100 * HOUR + HOUR / 2;
-        let mut clock = vec![0; 40];
-        clock[32..].copy_from_slice(&now.to_le_bytes());
-        let clock = Account {
-            lamports: 1,
-            data: clock,
-            ..Account::default()
-        };
-        fake.set_account("SysvarC1ock11111111111111111111111111111111".parse().unwrap(), clock);
+        fake.set_clock_to(now);
         let config = StakingConfig {
             base_stake: 10.into(),
             ..StakingConfig::zeroed()
@@ -360,7 +374,7 @@ mod tests {
             quantity: 1,
             ..Device::zeroed()
         };
-        let presence = async |device: Device| {
+        let line = async |device: Device, name: &str| {
             fake.set_account(Address::new_unique(), testing::account(&device));
             let address = context.chain.find::<Device>(&[]).await.unwrap();
             let answer = testing::typed::<Command>(&["show"]).run(&context).await.unwrap();
@@ -371,12 +385,9 @@ mod tests {
             let text = answer.show(Format::Text);
             let told = testing::json(&answer);
             assert_eq!(told["weekly"], serde_json::Value::Null, "no hour is settled");
-            text.lines()
-                .find_map(|line| line.strip_prefix("presence"))
-                .unwrap()
-                .trim()
-                .to_owned()
+            text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
         };
+        let presence = async |device: Device| line(device, "presence").await;
         let retired = Device { status: 1, ..ready };
         assert_eq!(presence(retired).await, "none yet: the device is retired");
         let poor = Device {
@@ -444,6 +455,16 @@ mod tests {
         assert_eq!(presence(there(1)).await, "1 h of the first 6 h, which go unpaid");
         assert_eq!(presence(there(6)).await, "6 h of the first 6 h, which go unpaid");
         assert_eq!(presence(there(7)).await, "7 h without a gap");
+        let gone = Device {
+            last_hour: 97.into(),
+            ..there(7)
+        };
+        assert_eq!(presence(gone).await, "interrupted: last seen 3 h 30 min ago");
+        let shared = Device {
+            offering: Offering::Open as u8,
+            ..there(7)
+        };
+        assert!(line(shared, "shared").await.contains("\"weekly reward\" includes theirs"));
     }
 
     /// Of two hours that are not collected yet, the one that is settled is claimed along with what is.
@@ -485,5 +506,52 @@ mod tests {
         let collects = sent[0].message.instructions().iter();
         let collects = collects.filter(|one| one.data == staking::instruction::CollectReward {}.data());
         assert_eq!(collects.count(), 1);
+    }
+
+    /// One hour was shared with co-stakers and one was not, in a transaction with a truncated log.
+    #[tokio::test]
+    async fn the_history_tells_parts_apart_and_says_what_may_be_missing() {
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
+        market(&fake);
+        let address = Address::new_unique();
+        let device = Device {
+            owner: wallet.pubkey(),
+            ..Device::zeroed()
+        };
+        fake.set_account(address, testing::account(&device));
+        let collected = |device, number: i64| RewardCollected {
+            device,
+            hour: number * HOUR,
+            reward: 6,
+            rewards: 6,
+        };
+        let shared = RewardShared {
+            offer: Address::default(),
+            hour: 97,
+            reward: 10,
+            part: 4,
+            shares: 1,
+        };
+        let logs = [
+            testing::said_by(&costaking::ID, &shared),
+            testing::said_by(&staking::ID, &collected(address, 97)),
+            testing::said_by(&staking::ID, &collected(Address::new_unique(), 97)),
+            testing::said_by(&staking::ID, &collected(address, 98)),
+        ];
+        let mut lines = logs.concat();
+        lines.push("Log truncated".to_owned());
+        testing::happened(&fake, &context, &address, lines, None).await;
+        let answer = testing::typed::<Command>(&["history"]).run(&context).await.unwrap();
+        let told = testing::json(&answer);
+        let parts = |hour: usize| (told["hours"][hour]["reward"].as_u64(), told["hours"][hour]["co_stakers"].as_u64());
+        assert_eq!(
+            (parts(0), parts(1), &told["truncated"]),
+            ((Some(6), Some(4)), (Some(6), Some(0)), &1.into())
+        );
+        let said = answer.show(Format::Text);
+        assert!(
+            said.contains("0.00000004 $IO") && said.contains("hours may be missing: 1 transaction"),
+            "{said}"
+        );
     }
 }
