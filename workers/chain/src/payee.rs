@@ -54,6 +54,13 @@ impl Chain {
         Ok(payee)
     }
 
+    /// Whether the token program has an account at `address`. Nobody can sign for such an address as for a wallet's, so what is paid to its
+    /// token account is lost.
+    pub async fn is_token_account(&self, address: &Address) -> Result<bool> {
+        let found = self.account_prefix(address, 1).await?;
+        Ok(found.is_some_and(|account| account.owner == spl_token_interface::ID))
+    }
+
     async fn token_account(&self, address: &Address) -> Result<Option<Account>> {
         let found = self.account(address).await?;
         Ok(found.filter(|account| account.owner == spl_token_interface::ID))

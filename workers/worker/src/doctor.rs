@@ -3,7 +3,7 @@
 use crate::disk::free_space;
 use crate::market::{View, demands_of};
 use crate::reserve::in_sol;
-use crate::worker::find_device;
+use crate::worker::{check_payout, find_device};
 use crate::{Error, Models, Result, Settings, Worker, reserve, work};
 use blobs::{BlobStore, local_folder};
 use chain::{Chain, PriorityFee, market};
@@ -278,6 +278,13 @@ async fn check_device(
             Ok(format!("{device} is registered"))
         } else {
             Err(format!("{device} is retired; register another one"))
+        },
+    );
+    say(
+        "payout",
+        match check_payout(chain, device, &account).await {
+            Ok(()) => Ok(format!("jobs are paid to {}", account.payout)),
+            Err(error) => Err(error.to_string()),
         },
     );
 

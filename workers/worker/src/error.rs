@@ -119,6 +119,17 @@ pub enum Error {
         /// Its hot key.
         expected: Address,
     },
+    /// The payout wallet is no wallet.
+    #[error(
+        "jobs of device {device} are paid to {payout}, which is a token account or a mint and no wallet, so the payments would be lost; name a \
+        wallet with `ionet device set-payout WALLET --device {device}`"
+    )]
+    Payout {
+        /// The device.
+        device: Address,
+        /// Its payout wallet.
+        payout: Address,
+    },
     /// The metrics address is taken.
     #[error("metrics cannot be served at {address} ({source}); give another address in `metrics`")]
     Metrics {

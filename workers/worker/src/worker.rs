@@ -319,13 +319,15 @@ impl Worker {
         self.settings.trace == TraceMode::Full || self.fault.is_some() || self.secret.is_some()
     }
 
-    /// Creates the token account of the payout wallet for `mint` if it is missing: without it a job cannot be settled.
+    /// Creates the token account of the payout wallet for `mint` if it is missing: without it a job cannot be settled. Fails if nobody could
+    /// move what is paid there.
     pub(crate) async fn ensure_payout(&self, mint: &Address) -> Result<()> {
         let device: Device = self.chain.fetch(&self.device).await?;
         let account = market::token_account(&device.payout, mint);
         if self.payouts.lock().contains(&account) {
             return Ok(());
         }
+        check_payout(&self.chain, &self.device, &device).await?;
         if !self.chain.exists(&account).await? {
             let create = market::create_token_account(&self.key.pubkey(), &device.payout, mint);
             self.chain.send(&[create], &[&self.key], &self.options).await?;
@@ -354,4 +356,16 @@ pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) 
         });
     }
     Ok(account)
+}
+
+/// Fails if the payout wallet of the device at `address` is an account of the token program, from whose own token account nobody could
+/// move anything. A reason to take no new work, but no reason to abandon work in hand, whose bonds would be lost.
+pub(crate) async fn check_payout(chain: &Chain, address: &Address, device: &Device) -> Result<()> {
+    match chain.is_token_account(&device.payout).await? {
+        true => Err(Error::Payout {
+            device: *address,
+            payout: device.payout,
+        }),
+        false => Ok(()),
+    }
 }

@@ -1,7 +1,8 @@
 //! Wrong setups, and how the worker and its doctor report them.
 
-use crate::common::{Market, beside};
+use crate::common::{Market, beside, logs};
 use crate::log::hear;
+use jobs::Status;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -131,6 +132,12 @@ async fn the_doctor_names_each_problem() {
         .await
         .unwrap();
     assert!(lines.iter().all(|line| line.starts_with("ok")), "{lines:#?}");
+    pay_to_tokens(&market);
+    lines.clear();
+    let found = worker::doctor::examine(&market.settings("data"), &market.chain(), |line| lines.push(line)).await;
+    assert!(matches!(found, Err(Error::Unwell(1))), "{lines:#?}");
+    let said = format!("problem  payout: jobs of device {} are paid to", market.supplier.device);
+    assert!(lines.iter().any(|line| line.starts_with(&said)), "{lines:#?}");
 
     let newcomer = market.node.with(|world| {
         let newcomer = world.newcomer("newcomer");
@@ -171,4 +178,23 @@ async fn the_doctor_names_each_problem() {
             "{lines:#?}"
         );
     }
+}
+
+/// Lets jobs be paid to the supplier's token account, as if it were a wallet.
+fn pay_to_tokens(market: &Market) {
+    let supplier = &market.supplier;
+    let set = chain::market::stake::set_payout(&supplier.owner.pubkey(), &supplier.device, &supplier.tokens);
+    market.node.with(|world| world.send(set, &[&supplier.owner]));
+}
+
+/// The token account of a token account could receive payments, and nobody could move them.
+#[tokio::test]
+async fn no_job_is_taken_while_payments_would_be_lost() {
+    let market = Market::start();
+    pay_to_tokens(&market);
+    let address = market.order(1).await;
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    beside(&worker, async { logs(&mut events, "refused", &["claimed"]).await }).await;
+    assert_eq!(market.job(&address).unwrap().status, Status::Open);
 }
