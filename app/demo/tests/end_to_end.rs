@@ -512,8 +512,10 @@ async fn two_people_slash_a_device() {
     let on = |deed: &str| format!("slash {deed} {slash}");
     let read = |pointer: &str| run("cranker", &on("show")).unwrap().pointer(pointer).cloned().unwrap();
     assert_eq!((read("/status"), read("/parts/0")), ("proposed".into(), 0.into()));
-    refused("guardian", &on("approve"), "only the market's slash approver");
-    run("authority", &on("approve")).unwrap();
+    let approve = |share: &str| format!("slash approve {slash} --share {share} --evidence evidence.txt");
+    refused("guardian", &approve("100"), "only the market's slash approver");
+    refused("authority", &approve("50"), "takes 100.00 % of the stake");
+    run("authority", &approve("100")).unwrap();
     let (aside, due) = (read("/parts/0").as_u64().unwrap(), read("/due").as_u64().unwrap());
     let staked = aside + due;
     assert_eq!((read("/status"), staked), ("approved".into(), 30_000_000_000));

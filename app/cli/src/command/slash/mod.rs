@@ -12,11 +12,12 @@ use crate::{
 };
 use chain::market::{slash, stake};
 use clap::{Subcommand, ValueEnum};
+use protocol::units::Bps;
 use serde::Serialize;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::{Device, Slash, SlashReason, StakingConfig};
+use staking::{Device, Slash, SlashReason, StakingConfig, state::SlashStatus};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -40,10 +41,17 @@ pub enum Command {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
     },
-    /// Approve a slash, which sets the stake aside until the appeal period ends; only the approver may
+    /// Approve a slash, which sets the stake aside until the appeal period ends; only the approver may. Approves what is named here and
+    /// nothing else that the proposer may have put in its place
     Approve {
         /// The slash, as `ionet slash list` shows it
         slash: Address,
+        /// Share of the stake to take, in per cent
+        #[arg(long, value_name = "PER CENT", value_parser = share)]
+        share: u16,
+        /// File with the evidence, or its SHA-256
+        #[arg(long, value_name = "FILE|SHA-256")]
+        evidence: String,
     },
     /// Appeal against a slash of your own device
     Appeal {
@@ -124,11 +132,26 @@ fn check_key(wallet: &Address, key: &Address, role: &str) -> Result<()> {
     refuse(format!("only the market's {role}, {key}, may do this; wallet {wallet} may not"))
 }
 
+/// All that a slash has set aside.
+fn sum(parts: [u64; 3]) -> u64 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+}
+
 /// Plans an instruction about an existing slash.
-async fn act(context: &Context, slash: Address, what: &str, make: impl FnOnce(&Address, &Slash) -> Result<Instruction>) -> Result<Plan> {
+async fn act(
+    context: &Context,
+    unit: Unit,
+    slash: Address,
+    what: &str,
+    make: impl FnOnce(&Address, &Slash) -> Result<Instruction>,
+) -> Result<Plan> {
     let found: Slash = context.chain.fetch(&slash).await?;
+    let aside = match sum(found.amounts()) {
+        0 => String::new(),
+        aside => format!(", which has set {} aside", unit.show(aside)),
+    };
     Ok(Plan {
-        question: format!("{what} slash {slash} of device {}", found.device),
+        question: format!("{what} slash {slash} of device {}{aside}", found.device),
         instructions: vec![make(&context.wallet()?.pubkey(), &found)?],
         about: About::new("slash", slash),
         amount: None,
@@ -165,11 +188,44 @@ fn withdraw(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<I
     Ok(slash::withdraw(wallet, &slash.payer, &slash.device, slash.number.get()))
 }
 
-/// Approves a slash of the share and with the evidence that were shown.
-fn approve(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<Instruction> {
-    check_key(wallet, &config.slash_approver, "slash approver")?;
-    let (number, share) = (slash.number.get(), slash.share_bps.get());
-    Ok(slash::approve(wallet, &slash.device, number, share, slash.evidence))
+/// Approves a slash of this share, on this evidence: the file or its SHA-256. The proposer can put another proposal at the same address
+/// while the approver looks at the first, so what the chain says does not decide what is signed.
+async fn approve(context: &Context, config: &StakingConfig, unit: Unit, address: Address, share_bps: u16, evidence: &str) -> Result<Plan> {
+    let wallet = context.wallet()?.pubkey();
+    check_key(&wallet, &config.slash_approver, "slash approver")?;
+    let mut hash = [0; 32];
+    if hex::decode_to_slice(evidence, &mut hash).is_err() {
+        hash = digest(Path::new(evidence))?;
+    }
+    let found: Slash = context.chain.fetch(&address).await?;
+    if found.status != SlashStatus::Proposed {
+        return refuse(format!(
+            "slash {address} is approved already; `ionet slash show {address}` shows how it stands"
+        ));
+    }
+    let described = |share_bps, hash| format!("{} of the stake on evidence {}", percent(share_bps), hex::encode(hash));
+    let (given, proposed) = (described(share_bps, hash), described(found.share_bps.get(), found.evidence));
+    if given != proposed {
+        return refuse(format!(
+            "slash {address} takes {proposed}, and not {given}; approve only what you have examined, or have it proposed again"
+        ));
+    }
+    let mut device: Device = context.chain.fetch(&found.device).await?;
+    let (parts, _, due) = device
+        .set_aside(Bps::saturating(share_bps))
+        .or_else(|_| refuse(format!("device {} has no stake that a slash could take", found.device)))?;
+    let amount = sum(parts).saturating_add(due);
+    let why = Reason::of(found.reason).map(Reason::name).unwrap_or_default();
+    Ok(Plan {
+        question: format!(
+            "approve to slash {} of device {}, for {why}: {given}",
+            unit.show(amount),
+            found.device
+        ),
+        instructions: vec![slash::approve(&wallet, &found.device, found.number.get(), share_bps, hash)],
+        about: About::new("slash", address),
+        amount: None,
+    })
 }
 
 fn overturn(config: &StakingConfig, wallet: &Address, slash: &Slash) -> Result<Instruction> {
@@ -226,18 +282,89 @@ impl Command {
                 share,
                 evidence,
             } => propose(context, config, device, reason, share, &evidence).await?,
-            Self::Drop { slash } => act(context, slash, "withdraw", |wallet, found| withdraw(config, wallet, found)).await?,
-            Self::Approve { slash } => act(context, slash, "approve", |wallet, found| approve(config, wallet, found)).await?,
+            Self::Drop { slash } => act(context, unit, slash, "withdraw", |wallet, found| withdraw(config, wallet, found)).await?,
+            Self::Approve { slash, share, evidence } => approve(context, config, unit, slash, share, &evidence).await?,
             Self::Appeal { slash, answer } => {
                 let appeal =
                     |wallet: &Address, found: &Slash| Ok(slash::appeal(wallet, &found.device, found.number.get(), digest(&answer)?));
-                act(context, slash, "appeal against", appeal).await?
+                act(context, unit, slash, "appeal against", appeal).await?
             }
-            Self::Overturn { slash } => act(context, slash, "overturn", |wallet, found| overturn(config, wallet, found)).await?,
-            Self::Finish { slash } => act(context, slash, "finish", |_, found| finish(unit, now, found)).await?,
-            Self::Collect { slash } => act(context, slash, "collect what is due to", |_, found| collect(&slash, found)).await?,
+            Self::Overturn { slash } => act(context, unit, slash, "overturn", |wallet, found| overturn(config, wallet, found)).await?,
+            Self::Finish { slash } => act(context, unit, slash, "finish", |_, found| finish(unit, now, found)).await?,
+            Self::Collect { slash } => act(context, unit, slash, "collect what is due to", |_, found| collect(&slash, found)).await?,
             Self::Burn { device } => burn(context, config, unit, device).await?,
         };
         context.carry_out(plan, &[]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{self, IO};
+    use anchor_lang::bytemuck::Zeroable;
+    use sha2::{Digest, Sha256};
+
+    /// A market, its config whose approver is the wallet, and a proposal to slash a device of 60 $IO by 5 %, on evidence in a file.
+    #[tokio::test]
+    async fn an_approval_names_what_was_examined() {
+        let (folder, fake, context, wallet, _) = testing::on_market(0);
+        let config = StakingConfig {
+            slash_approver: wallet.pubkey(),
+            ..StakingConfig::zeroed()
+        };
+        let [device, address] = [(); 2].map(|()| Address::new_unique());
+        let staked = Device {
+            own_stake: (60 * protocol::units::IO).into(),
+            quantity: 1,
+            tier: 1,
+            ..Device::zeroed()
+        };
+        fake.set_account(device, testing::account(&staked));
+        let file = folder.path().join("evidence");
+        std::fs::write(&file, "what was seen").unwrap();
+        let evidence: [u8; 32] = Sha256::digest("what was seen").into();
+        let proposed = Slash {
+            device,
+            evidence,
+            share_bps: 500.into(),
+            reason: SlashReason::Spoofing as u8,
+            number: 7.into(),
+            ..Slash::zeroed()
+        };
+        fake.set_account(address, testing::account(&proposed));
+        let plan = async |share: u16, evidence: &str| approve(&context, &config, IO, address, share, evidence).await;
+        let (file, hash) = (file.to_str().unwrap(), hex::encode(evidence));
+        let wanted = format!("approve to slash 3 $IO of device {device}, for spoofing: 5.00 % of the stake on evidence {hash}");
+        for named in [file, &hash] {
+            let plan = plan(500, named).await.unwrap();
+            assert_eq!(plan.question, wanted);
+            assert_eq!(plan.instructions, [slash::approve(&wallet.pubkey(), &device, 7, 500, evidence)]);
+        }
+        let refused = async |share: u16, named: &str| plan(share, named).await.err().unwrap().to_string();
+        assert!(refused(501, &hash).await.contains("takes 5.00 % of the stake"));
+        assert!(refused(500, &"00".repeat(32)).await.contains("approve only what you have examined"));
+
+        let approved = Slash {
+            status: SlashStatus::Approved as u8,
+            ..proposed
+        };
+        fake.set_account(address, testing::account(&approved));
+        assert!(refused(500, &hash).await.contains("is approved already"));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_slash_names_its_amount() {
+        let (_folder, fake, context, ..) = testing::on_market(0);
+        let address = Address::new_unique();
+        let slash = Slash {
+            parts: [200_000_000.into(), 50_000_000.into(), 0.into()],
+            ..Slash::zeroed()
+        };
+        fake.set_account(address, testing::account(&slash));
+        let plan = act(&context, IO, address, "finish", |_, found| finish(IO, 0, found)).await.unwrap();
+        let wanted = format!("finish slash {address} of device {}, which has set 2.5 $IO aside", slash.device);
+        assert_eq!(plan.question, wanted);
     }
 }

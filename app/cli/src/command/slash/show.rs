@@ -1,6 +1,6 @@
 //! Slashes as they are printed.
 
-use super::Reason;
+use super::{Reason, sum};
 use crate::{
     amount::{Unit, percent, span},
     context::Context,
@@ -62,17 +62,13 @@ impl Shown {
         let left = self.ends_at.saturating_sub(self.now);
         match (self.status, left) {
             ("proposed", _) => "proposed: waiting for the approver".to_owned(),
-            (status, ..=0) if self.set_aside() == 0 => {
+            (status, ..=0) if sum(self.parts) == 0 => {
                 format!("{status}: appeal period over; what is due is forfeited as bonds are released")
             }
             (status, ..=0) => format!("{status}: appeal period over; `ionet slash finish` forfeits what is set aside"),
             ("approved", left) => format!("approved: the owner has {} to appeal", span(left)),
             (status, left) => format!("{status}: the authority has {} to overturn it", span(left)),
         }
-    }
-
-    fn set_aside(&self) -> u64 {
-        self.parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
     }
 
     fn why(&self) -> String {
@@ -92,7 +88,7 @@ impl fmt::Display for Shown {
             ("evidence", format!("{} (SHA-256)", self.evidence)),
         ];
         lines.extend(self.answer.as_ref().map(|answer| ("answer", format!("{answer} (SHA-256)"))));
-        if self.set_aside() > 0 {
+        if sum(self.parts) > 0 {
             let aside = format!("{own} of the owner's, {active} of co-stake, {cooling} of co-stake that cools down");
             lines.push(("set aside", aside));
         }
@@ -122,7 +118,7 @@ impl fmt::Display for Listing {
                 slash.device.clone(),
                 slash.why(),
                 percent(slash.share_bps),
-                slash.unit.show(slash.set_aside()),
+                slash.unit.show(sum(slash.parts)),
                 slash.standing(),
             ]);
         }
