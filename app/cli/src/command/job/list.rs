@@ -49,15 +49,22 @@ struct Live {
     device: Option<String>,
     inputs: String,
     outputs: Option<String>,
-    deadline: i64,
+    /// Which of its replicas it is, from 0, and how many there are.
+    replica: u8,
+    replicas: u8,
+    /// Addresses of the others.
+    siblings: Vec<String>,
+    /// None yet while it waits for the other replicas.
+    deadline: Option<i64>,
     #[serde(skip)]
-    left: i64,
+    now: i64,
     #[serde(skip)]
     unit: Unit,
 }
 
 impl Live {
     fn new(address: &Address, job: &Job, token: &Token, names: &Names, now: i64) -> Self {
+        let siblings = job::replicas_of(job);
         Self {
             job: address.to_string(),
             status: status(job),
@@ -73,18 +80,30 @@ impl Live {
             device: (job.device != Address::default()).then(|| job.device.to_string()),
             inputs: hex::encode(job.inputs),
             outputs: (job.outputs != [0; 32]).then(|| hex::encode(job.outputs)),
-            deadline: job.deadline_at.get(),
-            left: job.deadline_at.get().saturating_sub(now),
+            replica: job.replica,
+            replicas: job.replicas,
+            siblings: siblings
+                .iter()
+                .filter(|sibling| *sibling != address)
+                .map(Address::to_string)
+                .collect(),
+            deadline: (!job.awaits_siblings()).then(|| job.deadline_at.get()),
+            now,
             unit: token.unit,
         }
     }
 
     fn left(&self) -> String {
-        if self.left > 0 {
-            format!("{} left", span(self.left))
-        } else {
-            "overdue".to_owned()
+        match self.deadline.map(|deadline| deadline.saturating_sub(self.now)) {
+            None => "waits for the other replicas".to_owned(),
+            Some(left @ 1..) => format!("{} left", span(left)),
+            Some(_) => "overdue".to_owned(),
         }
+    }
+
+    /// Which of several replicas it is.
+    fn place(&self) -> Option<String> {
+        (self.replicas > 1).then(|| format!("{} of {}", self.replica.saturating_add(1), self.replicas))
     }
 }
 
@@ -109,7 +128,10 @@ impl fmt::Display for List {
         for job in &self.jobs {
             table.row([
                 job.job.clone(),
-                job.status.to_owned(),
+                match job.place() {
+                    Some(place) => format!("{}, replica {place}", job.status),
+                    None => job.status.to_owned(),
+                },
                 job.left(),
                 job.model_name.clone().unwrap_or_else(|| short(&job.model)),
                 job.units.to_string(),
@@ -147,7 +169,8 @@ impl Arguments {
             vec![field!(Job, escrow, escrow.as_array())]
         };
         let mut found: Vec<(Address, Job)> = context.chain.find(&filters).await?;
-        found.sort_by_key(|(_, job)| job.opened_slot.get());
+        // The replicas of a job have consecutive ids, and were opened in one transaction.
+        found.sort_by_key(|(_, job)| (job.opened_slot.get(), job.escrow, job.id.get()));
         let now = context.now().await?.unix;
         let mut escrows: Vec<Address> = found.iter().map(|(_, job)| job.escrow).collect();
         escrows.sort_unstable();
@@ -205,14 +228,20 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![("job", self.job.clone())];
         match &self.live {
-            Some(live) => lines.extend([
-                ("status", format!("{}, {}", live.status, live.left())),
-                ("model", live.model_name.clone().unwrap_or_else(|| live.model.clone())),
-                ("units", live.units.to_string()),
-                ("locked", self.unit.show(live.locked)),
-                ("bond", self.io.show(live.bond)),
-                ("device", live.device.clone().unwrap_or_else(|| "none yet".to_owned())),
-            ]),
+            Some(live) => {
+                lines.push(("status", format!("{}, {}", live.status, live.left())));
+                lines.extend(
+                    live.place()
+                        .map(|place| ("replica", format!("{place}, with {}", live.siblings.join(" and ")))),
+                );
+                lines.extend([
+                    ("model", live.model_name.clone().unwrap_or_else(|| live.model.clone())),
+                    ("units", live.units.to_string()),
+                    ("locked", self.unit.show(live.locked)),
+                    ("bond", self.io.show(live.bond)),
+                    ("device", live.device.clone().unwrap_or_else(|| "none yet".to_owned())),
+                ]);
+            }
             None => lines.push((
                 "status",
                 self.story

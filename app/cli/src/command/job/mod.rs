@@ -29,7 +29,7 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Cancel a job that nobody has claimed
+    /// Cancel a job that nobody has claimed, with its replicas that nobody has claimed
     Cancel {
         /// The job
         job: Address,
