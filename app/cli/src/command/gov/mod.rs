@@ -3,6 +3,7 @@
 mod buffer;
 mod draft;
 mod duty;
+mod power;
 mod setting;
 mod show;
 mod units;
@@ -50,6 +51,11 @@ pub enum Command {
     List,
     /// Show the quorums, majorities and periods of votes, and whether they are in force
     Rules,
+    /// Show what a wallet can vote with, from when it counts, its representative, and whom it represents
+    Power {
+        /// The wallet [default: your own]
+        wallet: Option<Address>,
+    },
     /// Vote with all of the wallet's stake and co-stake, or change an earlier vote
     Vote {
         /// Number of the proposal
@@ -141,6 +147,9 @@ struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]
     proposal: Option<u64>,
     status: String,
+    /// Base units that voted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u64>,
     /// What the wallet's owner may not have meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
@@ -153,6 +162,7 @@ impl Done {
         Self {
             proposal,
             status: status.into(),
+            weight: None,
             warning: None,
             sent,
         }
@@ -178,6 +188,7 @@ impl Command {
             Self::Show { proposal } => show::one(context, &token, now, proposal).await,
             Self::List => show::list(context, &token, now).await,
             Self::Rules => show::rules(context, &token, now).await,
+            Self::Power { wallet } => power::show(context, &token, now, context.address(wallet)?).await,
             Self::Vote { proposal, choice, owner } => vote::vote(context, &token, now, proposal, choice, owner).await,
             Self::Unvote { proposal } => vote::unvote(context, now, proposal).await,
             Self::Delegate { representative } => vote::delegate(context, Some(representative)).await,

@@ -1,18 +1,16 @@
 //! Votes with everything that a wallet has at stake.
 
-use super::{Choice, Done, setting};
+use super::{Choice, Done, power::sources, setting};
 use crate::{
     context::{Context, Token},
     error::{Error, Result, refuse},
     output::{Answer, Table, count},
 };
 use chain::{field, market::govern};
-use costaking::{Offer, Position};
 use governance::{Ballot, Delegation};
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use staking::Device;
 
 /// Votes that fit in a transaction of 1,232 bytes.
 const BATCH: usize = 4;
@@ -50,24 +48,25 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     let (mut votes, mut said, mut kept) = (Vec::new(), false, false);
     let opened_at = state.opened_at.get();
     let motion = (&proposal, state.index.get());
-    for (source, name, weight, cast) in sources(context, motion, &voter, &whose, represented.as_ref(), opened_at, choice).await? {
-        let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &source)).await?;
+    for source in sources(context, &whose).await? {
+        let (address, weight) = (source.address, source.weight(opened_at));
+        let ballot: Option<Ballot> = context.chain.try_fetch(&govern::ballot(&proposal, &address)).await?;
         match ballot {
             Some(ballot) if ballot.choice == choice as u8 => said = true,
             // A vote by the owner takes precedence.
             Some(ballot) if represented.is_some() && ballot.by_owner.get() => kept = true,
             Some(ballot) => votes.push(Vote {
-                source: name,
+                source: source.name(),
                 weight: ballot.weight.get(),
                 before: Some(ballot.choice),
-                instruction: govern::change_vote(&voter, motion, &source, represented.as_ref(), choice as u8),
+                instruction: govern::change_vote(&voter, motion, &address, represented.as_ref(), choice as u8),
             }),
             None if weight == 0 => {}
             None => votes.push(Vote {
-                source: name,
+                source: source.name(),
                 weight,
                 before: None,
-                instruction: cast,
+                instruction: source.vote(&voter, motion, represented.as_ref(), choice as u8),
             }),
         }
     }
@@ -93,39 +92,11 @@ pub async fn vote(context: &Context, token: &Token, now: i64, index: u64, choice
     }
     let sent = context.send_all(&question, &shown, &batches, &wallet).await?;
     let weight = votes.iter().fold(0u64, |sum, vote| sum.saturating_add(vote.weight));
-    Ok(Answer::new(&Done::of(
-        Some(index),
-        format!("{} voted {}", io.show(weight), Choice::of(choice as u8)),
-        sent,
-    )))
-}
-
-/// Everything an owner could vote with: address, name and weight of each stake, and the instruction that votes with it.
-async fn sources(
-    context: &Context,
-    motion: (&Address, u64),
-    voter: &Address,
-    whose: &Address,
-    represented: Option<&Address>,
-    opened_at: i64,
-    choice: Choice,
-) -> Result<Vec<(Address, String, u64, Instruction)>> {
-    let choice = choice as u8;
-    let mut all = Vec::new();
-    let devices: Vec<(Address, Device)> = context.chain.find(&[field!(Device, owner, whose.as_array())]).await?;
-    for (device, state) in devices {
-        let cast = govern::vote_stake(voter, motion, &device, represented, choice);
-        all.push((device, format!("device {device}"), state.voting_weight(opened_at), cast));
-    }
-    let positions: Vec<(Address, Position)> = context.chain.find(&[field!(Position, holder, whose.as_array())]).await?;
-    for (position, state) in positions {
-        let offer: Offer = context.chain.fetch(&state.offer).await?;
-        let device: Device = context.chain.fetch(&offer.device).await?;
-        let weight = state.voting_weight(&offer, &device, opened_at);
-        let cast = govern::vote_co_stake(voter, motion, [&offer.device, &state.offer, &position], represented, choice);
-        all.push((position, format!("position {position}"), weight, cast));
-    }
-    Ok(all)
+    let status = format!("{} voted {}", io.show(weight), Choice::of(choice as u8));
+    Ok(Answer::new(&Done {
+        weight: Some(weight),
+        ..Done::of(Some(index), status, sent)
+    }))
 }
 
 /// `gov unvote`.
@@ -155,11 +126,6 @@ pub async fn unvote(context: &Context, now: i64, index: u64) -> Result<Answer> {
     Ok(Answer::new(&Done::of(Some(index), "withdrawn", sent)))
 }
 
-/// Whether somebody may hold a key for this address: it lies on the curve, and no account of a program is there.
-async fn is_wallet(context: &Context, address: &Address) -> Result<bool> {
-    Ok(address.is_on_curve() && !context.chain.exists(address).await?)
-}
-
 /// `gov delegate` and `gov undelegate`.
 pub async fn delegate(context: &Context, representative: Option<Address>) -> Result<Answer> {
     setting::config(context).await?;
@@ -173,7 +139,7 @@ pub async fn delegate(context: &Context, representative: Option<Address>) -> Res
             ));
         }
         Some(representative) => {
-            if !is_wallet(context, &representative).await? {
+            if !context.is_wallet(&representative).await? {
                 let said = format!(
                     "{representative} is not a wallet but an account of a program; unless that program votes, nobody votes for this wallet"
                 );
@@ -211,18 +177,6 @@ mod tests {
     use anchor_lang::bytemuck::Zeroable;
     use chain::fake::gift;
     use solana_keypair::Keypair;
-
-    #[tokio::test]
-    async fn only_an_address_somebody_may_have_a_key_for_is_a_wallet() {
-        let (_folder, fake, context, wallet) = testing::context();
-        let mint = Keypair::new().pubkey();
-        fake.set_account(mint, testing::mint(testing::IO.decimals));
-        fake.set_account(wallet.pubkey(), gift());
-        let new = Keypair::new().pubkey();
-        for (address, expected) in [(wallet.pubkey(), true), (new, true), (mint, false), (govern::authority(), false)] {
-            assert_eq!(is_wallet(&context, &address).await.unwrap(), expected, "{address}");
-        }
-    }
 
     #[tokio::test]
     async fn a_representative_that_may_never_vote_is_warned_about_in_the_answer() {
