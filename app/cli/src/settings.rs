@@ -10,6 +10,7 @@ use chain::{
     Cluster, PriorityFee,
     localnet::{self, Record},
 };
+use solana_address::Address;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -124,6 +125,12 @@ impl Settings {
         let [key, models] = [("--keypair", key), ("--models", self.models.as_path())].map(|(name, path)| flag(name, path.display()));
         let flags = [cluster, Some(key), blobs, Some(models)];
         format!("ionet-worker{}", flags.into_iter().flatten().collect::<String>())
+    }
+
+    /// The command of Solana's own tools that sends all SOL of the key in FILE to a wallet, as far as it can be shown.
+    pub fn sweep(&self, wallet: &Address) -> String {
+        let url = if can_be_shown(&self.cluster) { &self.cluster.rpc } else { "URL" };
+        format!("solana transfer {wallet} ALL --keypair FILE{}", flag("--url", url))
     }
 }
 
