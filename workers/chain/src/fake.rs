@@ -169,9 +169,14 @@ impl Fake {
 
     /// Sets a clock at slot 0 and unix time 0.
     pub fn set_clock(&self) {
+        self.set_clock_to(0);
+    }
+
+    /// Sets a clock at slot 0 and this unix time.
+    pub fn set_clock_to(&self, unix: i64) {
         let clock = Account {
             lamports: 1,
-            data: vec![0; 40],
+            data: [[0; 32].as_slice(), &unix.to_le_bytes()].concat(),
             ..Account::default()
         };
         self.set_account(CLOCK, clock);

@@ -2,11 +2,11 @@
 
 use super::{
     offer::most,
-    outlook::{Outlook, shown},
+    outlook::{Outlook, present, shown},
 };
 use crate::{
     amount::{Quantity, Unit, percent},
-    command::{device::gpu_name, reward::presence_hours},
+    command::{device::gpu_name, reward::presence},
     context::{Context, Market, Token},
     error::Result,
     output::{Answer, Table},
@@ -18,7 +18,7 @@ use protocol::units::Amount;
 use serde::Serialize;
 use solana_address::Address;
 use staking::{Device, state::STATUS_ACTIVE};
-use std::{collections::BTreeMap, fmt};
+use std::{cmp::Reverse, collections::BTreeMap, fmt};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -44,7 +44,7 @@ enum Sort {
     Share,
     /// The most room.
     Room,
-    /// The most jobs done without a fault.
+    /// The fewest jobs found wrong, then the most done since the last fault.
     Record,
     /// The most rewards for a stake.
     Reward,
@@ -61,11 +61,13 @@ struct Listed {
     ticket: u64,
     share_bps: u16,
     jobs_done: u32,
+    /// Jobs done since its last fault.
+    clean_jobs: u32,
     jobs_missed: u32,
     jobs_convicted: u32,
-    /// Hours of presence without a gap.
-    presence_hours: u32,
-    /// What 100 $IO would earn in a week, by the last seven days; unknown before an hour is settled.
+    /// Hours of presence without a gap; none if it is not present.
+    presence_hours: Option<u32>,
+    /// What 100 $IO would earn in a week, by the last seven days; nothing if the device is not present, unknown before an hour is settled.
     weekly_per_100: Option<u64>,
 }
 
@@ -102,7 +104,7 @@ impl fmt::Display for Listing {
                 self.unit.number(offer.capacity),
                 self.unit.number(offer.ticket),
                 percent(offer.share_bps),
-                format!("{} h", offer.presence_hours),
+                present(offer.presence_hours),
                 format!("{}/{}/{}", offer.jobs_done, offer.jobs_missed, offer.jobs_convicted),
                 shown(offer.weekly_per_100, self.unit),
             ]);
@@ -117,7 +119,7 @@ impl Arguments {
         let devices: Vec<(Address, Device)> = context.chain.find(&[]).await?;
         let devices: BTreeMap<Address, Device> = devices.into_iter().collect();
         let now = context.now().await?.unix;
-        let outlook = Outlook::load(context, now).await?;
+        let outlook = Outlook::load(context, market, now).await?;
         let least = self.room.map_or(Ok(1), |room| room.base_units(token.unit))?;
         let wanted = self.gpu.unwrap_or_default().to_lowercase();
         let mut listing = Listing {
@@ -152,19 +154,18 @@ impl Arguments {
                 ticket: offer.ticket.get(),
                 share_bps: offer.share_bps.get(),
                 jobs_done: device.jobs_done.get(),
+                clean_jobs: device.clean_jobs.get(),
                 jobs_missed: device.jobs_missed.get(),
                 jobs_convicted: device.jobs_convicted.get(),
-                presence_hours: presence_hours(device),
+                presence_hours: presence(device, now),
                 weekly_per_100: outlook.weekly(hundred, offer, device),
             });
         }
-        listing.offers.sort_by_key(|offer| {
-            std::cmp::Reverse(match self.sort {
-                Sort::Share => u64::from(offer.share_bps),
-                Sort::Room => offer.room,
-                Sort::Record => u64::from(offer.jobs_done),
-                Sort::Reward => offer.weekly_per_100.unwrap_or_default(),
-            })
+        listing.offers.sort_by_key(|offer| match self.sort {
+            Sort::Share => (0, Reverse(offer.share_bps.into())),
+            Sort::Room => (0, Reverse(offer.room)),
+            Sort::Record => (offer.jobs_convicted, Reverse(offer.clean_jobs.into())),
+            Sort::Reward => (0, Reverse(offer.weekly_per_100.unwrap_or_default())),
         });
         Ok(Answer::new(&listing))
     }
@@ -176,14 +177,16 @@ mod tests {
     use super::*;
     use crate::{command::costake::Command, output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
-    use chain::market::{reward, stake};
+    use chain::{
+        fake::Fake,
+        market::{reward, stake},
+    };
     use costaking::Position;
     use solana_signer::Signer;
     use staking::{GpuModel, RewardBlock, StakingConfig};
 
-    #[tokio::test]
-    async fn earnings_are_unknown_until_an_hour_is_settled() {
-        let (_folder, fake, context, wallet, _) = testing::on_market(0);
+    /// A market whose minimum stake is 1,000 base units, half of which co-stakers may fund.
+    fn set_up(fake: &Fake) {
         fake.set_account(costaking::ID, testing::program());
         let config = StakingConfig {
             base_stake: 1_000.into(),
@@ -200,19 +203,47 @@ mod tests {
             ..GpuModel::zeroed()
         };
         fake.set_account(stake::gpu_model(0), testing::account(&gpu));
-        let [device, offer, position] = [(); 3].map(|()| Address::new_unique());
-        let backed = Device {
-            quantity: 1,
-            ..Device::zeroed()
-        };
-        fake.set_account(device, testing::account(&backed));
+    }
+
+    /// An open offer of a device.
+    fn offer(fake: &Fake, device: Device) -> Address {
+        let [at, offer] = [(); 2].map(|()| Address::new_unique());
+        fake.set_account(at, testing::account(&Device { quantity: 1, ..device }));
         let open = Offer {
-            device,
+            device: at,
             status: Status::Open as u8,
             capacity: 100.into(),
             ..Offer::zeroed()
         };
         fake.set_account(offer, testing::account(&open));
+        offer
+    }
+
+    #[tokio::test]
+    async fn the_best_record_has_no_convictions() {
+        let (_folder, fake, context, ..) = testing::on_market(0);
+        set_up(&fake);
+        let records = [(50, 50, 1), (90, 5, 0), (20, 20, 0)].map(|(done, clean, convicted): (u32, u32, u32)| {
+            let device = Device {
+                jobs_done: done.into(),
+                clean_jobs: clean.into(),
+                jobs_convicted: convicted.into(),
+                ..Device::zeroed()
+            };
+            offer(&fake, device).to_string()
+        });
+        let list: Command = testing::typed(&["list", "--sort", "record"]);
+        let listed = testing::json(&list.run(&context).await.unwrap());
+        let order = [0, 1, 2].map(|place: usize| listed[place]["offer"].as_str().unwrap().to_owned());
+        let [convicted, clean, cleanest] = records;
+        assert_eq!(order, [cleanest, clean, convicted]);
+    }
+
+    #[tokio::test]
+    async fn earnings_are_unknown_until_an_hour_is_settled() {
+        let (_folder, fake, context, wallet, _) = testing::on_market(0);
+        set_up(&fake);
+        let (offer, position) = (offer(&fake, Device::zeroed()), Address::new_unique());
         let held = Position {
             offer,
             holder: wallet.pubkey(),

@@ -1,6 +1,6 @@
 //! What a withdrawal costs of a device's presence.
 
-use crate::{amount::span, command::reward::presence_hours};
+use crate::{amount::span, command::reward::presence};
 use protocol::emission::{self, BLOCK_SECONDS};
 use staking::{Device, GpuModel, StakingConfig};
 
@@ -18,19 +18,17 @@ pub fn warning(device: &Device, config: &StakingConfig, gpu: &GpuModel, amount: 
     after.own_stake = device.own_stake.get().saturating_sub(amount).into();
     let this = emission::start_of(now);
     let last = this.saturating_sub(BLOCK_SECONDS);
-    // A device that has missed an hour before these starts over anyway.
-    let present = emission::number(last).is_some_and(|last| device.last_hour.get().saturating_add(1) >= last);
     let lost = [this, last]
         .into_iter()
         .find(|hour| checks_in(device, *hour) && !checks_in(&after, *hour));
-    match lost.filter(|_| present) {
+    // A device that has missed an hour before these starts over anyway.
+    match lost.zip(presence(device, now)) {
         None => String::new(),
-        Some(hour) => {
+        Some((hour, present)) => {
             // Check-ins to an hour end with the next one.
             let harmless = hour.saturating_add(2 * BLOCK_SECONDS);
             format!(
-                ", which interrupts its presence of {} h, since stake that came in lately does not count yet; in {} it costs no hour",
-                presence_hours(device),
+                ", which interrupts its presence of {present} h, since stake that came in lately does not count yet; in {} it costs no hour",
                 span(harmless.saturating_sub(now))
             )
         }
