@@ -294,12 +294,12 @@ mod tests {
         let power = testing::typed::<Command>(&["power"]).run(&context).await.unwrap();
         let told = testing::json(&power);
         assert_eq!(told["weight"], 20 * io);
-        let source = |kind: &str, address: Address, weight: u64, stake: u64, full_from: i64| json!({ "kind": kind, "address": address.to_string(), "weight": weight, "stake": stake, "full_from": full_from });
-        let wanted = [
-            source("device", own, 20 * io, 30 * io, now + 4 * DAY + 1),
-            source("position", position, 0, 5 * io, now + 2 * DAY),
-        ];
-        assert_eq!(told["sources"], json!(wanted));
+        let (own, position) = (own.to_string(), position.to_string());
+        let wanted = json!([
+            { "kind": "device", "address": own, "weight": 20 * io, "stake": 30 * io, "full_from": now + 4 * DAY + 1 },
+            { "kind": "position", "address": position, "weight": 0, "stake": 5 * io, "full_from": now + 2 * DAY },
+        ]);
+        assert_eq!(told["sources"], wanted);
         assert_eq!(told["representative"], representative.to_string());
         assert_eq!(told["represents"], json!([{ "wallet": other.to_string(), "weight": 7 * io }]));
         let text = power.show(Format::Text);
