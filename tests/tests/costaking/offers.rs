@@ -124,6 +124,17 @@ fn retracting(worker: &Worker) -> solana_instruction::Instruction {
 }
 
 #[test]
+fn an_offer_that_nobody_holds_ends_and_is_closed_at_once() {
+    let mut world = World::new();
+    let alice = world.worker("alice");
+    let offer = world.offer(&alice, OFFER);
+    let end = costake::end(&alice.wallet(), &alice.device, &offer);
+    let close = costake::close(&alice.wallet(), &offer, &alice.tokens);
+    world.send_all(&[retracting(&alice), end, close], &[&alice.owner]);
+    assert!(world.account(&offer).is_none());
+}
+
+#[test]
 fn a_retracted_offer_takes_nobody_in_and_ends_when_nobody_is() {
     let mut world = World::new();
     let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
