@@ -174,7 +174,7 @@ impl Advice {
         let if_expired = match takers.stopped {
             _ if takers.owners >= needed && crowd.takers(terms.max_price.saturating_mul(2)).owners >= needed => OFFER_MORE,
             _ if takers.owners >= needed => {
-                "wait longer with --open-for; few devices have the stake for the bond of a higher price, so raise --max-price by little"
+                "wait longer with --open-for; hardly a device has the stake for the bond of a much higher price"
             }
             Some((_, Obstacle::Requirements)) => {
                 "too few devices met its terms; ask for less with --gpu, --min-vram, --min-multiplier or --min-jobs"
