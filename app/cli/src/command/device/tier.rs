@@ -63,7 +63,9 @@ mod tests {
         assert!(fake.sent().is_empty());
         assert_eq!(rate(wallet.pubkey()).await.unwrap().get("tier"), Some(&3.into()));
         let sent = chain::fake::instructions(fake.sent().first().unwrap());
-        let named = sent.iter().find_map(|call| Some((idl::decode(call)?.name, idl::account(call, "device")?)));
+        let named = sent
+            .iter()
+            .find_map(|call| Some((idl::decode(call)?.name, idl::account(call, "device")?)));
         assert_eq!(named, Some(("set_tier", device)));
         assert!(typed("5").is_err());
     }
