@@ -52,7 +52,9 @@ fn only_the_upgrade_authority_creates_the_config_and_once() {
     let said = receipt.events::<ParametersChanged>(&costaking::ID);
     let [first] = said.as_slice() else { panic!("one event") };
     assert_eq!((first.before, first.after), (None, PUBLISHED));
-    assert_eq!(world.books().costaking_config.unwrap().parameters(), PUBLISHED);
+    let config = world.books().costaking_config.unwrap();
+    assert_eq!(config.parameters(), PUBLISHED);
+    assert_eq!((config.authority, config.guardian), (admin.pubkey(), admin.pubkey()));
     world.refuse(initialize(&admin.pubkey(), PUBLISHED), &[&admin], Failure::ALREADY_IN_USE);
 }
 

@@ -49,6 +49,10 @@ fn late_cranks_move_no_end() {
     let (mut world, _, stake) = joined();
     world.send(stake.leaving(0, 100 * IO), &[&stake.holder.wallet]);
     world.wait(21 * DAY - 1);
+    // Nor is anything paid before the cooldown has been started, or the shares would keep their part of the stake.
+    let mut uncooled = world.clone();
+    uncooled.wait(1);
+    uncooled.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
     world.send(stake.cooling(0), &[]);
     world.refuse(stake.withdrawing(0), &[&stake.holder.wallet], CostakingError::CooldownNotOver);
     world.wait(1);

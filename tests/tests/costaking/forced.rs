@@ -3,7 +3,8 @@
 use chain::market::{self, costake, slash};
 use costaking::Status;
 use costaking::error::CostakingError;
-use protocol::units::IO;
+use costaking::state::hour_of;
+use protocol::units::{Amount, IO};
 use solana_instruction::Instruction;
 use solana_instruction::error::InstructionError;
 use solana_signer::Signer;
@@ -50,6 +51,13 @@ fn everybody_cools_down_from_the_same_moment() {
     world.send(force.clone(), &[]);
     assert_eq!(world.books().offers[&offer].status, Status::Forced);
     world.refuse(force, &[], CostakingError::NotForced);
+    // From the hour of that exit on they earn nothing, even if the owner stakes again under this offer.
+    let books = world.books();
+    let (forced, device) = (&books.offers[&offer], &books.devices[&alice.device]);
+    let hour = hour_of(forced.forced_at.get()).unwrap();
+    let earned = [hour - 1, hour, hour + 1].map(|hour| forced.earning(hour, device));
+    let share = (33 * IO + 1, Amount(33 * IO + 1));
+    assert_eq!(earned, [share, (0, Amount(0)), (0, Amount(0))]);
     world.send(inside.leaving(0, 33 * IO + 1), &[&inside.holder.wallet]);
     // The exit that waited need not wait any longer.
     world.send(waiting.cooling(0), &[]);
@@ -201,6 +209,24 @@ fn a_later_change_of_the_cooldown_moves_no_end() {
             world.send(stake.withdrawing(0), &[&stake.holder.wallet]);
         }
     }
+}
+
+/// An ended offer of the same device cannot take the record of an exit that is another offer's to note.
+#[test]
+fn only_the_offer_that_was_left_notes_the_exit() {
+    let mut world = World::new();
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
+    let first = world.offer(&alice, OFFER);
+    let retracting = |offer| costake::retract(&alice.wallet(), &alice.device, offer);
+    let end = costake::end(&alice.wallet(), &alice.device, &first);
+    world.send_all(&[retracting(&first), end], &[&alice.owner]);
+    let second = world.offer(&alice, OFFER);
+    assert_ne!(first, second);
+    world.join(&carol, &second, 0, OFFER.capacity);
+    world.send_all(&[retracting(&second), unstaking(&alice)], &[&alice.owner]);
+    world.refuse(costake::force(&alice.device, &first), &[], CostakingError::WrongStatus);
+    world.send(costake::force(&alice.device, &second), &[]);
+    assert_eq!(world.books().offers[&second].forced_assets.get(), OFFER.capacity);
 }
 
 /// L7: an unstake and a join in the same slot, in either order.

@@ -1,4 +1,4 @@
-use chain::market::{self, costake};
+use chain::market::{self, costake, slash};
 use costaking::OfferTerms;
 use costaking::error::CostakingError;
 use protocol::units::IO;
@@ -138,6 +138,37 @@ fn a_staking_pause_and_a_retired_device_take_nobody_in() {
         &[&carol.wallet],
         StakingError::DeviceTerminated,
     );
+}
+
+/// Changes of shares are signed, so an offer has fewer than 2^62 shares. After two slashes of everything, 100 $IO of shares are worth three
+/// base units, and so 13.8 $IO would buy as many.
+#[test]
+fn slashes_may_leave_shares_too_cheap_to_join() {
+    let mut world = World::new();
+    let (alice, carol, admin) = (world.worker("alice"), world.co_staker("carol"), world.admin.clone());
+    let offer = world.offer(&alice, OFFER);
+    world.join(&carol, &offer, 0, 100 * IO);
+    let (proposer, approver) = (world.wallet("proposer"), world.wallet("approver"));
+    world.send(
+        slash::set_judges(&admin.pubkey(), &proposer.pubkey(), &approver.pubkey()),
+        &[&admin],
+    );
+    for number in [1, 2] {
+        let propose = slash::propose(&proposer.pubkey(), &alice.device, number, 0, 10_000, [7; 32]);
+        let approve = slash::approve(&approver.pubkey(), &alice.device, number, 10_000, [7; 32]);
+        world.send_all(&[propose, approve], &[&proposer, &approver]);
+    }
+    world.wait(30 * 86_400);
+    for number in [1, 2] {
+        world.send(slash::finish(&proposer.pubkey(), &alice.device, number), &[]);
+    }
+    assert_eq!(world.device(&alice.device).co_stake.get(), 3);
+    for amount in [1_383_505_803, 100 * IO] {
+        let join = world.joining(&carol, &offer, 1, amount);
+        world.refuse(join, &[&carol.wallet], CostakingError::Worthless);
+    }
+    let join = world.joining(&carol, &offer, 1, 1_383_505_802);
+    world.send(join, &[&carol.wallet]);
 }
 
 /// A gift to the vault does not change the price of shares, even before anybody has joined.

@@ -2,7 +2,7 @@ use super::{House, YES};
 use chain::market::{costake, govern, job, stake};
 use governance::Rules;
 use governance::error::GovernanceError;
-use governance::events::RulesChanged;
+use governance::events::{ProgramPaused, RulesChanged};
 use protocol::units::IO;
 use solana_address::Address;
 use solana_signer::Signer;
@@ -116,7 +116,9 @@ fn the_guardian_pauses_and_only_a_proposal_resumes() {
         let pause = govern::pause(&guardian.pubkey(), program);
         let other = (program, Fault::OtherProgram, Some(GovernanceError::NotPausable.into()));
         house.world.sweep(&pause, &[&guardian], &[other]);
-        house.world.send(pause, &[&guardian]);
+        let said = house.world.send(pause, &[&guardian]).events::<ProgramPaused>(&governance::ID);
+        let [paused] = said.as_slice() else { panic!("one event") };
+        assert_eq!((paused.program, paused.guardian), (program, guardian.pubkey()));
     }
     let books = house.world.books();
     assert!(books.staking_config.unwrap().paused.get());

@@ -89,6 +89,24 @@ fn fails_without_an_offer_an_exit_of_the_owners_or_co_stake() {
     world.refuse(out, &[&costaking], StakingError::BooksBroken);
 }
 
+/// The costaking program ends no offer earlier either.
+#[test]
+fn sharing_ends_only_after_the_last_co_stake_and_a_recorded_exit() {
+    let mut world = World::new();
+    let (alice, carol) = (world.worker("alice"), world.co_staker("carol"));
+    let offer = world.offer(&alice, OFFER);
+    world.join(&carol, &offer, 0, 100 * IO);
+    let end = |world: &World| world.device(&alice.device).set_offering(Offering::Nothing as u8);
+    assert_eq!(end(&world), Err(StakingError::CoStaked.into()));
+    let retract = costake::retract(&alice.wallet(), &alice.device, &offer);
+    let unstake = market::stake::unstake(&alice.wallet(), &alice.device);
+    world.send_all(&[retract, unstake], &[&alice.owner]);
+    assert_eq!(world.device(&alice.device).co_stake.get(), 0);
+    assert_eq!(end(&world), Err(StakingError::CoStaked.into()));
+    world.send(costake::force(&alice.device, &offer), &[]);
+    assert_eq!(end(&world), Ok(()));
+}
+
 /// Anybody who could sign in the costaking program's place could empty every device's vault.
 #[test]
 fn fails_for_any_caller_but_the_costaking_program() {

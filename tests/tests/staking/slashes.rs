@@ -122,6 +122,8 @@ fn takes_two_different_keys_and_evidence() {
     court.world.send(valid.clone(), &[&proposer]);
     court.world.refuse(valid, &[&proposer], Failure::ALREADY_IN_USE);
     assert_eq!(court.stakes(), [1_000 * IO, 0, 0, 0, 0, 0], "a proposal takes nothing");
+    let finish = court.finishing(1);
+    court.world.refuse(finish, &[], StakingError::WrongSlash);
     let by_proposer = slash::approve(&who(&proposer), &device, 1, 500, EVIDENCE);
     court.world.refuse(by_proposer, &[&proposer], StakingError::NotSlashApprover);
     let other_share = court.approving(1, 400);
