@@ -147,9 +147,11 @@ pub enum StakingError {
     WorkChanging,
     #[msg("The root of the call's work is missing: only a device with a job in progress may leave it out")]
     WorkAsked,
-    #[msg("A slash is due stake that was in bonds when it was approved: collect it before new jobs, offers, joins, overflow or exits")]
+    #[msg(
+        "A slash is due stake that was in bonds when it was approved: collect it before new stake, jobs, offers, joins, overflow or exits"
+    )]
     DueOpen,
-    #[msg("The stake due to the slash is in the bonds of jobs in progress, or has not been collected yet")]
+    #[msg("The stake due to the slash is in the bonds of jobs in progress or of convictions that have not ended, or is not collected yet")]
     DueBonded,
     #[msg("Slashes have left so little cooling co-stake that its shares run out: nobody can join until that co-stake is withdrawn")]
     CoolingWorthless,
@@ -157,4 +159,6 @@ pub enum StakingError {
     WrongBlock,
     #[msg("This is not the $IO mint")]
     WrongMint,
+    #[msg("The rent goes back to the account that paid it, and this is another account")]
+    WrongPayer,
 }

@@ -164,7 +164,8 @@ fn a_due_outlives_the_stake_and_not_the_device() {
     court.world.send(close, &[&alice.owner]);
 }
 
-/// What a permit returns of a bond is taken like any other stake that comes out of one, whoever comes first.
+/// What a permit returns of a bond is taken like any other stake that comes out of one, whoever comes first; what a conviction takes is not
+/// taken again from stake that comes in later.
 #[test]
 fn a_due_waits_for_the_end_of_convictions() {
     let (world, jobs) = bonds::world();
@@ -179,6 +180,9 @@ fn a_due_waits_for_the_end_of_convictions() {
     court.world.send(convict, &[&jobs]);
     let collect = court.collecting(1);
     court.world.refuse(collect.clone(), &[], StakingError::DueBonded);
+    let alice = court.alice.clone();
+    let stake = market::stake::stake(&alice.wallet(), &device, &alice.tokens, 500 * IO);
+    court.world.refuse(stake.clone(), &[&alice.owner], StakingError::DueOpen);
 
     let mut excused = court.world.clone();
     let pardon = convictions::pardon(&authority, &device, (&purse, &treasury.pubkey()), [500 * IO, IO]);
@@ -189,8 +193,30 @@ fn a_due_waits_for_the_end_of_convictions() {
 
     let award = convictions::pay(&authority, &device, &purse, [300 * IO, 500 * IO]);
     court.world.send(award, &[&jobs]);
+    court.world.refuse(stake.clone(), &[&alice.owner], StakingError::DueOpen);
     court.world.send(collect, &[]);
     assert_eq!(court.world.device(&device).dues, 0);
+    court.world.send(stake, &[&alice.owner]);
+    assert_eq!(court.stakes()[0], 500 * IO);
+}
+
+/// An owner need not wait for its jobs: new stake pays what is due, and the bonds come back to it.
+#[test]
+fn new_stake_pays_what_is_due_while_jobs_go_on() {
+    let (world, jobs) = bonds::world();
+    let mut court = Court::of(world);
+    let alice = court.alice.clone();
+    court
+        .world
+        .send(bonds::lock(&jobs.pubkey(), &alice.device, GPU, 1_000 * IO), &[&jobs]);
+    court.slash(1, 5_000);
+    assert_eq!(court.due(1), (500 * IO, 1));
+    let stake = market::stake::stake(&alice.wallet(), &alice.device, &alice.tokens, 600 * IO);
+    court.world.send(stake, &[&alice.owner]);
+    let collect = court.collecting(1);
+    court.world.send(collect, &[]);
+    assert_eq!(court.due(1), (0, 0));
+    assert_eq!(court.stakes(), [1_100 * IO, 0, 0, 0, 500 * IO, 0]);
 }
 
 /// All of the owner's stake may be due to slashes, so nobody joins its offer, and it can make none.

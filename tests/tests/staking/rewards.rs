@@ -238,10 +238,10 @@ fn rents_return_when_everybody_has_collected_and_no_reward_is_lost_before() {
     world.send(collect(&bob), &[]);
     world.refuse(reward::close_block(&payer, hour), &[], StakingError::BlockInUse);
     let thief = key("thief").pubkey();
-    world.refuse(reward::close_tally(&thief, hour, 0), &[], StakingError::WrongTally);
+    world.refuse(reward::close_tally(&thief, hour, 0), &[], StakingError::WrongPayer);
     let before = world.lamports(&payer);
     let mut fees = world.send(reward::close_tally(&payer, hour, 0), &[]).fee;
-    world.refuse(reward::close_block(&thief, hour), &[], StakingError::WrongTally);
+    world.refuse(reward::close_block(&thief, hour), &[], StakingError::WrongPayer);
     fees += world.send(reward::close_block(&payer, hour), &[]).fee;
     let rents = [size_of::<staking::Tally>(), size_of::<staking::RewardBlock>()].map(|bytes| world.rent(bytes + 8));
     // A failed transaction costs its fee, too.

@@ -202,11 +202,25 @@ impl RewardBlock {
         device.as_array().first().copied().unwrap_or(0) % self.shards.max(1)
     }
 
-    /// Counts the next tally once check-ins are over; returns whether it was the last.
+    /// Counts a new tally of this shard as open.
+    pub fn open_tally(&mut self, shard: u8) -> Result<()> {
+        require!(shard < self.shards, StakingError::WrongTally);
+        require!(!self.settled.get(), StakingError::BlockSettled);
+        self.open_tallies = self.open_tallies.saturating_add(1);
+        self.invariant()
+    }
+
+    /// Counts a tally as closed.
+    pub fn close_tally(&mut self) -> Result<()> {
+        require!(self.settled.get(), StakingError::BlockInUse);
+        self.open_tallies = self.open_tallies.checked_sub(1).ok_or(StakingError::BooksBroken)?;
+        self.invariant()
+    }
+
+    /// Counts the next tally once check-ins are over; returns whether it was the last. A settled block is never the next hour's.
     pub fn count(&mut self, tally: &super::Tally, now: i64) -> Result<bool> {
         let end = self.hour.get().saturating_add(2 * BLOCK_SECONDS);
         require!(now >= end, StakingError::HourNotOver);
-        require!(!self.settled.get(), StakingError::BlockSettled);
         require!(tally.hour == self.hour && tally.shard == self.counted, StakingError::WrongTally);
         for (sum, part) in self.scores.iter_mut().zip(tally.scores) {
             *sum = sum.checked_add(part.get()).ok_or(StakingError::BooksBroken)?;

@@ -1,3 +1,4 @@
+use super::RewardBlock;
 use crate::error::StakingError;
 use anchor_lang::prelude::*;
 
@@ -29,6 +30,20 @@ pub struct Tally {
 impl Tally {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"tally";
+
+    /// Opens the tally of a shard of a block's hour.
+    pub fn open(&mut self, block: &RewardBlock, shard: u8, payer: Address, bump: u8) {
+        self.payer = payer;
+        self.hour = block.hour;
+        self.shard = shard;
+        self.bump = bump;
+        self.version = 1;
+    }
+
+    /// Whether it sums the scores of this device in a block's hour.
+    pub fn counts(&self, block: &RewardBlock, device: &Address) -> bool {
+        self.hour == block.hour && self.shard == block.shard(device)
+    }
 
     /// Adds a device's score.
     pub fn add(&mut self, pool: u8, score: u64) -> Result<()> {

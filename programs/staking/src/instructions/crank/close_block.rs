@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 pub struct CloseBlock {
     /// CHECK: the block's payer, which receives the rent.
-    #[account(mut, address = block.payer @ StakingError::WrongTally)]
+    #[account(mut, address = block.payer @ StakingError::WrongPayer)]
     pub payer: UncheckedAccount,
     #[account(mut, close = payer)]
     pub block: Account<RewardBlock>,

@@ -5,7 +5,7 @@ use anchor_lang::prelude::*;
 #[derive(Accounts)]
 pub struct CloseTally {
     /// CHECK: the tally's payer, which receives the rent.
-    #[account(mut, address = tally.payer @ StakingError::WrongTally)]
+    #[account(mut, address = tally.payer @ StakingError::WrongPayer)]
     pub payer: UncheckedAccount,
     #[account(mut, constraint(block.hour == tally.hour @ StakingError::WrongTally))]
     pub block: Account<RewardBlock>,
@@ -17,8 +17,6 @@ pub struct CloseTally {
 /// - returns the rent
 pub fn close_tally(ctx: &mut Context<CloseTally>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    require!(accounts.block.settled.get(), StakingError::BlockInUse);
     accounts.tally.check_closable()?;
-    accounts.block.open_tallies = accounts.block.open_tallies.checked_sub(1).ok_or(StakingError::BooksBroken)?;
-    accounts.block.invariant()
+    accounts.block.close_tally()
 }

@@ -1,6 +1,5 @@
 #![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
 
-use crate::error::StakingError;
 use crate::state::{RewardBlock, Tally};
 use anchor_lang::prelude::*;
 
@@ -21,14 +20,7 @@ pub struct OpenTally {
 pub fn open_tally(ctx: &mut Context<OpenTally>, shard: u8) -> Result<()> {
     let bump = ctx.bumps.tally;
     let accounts = &mut ctx.accounts;
-    require!(shard < accounts.block.shards, StakingError::WrongTally);
-    require!(!accounts.block.settled.get(), StakingError::BlockSettled);
-    accounts.block.open_tallies = accounts.block.open_tallies.saturating_add(1);
-    let tally = &mut accounts.tally;
-    tally.payer = *accounts.payer.address();
-    tally.hour = accounts.block.hour;
-    tally.shard = shard;
-    tally.bump = bump;
-    tally.version = 1;
-    accounts.block.invariant()
+    accounts.block.open_tally(shard)?;
+    accounts.tally.open(&accounts.block, shard, *accounts.payer.address(), bump);
+    Ok(())
 }

@@ -4,7 +4,6 @@ use crate::state::{Device, DeviceKey, GpuModel, StakingConfig};
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
-use protocol::stake::MAX_QUANTITY;
 
 #[derive(Accounts)]
 pub struct RegisterDevice {
@@ -34,31 +33,16 @@ pub struct RegisterDevice {
 pub fn register_device(ctx: &mut Context<RegisterDevice>, quantity: u8) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.config.check_running()?;
-    require!(accounts.gpu_model.listed.get(), StakingError::GpuModelNotListed);
-    require!((1..=MAX_QUANTITY).contains(&quantity), StakingError::InvalidQuantity);
-
-    let owner = *accounts.owner.address();
-    let key = *accounts.key.address();
     let address = *accounts.device.address();
+    let (owner, key) = (*accounts.owner.address(), *accounts.key.address());
+    let (bumps, now) = ((ctx.bumps.device, ctx.bumps.vault), Clock::get()?.unix_timestamp);
+    accounts.device.create((owner, key), &accounts.gpu_model, quantity, now, bumps)?;
     accounts.device_key.device = address;
-    let device = &mut accounts.device;
-    device.owner = owner;
-    device.payout = owner;
-    device.key = key;
-    device.first_key = key;
-    device.registered_at = Clock::get()?.unix_timestamp.into();
-    device.gpu_model = accounts.gpu_model.id;
-    device.quantity = quantity;
-    device.tier = 1;
-    device.bump = ctx.bumps.device;
-    device.vault_bump = ctx.bumps.vault;
-    device.version = 1;
-    device.invariant()?;
     emit!(DeviceRegistered {
         device: address,
         owner,
         key,
-        gpu_model: device.gpu_model.get(),
+        gpu_model: accounts.device.gpu_model.get(),
         quantity
     });
     Ok(())

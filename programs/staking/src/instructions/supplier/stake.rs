@@ -21,6 +21,7 @@ pub struct Stake {
 
 /// - fails while paused, for anyone but the owner (D1), and for a zero amount
 /// - fails when the device is terminated or an earlier stake is cooling down (D3)
+/// - fails while something is due to a slash and no job is in progress: first what is left of the bonds is collected
 /// - moves the amount from the owner's token account into the device's vault
 pub fn stake(ctx: &mut Context<Stake>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;

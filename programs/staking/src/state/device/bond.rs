@@ -1,25 +1,17 @@
 //! Bonds of jobs: locked, released, slashed, and what convictions owe.
 
-use super::{Device, STATUS_ACTIVE};
+use super::Device;
 use crate::error::StakingError;
 use crate::state::{GpuModel, StakingConfig};
 use anchor_lang::prelude::*;
-use protocol::units::Amount;
 
 impl Device {
     /// Locks `bond` for a new job. Fails unless the device may be hired and its free own stake covers the bond (C6, I13).
     pub fn lock_bond(&mut self, bond: u64, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<()> {
         require!(bond > 0, StakingError::ZeroAmount);
         require!(self.dues == 0, StakingError::DueOpen);
-        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
-        require!(!gpu.multiplier_x100.is_zero(), StakingError::GpuModelNotListed);
-        let hireable_at = self.registered_at.get().saturating_add(i64::from(config.probation.get()));
-        require!(now >= hireable_at, StakingError::OnProbation);
-        let minimum = self.minimum(config, gpu, now)?;
-        let staked = Amount(self.own_stake.get())
-            .checked_add(Amount(self.co_stake.get()))
-            .ok_or(StakingError::BooksBroken)?;
-        require!(staked >= minimum, StakingError::BelowMinimumStake);
+        self.check_operational(config, gpu, now)?;
+        self.check_staked(0, self.minimum(config, gpu, now)?)?;
         let locked = self.locked_bond.checked_add(bond).ok_or(StakingError::BooksBroken)?;
         require!(locked <= self.own_stake, StakingError::InsufficientFreeStake);
         self.locked_bond = locked;

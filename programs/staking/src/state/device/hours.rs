@@ -75,11 +75,7 @@ impl Device {
         require!(hour > self.last_hour.get(), StakingError::CheckedIn);
         require!(self.registered_at.get() <= start, StakingError::NotThere);
         require!(calls & !self.answers_of(hour) == 0, StakingError::CallMissed);
-        let late = self.fresh_from(hour);
-        let staked = Amount(self.counting())
-            .checked_add(Amount(self.co_stake.get()))
-            .ok_or(StakingError::BooksBroken)?;
-        require!(staked.saturating_sub(Amount(late)) >= minimum, StakingError::BelowMinimumStake);
+        self.check_staked(self.fresh_from(hour), minimum)?;
         if hour != self.last_hour.get().saturating_add(1) || self.last_hour.is_zero() {
             self.streak_hour = hour.into();
         }

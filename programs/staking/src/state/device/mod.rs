@@ -157,6 +157,31 @@ impl Device {
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
 
+    /// Writes a new device: on probation, without stake, in the lowest connectivity tier, with payments to its owner.
+    pub fn create(
+        &mut self,
+        (owner, key): (Address, Address),
+        gpu: &GpuModel,
+        quantity: u8,
+        now: i64,
+        (bump, vault_bump): (u8, u8),
+    ) -> Result<()> {
+        require!(gpu.listed.get(), StakingError::GpuModelNotListed);
+        require!((1..=MAX_QUANTITY).contains(&quantity), StakingError::InvalidQuantity);
+        self.owner = owner;
+        self.payout = owner;
+        self.key = key;
+        self.first_key = key;
+        self.registered_at = now.into();
+        self.gpu_model = gpu.id;
+        self.quantity = quantity;
+        self.tier = 1;
+        self.bump = bump;
+        self.vault_bump = vault_bump;
+        self.version = 1;
+        self.invariant()
+    }
+
     /// The least amount that the vault must hold.
     pub fn total(&self) -> Result<u64> {
         let parts = [
@@ -199,6 +224,15 @@ impl Device {
                 .pending()
                 .all(|(hour, pool, _)| hour <= self.last_hour.get() && pool <= POOL_COMMUNITY);
         require!(sound, StakingError::BooksBroken);
+        Ok(())
+    }
+
+    /// Fails unless the device may be hired, whatever its stake: it is in service, of a GPU model that earns, and no longer on probation.
+    pub fn check_operational(&self, config: &StakingConfig, gpu: &GpuModel, now: i64) -> Result<()> {
+        require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
+        require!(!gpu.multiplier_x100.is_zero(), StakingError::GpuModelNotListed);
+        let hireable_at = self.registered_at.get().saturating_add(i64::from(config.probation.get()));
+        require!(now >= hireable_at, StakingError::OnProbation);
         Ok(())
     }
 

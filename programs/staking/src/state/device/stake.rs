@@ -8,11 +8,13 @@ use protocol::units::Amount;
 use protocol::{emission, stake};
 
 impl Device {
-    /// Adds own stake; not while earlier stake cools down (D3).
+    /// Adds own stake; not while earlier stake cools down (D3). Nor, once no bond is left, while something is due: what a conviction has
+    /// taken is not taken again from new stake.
     pub fn stake(&mut self, amount: u64, now: i64) -> Result<()> {
         require!(amount > 0, StakingError::ZeroAmount);
         require!(self.status == STATUS_ACTIVE, StakingError::DeviceTerminated);
         require!(self.cooling.is_zero(), StakingError::CoolingDown);
+        require!(self.dues == 0 || !self.open_jobs.is_zero(), StakingError::DueOpen);
         let before = self.own_stake.checked_add(self.own_aside.get()).ok_or(StakingError::BooksBroken)?;
         let history = self.history().raised(before.get(), now);
         for ((at, aged), raise) in self.raised_at.iter_mut().zip(&mut self.aged).zip(history.0) {
@@ -45,6 +47,13 @@ impl Device {
             0 => self.own_stake.get(),
             _ => self.unbonded(),
         }
+    }
+
+    /// Fails unless the stake that counts, own and co-stake, reaches `minimum` without the `late` part of it.
+    pub(super) fn check_staked(&self, late: u64, minimum: Amount) -> Result<()> {
+        let staked = self.co_stake.checked_add(self.counting()).ok_or(StakingError::BooksBroken)?;
+        require!(staked.get().saturating_sub(late) >= minimum.0, StakingError::BelowMinimumStake);
+        Ok(())
     }
 
     fn history(&self) -> History {
