@@ -36,6 +36,7 @@ pub mod stake;
 pub mod tensor;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod trace;
 pub mod units;
 pub mod work;

@@ -11,7 +11,7 @@ use anchor_lang::prelude::*;
 pub mod error;
 pub mod events;
 pub mod instructions;
-pub mod judge;
+pub mod kind;
 pub mod state;
 
 use instructions::*;

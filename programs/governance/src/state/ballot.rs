@@ -32,6 +32,34 @@ impl Ballot {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"ballot";
 
+    /// Writes a new vote of the stake in `source`, which belongs to `owner`.
+    pub fn create(
+        &mut self,
+        proposal: Address,
+        (source, owner): (Address, Address),
+        (payer, by_owner): (Address, bool),
+        (choice, weight): (Choice, u64),
+        bump: u8,
+    ) -> Result<()> {
+        self.proposal = proposal;
+        self.source = source;
+        self.owner = owner;
+        self.payer = payer;
+        self.weight = weight.into();
+        self.choice = choice as u8;
+        self.by_owner = by_owner.into();
+        self.bump = bump;
+        self.version = 1;
+        self.invariant()
+    }
+
+    /// Moves the vote to another choice.
+    pub fn change(&mut self, choice: Choice, by_owner: bool) -> Result<()> {
+        self.choice = choice as u8;
+        self.by_owner = by_owner.into();
+        self.invariant()
+    }
+
     /// The choice of this vote.
     pub fn choice(&self) -> Result<Choice> {
         Choice::from_code(self.choice).ok_or(GovernanceError::BooksBroken.into())
@@ -46,15 +74,15 @@ impl Ballot {
 
     /// Fails unless `signer` may change the vote: its owner, or the owner's representative while the owner has not voted itself. Returns
     /// whether it is the owner.
-    pub fn check_signer(&self, signer: &Address, delegation: Option<&Delegation>) -> Result<bool> {
-        let by_owner = is_owner(signer, &self.owner, delegation)?;
+    pub fn authorize(&self, signer: &Address, delegation: Option<&Delegation>) -> Result<bool> {
+        let by_owner = authorize(signer, &self.owner, delegation)?;
         require!(by_owner || !self.by_owner.get(), GovernanceError::OwnerVoted);
         Ok(by_owner)
     }
 }
 
-/// Whether `signer` is the owner of a stake; fails if it is neither the owner nor its representative.
-pub fn is_owner(signer: &Address, owner: &Address, delegation: Option<&Delegation>) -> Result<bool> {
+/// Fails unless `signer` may vote with a stake: its owner, or the owner's representative. Returns whether it is the owner.
+pub fn authorize(signer: &Address, owner: &Address, delegation: Option<&Delegation>) -> Result<bool> {
     let represents = |delegation: &Delegation| delegation.owner == *owner && delegation.representative == *signer;
     let by_owner = signer == owner;
     require!(by_owner || delegation.is_some_and(represents), GovernanceError::NotVoter);

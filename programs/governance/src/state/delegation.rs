@@ -1,3 +1,4 @@
+use crate::error::GovernanceError;
 use anchor_lang::prelude::*;
 
 /// Names the representative that votes with an owner's stake unless the owner votes itself. PDA `["delegation", owner]`.
@@ -18,4 +19,14 @@ pub struct Delegation {
 impl Delegation {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"delegation";
+
+    /// Names the representative, who must not be the owner.
+    pub fn create(&mut self, owner: Address, representative: Address, bump: u8) -> Result<()> {
+        require!(representative != owner, GovernanceError::OwnRepresentative);
+        self.owner = owner;
+        self.representative = representative;
+        self.bump = bump;
+        self.version = 1;
+        Ok(())
+    }
 }

@@ -37,6 +37,17 @@ pub struct PayloadHeader {
     pub reserved: [u8; 24],
 }
 
+impl PayloadHeader {
+    /// Announces a proposal's instruction of `length` bytes.
+    pub fn open(&mut self, proposal: Address, index: u8, length: u32, bump: u8) {
+        self.proposal = proposal;
+        self.length = length.into();
+        self.index = index;
+        self.bump = bump;
+        self.version = 1;
+    }
+}
+
 /// A byte of an instruction.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(transparent)]

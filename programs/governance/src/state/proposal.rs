@@ -5,6 +5,7 @@ use crate::{AUTHORITY_SEED, PURSE_SEED};
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::instruction::Instruction;
 use protocol::ballot::{Choice, Kind, Outcome, Thresholds, Votes};
+use protocol::text;
 use protocol::units::{Amount, Bps};
 
 /// Highest number of instructions in a proposal.
@@ -106,10 +107,7 @@ impl Proposal {
         text_hash: &[u8; 32],
         bump: u8,
     ) -> Result<()> {
-        let end = title.iter().position(|byte| *byte == 0).unwrap_or(title.len());
-        let (name, rest) = title.split_at_checked(end).ok_or(GovernanceError::InvalidTitle)?;
-        let printable = !name.is_empty() && name.iter().all(|byte| (b' '..=b'~').contains(byte)) && rest.iter().all(|byte| *byte == 0);
-        require!(printable, GovernanceError::InvalidTitle);
+        require!(text::is_printable(title), GovernanceError::InvalidTitle);
         self.proposer = proposer;
         self.title = *title;
         self.text_hash = *text_hash;
@@ -123,7 +121,7 @@ impl Proposal {
     }
 
     /// Fails unless the proposal stands at `status`.
-    pub fn check(&self, status: Status) -> Result<()> {
+    pub fn check_status(&self, status: Status) -> Result<()> {
         require!(self.status == status, GovernanceError::WrongStatus);
         Ok(())
     }
@@ -141,7 +139,7 @@ impl Proposal {
 
     /// Starts the next instruction and returns its place.
     pub fn open_payload(&mut self) -> Result<u8> {
-        self.check(Status::Draft)?;
+        self.check_status(Status::Draft)?;
         require!(self.payloads == self.instructions, GovernanceError::Incomplete);
         require!(self.payloads < MAX_INSTRUCTIONS, GovernanceError::InvalidCount);
         self.payloads = self.payloads.saturating_add(1);
@@ -168,7 +166,7 @@ impl Proposal {
 
     /// Opens the vote under the rules in force.
     pub fn open(&mut self, config: &Config, circulating: u64, now: i64) -> Result<()> {
-        self.check(Status::Draft)?;
+        self.check_status(Status::Draft)?;
         require!(self.instructions > 0, GovernanceError::InvalidCount);
         require!(self.payloads == self.instructions, GovernanceError::Incomplete);
         let (kind, rules) = (self.kind()?, config.rules());
@@ -189,7 +187,7 @@ impl Proposal {
     /// its deposit is to be burned.
     pub fn cancel(&mut self, now: i64) -> Result<()> {
         require!(
-            self.check(Status::Draft).is_ok() || self.is_voting(now),
+            self.check_status(Status::Draft).is_ok() || self.is_voting(now),
             GovernanceError::WrongStatus
         );
         let few = Thresholds {
@@ -289,7 +287,7 @@ impl Proposal {
     /// Counts the execution of the instruction at `index`, which is of this kind by the present code. Fails out of order, before the
     /// timelock ends, after the proposal expires, and if it was vetoed or the kind has become stricter.
     pub fn execute(&mut self, index: u8, kind: Kind, now: i64) -> Result<()> {
-        self.check(Status::Queued)?;
+        self.check_status(Status::Queued)?;
         require!(now >= self.eta.get(), GovernanceError::Timelocked);
         require!(now < self.expires_at.get(), GovernanceError::ProposalExpired);
         require!(self.outcome() != Outcome::Vetoed, GovernanceError::Vetoed);

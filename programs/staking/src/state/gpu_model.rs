@@ -2,7 +2,7 @@ use crate::error::StakingError;
 use crate::events::GpuModelChanged;
 use anchor_lang::prelude::*;
 use protocol::work::Size;
-use protocol::{emission, stake};
+use protocol::{emission, stake, text};
 
 /// The enterprise pool, one of the two that an hour's block is divided between.
 pub const POOL_ENTERPRISE: u8 = 0;
@@ -38,13 +38,8 @@ impl GpuSpec {
 
     /// Checks that the name is readable, the pool exists and the size of the work is valid.
     pub fn validate(&self) -> Result<()> {
-        let length = self.name.iter().position(|byte| *byte == 0).unwrap_or(self.name.len());
-        let (text, padding) = self.name.split_at_checked(length).ok_or(StakingError::InvalidGpuSpec)?;
-        let readable = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte)) && padding.iter().all(|byte| *byte == 0);
-        require!(
-            readable && self.pool <= POOL_COMMUNITY && is_size(self.work()),
-            StakingError::InvalidGpuSpec
-        );
+        let sound = text::is_printable(&self.name) && self.pool <= POOL_COMMUNITY && is_size(self.work());
+        require!(sound, StakingError::InvalidGpuSpec);
         Ok(())
     }
 }

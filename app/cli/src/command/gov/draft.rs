@@ -124,7 +124,7 @@ pub async fn read(context: &Context, token: &Token, now: i64, path: &Path) -> Re
             Err(error) => return Err(error),
         };
         // The program would refuse it too, but only once the proposal exists.
-        if let Err(error) = governance::judge::kind(&instruction) {
+        if let Err(error) = governance::kind::of(&instruction) {
             let reason = match error == GovernanceError::CodeNotNamed.into() {
                 true => "called like this, the loader takes whatever the buffer holds by then; write do = \"upgrade\" instead",
                 false => "its data is malformed, or sets a value outside its fixed bounds, which the program's README.md lists",
@@ -203,7 +203,7 @@ async fn set(context: &Context, token: &Token, now: i64, what: &str, gpu: Option
         let is_with = |other: &str| other == name || [name.as_str(), other].iter().all(|name| together.contains(name));
         let alone: Values = changes.iter().filter(|(other, _)| is_with(other)).map(copied).collect();
         let change = replaced(&alone)?;
-        if governance::judge::kind(&change).is_err() {
+        if governance::kind::of(&change).is_err() {
             let shown = alone
                 .iter()
                 .map(|(name, value)| format!("{name} {}", units::show(name, value, token.unit, now)));

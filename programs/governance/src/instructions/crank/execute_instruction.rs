@@ -1,6 +1,6 @@
 use crate::error::GovernanceError;
 use crate::events::InstructionExecuted;
-use crate::judge;
+use crate::kind;
 use crate::state::{Payload, Proposal, bytes, parse};
 use crate::{AUTHORITY_SEED, PURSE_SEED};
 use alloc::vec::Vec;
@@ -26,7 +26,7 @@ pub fn execute_instruction(ctx: &mut Context<ExecuteInstruction>) -> Result<()> 
     let accounts = &mut ctx.accounts;
     let instruction = parse(bytes(&accounts.payload))?;
     let index = accounts.payload.index;
-    let kind = judge::kind(&instruction)?;
+    let kind = kind::of(&instruction)?;
     accounts.proposal.execute(index, kind, Clock::get()?.unix_timestamp)?;
     emit!(InstructionExecuted {
         proposal: *accounts.proposal.address(),

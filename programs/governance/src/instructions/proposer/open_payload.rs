@@ -29,11 +29,7 @@ pub fn open_payload(ctx: &mut Context<OpenPayload>, length: u32) -> Result<()> {
     require!((MIN_BYTES..=MAX_BYTES).contains(&length), GovernanceError::InvalidInstruction);
     let index = accounts.proposal.open_payload()?;
     let payload = &mut accounts.payload;
-    payload.proposal = *accounts.proposal.address();
-    payload.length = length.into();
-    payload.index = index;
-    payload.bump = bump;
-    payload.version = 1;
+    payload.open(*accounts.proposal.address(), index, length, bump);
     let rent = rent_exempt_lamports(Payload::space_for(length))?;
     let missing = rent.saturating_sub(payload.view().lamports());
     system_program::transfer(

@@ -1,6 +1,6 @@
 use crate::error::GovernanceError;
 use crate::events::InstructionWritten;
-use crate::judge;
+use crate::kind;
 use crate::state::{self, Payload, Proposal, Status};
 use alloc::vec::Vec;
 use anchor_lang::prelude::*;
@@ -20,12 +20,12 @@ pub struct WritePayload {
 ///   not named by its hash, and for any signer but governance's authority and purse
 pub fn write_payload(ctx: &mut Context<WritePayload>, offset: u32, bytes: Vec<u8>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.proposal.check(Status::Draft)?;
+    accounts.proposal.check_status(Status::Draft)?;
     if !state::append(&mut accounts.payload, offset, &bytes)? {
         return Ok(());
     }
     let instruction = state::parse(state::bytes(&accounts.payload))?;
-    let kind = judge::kind(&instruction)?;
+    let kind = kind::of(&instruction)?;
     accounts.proposal.complete_payload(&instruction, kind)?;
     emit!(InstructionWritten {
         proposal: *accounts.proposal.address(),

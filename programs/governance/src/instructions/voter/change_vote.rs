@@ -22,12 +22,10 @@ pub fn change_vote(ctx: &mut Context<ChangeVote>, index: u64, choice: u8) -> Res
     let said = Choice::from_code(choice).ok_or(GovernanceError::InvalidChoice)?;
     let (proposal, ballot) = (&mut accounts.proposal, &mut accounts.ballot);
     proposal.check_index(index)?;
-    let by_owner = ballot.check_signer(accounts.voter.address(), accounts.delegation.as_deref())?;
+    let by_owner = ballot.authorize(accounts.voter.address(), accounts.delegation.as_deref())?;
     proposal.check_votable(said, Clock::get()?.unix_timestamp)?;
     proposal.change(ballot.choice()?, said, ballot.weight.get())?;
-    ballot.choice = choice;
-    ballot.by_owner = by_owner.into();
-    ballot.invariant()?;
+    ballot.change(said, by_owner)?;
     proposal.announce_vote(*proposal.address(), ballot.owner, ballot.source, choice, ballot.weight.get());
     Ok(())
 }

@@ -28,7 +28,7 @@ pub fn close_ballot(ctx: &mut Context<CloseBallot>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (proposal, ballot, now) = (&mut accounts.proposal, &accounts.ballot, Clock::get()?.unix_timestamp);
     if proposal.is_voting(now) {
-        ballot.check_signer(accounts.caller.address(), accounts.delegation.as_deref())?;
+        ballot.authorize(accounts.caller.address(), accounts.delegation.as_deref())?;
         proposal.withdraw(ballot.choice()?, ballot.weight.get())?;
         proposal.announce_vote(*proposal.address(), ballot.owner, ballot.source, WITHDRAWN, ballot.weight.get());
     } else {

@@ -1,4 +1,3 @@
-use crate::error::GovernanceError;
 use crate::events::Delegated;
 use crate::state::Delegation;
 use anchor_lang::prelude::*;
@@ -18,11 +17,7 @@ pub fn set_delegate(ctx: &mut Context<SetDelegate>, representative: Address) -> 
     let bump = ctx.bumps.delegation;
     let accounts = &mut ctx.accounts;
     let owner = *accounts.owner.address();
-    require!(representative != owner, GovernanceError::OwnRepresentative);
-    accounts.delegation.owner = owner;
-    accounts.delegation.representative = representative;
-    accounts.delegation.bump = bump;
-    accounts.delegation.version = 1;
+    accounts.delegation.create(owner, representative, bump)?;
     emit!(Delegated { owner, representative });
     Ok(())
 }

@@ -1,6 +1,6 @@
 use super::vote_stake::cast;
 use crate::error::GovernanceError;
-use crate::state::{Ballot, Delegation, Proposal, is_owner};
+use crate::state::{Ballot, Delegation, Proposal, authorize};
 use anchor_lang::prelude::*;
 use costaking::{Offer, Position};
 use staking::Device;
@@ -34,7 +34,7 @@ pub fn vote_co_stake(ctx: &mut Context<VoteCoStake>, index: u64, choice: u8) -> 
     let weight = accounts.position.voting_weight(&accounts.offer, &accounts.device, opened_at);
     let voter = *accounts.voter.address();
     let source = (*accounts.position.address(), accounts.position.holder);
-    let by_owner = is_owner(&voter, &source.1, accounts.delegation.as_deref())?;
+    let by_owner = authorize(&voter, &source.1, accounts.delegation.as_deref())?;
     cast(
         &mut accounts.proposal,
         &mut accounts.ballot,

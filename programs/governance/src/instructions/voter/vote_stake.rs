@@ -1,5 +1,5 @@
 use crate::error::GovernanceError;
-use crate::state::{Ballot, Delegation, Proposal, is_owner};
+use crate::state::{Ballot, Delegation, Proposal, authorize};
 use anchor_lang::prelude::*;
 use protocol::ballot::Choice;
 use staking::Device;
@@ -30,7 +30,7 @@ pub fn vote_stake(ctx: &mut Context<VoteStake>, index: u64, choice: u8) -> Resul
     let weight = accounts.device.voting_weight(accounts.proposal.opened_at.get());
     let voter = *accounts.voter.address();
     let source = (*accounts.device.address(), accounts.device.owner);
-    let by_owner = is_owner(&voter, &source.1, accounts.delegation.as_deref())?;
+    let by_owner = authorize(&voter, &source.1, accounts.delegation.as_deref())?;
     cast(
         &mut accounts.proposal,
         &mut accounts.ballot,
@@ -55,16 +55,7 @@ pub(super) fn cast(
     let said = Choice::from_code(choice).ok_or(GovernanceError::InvalidChoice)?;
     proposal.check_votable(said, Clock::get()?.unix_timestamp)?;
     proposal.cast(said, weight)?;
-    ballot.proposal = *proposal.address();
-    ballot.source = source;
-    ballot.owner = owner;
-    ballot.payer = payer;
-    ballot.weight = weight.into();
-    ballot.choice = choice;
-    ballot.by_owner = by_owner.into();
-    ballot.bump = bump;
-    ballot.version = 1;
-    ballot.invariant()?;
+    ballot.create(*proposal.address(), (source, owner), (payer, by_owner), (said, weight), bump)?;
     proposal.announce_vote(*proposal.address(), owner, source, choice, weight);
     Ok(())
 }
