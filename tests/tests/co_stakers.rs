@@ -13,8 +13,8 @@ use protocol::math;
 use protocol::testing::Rng;
 use protocol::units::{Amount, Bps, IO};
 use solana_address::Address;
-use staking::Device;
 use staking::state::Offering;
+use staking::{Device, Parts};
 use tests::zeroed;
 
 /// Number of steps in a run, over several lives.
@@ -57,7 +57,7 @@ struct Life {
     /// Base units that came into and left the device's co-stake, and those that final slashes took.
     flows: [u64; 3],
     /// What a slash has set aside and what is due to it, while it is open.
-    slash: Option<([u64; 3], bool, u64)>,
+    slash: Option<(Parts, u64)>,
     distributed: u64,
     /// Whether somebody settles rewards in time. If nobody does, a holder who waits for long loses some, but never gets more.
     watched: bool,
@@ -182,10 +182,9 @@ impl Life {
             exit.request(position, shares, said, (self.now + 7 * 86_400, self.now + 21 * 86_400), 0);
         } else {
             let end = self.offer.forced_at.get() + 14 * 86_400;
-            let said = self.offer.forced_hour(held.from).unwrap();
+            let said = self.offer.leave_forced(held.from).unwrap();
             exit.request(position, shares, said, (0, end), 0);
             exit.cool(self.offer.take_forced(shares).unwrap(), end).unwrap();
-            self.offer.holders = (self.offer.holders.get() + 1).into();
         }
         exit.settle(&self.offer).unwrap();
         // The exit takes along what its shares have earned.
@@ -359,15 +358,15 @@ impl Life {
     }
 
     fn decide(&mut self) {
-        let Some((parts, of_cooling, due)) = self.slash.take() else {
+        let Some((parts, due)) = self.slash.take() else {
             return;
         };
         let co = |device: &Device| device.co_stake.get() + device.co_cooling.get();
-        let (before, aside) = (co(&self.device), parts[1] + parts[2]);
+        let (before, aside) = (co(&self.device), parts.co + parts.co_cooling);
         if due == 0 && self.rng.within(0, 2) == 0 {
-            self.device.uphold(parts, of_cooling).unwrap();
+            self.device.uphold(&parts).unwrap();
         } else {
-            self.device.return_aside(parts, of_cooling, due, self.now, 14 * 86_400).unwrap();
+            self.device.return_aside(&parts, due, self.now, 14 * 86_400).unwrap();
         }
         self.flows[2] += before + aside - co(&self.device);
         if self.device.own_stake.is_zero() && self.device.cooling.is_zero() {
@@ -380,10 +379,10 @@ impl Life {
         let own = self.device.own_stake.get();
         if !self.device.open_jobs.is_zero() {
             self.device.release_bond(self.device.locked_bond.get()).unwrap();
-            if let Some((parts, _, due)) = self.slash.as_mut().filter(|(.., due)| *due > 0) {
+            if let Some((parts, due)) = self.slash.as_mut().filter(|(_, due)| *due > 0) {
                 let (taken, left) = self.device.set_aside_due(*due).unwrap();
                 assert_eq!((taken, left), (*due, 0), "what was due is not there");
-                (parts[0], *due) = (parts[0] + taken, left);
+                (parts.own, *due) = (parts.own + taken, left);
             }
         } else if own > 0 && self.device.dues == 0 {
             (self.device.locked_bond, self.device.open_jobs) = (self.rng.within(1, own).into(), 1.into());
@@ -411,14 +410,14 @@ impl Life {
 
     fn check(&self) {
         let [came, went, slashed] = self.flows;
-        let aside = self.slash.map_or(0, |(parts, ..)| parts[1] + parts[2]);
+        let aside = self.slash.map_or(0, |(parts, _)| parts.co + parts.co_cooling);
         let held = self.device.co_stake.get() + self.device.co_cooling.get() + aside;
         assert_eq!(came, went + slashed + held, "co-stake appeared or vanished");
         self.device.invariant().unwrap();
         self.offer.invariant().unwrap();
         let [set_aside, waits] = [
-            self.slash.map_or(0, |(parts, ..)| parts.iter().sum()),
-            self.slash.map_or(0, |(.., due)| due),
+            self.slash.map_or(0, |(parts, _)| parts.sum().unwrap()),
+            self.slash.map_or(0, |(_, due)| due),
         ];
         assert_eq!(self.device.aside.get(), set_aside, "set aside for no slash");
         assert_eq!(self.device.dues, u8::from(waits > 0), "waits for no slash");
@@ -544,15 +543,15 @@ fn whoever_has_joined_can_cool_down() {
                 3 | 4 => {
                     let share = Bps::new(rng.within(1, 10_000) as u16).unwrap();
                     let share = if rng.within(0, 1) == 0 { share } else { Bps::new(10_000).unwrap() };
-                    let Ok((parts, ..)) = device.set_aside(share) else { continue };
+                    let Ok((parts, _)) = device.set_aside(share) else { continue };
                     open.push(parts);
                     slashes += 1;
                 }
                 _ if !open.is_empty() => {
                     let parts = open.swap_remove(rng.within(0, open.len() as u64 - 1) as usize);
                     match rng.within(0, 1) {
-                        0 => device.return_aside(parts, false, 0, 0, 0).unwrap(),
-                        _ => drop(device.uphold(parts, false).unwrap()),
+                        0 => device.return_aside(&parts, 0, 0, 0).unwrap(),
+                        _ => drop(device.uphold(&parts).unwrap()),
                     }
                 }
                 _ => {}
@@ -582,9 +581,9 @@ fn what_rounding_takes_of_slashes_that_are_open_at_once_keeps_nobody() {
         let mut slash = |bps| device.set_aside(Bps::new(bps as u16).unwrap()).unwrap().0;
         let small: Vec<_> = (0..rng.within(1, 20)).map(|_| slash(10_000 / pool)).collect();
         let all = slash(10_000);
-        device.uphold(all, false).unwrap();
+        device.uphold(&all).unwrap();
         for parts in &small {
-            device.return_aside(*parts, false, 0, 0, 0).unwrap();
+            device.return_aside(parts, 0, 0, 0).unwrap();
         }
         let (stake, left) = (device.co_stake.get(), device.co_cooling.get());
         let wanted = exact(stake) * exact(shares) / exact(left) + exact(shares);

@@ -15,13 +15,14 @@ pub mod events;
 pub mod instructions;
 pub mod slot_hashes;
 pub mod state;
+mod vault;
 
 #[cfg(feature = "cpi")]
 pub use call::call;
 use instructions::*;
 pub use state::{
-    Device, DeviceKey, Emission, GpuModel, GpuSpecChanges, ParameterChanges, Parameters, RewardBlock, RewardRuleChanges, RewardRules,
-    Slash, SlashReason, SlashStatus, StakingConfig, Tally,
+    Device, DeviceKey, Emission, GpuModel, GpuSpecChanges, ParameterChanges, Parameters, Parts, RewardBlock, RewardRuleChanges,
+    RewardRules, Slash, SlashReason, SlashStatus, StakingConfig, Tally,
 };
 
 declare_id!("AcuGZKbvcirmtnKvduanXUECzymoAtS3dbotf4idER6P");

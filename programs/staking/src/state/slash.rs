@@ -28,6 +28,32 @@ protocol::coded! {
     }
 }
 
+/// What a slash has set aside, by where it was taken; in $IO base units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Of the owner's stake.
+    pub own: u64,
+    /// Whether that stake was cooling.
+    pub of_cooling: bool,
+    /// Of active co-stake.
+    pub co: u64,
+    /// Of cooling co-stake.
+    pub co_cooling: u64,
+}
+
+impl Parts {
+    /// The amounts: own, active and cooling co-stake.
+    pub fn amounts(&self) -> [u64; 3] {
+        [self.own, self.co, self.co_cooling]
+    }
+
+    /// All that is set aside.
+    pub fn sum(&self) -> Result<u64> {
+        let sum = self.own.checked_add(self.co).and_then(|sum| sum.checked_add(self.co_cooling));
+        sum.ok_or(StakingError::BooksBroken.into())
+    }
+}
+
 /// A slash that people decide, until its appeal period is over. PDA `["slash", device, number u32 le]`.
 #[account]
 pub struct Slash {
@@ -101,12 +127,11 @@ impl Slash {
         Ok(())
     }
 
-    /// Records the approval: `parts` are set aside until `ends_at`, the owner's from cooling stake if `of_cooling`, and `due` is still to
-    /// be taken.
-    pub fn approve(&mut self, parts: [u64; 3], of_cooling: bool, due: u64, ends_at: i64) -> Result<()> {
+    /// Records the approval: `parts` are set aside until `ends_at`, and `due` is still to be taken.
+    pub fn approve(&mut self, parts: &Parts, due: u64, ends_at: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Proposed])?;
-        self.parts = parts.map(PodU64::from);
-        self.of_cooling = of_cooling.into();
+        self.parts = parts.amounts().map(PodU64::from);
+        self.of_cooling = parts.of_cooling.into();
         self.due = due.into();
         self.ends_at = ends_at.into();
         self.status = SlashStatus::Approved as u8;
@@ -122,12 +147,17 @@ impl Slash {
         self.invariant()
     }
 
-    /// Fails unless the slash is approved and its appeal period is over, or not over, as `over` says.
-    pub fn check_time(&self, now: i64, over: bool) -> Result<()> {
+    /// Fails unless the slash is approved and may still be overturned.
+    pub fn check_appealable(&self, now: i64) -> Result<()> {
         self.check_status(&[SlashStatus::Approved, SlashStatus::Appealed])?;
-        let is_over = now >= self.ends_at.get();
-        require!(!is_over || over, StakingError::AppealOver);
-        require!(is_over || !over, StakingError::AppealNotOver);
+        require!(now < self.ends_at.get(), StakingError::AppealOver);
+        Ok(())
+    }
+
+    /// Fails unless the slash is approved and its appeal period is over.
+    pub fn check_final(&self, now: i64) -> Result<()> {
+        self.check_status(&[SlashStatus::Approved, SlashStatus::Appealed])?;
+        require!(now >= self.ends_at.get(), StakingError::AppealNotOver);
         Ok(())
     }
 
@@ -140,9 +170,9 @@ impl Slash {
     }
 
     /// Upholds the slash: clears the parts and returns them. What is due stays due.
-    pub fn uphold(&mut self) -> Result<[u64; 3]> {
-        let parts = self.amounts();
-        require!(parts != [0; 3] || self.due.is_zero(), StakingError::DueBonded);
+    pub fn uphold(&mut self) -> Result<Parts> {
+        let parts = self.parts();
+        require!(parts.sum()? > 0 || self.due.is_zero(), StakingError::DueBonded);
         self.parts = [PodU64::ZERO; 3];
         self.invariant()?;
         Ok(parts)
@@ -152,6 +182,17 @@ impl Slash {
     pub fn check_empty(&self) -> Result<()> {
         require!(self.amounts() == [0; 3] && self.due.is_zero(), StakingError::WrongSlash);
         Ok(())
+    }
+
+    /// What is set aside.
+    pub fn parts(&self) -> Parts {
+        let [own, co, co_cooling] = self.amounts();
+        Parts {
+            own,
+            of_cooling: self.of_cooling.get(),
+            co,
+            co_cooling,
+        }
     }
 
     /// The parts as numbers.

@@ -97,7 +97,7 @@ impl Cranker<'_> {
         }
         // A slash with nothing left to take may outlive its device.
         let ends = |about: &Slash| {
-            let over = about.check_time(books.now.unix, true).is_ok() && about.clone().uphold().is_ok();
+            let over = about.check_final(books.now.unix).is_ok() && about.clone().uphold().is_ok();
             over && books.devices.contains_key(&about.device)
         };
         let over = slashes.iter().filter(|(_, about)| ends(about));

@@ -25,12 +25,11 @@ pub struct OverturnSlash {
 pub fn overturn_slash(ctx: &mut Context<OverturnSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
-    accounts.slash.check_time(now, false)?;
+    accounts.slash.check_appealable(now)?;
     let (slash, device) = (&accounts.slash, &mut accounts.device);
-    let parts = slash.amounts();
-    device.return_aside(parts, slash.of_cooling.get(), slash.due.get(), now, accounts.config.cooldown.get())?;
-    let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
-    device.announce_stake(*device.address(), StakeMove::Returned, all);
+    let parts = slash.parts();
+    device.return_aside(&parts, slash.due.get(), now, accounts.config.cooldown.get())?;
+    device.announce_stake(*device.address(), StakeMove::Returned, parts.sum()?);
     emit!(SlashEnded {
         device: accounts.slash.device,
         number: accounts.slash.number.get(),

@@ -1,9 +1,9 @@
 use crate::error::StakingError;
 use crate::events::RewardCollected;
 use crate::state::{Device, Emission, RewardBlock, StakingConfig, Tally};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct CollectShared {
@@ -13,7 +13,7 @@ pub struct CollectShared {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    #[account(mut, constraint(tally.counts(&block, device.address()) @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
     #[account(mut)]
     pub emission: Account<Emission>,
@@ -31,7 +31,6 @@ pub struct CollectShared {
 pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();
-    require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
     let (block, number) = (&accounts.block, accounts.block.number()?);
     require!(
         accounts.device.pending().all(|(hour, _, _)| hour >= number),
@@ -50,9 +49,11 @@ pub fn collect_shared(ctx: &mut Context<CollectShared>, part: u64) -> Result<()>
         reward,
         rewards: accounts.device.rewards.get()
     });
-    let bump = [accounts.emission.bump];
-    let seeds: [&[u8]; 2] = [Emission::SEED, &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.emission, &[&seeds], part)
+    vault::pay_rewards(
+        &accounts.emission,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        part,
+    )
 }

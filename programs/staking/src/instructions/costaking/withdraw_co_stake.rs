@@ -1,9 +1,9 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
 use crate::state::{Device, StakingConfig};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct WithdrawCoStake {
@@ -28,9 +28,11 @@ pub fn withdraw_co_stake(ctx: &mut Context<WithdrawCoStake>, shares: u64) -> Res
     accounts
         .device
         .announce_stake(*accounts.device.address(), StakeMove::CoWithdrawn, amount);
-    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
-    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+    vault::pay(
+        &accounts.device,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        amount,
+    )
 }

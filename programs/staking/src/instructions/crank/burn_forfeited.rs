@@ -1,8 +1,8 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
 use crate::state::{Device, StakingConfig};
+use crate::vault;
 use anchor_lang::prelude::*;
-use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
 
 #[derive(Accounts)]
@@ -25,9 +25,11 @@ pub fn burn_forfeited(ctx: &mut Context<BurnForfeited>) -> Result<()> {
     accounts
         .device
         .announce_stake(*accounts.device.address(), StakeMove::Burned, amount);
-    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
-    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts
-        .token_program
-        .burn(&mut accounts.vault, &mut accounts.mint, &accounts.device, &[&seeds], amount)
+    vault::burn(
+        &accounts.device,
+        &mut accounts.vault,
+        &mut accounts.mint,
+        &accounts.token_program,
+        amount,
+    )
 }

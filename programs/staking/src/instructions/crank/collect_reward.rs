@@ -8,7 +8,7 @@ pub struct CollectReward {
     #[account(mut)]
     pub device: Account<Device>,
     pub block: Account<RewardBlock>,
-    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    #[account(mut, constraint(tally.counts(&block, device.address()) @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
 }
 
@@ -19,7 +19,6 @@ pub fn collect_reward(ctx: &mut Context<CollectReward>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let address = *accounts.device.address();
     let hour = accounts.block.hour.get();
-    require!(accounts.tally.shard == accounts.block.shard(&address), StakingError::WrongTally);
     require!(accounts.device.offering == Offering::Nothing, StakingError::RewardsShared);
     let block = &accounts.block;
     let reward = accounts

@@ -20,9 +20,9 @@ pub struct FinishSlash {
 ///   owner's jobs
 pub fn finish_slash(ctx: &mut Context<FinishSlash>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.slash.check_time(Clock::get()?.unix_timestamp, true)?;
+    accounts.slash.check_final(Clock::get()?.unix_timestamp)?;
     let device = &mut accounts.device;
-    let all = device.uphold(accounts.slash.uphold()?, accounts.slash.of_cooling.get())?;
+    let all = device.uphold(&accounts.slash.uphold()?)?;
     device.announce_stake(*device.address(), StakeMove::Upheld, all);
     if !accounts.slash.due.is_zero() {
         return Ok(());

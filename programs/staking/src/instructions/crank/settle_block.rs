@@ -35,7 +35,7 @@ pub fn settle_block(ctx: &mut Context<SettleBlock>) -> Result<()> {
     let block = accounts.emission.block(hour, accounts.vault.amount())?;
     let paid = accounts.block.settle(block)?;
     accounts.emission.owe(paid)?;
-    accounts.emission.advance(hour)?;
+    accounts.emission.advance();
     emit!(HourSettled {
         hour,
         block: block.0,

@@ -22,7 +22,7 @@ pub fn skip_hour(ctx: &mut Context<SkipHour>) -> Result<()> {
     let over = Clock::get()?.unix_timestamp >= hour.saturating_add(BLOCK_SECONDS);
     require!(over, StakingError::HourNotOver);
     require!(accounts.block.account().is_data_empty(), StakingError::BlockExists);
-    accounts.emission.advance(hour)?;
+    accounts.emission.advance();
     emit!(HourSettled {
         hour,
         block: 0,

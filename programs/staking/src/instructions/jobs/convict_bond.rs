@@ -1,9 +1,9 @@
 use crate::error::StakingError;
 use crate::events::{BondConvicted, BondMoved, StakeMove};
 use crate::state::{Device, StakingConfig};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct ConvictBond {
@@ -45,9 +45,11 @@ pub fn convict_bond(ctx: &mut Context<ConvictBond>, bond: u64, compensation: u64
     if compensation == 0 {
         return Ok(());
     }
-    let (first_key, bump) = (device.first_key, [device.bump]);
-    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], compensation)
+    vault::pay(
+        &accounts.device,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        compensation,
+    )
 }

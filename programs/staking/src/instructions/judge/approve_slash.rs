@@ -27,15 +27,14 @@ pub fn approve_slash(ctx: &mut Context<ApproveSlash>, share_bps: u16, evidence: 
     let same = accounts.slash.share_bps.get() == share_bps && accounts.slash.evidence == evidence;
     require!(same, StakingError::SlashChanged);
     let device = &mut accounts.device;
-    let (parts, of_cooling, due) = device.set_aside(Bps::saturating(accounts.slash.share_bps.get()))?;
+    let (parts, due) = device.set_aside(Bps::saturating(accounts.slash.share_bps.get()))?;
     let ends_at = Clock::get()?.unix_timestamp.saturating_add(accounts.config.appeal.get().into());
-    accounts.slash.approve(parts, of_cooling, due, ends_at)?;
-    let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
-    device.announce_stake(*device.address(), StakeMove::SetAside, all);
+    accounts.slash.approve(&parts, due, ends_at)?;
+    device.announce_stake(*device.address(), StakeMove::SetAside, parts.sum()?);
     emit!(SlashApproved {
         device: accounts.slash.device,
         number: accounts.slash.number.get(),
-        parts,
+        parts: parts.amounts(),
         ends_at
     });
     if due > 0 {

@@ -1,6 +1,7 @@
 use crate::error::StakingError;
 use crate::events::RewardsClaimed;
 use crate::state::{Device, Emission};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -31,9 +32,11 @@ pub fn claim_rewards(ctx: &mut Context<ClaimRewards>) -> Result<()> {
         amount,
         owed: accounts.emission.owed.get()
     });
-    let bump = [accounts.emission.bump];
-    let seeds: [&[u8]; 2] = [Emission::SEED, &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.emission, &[&seeds], amount)
+    vault::pay_rewards(
+        &accounts.emission,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        amount,
+    )
 }

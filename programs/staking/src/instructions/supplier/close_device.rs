@@ -1,5 +1,6 @@
 use crate::error::StakingError;
 use crate::state::Device;
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -24,15 +25,11 @@ pub struct CloseDevice {
 pub fn close_device(ctx: &mut Context<CloseDevice>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.device.check_closable()?;
-    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
-    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    let donated = accounts.vault.amount();
-    if donated > 0 {
-        accounts
-            .token_program
-            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], donated)?;
-    }
-    accounts
-        .token_program
-        .close_account(&mut accounts.vault, &mut accounts.owner, &accounts.device, &[&seeds])
+    vault::close(
+        &accounts.device,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &mut accounts.owner,
+        &accounts.token_program,
+    )
 }

@@ -1,6 +1,7 @@
 use crate::error::StakingError;
 use crate::events::StakeMove;
 use crate::state::Device;
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -26,9 +27,11 @@ pub fn withdraw(ctx: &mut Context<Withdraw>) -> Result<()> {
     accounts
         .device
         .announce_stake(*accounts.device.address(), StakeMove::Withdrawn, amount);
-    let (first_key, bump) = (accounts.device.first_key, [accounts.device.bump]);
-    let seeds: [&[u8]; 3] = [Device::SEED, first_key.as_ref(), &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.device, &[&seeds], amount)
+    vault::pay(
+        &accounts.device,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        amount,
+    )
 }

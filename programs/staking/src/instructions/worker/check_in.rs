@@ -21,7 +21,7 @@ pub struct CheckIn {
     pub next: Account<RewardBlock>,
     /// Required if the device has done work. Anybody may have written it: its bytes are checked against the device's answer.
     pub evidence: Option<referee::Evidence>,
-    #[account(mut, constraint(tally.hour == block.hour @ StakingError::WrongTally))]
+    #[account(mut, constraint(tally.counts(&block, device.address()) @ StakingError::WrongTally))]
     pub tally: Account<Tally>,
 }
 
@@ -42,7 +42,6 @@ pub fn check_in(ctx: &mut Context<CheckIn>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     block.check_open(now)?;
     let (start, hour) = (block.hour.get(), block.number()?);
-    require!(accounts.tally.shard == block.shard(&address), StakingError::WrongTally);
     let evidence = accounts.evidence.as_ref().map_or(&[][..], referee::state::bytes);
     let drawn = block.check_work(&accounts.next, device, &address, gpu.work_in(hour), evidence, now)?;
     let minimum = device.minimum(&accounts.config, gpu, start)?;
