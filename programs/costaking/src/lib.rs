@@ -10,6 +10,7 @@ pub mod error;
 pub mod events;
 pub mod instructions;
 pub mod state;
+mod vault;
 
 use instructions::*;
 pub use state::{Config, Exit, Offer, OfferTerms, ParameterChanges, Parameters, Position, Status};

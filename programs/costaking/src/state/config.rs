@@ -1,7 +1,7 @@
 use crate::error::CostakingError;
 use crate::events::ConfigChanged;
 use anchor_lang::prelude::*;
-use protocol::units::Bps;
+use protocol::units::{Amount, Bps};
 
 /// Shortest wait governance may set: a day, so that the hours in which an exit earned are settled by its end.
 pub const MIN_WAIT: u32 = 86_400;
@@ -76,6 +76,11 @@ impl Config {
         parameters.validate()?;
         self.write(parameters);
         Ok(())
+    }
+
+    /// The most co-stake of a device whose minimum stake is `minimum` (E4).
+    pub fn most(&self, minimum: Amount) -> u64 {
+        minimum.share_floor(Bps::saturating(self.capacity_bps.get())).0
     }
 
     /// The parameters lie within their bounds.

@@ -60,9 +60,8 @@ impl Exit {
         self.version = 1;
     }
 
-    /// Starts the cooldown, which ends at `ends_at` at the latest.
+    /// Starts the cooldown of an exit that is not cooling down, which ends at `ends_at` at the latest.
     pub fn cool(&mut self, cooling_shares: u64, ends_at: i64) -> Result<()> {
-        require!(!self.cooling.get(), CostakingError::Cooling);
         self.cooling = true.into();
         self.cooling_shares = cooling_shares.into();
         self.ends_at = self.ends_at.get().min(ends_at).into();

@@ -113,8 +113,7 @@ impl Offer {
         config: &Config,
         (bump, vault_bump): (u8, u8),
     ) -> Result<()> {
-        let most = minimum.share_floor(Bps::saturating(config.capacity_bps.get()));
-        require!(terms.capacity <= most.0, CostakingError::CapacityTooLarge);
+        require!(terms.capacity <= config.most(minimum), CostakingError::CapacityTooLarge);
         let share = u64::from(terms.share_bps);
         let shared = share >= u64::from(config.min_share_bps.get()) && share <= Bps::WHOLE;
         require!(shared, CostakingError::ShareOutOfBounds);
@@ -192,10 +191,7 @@ impl Offer {
     ) -> Result<(u64, u32)> {
         self.check_status(&[Status::Open])?;
         require!(*expected == self.terms(), CostakingError::TermsChanged);
-        let most = minimum
-            .share_floor(Bps::saturating(config.capacity_bps.get()))
-            .0
-            .min(self.capacity.get());
+        let most = config.most(minimum).min(self.capacity.get());
         let room = most.saturating_sub(device.co_stake.get());
         require!(amount <= room, CostakingError::OfferFull);
         require!(
@@ -210,7 +206,7 @@ impl Offer {
         self.shares = all.ok_or(CostakingError::Worthless)?;
         let hour = hour_of(now)?.saturating_add(1);
         self.change(hour, i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?, device, now)?;
-        self.holders = self.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        self.hold()?;
         self.invariant()?;
         Ok((shares, hour))
     }
@@ -221,7 +217,7 @@ impl Offer {
         let hour = hour_of(now)?.max(from_hour);
         let change = i64::try_from(shares).map_err(|_| CostakingError::BooksBroken)?;
         self.change(hour, change.saturating_neg(), device, now)?;
-        self.holders = self.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        self.hold()?;
         self.invariant()?;
         Ok(hour)
     }
@@ -252,8 +248,9 @@ impl Offer {
         self.invariant()
     }
 
-    /// First hour in which a position of a forced offer does not earn.
-    pub fn forced_hour(&self, from_hour: u32) -> Result<u32> {
+    /// As [`Self::leave`], for an offer that the owner's exit has forced everybody out of: no shares earn from the hour of that exit on.
+    pub fn leave_forced(&mut self, from_hour: u32) -> Result<u32> {
+        self.hold()?;
         Ok(hour_of(self.forced_at.get())?.max(from_hour))
     }
 
@@ -328,6 +325,12 @@ impl Offer {
     pub fn pay(&mut self, amount: u64) -> Result<()> {
         self.paid = self.paid.checked_add(amount).ok_or(CostakingError::BooksBroken)?;
         self.invariant()
+    }
+
+    /// Counts a new position or exit.
+    fn hold(&mut self) -> Result<()> {
+        self.holders = self.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
+        Ok(())
     }
 
     /// Counts a position or an exit as closed.

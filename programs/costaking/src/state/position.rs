@@ -38,6 +38,18 @@ impl Position {
     /// First seed of the PDA.
     pub const SEED: &'static [u8] = b"position";
 
+    /// Writes a new position with shares that earn from `from_hour` on.
+    pub fn create(&mut self, offer: Address, holder: Address, id: u32, (shares, from_hour): (u64, u32), bump: u8) -> Result<()> {
+        self.offer = offer;
+        self.holder = holder;
+        self.shares = shares.into();
+        self.from_hour = from_hour.into();
+        self.id = id.into();
+        self.bump = bump;
+        self.version = 1;
+        self.invariant()
+    }
+
     /// Records the index from which it earns, once its first hour or a later one was distributed; returns whether that changed anything.
     ///
     /// The offer's log has to reach back to the first hour, which it does for 64 more distributions; otherwise the position earns from the

@@ -1,6 +1,7 @@
 use crate::error::CostakingError;
 use crate::events::RewardsClaimed;
 use crate::state::{Offer, Position};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -31,25 +32,12 @@ pub fn claim_position(ctx: &mut Context<ClaimPosition>) -> Result<()> {
         holder: accounts.position.holder,
         amount
     });
-    pay_rewards(
-        &mut accounts.offer,
+    accounts.offer.pay(amount)?;
+    vault::pay(
+        &accounts.offer,
         &mut accounts.vault,
         &mut accounts.to,
         &accounts.token_program,
         amount,
     )
-}
-
-/// Pays rewards from an offer's vault.
-pub(super) fn pay_rewards(
-    offer: &mut Account<Offer>,
-    vault: &mut Account<TokenAccount>,
-    to: &mut Account<TokenAccount>,
-    token_program: &Program<Token>,
-    amount: u64,
-) -> Result<()> {
-    offer.pay(amount)?;
-    let (device, index, bump) = (offer.device, offer.index.get().to_le_bytes(), [offer.bump]);
-    let seeds: [&[u8]; 4] = [Offer::SEED, device.as_ref(), &index, &bump];
-    token_program.transfer(vault, to, offer, &[&seeds], amount)
 }

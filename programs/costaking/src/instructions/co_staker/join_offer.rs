@@ -1,6 +1,7 @@
 #![allow(unused_variables)] // Anchor repeats the instruction argument in functions that do not read it.
 
 use crate::AUTHORITY_SEED;
+use crate::authority;
 use crate::error::CostakingError;
 use crate::events::OfferJoined;
 use crate::state::{Config, Offer, OfferTerms, Position};
@@ -50,17 +51,10 @@ pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: 
     require!(holder != device.owner && holder != device.payout, CostakingError::OwnDevice);
     let minimum = device.minimum(&accounts.staking_config, &accounts.gpu_model, now)?;
     let (shares, from_hour) = accounts.offer.join(amount, &expected, device, minimum, &accounts.config, now)?;
-    let position = &mut accounts.position;
-    position.offer = *accounts.offer.address();
-    position.holder = holder;
-    position.shares = shares.into();
-    position.from_hour = from_hour.into();
-    position.id = id.into();
-    position.bump = bump;
-    position.version = 1;
-    position.invariant()?;
+    let offer = *accounts.offer.address();
+    accounts.position.create(offer, holder, id, (shares, from_hour), bump)?;
     emit!(OfferJoined {
-        offer: *accounts.offer.address(),
+        offer,
         position: *accounts.position.address(),
         holder,
         amount,
@@ -68,27 +62,5 @@ pub fn join_offer(ctx: &mut Context<JoinOffer>, id: u32, amount: u64, expected: 
         from_hour,
         total: accounts.offer.shares.get()
     });
-    stake(accounts, amount)
-}
-
-/// Calls staking to take the amount in, in a stack frame of its own.
-#[inline(never)]
-fn stake(accounts: &mut JoinOffer, amount: u64) -> Result<()> {
-    let bump = [accounts.config.authority_bump];
-    staking::call::<7, _>(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::AddCoStake {
-                costaking_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-                vault: accounts.device_vault.cpi_handle_mut(),
-                from: accounts.from.cpi_handle_mut(),
-                co_staker: accounts.co_staker.cpi_handle(),
-                token_program: accounts.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        &staking::instruction::AddCoStake { amount },
-    )
+    authority::add_co_stake(accounts, amount)
 }

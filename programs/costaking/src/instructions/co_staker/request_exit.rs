@@ -47,10 +47,10 @@ pub fn request_exit(ctx: &mut Context<RequestExit>, shares: u64) -> Result<()> {
         accounts.exit.request(position, shares, until, times, bump);
     } else {
         let times = (offer.forced_at.get(), offer.forced_ends_at.get());
-        accounts.exit.request(position, shares, offer.forced_hour(from_hour)?, times, bump);
+        let until = offer.leave_forced(from_hour)?;
+        accounts.exit.request(position, shares, until, times, bump);
         let cooling = offer.take_forced(shares)?;
         accounts.exit.cool(cooling, times.1)?;
-        offer.holders = offer.holders.checked_add(1).ok_or(CostakingError::BooksBroken)?;
     }
     accounts.exit.settle(&accounts.offer)?;
     emit!(ExitRequested {

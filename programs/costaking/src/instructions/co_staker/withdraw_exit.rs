@@ -1,8 +1,9 @@
-use super::claim_position::pay_rewards;
 use crate::AUTHORITY_SEED;
+use crate::authority;
 use crate::error::CostakingError;
 use crate::events::ExitWithdrawn;
 use crate::state::{Config, Exit, Offer};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{TokenAccount, get_associated_token_address};
@@ -67,7 +68,7 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     accounts.offer.release()?;
     let before = accounts.to.amount();
     if shares > 0 {
-        withdraw(accounts, shares)?;
+        authority::withdraw_co_stake(accounts, shares)?;
     }
     emit!(ExitWithdrawn {
         offer: *accounts.offer.address(),
@@ -79,32 +80,12 @@ pub fn withdraw_exit(ctx: &mut Context<WithdrawExit>) -> Result<()> {
     if rewards == 0 {
         return Ok(());
     }
-    pay_rewards(
-        &mut accounts.offer,
+    accounts.offer.pay(rewards)?;
+    vault::pay(
+        &accounts.offer,
         &mut accounts.vault,
         &mut accounts.to,
         &accounts.token_program,
         rewards,
-    )
-}
-
-/// Calls staking to pay the stake out, in a stack frame of its own.
-#[inline(never)]
-fn withdraw(accounts: &mut WithdrawExit, shares: u64) -> Result<()> {
-    let bump = [accounts.config.authority_bump];
-    staking::call::<6, _>(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::WithdrawCoStake {
-                costaking_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-                vault: accounts.device_vault.cpi_handle_mut(),
-                to: accounts.to.cpi_handle_mut(),
-                token_program: accounts.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        &staking::instruction::WithdrawCoStake { shares },
     )
 }

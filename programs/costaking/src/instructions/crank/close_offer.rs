@@ -1,6 +1,7 @@
 use crate::error::CostakingError;
 use crate::events::OfferClosed;
 use crate::state::{Offer, Status};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
 use anchor_spl::prelude::*;
@@ -26,23 +27,15 @@ pub fn close_offer(ctx: &mut Context<CloseOffer>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.offer.check_status(&[Status::Ended])?;
     require!(accounts.offer.holders.is_zero(), CostakingError::OfferInUse);
-    let (device, index, bump) = (
-        accounts.offer.device,
-        accounts.offer.index.get().to_le_bytes(),
-        [accounts.offer.bump],
-    );
-    let seeds: [&[u8]; 4] = [Offer::SEED, device.as_ref(), &index, &bump];
-    let dust = accounts.vault.amount();
     emit!(OfferClosed {
         offer: *accounts.offer.address(),
-        dust
+        dust: accounts.vault.amount()
     });
-    if dust > 0 {
-        accounts
-            .token_program
-            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.offer, &[&seeds], dust)?;
-    }
-    accounts
-        .token_program
-        .close_account(&mut accounts.vault, &mut accounts.owner, &accounts.offer, &[&seeds])
+    vault::close(
+        &accounts.offer,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &mut accounts.owner,
+        &accounts.token_program,
+    )
 }

@@ -36,12 +36,12 @@ pub fn cool_exit(ctx: &mut Context<CoolExit>) -> Result<()> {
         require!(accounts.device.forced_at.is_zero(), CostakingError::Forced);
         require!(now >= accounts.exit.cools_at.get(), CostakingError::WaitNotOver);
         let amount = offer.take_out(shares, accounts.device.co_stake.get())?;
-        let staking = Authority {
-            staking: &accounts.staking_program,
-            config: &accounts.staking_config,
-            authority: &accounts.authority,
-            bump: accounts.config.authority_bump,
-        };
+        let staking = Authority::new(
+            &accounts.staking_program,
+            &accounts.staking_config,
+            &accounts.authority,
+            &accounts.config,
+        );
         let cooling = staking.cool(&mut accounts.device, amount)?;
         accounts.exit.cool(cooling, i64::MAX)?;
     } else {

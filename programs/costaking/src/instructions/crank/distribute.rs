@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::authority;
 use crate::error::CostakingError;
 use crate::events::RewardShared;
 use crate::state::{Config, Offer, Status};
@@ -53,29 +54,5 @@ pub fn distribute(ctx: &mut Context<Distribute>) -> Result<()> {
         part,
         shares
     });
-    collect(accounts, part)
-}
-
-/// Calls staking to pay the part in, in a stack frame of its own.
-#[inline(never)]
-fn collect(accounts: &mut Distribute, part: u64) -> Result<()> {
-    let bump = [accounts.config.authority_bump];
-    staking::call::<9, _>(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::CollectShared {
-                costaking_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-                block: accounts.block.cpi_handle(),
-                tally: accounts.tally.cpi_handle_mut(),
-                emission: accounts.emission.cpi_handle_mut(),
-                vault: accounts.emission_vault.cpi_handle_mut(),
-                to: accounts.vault.cpi_handle_mut(),
-                token_program: accounts.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        &staking::instruction::CollectShared { part },
-    )
+    authority::collect_shared(accounts, part)
 }

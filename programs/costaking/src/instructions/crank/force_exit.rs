@@ -31,11 +31,11 @@ pub fn force_exit(ctx: &mut Context<ForceExit>) -> Result<()> {
         offer: *accounts.offer.address(),
         status: Status::Forced as u8
     });
-    let staking = Authority {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
+    let staking = Authority::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
     staking.take_forced(&mut accounts.device)
 }

@@ -9,7 +9,7 @@ use anchor_lang::prelude::*;
 use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
 use protocol::units::Amount;
-use staking::state::{Offering, STATUS_ACTIVE};
+use staking::state::Offering;
 use staking::{Device, GpuModel, Staking};
 
 #[derive(Accounts)]
@@ -48,12 +48,9 @@ pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerm
     accounts.config.check_running()?;
     let (device, gpu, now) = (&accounts.device, &accounts.gpu_model, Clock::get()?.unix_timestamp);
     require!(device.offering == Offering::Nothing, CostakingError::OfferExists);
-    let hireable_at = device
-        .registered_at
-        .get()
-        .saturating_add(accounts.staking_config.probation.get().into());
-    let operational = device.status == STATUS_ACTIVE && now >= hireable_at && !gpu.multiplier_x100.is_zero();
-    require!(operational, CostakingError::DeviceNotOperational);
+    device
+        .check_operational(&accounts.staking_config, gpu, now)
+        .map_err(|_| CostakingError::DeviceNotOperational)?;
     let minimum = device.minimum(&accounts.staking_config, gpu, now)?;
     require!(Amount(device.own_stake.get()) >= minimum, CostakingError::BelowMinimumStake);
     let (address, owner) = (*device.address(), device.owner);
@@ -66,11 +63,11 @@ pub fn create_offer(ctx: &mut Context<CreateOffer>, index: u32, terms: OfferTerm
         owner,
         terms
     });
-    let staking = Authority {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
-    staking.set_offering(&mut accounts.device, Offering::Open as u8)
+    let staking = Authority::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
+    staking.set_offering(&mut accounts.device, Offering::Open)
 }

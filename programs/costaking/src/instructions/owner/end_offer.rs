@@ -33,13 +33,8 @@ impl ChangeOffer {
             offer: *self.offer.address(),
             status: status as u8
         });
-        let staking = Authority {
-            staking: &self.staking_program,
-            config: &self.staking_config,
-            authority: &self.authority,
-            bump: self.config.authority_bump,
-        };
-        staking.set_offering(&mut self.device, offering as u8)
+        let staking = Authority::new(&self.staking_program, &self.staking_config, &self.authority, &self.config);
+        staking.set_offering(&mut self.device, offering)
     }
 }
 
