@@ -4,14 +4,11 @@ use crate::failpoint::failpoint;
 use crate::journal::Step;
 use crate::{Error, Result, Worker};
 use anchor_lang::prelude::ProgramError;
-use chain::{Intent, Outcome, Receipt};
-use futures_util::future::join_all;
+use chain::{Outcome, Receipt};
 use jobs::Job;
 use jobs::error::JobsError;
 use solana_address::Address;
 use solana_instruction::Instruction;
-use std::convert::Infallible;
-use tokio::time::sleep;
 
 impl Worker {
     /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
@@ -62,33 +59,6 @@ impl Worker {
         }
         failpoint(action, "settled", address).await;
         Ok(outcome.confirmed()?)
-    }
-
-    /// Keeps resolving transactions that no other task waits for: those of an earlier run, and those that were not confirmed in time.
-    pub(crate) async fn resolve(&self) -> Infallible {
-        let mut left = self.pending.unsettled();
-        loop {
-            join_all(left.iter().map(|intent| self.resolve_one(intent))).await;
-            let known = self.pending.unsettled();
-            // After this long, no sender waits for its transaction any more.
-            sleep(self.options.timeout).await;
-            left = self.pending.unsettled();
-            left.retain(|intent| known.contains(intent));
-        }
-    }
-
-    async fn resolve_one(&self, intent: &Intent) {
-        let (purpose, signature) = (&intent.purpose, intent.prepared.signature());
-        let fate = match self.chain.resolve(&self.pending, &intent.prepared, &self.options).await {
-            Ok(Outcome::Confirmed(_)) => "landed",
-            Ok(Outcome::Failed(_)) => "failed",
-            Ok(outcome) if outcome.is_final() => "expired",
-            Ok(_) => "unknown",
-            Err(error) => {
-                return tracing::warn!(event = "retry", purpose, %signature, %error, "could not find out whether the transaction landed; trying again");
-            }
-        };
-        tracing::info!(event = "resolved", purpose, %signature, fate);
     }
 }
 

@@ -189,7 +189,7 @@ impl Worker {
                 never = self.keep_presence() => match never {},
                 never = self.warn_of_problems() => match never {},
                 never = self.watch_node() => match never {},
-                never = self.resolve() => match never {},
+                never = self.chain.keep_resolving(&self.pending, &self.options, |error| self.note_disk_error(&error.into())) => match never {},
                 Err(error) = self.measure() => Err(error),
                 () = self.serve_jobs() => Ok(()),
             }

@@ -1,11 +1,14 @@
 //! Sends transactions and follows them to their outcome.
 
 use super::{Chain, Failure, Outcome, Prepared, Receipt, SendOptions, Uncertain, prepare::MAX_COMPUTE_UNITS, shorter_in_tests};
-use crate::{Error, Landed, Pending, Result, program_error::explain};
-use futures_util::{FutureExt, future::BoxFuture};
+use crate::{Error, Intent, Landed, Pending, Result, program_error::explain};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use solana_instruction::Instruction;
 use solana_signer::Signer;
-use std::{slice::from_ref, time::Duration};
+use std::{convert::Infallible, slice::from_ref, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep};
 
 /// Interval at which a transaction is sent again until it is confirmed or expires: leaders drop what they have no room for.
@@ -227,6 +230,35 @@ impl Chain {
             pending.settle(&prepared.signature)?;
         }
         Ok(outcome)
+    }
+
+    /// Keeps resolving transactions that nobody waits for: those of an earlier run, and those that were not confirmed in time. Runs beside
+    /// all other work and never completes. `on_unrecorded` is told when the disk does not take an outcome.
+    pub async fn keep_resolving(&self, pending: &Pending, options: &SendOptions, on_unrecorded: impl Fn(Error)) -> Infallible {
+        let mut left = pending.unsettled();
+        loop {
+            join_all(left.iter().map(|intent| self.resolve_one(pending, intent, options, &on_unrecorded))).await;
+            let known = pending.unsettled();
+            // After this long, no sender waits for its transaction any more.
+            sleep(options.timeout).await;
+            left = pending.unsettled();
+            left.retain(|intent| known.contains(intent));
+        }
+    }
+
+    async fn resolve_one(&self, pending: &Pending, intent: &Intent, options: &SendOptions, on_unrecorded: &impl Fn(Error)) {
+        let (purpose, signature) = (&intent.purpose, intent.prepared.signature());
+        let fate = match self.resolve(pending, &intent.prepared, options).await {
+            Ok(Outcome::Confirmed(_)) => "landed",
+            Ok(Outcome::Failed(_)) => "failed",
+            Ok(outcome) if outcome.is_final() => "expired",
+            Ok(_) => "unknown",
+            Err(error @ Error::Pending { .. }) => return on_unrecorded(error),
+            Err(error) => {
+                return tracing::warn!(event = "retry", purpose, %signature, %error, "could not find out whether the transaction landed; trying again");
+            }
+        };
+        tracing::info!(event = "resolved", purpose, %signature, fate);
     }
 }
 
