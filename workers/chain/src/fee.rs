@@ -16,12 +16,17 @@ const MOST: u64 = 1_000_000;
 /// Price from which doubling starts when nobody pays anything.
 const FIRST: u64 = 1_000;
 
+/// Seconds before a deadline from which on an attempt may be the last one: a transaction takes some 73 seconds to expire, and the pieces of
+/// an answer take 17 to land.
+const LAST: i64 = 90;
+
 /// Most accounts for which a node reports recent fees in one request.
 const MAX_ACCOUNTS: usize = 128;
 
 /// Bounds of the price, in micro-lamports per compute unit requested.
 ///
 /// Within the bounds, the price is what others recently paid to write the same accounts, doubled for each recent transaction that expired.
+/// That is too slow for a deadline, so the last attempt before one offers the upper bound: see [`within`](Self::within).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriorityFee {
     /// Paid even when nobody else pays; takes precedence over `most`.
@@ -49,6 +54,12 @@ impl PriorityFee {
     /// Most lamports that a transaction which requests `units` compute units pays, including the base fee of one signature.
     pub fn most_for(&self, units: u32) -> u64 {
         lamports(1, units, self.most.max(self.least))
+    }
+
+    /// The bounds for what has to land within so many seconds. Whatever may be the last attempt offers the most from the start.
+    pub(crate) fn within(self, seconds: i64) -> Self {
+        let least = if seconds < LAST { self.least.max(self.most) } else { self.least };
+        Self { least, ..self }
     }
 
     /// Whether the price depends on what others pay.
@@ -147,6 +158,16 @@ mod tests {
         assert_eq!(PriorityFee { least: 0, most: 0 }.price(vec![5], 3), 0);
         assert_eq!(PriorityFee { least: 70, most: 0 }.most_for(100_001), 5_008, "rounded up");
         assert_eq!(PriorityFee::new(None, Some(4)), PriorityFee { least: 0, most: 4 });
+    }
+
+    #[test]
+    fn the_last_attempt_offers_the_most() {
+        let fee = PriorityFee { least: 10, most: 5_000 };
+        assert_eq!(fee.within(LAST), fee);
+        for seconds in [LAST - 1, 0, -5] {
+            assert_eq!(fee.within(seconds).price(vec![700], 0), 5_000);
+        }
+        assert_eq!(PriorityFee { least: 70, most: 0 }.within(0).price(vec![5], 3), 70);
     }
 
     #[test]

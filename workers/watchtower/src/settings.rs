@@ -60,7 +60,7 @@ pub struct Options {
     /// bounty, if that is all it earns [default: 0]
     #[arg(long, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
-    /// Maximum priority fee, whatever others pay and however often a transaction expires [default: 1000000]
+    /// Maximum priority fee, which is offered as a deadline comes near [default: 1000000]
     #[arg(long, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
     pub max_priority_fee: Option<u64>,
     /// Seconds between full searches for revealed jobs; in between, the node pushes new ones [default: 30]

@@ -299,6 +299,7 @@ impl Worker {
         let continues = |piece: &Piece| piece.offset == open.arrived && !progress.mismatch;
         let first = progress.pieces.iter().position(continues).unwrap_or(0);
         let device: staking::Device = self.chain.fetch(&self.device).await?;
+        let options = self.chain.by(open.deadline, &self.options).await;
         let by = Answerer {
             key: self.key.pubkey(),
             device: self.device,
@@ -306,7 +307,7 @@ impl Worker {
         };
         let missing = progress.pieces.iter().skip(first).cloned();
         let missing: Vec<Instruction> = missing.map(|piece| piece.instruction(&by, &open.job, open.item)).collect();
-        self.chain.send_in_order(&missing, &[&self.key], &self.options).await?;
+        self.chain.send_in_order(&missing, &[&self.key], &options).await?;
         Ok(Some(missing.len()))
     }
 

@@ -78,7 +78,7 @@ pub struct Options {
     /// Minimum priority fee, in micro-lamports per compute unit; the worker pays more if others do [default: 0]
     #[arg(long, global = true, env = "IONET_PRIORITY_FEE", value_name = "N")]
     pub priority_fee: Option<u64>,
-    /// Maximum priority fee, whatever others pay and however often a transaction expires [default: 1000000]
+    /// Maximum priority fee, which is offered as a deadline comes near [default: 1000000]
     #[arg(long, global = true, env = "IONET_MAX_PRIORITY_FEE", value_name = "N")]
     pub max_priority_fee: Option<u64>,
     /// Milliseconds between reads of the chain's clock while waiting to claim a job [default: 400]

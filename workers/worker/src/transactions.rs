@@ -4,19 +4,21 @@ use crate::failpoint::failpoint;
 use crate::journal::Step;
 use crate::{Error, Result, Worker};
 use anchor_lang::prelude::ProgramError;
-use chain::{Outcome, Receipt};
+use chain::{Outcome, Receipt, SendOptions};
 use jobs::Job;
 use jobs::error::JobsError;
 use solana_address::Address;
 use solana_instruction::Instruction;
 
 impl Worker {
-    /// Sends one transaction for a job, so that a crash at any point neither loses it nor sends it twice.
+    /// Sends one transaction for a job that has to land by the job's deadline, so that a crash at any point neither loses it nor sends it
+    /// twice.
     pub(crate) async fn send(&self, action: &str, address: &Address, job: &Job, instructions: &[Instruction]) -> Result<Receipt> {
-        self.send_recorded(action, address, job, instructions, None).await
+        let options = self.chain.by(job.deadline_at.get(), &self.options).await;
+        self.send_recorded(action, address, job, instructions, &options, None).await
     }
 
-    /// Like [`send`](Self::send). With a `step` to record first, the transaction is not sent unless the disk has taken both records: nothing
+    /// Like [`send`](Self::send), with these options. With a `step` to record first, the transaction is not sent unless the disk has taken both records: nothing
     /// is at stake before a claim.
     pub(crate) async fn send_recorded(
         &self,
@@ -24,13 +26,14 @@ impl Worker {
         address: &Address,
         job: &Job,
         instructions: &[Instruction],
+        options: &SendOptions,
         step: Option<Step>,
     ) -> Result<Receipt> {
         let purpose = format!("{action} {address} {}", hex::encode(job.job_hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
             match self
                 .chain
-                .resolve(&self.pending, &intent.prepared, &self.options)
+                .resolve(&self.pending, &intent.prepared, options)
                 .await
                 .map_err(Error::from)
             {
@@ -41,7 +44,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         }
-        let prepared = self.chain.prepare(instructions, &[&self.key], &self.options).await?;
+        let prepared = self.chain.prepare(instructions, &[&self.key], options).await?;
         failpoint(action, "prepared", address).await;
         if let Some(step) = step {
             self.journal.record(address, job, step)?;
@@ -52,7 +55,7 @@ impl Worker {
             written => self.tolerate_disk_error(written),
         }
         failpoint(action, "recorded", address).await;
-        let outcome = self.chain.submit(&prepared, &self.options).await;
+        let outcome = self.chain.submit(&prepared, options).await;
         failpoint(action, "landed", address).await;
         if outcome.is_final() {
             self.tolerate_disk_error(self.pending.settle(&prepared.signature()).map_err(Error::from));

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use chain::market::demand::{Answerer, HASHES};
 use common::node::Mute;
-use common::{Market, UNITS, beside};
+use common::{HIGHEST, Market, UNITS, beside, logs};
 use jobs::instruction::AnswerUnits;
 use jobs::{DemandHeader, JobTerms, Status};
 use log::hear;
@@ -228,6 +228,24 @@ async fn a_stop_waits_for_the_end_of_an_answer() {
     };
     let (ended, ()) = tokio::join!(worker.run(), stopping);
     ended.unwrap();
+    assert!(market.demand(&demand).unwrap().answered.get());
+}
+
+/// Somebody keeps out whatever offers less than the highest price, and too little time is left for a second offer.
+#[tokio::test]
+async fn a_late_answer_outbids_others() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    let address = market.revealed(&worker, 1).await;
+    let demand = market.ask(&address, Item::traces(0));
+    market.node.keep_out::<AnswerUnits>(HIGHEST);
+    let deadline = market.demand(&demand).unwrap().deadline_at.get();
+    market.node.with(|world| {
+        let left = u32::try_from(deadline - world.now().unix).unwrap();
+        world.pass(left - 80, 0);
+    });
+    beside(&worker, logs(&mut events, "answered", &["retry"])).await;
     assert!(market.demand(&demand).unwrap().answered.get());
 }
 

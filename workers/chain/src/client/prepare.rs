@@ -50,6 +50,16 @@ impl Default for SendOptions {
     }
 }
 
+impl SendOptions {
+    /// These options for what has to land within so many seconds: the last attempt offers the highest price.
+    pub fn within(self, seconds: i64) -> Self {
+        Self {
+            priority_fee: self.priority_fee.within(seconds),
+            ..self
+        }
+    }
+}
+
 /// A signed transaction that passed simulation. Its signature is known before it is sent, so that it can be recorded first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
@@ -101,6 +111,13 @@ pub struct Preview {
 }
 
 impl Chain {
+    /// Options for what has to land by a unix time of the chain; see [`SendOptions::within`]. If the node does not tell the time, as if none
+    /// were left.
+    pub async fn by(&self, deadline: i64, options: &SendOptions) -> SendOptions {
+        let left = self.now().await.map_or(0, |now| deadline.saturating_sub(now.unix));
+        options.within(left)
+    }
+
     /// Signs a transaction and simulates it. The first signer pays.
     ///
     /// A transaction that would fail is returned as [`Error::Transaction`], and one that would cost too much as [`Error::TooDear`]: nothing

@@ -271,6 +271,7 @@ mod tests {
         client::tests::{OPTIONS, chain, custom, landed, transfer},
         fake::Fake,
     };
+    use solana_compute_budget_interface::ComputeBudgetInstruction;
     use solana_keypair::Keypair;
     use solana_transaction::versioned::VersionedTransaction;
     use std::sync::{
@@ -494,6 +495,33 @@ mod tests {
         let (outcome, ()) = tokio::join!(chain.submit(&lost, &OPTIONS), passing);
         assert!(matches!(outcome, Outcome::Unknown(Uncertain { expired: true, .. })));
         assert_eq!(chain.congestion.doublings(), 1);
+    }
+
+    /// Leaders take nothing below the highest price. What has to land in time does, whether it gets one attempt or several.
+    #[tokio::test(start_paused = true)]
+    async fn the_last_attempt_before_a_deadline_outbids_others() {
+        const SLOT: Duration = Duration::from_millis(400);
+        for seconds in [60, 300] {
+            let (fake, chain) = chain();
+            let highest = ComputeBudgetInstruction::set_compute_unit_price(OPTIONS.priority_fee.most).data;
+            let is_highest =
+                move |transaction: &VersionedTransaction| transaction.message.instructions().iter().any(|one| one.data == highest);
+            fake.on_send(move |transaction| is_highest(transaction).then(|| landed(None)));
+            let payer = Keypair::new();
+            let begun = Instant::now();
+            let left = || seconds - begun.elapsed().as_secs() as i64;
+            let blocks = async {
+                loop {
+                    sleep(SLOT).await;
+                    fake.advance(1);
+                }
+            };
+            let attempts = async { while chain.send(&transfer(&payer), &[&payer], &OPTIONS.within(left())).await.is_err() {} };
+            tokio::select! {
+                () = attempts => assert!(left() > 0, "{seconds}"),
+                () = blocks => {}
+            }
+        }
     }
 
     /// Stops the sender before and after the transaction lands: it must land exactly once, and a restart must learn its outcome.

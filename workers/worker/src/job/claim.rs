@@ -58,7 +58,9 @@ impl Worker {
         loop {
             if self.chain.now().await?.slot >= claim.slot {
                 let claiming = self.claiming(address, job, claim.floor).await?;
-                let sent = self.send_recorded("claim", address, job, &[claiming], Some(Step::Claiming)).await;
+                let sent = self
+                    .send_recorded("claim", address, job, &[claiming], &self.options, Some(Step::Claiming))
+                    .await;
                 let early = |error: &Error| {
                     let codes = [JobsError::SeedNotReady, JobsError::NotAdmittedYet, JobsError::PriceTooLow];
                     codes.into_iter().any(|code| failed_with(error, code))

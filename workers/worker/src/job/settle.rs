@@ -84,7 +84,10 @@ impl Worker {
             return Ok(SETTLE_AGAIN.min(self.settings.scan));
         }
         let settling = JobEnd::settle(&self.chain, &self.key.pubkey(), address, job).await?;
-        let receipt = self.send("settle", address, job, &settling.instructions).await?;
+        // Nothing is lost if this takes longer.
+        let receipt = self
+            .send_recorded("settle", address, job, &settling.instructions, &self.options, None)
+            .await?;
         tracing::info!(event = "settled", job = %address, signature = %receipt.signature);
         Ok(SETTLE_AGAIN)
     }

@@ -55,6 +55,9 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// The highest price that a worker with the usual settings offers, in micro-lamports per compute unit.
+pub const HIGHEST: u64 = 1_000_000;
+
 /// Units of every job.
 pub const UNITS: u32 = 3;
 /// The secret of the device's permit.

@@ -47,6 +47,10 @@ struct State {
     held: Option<VecDeque<VersionedTransaction>>,
     /// Transactions that never land.
     lost: Vec<VersionedTransaction>,
+    /// See [`Node::keep_out`].
+    kept_out: Option<(&'static [u8], u64)>,
+    /// Discriminator of accounts that no search finds.
+    unfindable: Option<&'static [u8]>,
     /// See [`Node::stumble`]: how many more transactions succeed.
     stumbling: Option<(usize, Behind)>,
     behind: Option<Behind>,
@@ -110,6 +114,8 @@ impl Node {
             reads: HashMap::new(),
             held: None,
             lost: Vec::new(),
+            kept_out: None,
+            unfindable: None,
             stumbling: None,
             behind: None,
             hanging: None,
@@ -163,6 +169,22 @@ impl Node {
         let mut state = self.state();
         let held = state.held.take().unwrap_or_default();
         state.lost.extend(held);
+    }
+
+    /// Forgets the transactions in flight, which land if they are sent again, and stops holding others.
+    pub fn forget(&self) {
+        self.state().held = None;
+    }
+
+    /// Keeps out transactions with this instruction that offer less than `price` micro-lamports per compute unit. From now on, transactions
+    /// expire as they do on a real chain.
+    pub fn keep_out<I: Discriminator>(&self, price: u64) {
+        self.state().kept_out = Some((I::DISCRIMINATOR, price));
+    }
+
+    /// Fails every search for accounts of this type.
+    pub fn fail_searches<T: Discriminator>(&self) {
+        self.state().unfindable = Some(T::DISCRIMINATOR);
     }
 
     /// Lets `count` more transactions succeed and the next one fail. After that the node lags: to the next three reads it shows the account
@@ -312,6 +334,16 @@ impl State {
         }
     }
 
+    /// Whether a transaction offers too little to land.
+    fn keeps_out(&self, transaction: &VersionedTransaction) -> bool {
+        let data: Vec<&[u8]> = transaction.message.instructions().iter().map(|one| one.data.as_slice()).collect();
+        // SetComputeUnitPrice of the compute budget program.
+        let price = data.iter().find(|data| data.len() == 9 && data[0] == 3);
+        let price = price.map_or(0, |data| u64::from_le_bytes(data[1..].try_into().unwrap()));
+        self.kept_out
+            .is_some_and(|(kept, least)| price < least && data.iter().any(|data| data.starts_with(kept)))
+    }
+
     /// Whether this transaction is the one that should fail.
     fn stumbles(&mut self) -> bool {
         match self.stumbling.take() {
@@ -413,7 +445,7 @@ impl Network for Node {
         hash[..8].copy_from_slice(&state.blockhashes.to_le_bytes());
         Ok(Lifetime {
             blockhash: solana_hash::Hash::new_from_array(hash),
-            last_valid_block_height: state.world.now().slot + 100_000,
+            last_valid_block_height: state.world.now().slot + if state.kept_out.is_some() { 150 } else { 100_000 },
         })
     }
 
@@ -442,7 +474,7 @@ impl Network for Node {
 
     async fn send(&self, transaction: &VersionedTransaction) -> chain::Result<()> {
         let mut state = self.state();
-        if state.lost.contains(transaction) {
+        if state.lost.contains(transaction) || state.keeps_out(transaction) {
             return Ok(());
         }
         match &mut state.held {
@@ -534,6 +566,14 @@ impl Network for Node {
                 Filter::Bytes(0, discriminator) => Some(discriminator.clone()),
                 _ => None,
             });
+            if let Some(unfindable) = state.unfindable
+                && kinds.clone().any(|kind| kind == unfindable)
+            {
+                return Err(chain::Error::Unreachable {
+                    url: self.url().to_owned(),
+                    reason: "no answer".to_owned(),
+                });
+            }
             if let Some(hanging) = state.hanging.as_mut() {
                 hanging.extend(kinds);
             }

@@ -1,9 +1,9 @@
 //! Jobs from the offer to the payment, with consumers and rivals.
 
-use crate::common::{Market, UNITS, beside, logs};
+use crate::common::{HIGHEST, Market, UNITS, beside, logs};
 use crate::log::hear;
 use crate::settled;
-use jobs::instruction::{ClaimJob, CommitResult};
+use jobs::instruction::{ClaimJob, CommitResult, RevealResult};
 use jobs::{JobTerms, Status};
 use protocol::batch::BatchHeader;
 use protocol::blob::{TensorBlob, TraceBlob};
@@ -32,6 +32,18 @@ async fn a_foreign_commitment_has_its_own_word() {
         logs(&mut events, "foreign", &["missed"]).await;
     })
     .await;
+}
+
+/// Somebody keeps out whatever offers less than the highest price, and a reveal does not have the time for a second offer.
+#[tokio::test]
+async fn a_reveal_outbids_others() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    market.node.keep_out::<RevealResult>(HIGHEST);
+    market.order(1).await;
+    beside(&worker, logs(&mut events, "revealed", &["retry", "missed"])).await;
+    assert_eq!(market.node.failures(), 0);
 }
 
 #[tokio::test]
