@@ -37,6 +37,7 @@ use solana_transaction_status_client_types::{
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// The commitment level of all reads.
 const COMMITMENT: CommitmentConfig = CommitmentConfig::confirmed();
@@ -59,6 +60,9 @@ const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
 
 /// Attempts to fetch a confirmed transaction's details, and the pause between them, before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
+
+/// Longest wait for the details of a transaction of which only the outcome matters.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Attempts to simulate on a machine that has seen the latest transaction, and the pause between them.
 const CATCH_UP: (usize, Duration) = (10, shorter_in_tests(Duration::from_millis(200)));
@@ -145,6 +149,49 @@ impl Live {
             }
         }
         Ok((slot, accounts))
+    }
+
+    /// A transaction in a confirmed block, without its details.
+    async fn status(&self, signature: &Signature) -> Result<Option<Landed>> {
+        let answer = self.rpc.get_signature_statuses_with_history(&[*signature]).await;
+        let statuses = answer.map_err(self.failed("look up a transaction"))?.value;
+        let status = statuses.into_iter().next().flatten();
+        let Some(status) = status.filter(|status| status.satisfies_commitment(COMMITMENT)) else {
+            return Ok(None);
+        };
+        self.newest.fetch_max(status.slot, Ordering::Relaxed);
+        Ok(Some(Landed {
+            slot: status.slot,
+            error: status.err,
+            ..Landed::default()
+        }))
+    }
+
+    /// Adds the details of a transaction, if the node has them. Fails if it does not answer, which says nothing about that.
+    async fn add_details(&self, signature: &Signature, landed: &mut Landed) -> Result<()> {
+        let (tries, pause) = DETAILS;
+        for _ in 0..tries {
+            let meta = match self.rpc.get_transaction_with_config(signature, ANY_VERSION).await {
+                Ok(found) => {
+                    landed.time = found.block_time;
+                    found.transaction.meta
+                }
+                Err(error) if is_too_many(&error) || matches!(*error.kind, ErrorKind::Reqwest(_)) => {
+                    return Err(self.failed("return a transaction")(error));
+                }
+                Err(_) => None,
+            };
+            if let Some(meta) = meta {
+                landed.fee = meta.fee;
+                if let OptionSerializer::Some(units) = meta.compute_units_consumed {
+                    landed.compute_units = units;
+                }
+                landed.logs = meta.log_messages.into();
+                break;
+            }
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
     }
 }
 
@@ -310,38 +357,24 @@ impl Network for Live {
     }
 
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
-        let answer = self.rpc.get_signature_statuses_with_history(&[*signature]).await;
-        let statuses = answer.map_err(self.failed("look up a transaction"))?.value;
-        let Some(status) = statuses
-            .into_iter()
-            .next()
-            .flatten()
-            .filter(|status| status.satisfies_commitment(COMMITMENT))
-        else {
+        let Some(mut landed) = self.status(signature).await? else {
             return Ok(None);
         };
-        self.newest.fetch_max(status.slot, Ordering::Relaxed);
-        let mut landed = Landed {
-            slot: status.slot,
-            error: status.err,
-            ..Landed::default()
-        };
-        let (tries, pause) = DETAILS;
-        for _ in 0..tries {
-            let answer = self.rpc.get_transaction_with_config(signature, ANY_VERSION).await;
-            if let Some((time, meta)) = answer.ok().and_then(|found| Some((found.block_time, found.transaction.meta?))) {
-                landed.time = time;
-                landed.fee = meta.fee;
-                if let OptionSerializer::Some(units) = meta.compute_units_consumed {
-                    landed.compute_units = units;
-                }
-                landed.logs = meta.log_messages.into();
-                break;
-            }
-            tokio::time::sleep(pause).await;
-        }
+        self.add_details(signature, &mut landed).await?;
         if landed.logs.is_none() {
             tracing::warn!(%signature, "the node does not have the details of a transaction; its log is unknown");
+        }
+        Ok(Some(landed))
+    }
+
+    async fn outcome(&self, signature: &Signature) -> Result<Option<Landed>> {
+        let Some(mut landed) = self.status(signature).await? else {
+            return Ok(None);
+        };
+        // The next step waits for a success, while a failure needs its log to be explained.
+        let patience = if landed.error.is_none() { SOON } else { SOON * 4 };
+        if let Err(_) | Ok(Err(_)) = timeout(patience, self.add_details(signature, &mut landed)).await {
+            tracing::debug!(%signature, "going on without the details of a transaction");
         }
         Ok(Some(landed))
     }
@@ -453,6 +486,7 @@ mod tests {
     use axum::{
         Json, Router,
         http::{StatusCode, header::RETRY_AFTER},
+        response::IntoResponse,
         routing::post,
     };
     use futures_util::TryStreamExt;
@@ -571,6 +605,31 @@ mod tests {
         assert!(matches!(refusal, Error::Behind { slot: 12, .. }), "{refusal}");
         // Without a minimum slot, any machine may answer.
         assert_eq!(live.history(&Address::default(), None, 0).await.unwrap(), []);
+    }
+
+    /// A node that knows what became of a transaction and takes no requests for its details.
+    #[tokio::test]
+    async fn an_outcome_does_not_wait_for_details() {
+        let asked = Arc::<AtomicUsize>::default();
+        let heard = asked.clone();
+        let answer = async move |Json(question): Json<Value>| match question["method"].as_str().unwrap() {
+            "getSignatureStatuses" => Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": succeeded() })).into_response(),
+            _ => {
+                heard.fetch_add(1, Ordering::Relaxed);
+                (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "60")]).into_response()
+            }
+        };
+        let cluster = served(Router::new().route("/", post(answer))).await;
+        let live = Live::with_patience(&cluster, Duration::from_millis(100));
+        let landed = live.outcome(&signature(1)).await.unwrap().unwrap();
+        assert_eq!((landed.slot, landed.error, landed.logs), (9, None, None));
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "not tried again");
+        // Whoever needs the details learns why they are missing.
+        let refusal = live.landed(&signature(1)).await.unwrap_err();
+        assert!(
+            matches!(&refusal, Error::Unreachable { reason, .. } if reason.contains("429")),
+            "{refusal}"
+        );
     }
 
     /// The status of a transaction that has succeeded in slot 9.

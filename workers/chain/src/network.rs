@@ -139,8 +139,14 @@ pub trait Network: Send + Sync + 'static {
     /// Sends a transaction without simulating it. Sending the same transaction again is harmless.
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()>;
 
-    /// A transaction in a confirmed block, as far back as the node remembers; `None` if it is in none.
+    /// A transaction in a confirmed block, with its details if the node has them, as far back as it remembers; `None` if it is in none.
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>>;
+
+    /// Like [`Self::landed`], for those who wait for the outcome: without time, costs and log unless the node has them at once. Optional for
+    /// test doubles.
+    async fn outcome(&self, signature: &Signature) -> Result<Option<Landed>> {
+        self.landed(signature).await
+    }
 
     /// Whether a recent transaction has succeeded in a block, which may still be dropped. Optional for test doubles.
     async fn processed(&self, _signature: &Signature) -> Result<bool> {

@@ -112,7 +112,7 @@ impl Chain {
     async fn look(&self, prepared: &Prepared) -> Result<Option<Outcome>> {
         // Read the height first: if it is past the last valid height by then, a transaction that is in no block can no longer land.
         let height = self.network.block_height().await?;
-        if let Some(landed) = self.network.landed(&prepared.signature).await? {
+        if let Some(landed) = self.network.outcome(&prepared.signature).await? {
             return Ok(Some(Self::outcome(prepared, landed)));
         }
         let expired = height > prepared.last_valid_block_height.saturating_add(EXPIRY_MARGIN);
