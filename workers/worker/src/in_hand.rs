@@ -33,6 +33,11 @@ impl Worker {
         !self.in_hand().busy.is_empty()
     }
 
+    /// Whether a job or audit in hand has something left to compute, or an answer to a demand may have.
+    pub(crate) fn is_computing(&self) -> bool {
+        *self.demands.borrow() > 0 || !self.tasks().iter().all(Task::is_done)
+    }
+
     /// Whether a job, or its audit, is being served.
     pub(crate) fn is_in_hand(&self, address: &Address) -> bool {
         self.in_hand().busy.contains_key(address)

@@ -1,15 +1,14 @@
 //! Presence: answering the beacons that call this device, with the work they ask for, and checking in to every hour, with a part of that
-//! work as evidence. A check-in also collects what earlier hours have earned.
+//! work as evidence. After a check-in it collects what earlier hours have earned.
 //!
 //! Nothing is kept on disk: the chain says which calls were answered and which hour was checked in to, and refuses duplicates. The work is
 //! done a second time for the evidence.
 
 use crate::{Error, Result, Worker, market, reserve};
 use ::referee::EvidenceHeader;
+use chain::Receipt;
 use chain::market::reward::{self, Asked};
 use chain::market::{referee, stake};
-use chain::{PriorityFee, SendOptions};
-use futures_util::future::{FutureExt, select_ok};
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::hash::Hash;
 use protocol::presence::BEACONS;
@@ -33,10 +32,7 @@ const BEACON_SECONDS: i64 = BLOCK_SECONDS / BEACONS as i64;
 /// Seconds after a beacon in which its calls are usually answered.
 const ANSWERED: i64 = 50;
 
-/// Seconds for an answer to land, after which it is sent again at the highest price.
-const LANDS: i64 = 12;
-
-/// Seconds into the next hour for which a check-in waits for jobs in hand: until the calls of its beacon 8 are answered. After that it does
+/// Seconds into the next hour for which a check-in waits for jobs that compute: until the calls of its beacon 8 are answered. After that it does
 /// its work in parallel with them. No beacon is due for some minutes then, and a third of the hour is left to repeat a refused check-in.
 const PATIENCE: i64 = 8 * BEACON_SECONDS + ANSWERED;
 
@@ -65,6 +61,18 @@ struct Memory {
     evidence: Option<Vec<u8>>,
 }
 
+/// What calls and check-ins depend on.
+struct Seen {
+    /// Unix time.
+    now: i64,
+    gpu: GpuModel,
+    device: Device,
+    /// The current hour, and its block if that is open.
+    current: (i64, Option<RewardBlock>),
+    /// The last full hour, likewise.
+    last: (i64, Option<RewardBlock>),
+}
+
 impl Worker {
     /// Keeps answering calls and checking in, side by side: a check-in takes many transactions, and a call does not wait for them.
     pub(crate) async fn keep_presence(&self) -> Infallible {
@@ -75,6 +83,7 @@ impl Worker {
     async fn keep_answering(&self, turn: &Mutex<()>) -> Infallible {
         loop {
             let looked = {
+                let _acting = self.presence.read().await;
                 let _turn = turn.lock().await;
                 self.look_for_calls().await
             };
@@ -86,7 +95,10 @@ impl Worker {
     async fn keep_checking_in(&self, turn: &Mutex<()>) -> Infallible {
         let mut memory = Memory::default();
         loop {
-            let looked = self.look_for_hour(&mut memory, turn).await;
+            let looked = {
+                let _acting = self.presence.read().await;
+                self.look_for_hour(&mut memory, turn).await
+            };
             self.note(looked, "could not look for an hour to check in to, or check in; trying again");
             sleep(LOOK.min(self.settings.scan)).await;
         }
@@ -99,15 +111,44 @@ impl Worker {
         }
     }
 
-    /// Answers the calls of the current hour, and the last ones of the hour before.
-    async fn look_for_calls(&self) -> Result<()> {
+    /// Reads everything in one request, once the time says which hours that concerns.
+    async fn see(&self) -> Result<Seen> {
         let now = self.chain.now().await?.unix;
         let current = emission::start_of(now);
-        let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
-        for hour in [current, current.saturating_sub(BLOCK_SECONDS)] {
-            let block: Option<RewardBlock> = self.chain.try_fetch(&reward::block(hour)).await?;
-            if let (Some(block), Some(number)) = (block, emission::number(hour)) {
-                self.answer_calls(hour, number, &block, &gpu, now).await?;
+        let last = current.saturating_sub(BLOCK_SECONDS);
+        let (gpu_at, current_at, last_at) = (stake::gpu_model(self.gpu), reward::block(current), reward::block(last));
+        let addresses = [gpu_at, self.device, current_at, last_at];
+        let (_, accounts) = self.chain.network().accounts(&addresses).await?;
+        let [gpu, device, now_block, last_block] = accounts.try_into().unwrap_or_default();
+        let (gpu, device) = (
+            chain::decode_if_any(&gpu_at, gpu.as_ref())?,
+            chain::decode_if_any(&self.device, device.as_ref())?,
+        );
+        Ok(Seen {
+            now,
+            gpu: gpu.ok_or_else(|| self.chain.missing(&gpu_at))?,
+            device: device.ok_or_else(|| self.chain.missing(&self.device))?,
+            current: (current, chain::decode_if_any(&current_at, now_block.as_ref())?),
+            last: (last, chain::decode_if_any(&last_at, last_block.as_ref())?),
+        })
+    }
+
+    /// Answers the calls of the current hour, and the last ones of the hour before, that wait for this device.
+    async fn look_for_calls(&self) -> Result<()> {
+        let seen = self.see().await?;
+        let device = &seen.device;
+        for (hour, block) in [&seen.current, &seen.last] {
+            let (Some(block), Some(number)) = (block, emission::number(*hour)) else {
+                continue;
+            };
+            for index in (0..BEACONS).filter(|index| block.check_called(*index, &self.device, seen.now).is_ok()) {
+                let asked = Asked::by(block, &seen.gpu, device, &self.device, index);
+                let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) else {
+                    continue;
+                };
+                if let Err(error) = self.answer_call(*hour, index, asked).await {
+                    self.absent(*hour, &error);
+                }
             }
         }
         Ok(())
@@ -115,9 +156,8 @@ impl Worker {
 
     /// Checks in to the last full hour, if that is due.
     async fn look_for_hour(&self, memory: &mut Memory, turn: &Mutex<()>) -> Result<()> {
-        let now = self.chain.now().await?.unix;
-        let hour = emission::start_of(now).saturating_sub(BLOCK_SECONDS);
-        let number = emission::number(hour).unwrap_or_default();
+        let seen = self.see().await?;
+        let number = emission::number(seen.last.0).unwrap_or_default();
         if memory.hour != number {
             *memory = Memory {
                 hour: number,
@@ -125,10 +165,7 @@ impl Worker {
                 ..Memory::default()
             };
         }
-        let gpu: GpuModel = self.chain.fetch(&stake::gpu_model(self.gpu)).await?;
-        if let Some(block) = self.chain.try_fetch(&reward::block(hour)).await? {
-            self.try_check_in(hour, &block, &gpu, now, memory, turn).await?;
-        }
+        self.try_check_in(&seen, memory, turn).await?;
         if !memory.swept {
             self.sweep(&self.device).await?;
             memory.swept = true;
@@ -136,40 +173,19 @@ impl Worker {
         Ok(())
     }
 
-    /// Answers the calls of an hour that wait for this device.
-    async fn answer_calls(&self, hour: i64, number: u32, block: &RewardBlock, gpu: &GpuModel, now: i64) -> Result<()> {
-        for index in (0..BEACONS).filter(|index| block.check_called(*index, &self.device, now).is_ok()) {
-            let device: Device = self.chain.fetch(&self.device).await?;
-            let asked = Asked::by(block, gpu, &device, &self.device, index);
-            let Some(asked) = asked.filter(|_| !device.has_answered(number, index)) else {
-                continue;
-            };
-            if let Err(error) = self.answer_call(hour, index, asked).await {
-                self.absent(hour, &error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks in to an hour, if that is possible now and the device has not done it. Pauses after a failure.
-    async fn try_check_in(
-        &self,
-        hour: i64,
-        block: &RewardBlock,
-        gpu: &GpuModel,
-        now: i64,
-        memory: &mut Memory,
-        turn: &Mutex<()>,
-    ) -> Result<()> {
-        let device: Device = self.chain.fetch(&self.device).await?;
+    /// Checks in to the last full hour, if that is possible now and the device has not done it. Pauses after a failure.
+    async fn try_check_in(&self, seen: &Seen, memory: &mut Memory, turn: &Mutex<()>) -> Result<()> {
+        let Seen { now, gpu, device, .. } = seen;
+        let ((next_hour, next), (hour, Some(block))) = (&seen.current, &seen.last) else {
+            return Ok(());
+        };
+        let (now, hour) = (*now, *hour);
         let open = block.check_open(now).is_ok() && device.last_hour.get() < memory.hour;
         if !open || now < memory.paused_until {
             return Ok(());
         }
-        let next_hour = hour.saturating_add(BLOCK_SECONDS);
-        let next: Option<RewardBlock> = self.chain.try_fetch(&reward::block(next_hour)).await?;
         // The next hour draws, five minutes in, which part of the work to show. Without a draw in its first half, no evidence is needed.
-        let Ok(drawn) = reward::drawn(block, next.as_ref(), gpu, &device, &self.device, now) else {
+        let Ok(drawn) = reward::drawn(block, next.as_ref(), gpu, device, &self.device, now) else {
             return Ok(());
         };
         if let Some((asked, draw)) = drawn
@@ -214,71 +230,78 @@ impl Worker {
         }
         let root = done.map(|done| work::answer(&done.roots));
         let answer = [reward::answer(&self.key.pubkey(), &self.device, hour, index, root)];
-        let first = async { self.chain.send(&answer, &[&self.key], &self.options).await };
-        // A transaction is followed for as long as it may land, which is longer than a call waits.
-        let again = async {
-            let since = self.chain.now().await?.unix;
-            while self.chain.now().await?.unix < since.saturating_add(LANDS) {
-                sleep(self.settings.poll).await;
-            }
-            self.chain.send(&answer, &[&self.key], &self.at_highest_price()).await
-        };
-        let (receipt, _) = select_ok([first.boxed_local(), again.boxed_local()]).await?;
+        // A call waits for a minute, so there may be no second attempt.
+        let receipt = self.chain.send(&answer, &[&self.key], &self.options.within(0)).await?;
         tracing::info!(event = "call answered", hour, index, signature = %receipt.signature);
         Ok(())
     }
 
-    /// Options of a transaction that bids the highest price allowed.
-    fn at_highest_price(&self) -> SendOptions {
-        let PriorityFee { least, most } = self.options.priority_fee;
-        SendOptions {
-            priority_fee: PriorityFee {
-                least: least.max(most),
-                most,
-            },
-            ..self.options
-        }
-    }
-
-    /// Checks in with this evidence, whose rent returns, and collects what earlier hours have earned: without a free place for another
-    /// reward, the hour would pay nothing.
+    /// Checks in with this evidence, whose rent returns, and collects what earlier hours have earned.
     async fn check_in(&self, hour: i64, shard: u8, evidence: Option<&[u8]>) -> Result<()> {
         let key = self.key.pubkey();
         let seal = evidence.map(|evidence| protocol::referee::seal(evidence, key.as_array(), self.device.as_array()));
         let account = seal.map(|seal| referee::evidence(&key, &seal));
         *self.evidence.lock() = account;
+        let closes = hour.saturating_add(2 * BLOCK_SECONDS);
         if let (Some(evidence), Some(seal)) = (evidence, &seal) {
-            self.write_evidence(evidence, seal).await?;
+            self.write_evidence(evidence, seal, closes).await?;
         }
-        let device: Device = self.chain.fetch(&self.device).await?;
-        let now = self.chain.now().await?.unix;
-        let collect = self.chain.collection(&self.device, &device, now).await?.instructions();
         let check_in = reward::check_in(&key, &self.device, self.gpu, hour, shard, account);
         let closing = seal.map(|seal| referee::close_evidence(&key, &seal));
         let check_in: Vec<Instruction> = [check_in].into_iter().chain(closing).collect();
-        let both = [collect.as_slice(), &check_in].concat();
-        let receipt = match self.chain.send(&both, &[&self.key], &self.options).await {
-            // Somebody else may have collected meanwhile, which must not cost the hour.
-            Err(error) if !collect.is_empty() && error.failure().is_some() => {
-                tracing::debug!(%error, "could not collect with the check-in");
-                self.chain.send(&check_in, &[&self.key], &self.options).await?
+        let device: Device = self.chain.fetch(&self.device).await?;
+        // Without a free place for another reward, the hour pays nothing unless one becomes free first.
+        let freed = match device.has_room() {
+            true => Ok(None),
+            false => self.collect(&device, &check_in, closes).await,
+        };
+        let receipt = match &freed {
+            Ok(Some(receipt)) => receipt.clone(),
+            // Nothing that concerns other accounts may cost the hour.
+            Ok(None) | Err(_) => {
+                let options = self.chain.by(closes, &self.options).await;
+                self.chain.send(&check_in, &[&self.key], &options).await?
             }
-            sent => sent?,
         };
         tracing::info!(event = "checked in", hour, signature = %receipt.signature);
-        if !device.has_room() && collect.is_empty() {
+        if device.has_room() {
+            if let Err(error) = self.collect(&device, &[], closes).await {
+                tracing::debug!(hour, %error, "could not collect; the next check-in tries again");
+            }
+            return Ok(());
+        }
+        // Somebody else may have collected.
+        let device: Option<Device> = self.account_since(&self.device, receipt.slot).await?;
+        if !device.is_some_and(|device| device.pending().any(|(number, ..)| emission::number(hour) == Some(number))) {
+            let reason = match freed {
+                Err(error) => error.to_string(),
+                Ok(_) => "they are not settled yet; somebody has to keep hours going (`ionet watch crank --sweep`)".to_owned(),
+            };
             tracing::warn!(
                 event = "unpaid",
                 hour,
-                "this hour pays nothing, since four earlier ones are not settled yet; somebody has to keep hours going \
-                (`ionet watch crank --sweep`)"
+                reason,
+                "this hour pays nothing, since four earlier ones are not collected"
             );
         }
         Ok(())
     }
 
+    /// Collects what earlier hours have earned and does what is to be done `then`, in one transaction. `None` if there is nothing to
+    /// collect.
+    async fn collect(&self, device: &Device, then: &[Instruction], deadline: i64) -> Result<Option<Receipt>> {
+        let now = self.chain.now().await?.unix;
+        let collecting = self.chain.collection(&self.device, device, now).await?.instructions();
+        if collecting.is_empty() {
+            return Ok(None);
+        }
+        let options = self.options.within(deadline.saturating_sub(now));
+        let all = [collecting.as_slice(), then].concat();
+        Ok(Some(self.chain.send(&all, &[&self.key], &options).await?))
+    }
+
     /// Writes the evidence, or what is missing of it, on chain.
-    async fn write_evidence(&self, evidence: &[u8], seal: &Hash) -> Result<()> {
+    async fn write_evidence(&self, evidence: &[u8], seal: &Hash, deadline: i64) -> Result<()> {
         let key = self.key.pubkey();
         let mut slot = 0;
         loop {
@@ -295,7 +318,8 @@ impl Worker {
             {
                 sleep(SLOT).await;
             }
-            slot = self.chain.send(&[next], &[&self.key], &self.options).await?.slot;
+            let options = self.chain.by(deadline, &self.options).await;
+            slot = self.chain.send(&[next], &[&self.key], &options).await?.slot;
         }
     }
 

@@ -39,9 +39,9 @@ pub(crate) struct Done {
 
 impl Worker {
     /// Does the work of a call: the parts of the device's GPUs in parallel on the worker's GPUs, or on the CPU if it has none. With
-    /// `yields`, gives way to jobs: returns `None` if one is in hand or comes in.
+    /// `yields`, gives way to jobs and answers that compute: returns `None` if there is one or one comes in.
     pub(crate) async fn do_work(&self, asked: Asked, draw: Option<Draw>, yields: bool) -> Result<Option<Done>> {
-        if yields && self.is_busy() {
+        if yields && self.is_computing() {
             return Ok(None);
         }
         let gpus = self.gpus.clone();
@@ -54,7 +54,7 @@ impl Worker {
         });
         tokio::pin!(doing);
         loop {
-            if yields && self.is_busy() {
+            if yields && self.is_computing() {
                 stop.cancel();
             }
             tokio::select! {

@@ -7,18 +7,20 @@ mod log;
 
 use chain::market::{referee, reward, stake};
 use common::node::Wrong;
-use common::{Market, beside, logs};
-use costaking::OfferTerms;
+use common::{HIGHEST, Market, beside, logs};
+use costaking::{Offer, OfferTerms};
 use jobs::{Job, Status};
 use log::hear;
 use protocol::referee::seal;
 use protocol::units::IO;
 use solana_address::Address;
 use solana_signer::Signer;
+use staking::instruction::{AnswerCall, CollectReward};
 use staking::state::GpuSpec;
 use staking::{Device, RewardRules};
 use std::time::Duration;
 use tests::{GPU, RULES, World, gpu_spec};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 const HOUR: i64 = 3_600;
 
@@ -234,22 +236,72 @@ async fn answers_a_call_while_it_writes_evidence() {
     .await;
 }
 
-/// An answer that is kept out at the price of the first offer is sent again while the call still waits.
+/// Somebody keeps out whatever offers less than the highest price, and a call does not wait for a second offer.
 #[tokio::test]
-async fn bids_more_for_an_answer_that_does_not_land() {
+async fn an_answer_to_a_call_outbids_others() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    let device = worker.device();
+    market.node.keep_out::<AnswerCall>(HIGHEST);
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        begin(world)
+    });
+    beside(&worker, logs(&mut events, "call answered", &["absent"])).await;
+    assert!(market.node.with(|world| world.device(&device).has_answered(number(hour), 0)));
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// The answer is in flight and lands only if it is sent again.
+#[tokio::test]
+async fn a_stop_waits_for_an_answer_to_a_call() {
+    let market = Market::start();
+    let (worker, stop) = market.worker(market.settings("data")).await;
+    let worker = worker.unwrap();
+    let hour = market.node.with(|world| {
+        let patient = RewardRules {
+            answer_seconds: 300,
+            ..EVERYBODY
+        };
+        world.start_emission(patient, IO);
+        begin(world)
+    });
+    market.node.hold();
+    let stopping = async {
+        market.node.in_flight(1).await;
+        stop.cancel();
+        market.node.forget();
+    };
+    let (ended, ()) = tokio::join!(worker.run(), stopping);
+    ended.unwrap();
+    assert!(
+        market
+            .node
+            .with(|world| world.device(&worker.device()).has_answered(number(hour), 0))
+    );
+}
+
+/// A result that waits for the end of its window takes nothing of the machine.
+#[tokio::test]
+async fn a_check_in_does_not_wait_for_a_window() {
     let market = Market::start();
     let worker = market.started().await;
     let device = worker.device();
+    let hour = market.node.with(|world| {
+        world.start_emission(EVERYBODY, IO);
+        begin(world)
+    });
     beside(&worker, async {
-        market.node.with(|world| world.start_emission(EVERYBODY, IO));
-        market.node.hold();
-        let hour = market.node.with(begin);
-        market.node.in_flight(1).await;
-        market.node.lose();
         until(&market, |world| world.device(&device).has_answered(number(hour), 0)).await;
+        let address = market.order(1).await;
+        market.reaches(&address, Status::Revealed).await;
+        market.node.with(|world| world.draw(hour));
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
     })
     .await;
-    assert_eq!(market.node.failures(), 0);
+    let late = hour + HOUR + 2_400;
+    assert!(market.now().unix < late, "it has waited for as long as it does for a computation");
 }
 
 /// Nobody collects for others here. Returns what the device has earned in seven hours, the first of which only counts as presence.
@@ -276,6 +328,8 @@ async fn earns_every_hour(market: &Market) -> Device {
             assert_eq!(expected, paid);
             hour += HOUR;
         }
+        // It collects after it has checked in.
+        until(market, |world| world.device(&device).pending().count() == 1).await;
     })
     .await;
     assert_eq!(market.node.failures(), 0);
@@ -307,6 +361,43 @@ async fn a_device_shares_its_rewards_with_co_stakers() {
     assert!(received > 0 && (0..=5).contains(&(device.rewards.get() - received)), "{received}");
 }
 
+/// The rules of a market that calls nobody.
+const NOBODY: RewardRules = RewardRules { call_bps: 0, ..RULES };
+
+/// Lets the worker check in to five hours, the first of which only counts as presence. Then the others are settled too, and the worker, who
+/// has not collected them, may check in to the next one, which is returned.
+async fn fills_up(market: &Market, events: &mut UnboundedReceiver<String>) -> i64 {
+    let mut hour = market.node.with(|world| {
+        let genesis = world.start_emission(NOBODY, IO);
+        let hour = begin(world);
+        world.send(reward::skip(genesis), &[]);
+        hour
+    });
+    let first = hour;
+    for _ in 0..5 {
+        market.node.with(|world| {
+            world.draw(hour);
+            // No more than four hours may be unsettled.
+            world.settle_and_collect(&[], first.min(hour - HOUR));
+        });
+        logs(events, "checked in", &["absent", "retry"]).await;
+        hour += HOUR;
+    }
+    market.node.with(|world| {
+        world.draw(hour);
+        settle(world, &[], hour);
+        assert!(!world.device(&market.supplier.device).has_room());
+    });
+    hour
+}
+
+/// Settles the five hours before this one, and collects them for these workers.
+fn settle(world: &mut World, workers: &[&tests::Worker], hour: i64) {
+    for ago in (1..=5).rev() {
+        world.settle_and_collect(workers, hour - ago * HOUR);
+    }
+}
+
 /// A collection that somebody else was faster to make costs no hour.
 #[tokio::test]
 async fn checks_in_though_somebody_else_has_collected() {
@@ -314,36 +405,94 @@ async fn checks_in_though_somebody_else_has_collected() {
     let (mut events, _log) = hear("event");
     let worker = market.started().await;
     let device = worker.device();
-    let nobody = RewardRules { call_bps: 0, ..RULES };
+    let hour = beside(&worker, async {
+        let hour = fills_up(&market, &mut events).await;
+        market.node.hold();
+        market.node.in_flight(1).await;
+        market.node.with(|world| settle(world, &[&market.supplier], hour));
+        market.node.release();
+        logs(&mut events, "checked in", &["absent"]).await;
+        until(&market, |world| world.device(&device).last_hour.get() == number(hour)).await;
+        market.node.read_again(&device, 2).await;
+        hour
+    })
+    .await;
+    while let Ok(event) = events.try_recv() {
+        assert_ne!(event, "unpaid");
+    }
+    assert_eq!(market.node.failures(), 1);
+    let device = market.node.with(|world| world.device(&device));
+    assert_eq!(device.pending().map(|(hour, ..)| hour).collect::<Vec<_>>(), [number(hour)]);
+}
+
+/// Somebody keeps the accounts that all devices collect from from being written. This costs the pay of an hour for which there is no room,
+/// and never the hour.
+#[tokio::test]
+async fn checks_in_though_nothing_can_be_collected() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    market.node.keep_out::<CollectReward>(u64::MAX);
+    beside(&worker, async {
+        let hour = fills_up(&market, &mut events).await;
+        logs(&mut events, "checked in", &["absent", "retry"]).await;
+        logs(&mut events, "unpaid", &["absent", "retry"]).await;
+        assert_eq!(
+            market.node.with(|world| world.device(&worker.device()).last_hour.get()),
+            number(hour)
+        );
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
+}
+
+/// With room for the hour's reward, it is paid even though earlier ones cannot be collected.
+#[tokio::test]
+async fn checks_in_before_it_collects() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    let worker = market.started().await;
+    market.node.keep_out::<CollectReward>(u64::MAX);
     let mut hour = market.node.with(|world| {
-        let genesis = world.start_emission(nobody, IO);
+        let genesis = world.start_emission(NOBODY, IO);
         let hour = begin(world);
         world.send(reward::skip(genesis), &[]);
         hour
     });
     beside(&worker, async {
-        for _ in 0..2 {
+        for _ in 0..4 {
             market.node.with(|world| {
                 world.draw(hour);
                 world.settle_and_collect(&[], hour - HOUR);
             });
-            logs(&mut events, "checked in", &["absent"]).await;
+            logs(&mut events, "checked in", &["absent", "unpaid", "retry"]).await;
             hour += HOUR;
         }
-        market.node.with(|world| {
-            world.draw(hour);
-            world.settle_and_collect(&[], hour - HOUR);
-        });
-        market.node.hold();
-        market.node.in_flight(1).await;
-        market.node.with(|world| world.settle_and_collect(&[&market.supplier], hour - HOUR));
-        market.node.release();
-        logs(&mut events, "checked in", &["absent"]).await;
     })
     .await;
-    assert_eq!(market.node.failures(), 1);
-    let device = market.node.with(|world| world.device(&device));
-    assert_eq!(device.pending().map(|(hour, ..)| hour).collect::<Vec<_>>(), [number(hour)]);
+    let device = market.node.with(|world| world.device(&worker.device()));
+    assert_eq!(device.pending().count(), 3);
+}
+
+/// A node that cannot search for the device's offer costs no hour either.
+#[tokio::test]
+async fn checks_in_though_its_offer_is_not_found() {
+    let market = Market::start();
+    let (mut events, _log) = hear("event");
+    market.node.with(|world| {
+        let offer = world.offer(&market.supplier, TERMS);
+        let holder = world.co_staker("holder");
+        world.join(&holder, &offer, 0, TERMS.capacity);
+    });
+    let worker = market.started().await;
+    market.node.fail_searches::<Offer>();
+    beside(&worker, async {
+        fills_up(&market, &mut events).await;
+        logs(&mut events, "checked in", &["absent", "retry"]).await;
+        logs(&mut events, "unpaid", &["absent", "retry"]).await;
+    })
+    .await;
+    assert_eq!(market.node.failures(), 0);
 }
 
 /// A worker closes the evidence that an earlier one left of a check-in, but not evidence about anything else, such as a job it audits.
