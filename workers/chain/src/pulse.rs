@@ -16,9 +16,9 @@ const STILL: Duration = Duration::from_secs(30);
 const LAG: u64 = 60;
 
 impl Chain {
-    /// Looks at the chain's clock every ten seconds, and reports the newest slot and the chain's [`lag`]. Warns when the node stops keeping
-    /// up, once until it does so again. Never completes.
-    pub async fn watch_node(&self, report: impl Fn(u64, u64)) -> Infallible {
+    /// Looks at the chain's clock every ten seconds, and reports the newest moment. Warns when the node stops keeping up, once until it does
+    /// so again. Never completes.
+    pub async fn watch_node(&self, report: impl Fn(Moment)) -> Infallible {
         let (mut newest, mut since, mut warned): (Option<Moment>, _, _) = (None, Instant::now(), false);
         loop {
             sleep(LOOK).await;
@@ -27,8 +27,8 @@ impl Chain {
             {
                 (newest, since) = (Some(now), Instant::now());
             }
+            newest.into_iter().for_each(&report);
             let (slot, lag, still) = (newest.map_or(0, |newest| newest.slot), newest.map_or(0, lag), since.elapsed());
-            report(slot, lag);
             let stands = || {
                 format!(
                     "for {} seconds the node has shown no slot after {slot}: it, or the whole cluster, stands still, and jobs, demands and \
@@ -93,10 +93,10 @@ mod tests {
             node.set_account_silently(CLOCK, clock);
         };
         let chain = Chain::new(node.clone());
-        let (slot, lag) = (AtomicU64::new(0), AtomicU64::new(0));
-        let report = |newest, behind| {
-            slot.store(newest, Relaxed);
-            lag.store(behind, Relaxed);
+        let (slot, behind) = (AtomicU64::new(0), AtomicU64::new(0));
+        let report = |newest: Moment| {
+            slot.store(newest.slot, Relaxed);
+            behind.store(lag(newest), Relaxed);
         };
         let hour = 3_600;
         let story = async {
@@ -112,7 +112,7 @@ mod tests {
             };
             // A chain whose time was set forward.
             see(1..20, here + hour).await;
-            assert_eq!((slot.load(Relaxed), lag.load(Relaxed)), (19, 0));
+            assert_eq!((slot.load(Relaxed), behind.load(Relaxed)), (19, 0));
             // It stands still, goes on, and stands still again; each time this is said once.
             for slot in [20, 21] {
                 at(slot, here + hour);
@@ -121,7 +121,7 @@ mod tests {
             }
             // Another node goes on, an hour late.
             see(30..50, here - hour).await;
-            assert!(lag.load(Relaxed) >= hour as u64);
+            assert!(behind.load(Relaxed) >= hour as u64);
             see(50..55, here).await;
             warned
         };

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::net::TcpListener;
 
@@ -39,7 +40,7 @@ pub trait Page: Send + Sync + 'static {
 /// One metric in the Prometheus text format.
 #[doc(hidden)]
 pub fn entry(name: &str, kind: &str, help: &str, metric: &Metric) -> String {
-    let value = metric.0.load(Ordering::Relaxed);
+    let value = metric.get();
     format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
 
@@ -49,19 +50,38 @@ pub fn series(name: &str, kind: &str, help: &str, values: impl Iterator<Item = (
     values.fold(head, |page, (labels, value)| format!("{page}{name}{{{labels}}} {value}\n"))
 }
 
-/// A counter or gauge.
+/// A counter or gauge, or the age of something.
 #[derive(Debug, Default)]
-pub struct Metric(AtomicU64);
+pub struct Metric {
+    value: AtomicU64,
+    /// Unix time that the age is counted from; 0 if it is not an age.
+    since: AtomicU64,
+}
 
 impl Metric {
     /// Adds to a counter.
     pub fn add(&self, value: u64) {
-        self.0.fetch_add(value, Ordering::Relaxed);
+        self.value.fetch_add(value, Ordering::Relaxed);
     }
 
     /// Sets a gauge.
     pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.value.store(value, Ordering::Relaxed);
+    }
+
+    /// Makes it the seconds since a unix time, by this machine's clock: 0 before that time. They go on even while whoever sets it hangs.
+    pub fn set_since(&self, unix: i64) {
+        self.since.store(u64::try_from(unix).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        match self.since.load(Ordering::Relaxed) {
+            0 => self.value.load(Ordering::Relaxed),
+            since => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                now.as_secs().saturating_sub(since)
+            }
+        }
     }
 }
 
@@ -91,5 +111,16 @@ mod tests {
             metrics.render(),
             "# HELP ionet_test_units_total Units of work computed.\n# TYPE ionet_test_units_total counter\nionet_test_units_total 3\n"
         );
+    }
+
+    #[test]
+    fn an_age_grows_by_itself() {
+        let (metric, now) = (Metric::default(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let now = now.as_secs() as i64;
+        metric.set_since(now - 1_000);
+        // The clock may have gone on since.
+        assert!((1_000..2_000).contains(&metric.get()));
+        metric.set_since(now + 1_000);
+        assert_eq!(metric.get(), 0);
     }
 }

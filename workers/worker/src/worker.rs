@@ -19,6 +19,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use jobs::{Audit, Job, Status};
 use parking_lot::Mutex;
 use protocol::hash::Hash;
+use protocol::units::Moment;
 use solana_address::Address;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -34,7 +35,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, SetOnce, mpsc, watch};
+use tokio::sync::{RwLock, Semaphore, SetOnce, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,8 @@ pub struct Worker {
     pub(crate) disk_fails: AtomicBool,
     /// Evidence account of the last check-in, whose rent will return.
     pub(crate) evidence: Mutex<Option<Address>>,
+    /// Held shared while a call is answered or an hour checked in to. A stop waits for that.
+    pub(crate) presence: RwLock<()>,
     payouts: Mutex<HashSet<Address>>,
     pub(crate) in_hand: Mutex<InHand>,
     _lock: File,
@@ -111,6 +114,7 @@ impl Worker {
             metrics: Arc::default(),
             gpu: account.gpu_model.get(),
             evidence: Mutex::default(),
+            presence: RwLock::default(),
             payouts: Mutex::default(),
             in_hand: Mutex::default(),
             _lock: lock,
@@ -179,8 +183,8 @@ impl Worker {
         self.device
     }
 
-    /// Serves jobs and answers demands and beacons until stopped, then leaves time to finish answers and to reveal the jobs in hand. Fails
-    /// if a model cannot be timed.
+    /// Serves jobs and answers demands and beacons until stopped, then leaves time to finish answers and a check-in, and to reveal the jobs
+    /// in hand. Fails if a model cannot be timed.
     pub fn run(&self) -> LocalBoxFuture<'_, Result<()>> {
         let work = async {
             tokio::select! {
@@ -238,6 +242,8 @@ impl Worker {
             }
             // Another task answers them. The sender lives as long as the worker.
             let _ = demands.wait_for(|open| *open == 0).await;
+            // So does a call or a check-in. None begins any more.
+            let _ended = self.presence.write().await;
         };
         let complete = timeout(self.settings.drain, drain).await.is_ok();
         match timeout(LAST_LOOK, self.exposed()).await {
@@ -265,9 +271,9 @@ impl Worker {
     }
 
     async fn watch_node(&self) -> Infallible {
-        let report = |slot, lag| {
-            self.metrics.chain_slot.set(slot);
-            self.metrics.chain_lag_seconds.set(lag);
+        let report = |newest: Moment| {
+            self.metrics.chain_slot.set(newest.slot);
+            self.metrics.chain_lag_seconds.set_since(newest.unix);
         };
         self.chain.watch_node(report).await
     }
