@@ -42,6 +42,19 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Free bytes on a folder's disk; `None` on systems that do not tell.
+#[cfg(unix)]
+pub fn free_space(folder: &Path) -> io::Result<Option<u64>> {
+    let stats = rustix::fs::statvfs(folder)?;
+    Ok(Some(stats.f_bavail.saturating_mul(stats.f_frsize)))
+}
+
+/// Free bytes on a folder's disk; `None` on systems that do not tell.
+#[cfg(not(unix))]
+pub fn free_space(_: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

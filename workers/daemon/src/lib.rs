@@ -10,7 +10,7 @@ mod serve;
 pub mod settings;
 
 pub use backoff::Backoff;
-pub use folder::{DRAFT, lock_folder, sync_folder, write_whole};
+pub use folder::{DRAFT, free_space, lock_folder, sync_folder, write_whole};
 pub use places::{Place, Places, host};
 pub use process::{LogFormat, end_with_parent, log_to_stderr, run, stop_on_signals, stop_with_parent};
 pub use serve::{Connections, peer, serve};

@@ -6,21 +6,7 @@ use crate::{Error, Result, Worker};
 use solana_address::Address;
 use std::io;
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::sync::atomic::Ordering;
-
-/// Free bytes on a folder's disk.
-#[cfg(unix)]
-pub(crate) fn free_space(folder: &Path) -> Result<u64> {
-    let stats = rustix::fs::statvfs(folder).map_err(|source| disk(folder, source.into()))?;
-    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
-}
-
-/// Unknown on other systems, so taken as unlimited.
-#[cfg(not(unix))]
-pub(crate) fn free_space(_: &Path) -> Result<u64> {
-    Ok(u64::MAX)
-}
 
 impl Error {
     /// Whether it says that the data folder could not be written to.

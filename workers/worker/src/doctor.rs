@@ -1,12 +1,12 @@
 //! Checks of a worker's setup that say how to fix each problem: all of them for `ionet-worker doctor`, and the quick ones at every start.
 
-use crate::disk::free_space;
 use crate::market::{View, demands_of};
 use crate::reserve::in_sol;
 use crate::worker::{check_payout, find_device};
 use crate::{Error, Models, Result, Settings, Worker, reserve, work};
 use blobs::{BlobStore, local_folder};
 use chain::{Chain, PriorityFee, market};
+use daemon::free_space;
 use engine::cuda::{Device, Traits};
 use jobs::{DemandHeader, Model};
 use protocol::emission;
@@ -185,7 +185,8 @@ fn check_data(folder: &Path, kept: u64) -> std::result::Result<String, String> {
             near.display()
         )
     })?;
-    let (free, kept) = (free_space(near).map_err(|error| error.to_string())? >> 20, kept >> 20);
+    let free = free_space(near).map_err(|error| format!("the free space of {} is unknown ({error}); see to the disk", near.display()))?;
+    let (free, kept) = (free.unwrap_or(u64::MAX) >> 20, kept >> 20);
     let folder = folder.display();
     if free < kept {
         return Err(format!(

@@ -5,10 +5,9 @@
 //! the commitment, which depends on the hot key at that time. Next to it lie the job's input, output and trace until the job has ended,
 //! because answering a demand must not depend on anyone else's store.
 
-use crate::disk::free_space;
 use crate::{Error, Result};
 use bytes::Bytes;
-use daemon::{DRAFT, sync_folder, write_whole};
+use daemon::{DRAFT, free_space, sync_folder, write_whole};
 use jobs::Job;
 use parking_lot::Mutex;
 use protocol::hash::Hash;
@@ -174,9 +173,10 @@ impl Journal {
         read(&self.path(address).with_extension(blob.name())).map(Bytes::from)
     }
 
-    /// Free bytes on the disk.
+    /// Free bytes on the disk. One that does not tell takes what it has room for, and fails then.
     pub fn free_space(&self) -> Result<u64> {
-        free_space(&self.folder)
+        let free = free_space(&self.folder).map_err(|source| disk(&self.folder, source))?;
+        Ok(free.unwrap_or(u64::MAX))
     }
 
     /// Fails unless the folder can be listed and accepts a file.
