@@ -372,7 +372,7 @@ impl Network for Live {
             return Ok(None);
         };
         // The next step waits for a success, while a failure needs its log to be explained.
-        let patience = if landed.error.is_none() { SOON } else { SOON * 4 };
+        let patience = if landed.error.is_none() { SOON } else { SOON.saturating_mul(4) };
         if let Err(_) | Ok(Err(_)) = timeout(patience, self.add_details(signature, &mut landed)).await {
             tracing::debug!(%signature, "going on without the details of a transaction");
         }
