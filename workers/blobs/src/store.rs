@@ -122,7 +122,7 @@ impl BlobStore {
 
     /// Free bytes on the disk of a local folder; `None` for other stores, and where the system does not say.
     pub fn free_space(&self) -> Option<u64> {
-        free_space(self.folder.as_deref()?)
+        daemon::free_space(self.folder.as_deref()?).ok().flatten()
     }
 
     /// Stores `bytes` and returns their address. Storing the same bytes again changes nothing.
@@ -265,17 +265,6 @@ impl BlobStore {
             },
         }
     }
-}
-
-#[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(folder).ok()?;
-    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_space(_: &Path) -> Option<u64> {
-    None
 }
 
 /// A store behind a [`crate::server`], or behind any server that supports `GET`, `HEAD` and `PUT` under `url`.

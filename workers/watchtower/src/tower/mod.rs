@@ -14,6 +14,7 @@ use blobs::BlobStore;
 use chain::{Chain, Outcome, Pending, SendOptions, Uncertain};
 use daemon::Backoff;
 use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
+use protocol::units::Moment;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::convert::Infallible;
@@ -178,9 +179,9 @@ impl Watchtower {
     }
 
     async fn watch_node(&self) -> Infallible {
-        let report = |slot, lag| {
-            self.metrics.chain_slot.set(slot);
-            self.metrics.chain_lag_seconds.set(lag);
+        let report = |newest: Moment| {
+            self.metrics.chain_slot.set(newest.slot);
+            self.metrics.chain_lag_seconds.set_since(newest.unix);
         };
         self.chain.watch_node(report).await
     }
