@@ -114,7 +114,7 @@ pub struct Follower {
     asked: Option<u64>,
     /// Whether nothing has been listed yet: what happened before the start may be forgotten by now.
     is_new: bool,
-    /// Listed transactions that were too many for one round.
+    /// Listed transactions that were too many for one round, or not all of which could be looked up.
     left: Option<Listed>,
     /// Rounds in a row that found something to take in and took nothing.
     fruitless: u32,
@@ -125,7 +125,11 @@ struct Listed {
     /// The current slot when they were listed: all transactions before it are among them.
     slot: u64,
     waiting: Waiting,
+    /// What the node has said about them, as far as it was asked.
+    lookups: Lookups,
 }
+
+type Lookups = HashMap<Signature, Lookup>;
 
 /// For each program, the signatures not taken in yet, oldest first.
 type Waiting = BTreeMap<Address, VecDeque<Signature>>;
@@ -250,13 +254,21 @@ impl Follower {
     }
 
     async fn take_round(&mut self) -> Result<Round> {
-        // If the round fails, the next one lists everything anew.
-        let Listed { slot, mut waiting } = match self.left.take() {
+        let mut listed = match self.left.take() {
             Some(listed) => listed,
             None => self.list().await?,
         };
+        if let Err(error) = self.fetch(&mut listed).await {
+            // Far behind, a node is asked thousands of times: the next round goes on from here.
+            self.left = Some(listed);
+            return Err(error);
+        }
+        let Listed {
+            slot,
+            mut waiting,
+            mut lookups,
+        } = listed;
         let is_long = waiting.values().any(|list| list.len() > self.batch_size);
-        let mut lookups = self.fetch(&waiting).await?;
         let end = waiting.values().map(|list| known_until(list, &lookups)).fold(slot, u64::min);
         let (order, cursors) = merge(&mut waiting, &lookups, end);
         let is_news = |signature: &Signature| lookups.get(signature).is_some_and(|lookup| lookup.slot() >= slot);
@@ -267,6 +279,7 @@ impl Follower {
             _ => None,
         });
         let round: Vec<Taken> = whole.collect();
+        // If this fails, the next round lists everything anew.
         if !cursors.is_empty() {
             self.store.write(&round, &cursors).await?;
         }
@@ -275,7 +288,7 @@ impl Follower {
         }
         // If the round took nothing, it waits for the node, whose lists may differ by then.
         if is_long && is_waiting && !order.is_empty() {
-            self.left = Some(Listed { slot, waiting });
+            self.left = Some(Listed { slot, waiting, lookups });
         }
         Ok(Round {
             taken: order.len(),
@@ -297,7 +310,11 @@ impl Follower {
         }
         self.asked = None;
         self.is_new = false;
-        Ok(Listed { slot, waiting })
+        Ok(Listed {
+            slot,
+            waiting,
+            lookups: Lookups::new(),
+        })
     }
 
     /// The node's current slot.
@@ -333,25 +350,28 @@ impl Follower {
     }
 
     /// Looks up the oldest waiting transactions of each program. One that the node does not know yet gets no entry.
-    async fn fetch(&self, waiting: &Waiting) -> Result<HashMap<Signature, Lookup>> {
-        use futures_util::{StreamExt, TryStreamExt, stream};
-        let (mut lookups, mut batch_size) = (HashMap::new(), self.batch_size);
+    async fn fetch(&self, listed: &mut Listed) -> Result<()> {
+        use futures_util::{StreamExt, stream};
+        let Listed { waiting, lookups, .. } = listed;
+        // The node may have their details by now.
+        lookups.retain(|_, lookup| !matches!(lookup, Lookup::Unavailable { .. }));
+        let mut batch_size = self.batch_size;
         loop {
             let oldest: BTreeSet<Signature> = waiting.values().flat_map(|list| list.iter().take(batch_size)).copied().collect();
             let unknown: Vec<Signature> = oldest.into_iter().filter(|signature| !lookups.contains_key(signature)).collect();
-            let found = stream::iter(unknown)
-                .map(async |signature| Ok::<_, Error>((signature, self.look_up(signature).await?)))
-                .buffer_unordered(AT_ONCE)
-                .try_collect::<Vec<_>>()
-                .await?;
-            lookups.extend(found.into_iter().filter_map(|(signature, lookup)| Some((signature, lookup?))));
+            let mut answers = stream::iter(unknown)
+                .map(async |signature| (signature, self.look_up(signature).await))
+                .buffer_unordered(AT_ONCE);
+            while let Some((signature, answer)) = answers.next().await {
+                lookups.extend(answer?.map(|lookup| (signature, lookup)));
+            }
             // A slot is taken in whole or not at all: if one has more transactions of a program than the batch, the batch grows.
             let is_one_slot = |list: &VecDeque<Signature>| {
                 let slot = |place| Some(lookups.get(list.get(place)?)?.slot());
                 list.len() > batch_size && slot(0).is_some() && slot(0) == slot(batch_size.saturating_sub(1))
             };
             if !waiting.values().any(is_one_slot) {
-                return Ok(lookups);
+                return Ok(());
             }
             batch_size = batch_size.saturating_mul(2);
         }
@@ -443,7 +463,7 @@ fn moves_heard(events: &[idl::Event]) -> HashMap<&str, usize> {
 }
 
 /// The slot before which everything on a program's list is known.
-fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>) -> u64 {
+fn known_until(list: &VecDeque<Signature>, lookups: &Lookups) -> u64 {
     let mut last = 0;
     for signature in list {
         match lookups.get(signature) {
@@ -457,7 +477,7 @@ fn known_until(list: &VecDeque<Signature>, lookups: &HashMap<Signature, Lookup>)
 
 /// Takes the transactions before the slot `end` off the programs' lists and merges them into one order: by slot, and within a slot in an
 /// order that respects each program's own. Also returns each program's new cursor.
-fn merge(waiting: &mut Waiting, lookups: &HashMap<Signature, Lookup>, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
+fn merge(waiting: &mut Waiting, lookups: &Lookups, end: u64) -> (Vec<Signature>, Vec<(Address, Signature)>) {
     let slot = |signature: &Signature| match lookups.get(signature).filter(|lookup| lookup.slot() < end)? {
         Lookup::Complete(taken) => Some(taken.slot),
         // A failed transaction changes nothing, so its place does not matter.

@@ -47,6 +47,29 @@ async fn a_backfill_of_many_rounds_gives_the_same_books_as_following() {
     }
 }
 
+/// What a node has told before it refuses a request is not asked again.
+#[tokio::test]
+async fn a_refused_lookup_costs_no_progress() {
+    let (node, live) = followed().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("refused.db");
+    let mut follower = Follower::new(node.clone(), store(&path).await);
+    node.lists.store(0, Ordering::Relaxed);
+    node.lookups.store(0, Ordering::Relaxed);
+    node.refuses.store(20, Ordering::Relaxed);
+    let mut rounds = 0;
+    while follower.round().await.map_or(true, |round| round.taken > 0) {
+        rounds += 1;
+        assert!(rounds < node.entries.len(), "no progress");
+    }
+    // Everything is listed at the start, and what has come since once that has been taken in.
+    let lists = node.lists.load(Ordering::Relaxed);
+    assert!(rounds > 10 && lists <= 30, "{lists} lists in {rounds} rounds");
+    let lookups = node.lookups.load(Ordering::Relaxed);
+    assert!(lookups < 2 * node.entries.len(), "{lookups} lookups");
+    assert!(dump(&url(&path)).await == live);
+}
+
 /// A round may consist of failed transactions alone.
 #[tokio::test]
 async fn failed_transactions_block_nothing() {

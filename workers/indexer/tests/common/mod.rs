@@ -51,6 +51,10 @@ pub struct Node {
     pub behind: AtomicUsize,
     /// The machine that reads accounts lags.
     pub stale: AtomicBool,
+    /// It refuses one of so many lookups of transactions.
+    pub refuses: AtomicUsize,
+    /// How many lookups were requested.
+    pub lookups: AtomicUsize,
     /// How many lists were requested.
     pub lists: AtomicUsize,
     /// How many rounds began, by requests for the slot, plus requests that failed because a machine lagged.
@@ -79,6 +83,8 @@ impl Node {
             unknown: Mutex::default(),
             behind: AtomicUsize::new(usize::MAX),
             stale: AtomicBool::new(false),
+            refuses: AtomicUsize::new(usize::MAX),
+            lookups: AtomicUsize::new(0),
             lists: AtomicUsize::new(0),
             rounds: watch::Sender::new(0),
             news: Mutex::new(broadcast::Sender::new(16)),
@@ -220,6 +226,11 @@ impl Network for Node {
     }
 
     async fn landed(&self, signature: &Signature) -> Result<Option<Landed>> {
+        let lookups = 1 + self.lookups.fetch_add(1, Ordering::Relaxed);
+        if lookups.is_multiple_of(self.refuses.load(Ordering::Relaxed)) {
+            let (url, reason) = (self.url().to_owned(), "too many requests".to_owned());
+            return Err(chain::Error::Unreachable { url, reason });
+        }
         let found = self.told().iter().find(|(told, _)| told == signature);
         Ok(found.map(|(_, entry)| Landed {
             slot: entry.slot,
