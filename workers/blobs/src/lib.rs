@@ -11,7 +11,7 @@ pub mod server;
 mod store;
 
 pub use error::{Error, Result};
-pub use store::{BlobStore, MAX_BLOB, local_folder};
+pub use store::{BlobStore, MAX_BLOB, first_of, local_folder};
 
 use protocol::{batch::BatchError, blob, hash::Hash};
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, SLOWEST, address};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, TryFutureExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryFutureExt, TryStreamExt, stream::FuturesUnordered};
 use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, http::HttpBuilder,
     local::LocalFileSystem, path::Path as Key,
@@ -21,6 +21,29 @@ pub const MAX_BLOB: u64 = 64 << 20;
 
 /// Time a store may take to respond, in addition to the time for transferring the blob.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time after which the next store is asked as well when those before it have neither delivered nor failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The blob at `hash` from whichever store is the first to deliver it. Stores are asked in order, and none waits for long for those before
+/// it: a store that hangs may take a minute, and one that trickles a quarter of an hour.
+///
+/// # Errors
+/// Those of all stores, in the order in which they failed.
+pub async fn first_of(stores: impl IntoIterator<Item = BlobStore>, hash: &Hash) -> std::result::Result<Bytes, Vec<Error>> {
+    let (mut stores, mut asked, mut errors) = (stores.into_iter(), FuturesUnordered::new(), Vec::new());
+    loop {
+        asked.extend(stores.next().map(|store| async move { store.get(hash).await }));
+        if asked.is_empty() {
+            return Err(errors);
+        }
+        match tokio::time::timeout(PATIENCE, asked.select_next_some()).await {
+            Ok(Ok(blob)) => return Ok(blob),
+            Ok(Err(error)) => errors.push(error),
+            Err(_) => {}
+        }
+    }
+}
 
 /// The local folder named by a location, if it names one.
 pub fn local_folder(location: &str) -> Option<PathBuf> {

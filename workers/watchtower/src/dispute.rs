@@ -9,10 +9,12 @@ use crate::Result;
 use ::referee::EvidenceHeader;
 use chain::market::job::Proof;
 use chain::market::{self, referee};
+use chain::sysvar::{CLOCK, moment};
 use chain::{Chain, JobEnd, Outcome, Payee, Pending, Receipt, SendOptions};
 use jobs::{Conviction, DemandHeader, Escrow, Job, Status};
 use protocol::demand::Item;
 use protocol::hash::Hash;
+use protocol::units::Moment;
 use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
@@ -133,18 +135,20 @@ impl Challenger<'_> {
         let challenger = self.key.pubkey();
         let seal = protocol::referee::seal(evidence, challenger.as_array(), address.as_array());
         let (own, first) = (referee::evidence(&challenger, &seal), market::job::conviction(address));
-        let (slot, accounts) = self.chain.network().accounts(&[*address, own, first]).await?;
+        let (slot, accounts) = self.chain.network().accounts(&[*address, own, first, CLOCK]).await?;
         if slot < charge.since {
             return Ok(Step::Wait(NEXT_SLOT));
         }
-        let [job, shown, conviction] = accounts.try_into().unwrap_or_default();
+        let [job, shown, conviction, clock] = accounts.try_into().unwrap_or_default();
+        let now = clock.and_then(|clock| moment(&clock.data));
+        let now = now.ok_or_else(|| self.chain.missing(&CLOCK))?;
         let job: Option<Job> = chain::decode_if_any(address, job.as_ref())?;
         let job = job.filter(|job| job.job_hash == *charge.hash);
         let shown: Option<EvidenceHeader> = chain::decode_if_any(&own, shown.as_ref())?;
         let conviction: Option<Conviction> = chain::decode_if_any(&first, conviction.as_ref())?;
         let act = match (&job, conviction) {
             (Some(job), _) if job.status == Status::Revealed => Act::Convict(job),
-            (Some(job), Some(first)) if job.status == Status::Convicted => self.after_conviction(job, &first, shown.as_ref()).await?,
+            (Some(job), Some(first)) if job.status == Status::Convicted => self.after_conviction(job, &first, shown.as_ref(), now),
             // Impossible since the reveal, so the accounts were not read at one moment after all.
             (Some(_), _) => return Ok(Step::Wait(NEXT_SLOT)),
             (None, _) => Act::Leave(DisputeOutcome::TooLate),
@@ -154,18 +158,19 @@ impl Challenger<'_> {
             // The evidence is no longer needed: closing it returns the rent.
             (Act::Leave(_), _) => {
                 let closing = referee::close_evidence(&challenger, &seal);
-                self.send(Action::Close, charge, &[closing]).await
+                self.send(Action::Close, charge, &[closing], self.options).await
             }
-            (_, Some(next)) => {
-                let action = if shown.is_none() { Action::Seal } else { Action::Write };
-                match self.send(action, charge, &[next]).await {
+            (Act::Convict(job) | Act::Overtake(job), Some(next)) => {
+                let (action, written) = shown.map_or((Action::Seal, 0), |shown| (Action::Write, shown.written.get() as usize));
+                let left = evidence.len().saturating_sub(written).div_ceil(referee::PIECE);
+                match self.send(action, charge, &[next], &self.urgent(job, now, left)).await {
                     Err(error) if is_early(&error) => Ok(Step::Wait(NEXT_SLOT)),
                     step => step,
                 }
             }
             (Act::Convict(job), None) => {
                 let convicting = self.convict(charge, job, &seal).await?;
-                self.send(Action::Convict, charge, &convicting).await
+                self.send(Action::Convict, charge, &convicting, &self.urgent(job, now, 0)).await
             }
             (Act::Overtake(job), None) => {
                 let proof = Proof {
@@ -173,24 +178,27 @@ impl Challenger<'_> {
                     shown: self.shown(charge, job).await?,
                 };
                 let overtaking = market::job::overtake(&challenger, address, &job.model, &job.device, proof);
-                self.send(Action::Overtake, charge, &[overtaking]).await
+                self.send(Action::Overtake, charge, &[overtaking], &self.urgent(job, now, 0)).await
             }
         }
     }
 
+    /// Options for what has to land before the job's window ends, with so many pieces of evidence after it, a second each.
+    fn urgent(&self, job: &Job, now: Moment, pieces: usize) -> SendOptions {
+        let left = job.deadline().unix.saturating_sub(now.unix);
+        self.options.within(left.saturating_sub_unsigned(pieces as u64))
+    }
+
     /// The goal once somebody has convicted: the earliest seal has the reward.
-    async fn after_conviction<'a>(&self, job: &'a Job, first: &Conviction, shown: Option<&EvidenceHeader>) -> Result<Act<'a>> {
+    fn after_conviction<'a>(&self, job: &'a Job, first: &Conviction, shown: Option<&EvidenceHeader>, now: Moment) -> Act<'a> {
         if first.challenger == self.key.pubkey() {
-            return Ok(Act::Leave(DisputeOutcome::Convicted));
+            return Act::Leave(DisputeOutcome::Convicted);
         }
-        let Some(shown) = shown else {
-            return Ok(Act::Leave(DisputeOutcome::Beaten));
-        };
-        let in_time = !self.chain.now().await?.reached(job.deadline());
-        if in_time && shown.sealed_slot.get() < first.sealed_slot.get() {
-            return Ok(Act::Overtake(job));
+        let in_time = !now.reached(job.deadline());
+        match shown {
+            Some(shown) if in_time && shown.sealed_slot.get() < first.sealed_slot.get() => Act::Overtake(job),
+            _ => Act::Leave(DisputeOutcome::Beaten),
         }
-        Ok(Act::Leave(DisputeOutcome::Beaten))
     }
 
     /// The demand through which the worker has shown the unit in question, if the referee needs it.
@@ -216,10 +224,10 @@ impl Challenger<'_> {
     }
 
     /// Sends a transaction of a charge, so that a crash at any point neither loses it nor repeats it.
-    async fn send(&self, action: Action, charge: &Charge<'_>, instructions: &[Instruction]) -> Result<Step> {
+    async fn send(&self, action: Action, charge: &Charge<'_>, instructions: &[Instruction], options: &SendOptions) -> Result<Step> {
         let purpose = format!("{} {} {}", action.name(), charge.job, hex::encode(charge.hash));
         for intent in self.pending.unsettled().into_iter().filter(|intent| intent.purpose == purpose) {
-            match self.chain.resolve(self.pending, &intent.prepared, self.options).await {
+            match self.chain.resolve(self.pending, &intent.prepared, options).await {
                 Ok(Outcome::Confirmed(receipt)) => return Ok(Step::Did(action, receipt)),
                 Ok(_) => {}
                 // The chain was read before this step, and the step is due.
@@ -227,9 +235,9 @@ impl Challenger<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let prepared = self.chain.prepare(instructions, &[self.key as &dyn Signer], self.options).await?;
+        let prepared = self.chain.prepare(instructions, &[self.key as &dyn Signer], options).await?;
         self.pending.record(&purpose, &prepared).unwrap_or_else(self.on_unrecorded);
-        let outcome = self.chain.submit(&prepared, self.options).await;
+        let outcome = self.chain.submit(&prepared, options).await;
         if outcome.is_final() {
             self.pending.settle(&prepared.signature()).unwrap_or_else(self.on_unrecorded);
         }
@@ -265,8 +273,9 @@ mod tests {
     use super::*;
     use anchor_lang::bytemuck::Zeroable;
     use chain::Landed;
-    use chain::fake::{Fake, account, gift};
+    use chain::fake::{Fake, account, gift, instructions};
     use solana_account::Account;
+    use solana_transaction::versioned::VersionedTransaction;
     use std::sync::Arc;
 
     const JOB: Address = Address::new_from_array([7; 32]);
@@ -425,6 +434,42 @@ mod tests {
         });
         let actions = vec![Action::Seal, Action::Write, Action::Overtake, Action::Close];
         assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));
+    }
+
+    /// Where only the highest price lands, a case is brought before a short window ends, and before one that its pieces nearly fill.
+    #[tokio::test]
+    async fn evidence_that_is_nearly_too_late_outbids_others() {
+        let scene = Scene::new();
+        let job = |deadline: i64| Job {
+            job_hash: [1; 32],
+            deadline_at: deadline.into(),
+            ..Job::zeroed()
+        };
+        let highest = SendOptions::default().priority_fee.most;
+        let fee = async |seconds, pieces| {
+            let priced = scene.challenge(async |challenger, _| challenger.urgent(&job(seconds), Moment::default(), pieces).priority_fee);
+            priced.await.least
+        };
+        assert_eq!([fee(60, 0).await, fee(300, 0).await], [highest, 0]);
+        assert_eq!([fee(300, 180).await, fee(300, 250).await], [0, highest]);
+        scene.node.advance(LANDS);
+        scene.node.set_account(Address::default(), account(&Escrow::zeroed()));
+        scene.node.set_account(market::job::config(), account(&jobs::Config::zeroed()));
+        scene.job(1, Status::Revealed);
+        let ended = scene.bring(|action| match action {
+            Action::Seal => scene.evidence(REVEALED + 10, 0),
+            Action::Convict => scene.convicted(scene.key.pubkey(), REVEALED + 10),
+            _ => {}
+        });
+        let actions = vec![Action::Seal, Action::Write, Action::Convict, Action::Close];
+        assert_eq!(ended.await, (actions, DisputeOutcome::Convicted));
+        let bids = |transaction: &VersionedTransaction| {
+            instructions(transaction)
+                .iter()
+                .any(|one| one.data.ends_with(&highest.to_le_bytes()))
+        };
+        let bids: Vec<bool> = scene.node.sent().iter().map(bids).collect();
+        assert_eq!(bids, [true, true, true, false], "all but closing the evidence");
     }
 
     /// Addresses are known before their accounts exist, so a liar can send lamports to them.

@@ -2,42 +2,52 @@
 
 use crate::locate::{Leaves, Page, Spot, WorkerTrace};
 use async_trait::async_trait;
-use blobs::BlobStore;
+use blobs::{BlobStore, first_of};
 use bytes::Bytes;
+use jobs::Job;
+use parking_lot::Mutex;
 use protocol::batch::{BatchHeader, BlobKind};
 use protocol::blob::{TensorBlob, TraceBlob};
 use protocol::hash::Hash;
 use protocol::trace::Checkpoints;
+use std::sync::Arc;
 
 /// The blobs of one revealed result. Stores check that a blob's content matches its address.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
-    /// Stores to look in, in this order.
-    pub stores: &'a [BlobStore],
-    /// The revealed batch root of the traces.
-    pub traces: Hash,
-    /// The revealed batch root of the outputs.
-    pub outputs: Hash,
+    stores: &'a [BlobStore],
+    traces: Hash,
+    outputs: Hash,
     /// The checkpoints that traces of the job's model commit to.
-    pub checkpoints: Checkpoints,
+    pub(crate) checkpoints: Checkpoints,
+    /// The trace, from when its units have been read until the ops of one of them are, so that it is not fetched twice.
+    trace: Arc<Mutex<Option<Bytes>>>,
 }
 
-impl Served<'_> {
-    async fn get(&self, hash: &Hash) -> Option<Bytes> {
-        let mut failed = None;
-        for store in self.stores {
-            match store.get(hash).await {
-                Ok(blob) => return Some(blob),
-                Err(error) => {
-                    tracing::debug!(%error, "not read");
-                    // Those that have no such blob, or one that is larger than what is fetched, work as they should.
-                    if !matches!(error, blobs::Error::Missing { .. } | blobs::Error::TooLarge { .. }) {
-                        failed = Some(error);
-                    }
-                }
-            }
+impl<'a> Served<'a> {
+    /// What these stores show of a revealed job, the traces of whose model commit to these checkpoints. Of several stores, the first that
+    /// delivers a blob is used.
+    pub fn new(stores: &'a [BlobStore], job: &Job, checkpoints: Checkpoints) -> Self {
+        Self {
+            stores,
+            traces: job.traces,
+            outputs: job.outputs,
+            checkpoints,
+            trace: Arc::default(),
         }
-        if let Some(error) = failed {
+    }
+
+    async fn get(&self, hash: &Hash) -> Option<Bytes> {
+        let errors = match first_of(self.stores.iter().cloned(), hash).await {
+            Ok(blob) => return Some(blob),
+            Err(errors) => errors,
+        };
+        for error in &errors {
+            tracing::debug!(%error, "not read");
+        }
+        // Stores that have no such blob, or one that is larger than what is fetched, work as they should.
+        let works = |error: &blobs::Error| matches!(error, blobs::Error::Missing { .. } | blobs::Error::TooLarge { .. });
+        if let Some(error) = errors.iter().rfind(|error| !works(error)) {
             tracing::warn!(event = "unread", %error, "a blob counts as not shown");
         }
         None
@@ -68,15 +78,23 @@ impl Served<'_> {
 impl WorkerTrace for Served<'_> {
     async fn traces(&self, _: u32) -> Option<Page> {
         let blob = self.get(&self.traces).await?;
-        Some(Page::of_all(TraceBlob::parse(&blob).ok()?.traces().collect()))
+        let page = Page::of_all(TraceBlob::parse(&blob).ok()?.traces().collect());
+        *self.trace.lock() = self.checkpoints.are_all().then_some(blob);
+        Some(page)
     }
 
     async fn ops(&self, unit: u32) -> Option<Vec<Hash>> {
-        let blob = self.get(&self.traces).await?;
-        let blob = TraceBlob::parse(&blob).ok()?;
         // A trace of checkpoints does not commit to the ops in between: only an answer on the chain binds the worker to these.
-        let all = self.checkpoints.are_all() && blob.checkpoints().are_all();
-        blob.unit(unit).filter(|_| all).map(<[Hash]>::to_vec)
+        if !self.checkpoints.are_all() {
+            return None;
+        }
+        let kept = self.trace.lock().take();
+        let blob = match kept {
+            Some(blob) => blob,
+            None => self.get(&self.traces).await?,
+        };
+        let blob = TraceBlob::parse(&blob).ok()?;
+        blob.unit(unit).filter(|_| blob.checkpoints().are_all()).map(<[Hash]>::to_vec)
     }
 
     async fn leaves(&self, spot: &Spot) -> Option<Leaves> {
@@ -93,5 +111,40 @@ impl WorkerTrace for Served<'_> {
         let blob = self.get(&self.outputs).await?;
         let (header, units) = BatchHeader::parse(&blob).ok()?;
         Some(Page::of_all(units.iter().map(|unit| header.unit_hash(unit)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use anchor_lang::bytemuck::Zeroable;
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    /// A check takes seconds if the first store takes connections and never answers, and reads the trace once.
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_holds_up_no_check() {
+        let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let places = [
+            format!("http://{}/blobs", hanging.local_addr().unwrap()),
+            folder.path().display().to_string(),
+        ];
+        let stores = places.map(|place| BlobStore::open(&place).unwrap());
+        let [_, works] = &stores;
+        let (checkpoints, tensors) = (Checkpoints::all(3), [[7; 32]; 6]);
+        let trace = TraceBlob::new(checkpoints, &tensors).unwrap().encode();
+        let job = Job {
+            traces: works.put(trace.into()).await.unwrap(),
+            ..Job::zeroed()
+        };
+        let served = Served::new(&stores, &job, checkpoints);
+        let page = timeout(Duration::from_secs(10), served.traces(0)).await.unwrap();
+        assert_eq!(page.unwrap().hashes.len(), 2);
+        let file = folder.path().join(hex::encode(job.traces));
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(served.ops(1).await.unwrap(), tensors[3..]);
     }
 }

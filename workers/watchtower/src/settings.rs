@@ -29,7 +29,7 @@ pub struct Options {
     /// Key of the challenger: pays fees and the rent of evidence, earns rewards and bounties
     #[arg(long, env = "IONET_KEYPAIR", value_name = "FILE")]
     pub keypair: Option<PathBuf>,
-    /// Blob stores: folders or URLs, tried in this order [default, on localnet only: http://127.0.0.1:8901/blobs]
+    /// Blob stores: folders or URLs, asked in this order [default, on localnet only: http://127.0.0.1:8901/blobs]
     #[arg(long, env = "IONET_BLOBS", value_name = "STORE", value_delimiter = ',', hide_env_values = true)]
     pub blobs: Vec<String>,
     /// Model packages, or folders that contain them: jobs on these models are checked

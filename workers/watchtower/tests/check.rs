@@ -129,12 +129,7 @@ impl Case {
     }
 
     fn served(&self) -> Served<'_> {
-        Served {
-            stores: std::slice::from_ref(&self.store),
-            traces: self.job.traces,
-            outputs: self.job.outputs,
-            checkpoints: self.checkpoints(),
-        }
+        Served::new(std::slice::from_ref(&self.store), &self.job, self.checkpoints())
     }
 
     /// The finding after the worker has answered on the chain what it computed in a unit.

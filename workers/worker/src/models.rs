@@ -116,20 +116,14 @@ impl Model {
         TensorBlob::new(id, shape, codes).map(|blob| blob.encode())
     }
 
-    /// Fetches the input of a job from the first store that has it, and checks it against the job and the model.
+    /// Fetches the input of a job from the first store that delivers it, and checks it against the job and the model.
     pub async fn fetch(&self, stores: &[BlobStore], job: &Job) -> Result<Bytes> {
         let expected = self.inputs_of(job)?;
-        let mut last = None;
-        for store in stores {
-            match store.clone().with_limit(expected.blob_bytes()).get(&job.inputs).await {
-                Ok(bytes) => {
-                    check_input(&bytes, &expected)?;
-                    return Ok(bytes);
-                }
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.map_or(Error::NoStore, Error::Blob))
+        let stores = stores.iter().map(|store| store.clone().with_limit(expected.blob_bytes()));
+        let fetched = blobs::first_of(stores, &job.inputs).await;
+        let bytes = fetched.map_err(|mut errors| errors.pop().map_or(Error::NoStore, Error::Blob))?;
+        check_input(&bytes, &expected)?;
+        Ok(bytes)
     }
 
     /// Whether these bytes are the input of the job.

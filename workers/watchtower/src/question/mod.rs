@@ -276,7 +276,8 @@ impl Questioner<'_> {
         let opening = demand::open(challenger, &self.address, job, &config.treasury, item, most);
         // Noted before it is sent: if the job makes way for another meanwhile, the transaction may still land.
         let before = self.spent.note(item, Some(takes));
-        let sent = self.chain.send(&[opening], &[self.key], self.options).await;
+        let options = self.options.within(job.deadline().unix.saturating_sub(now.unix));
+        let sent = self.chain.send(&[opening], &[self.key], &options).await;
         self.purse.release(&self.address);
         let may_land = |error: &chain::Error| error.uncertain().is_some_and(|uncertain| !uncertain.expired);
         if sent.as_ref().is_err_and(|error| !may_land(error)) {
@@ -460,12 +461,7 @@ mod tests {
 
         async fn step(&self, item: Item, saw: &mpsc::UnboundedSender<Look>, since: &mut u64) -> Result<Standing> {
             let questioner = Questioner {
-                served: Served {
-                    stores: &[],
-                    traces: self.job.traces,
-                    outputs: self.job.outputs,
-                    checkpoints: Checkpoints::all(1),
-                },
+                served: Served::new(&[], &self.job, Checkpoints::all(1)),
                 chain: &self.chain,
                 key: &self.key,
                 options: &SendOptions::default(),

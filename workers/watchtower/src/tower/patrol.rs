@@ -361,12 +361,7 @@ impl Watchtower {
     }
 
     fn served(&self, model: &worker::Model, job: &Job) -> Served<'_> {
-        Served {
-            stores: &self.stores,
-            traces: job.traces,
-            outputs: job.outputs,
-            checkpoints: model.engine().package().checkpoints(),
-        }
+        Served::new(&self.stores, job, model.engine().package().checkpoints())
     }
 
     /// Asks on the chain for what a worker's blobs do not show. The cranks convict a worker that stays silent.

@@ -206,12 +206,7 @@ impl Market {
         };
         let chain = Chain::new(self.fake.clone());
         let questioner = Questioner {
-            served: Served {
-                stores: &[store],
-                traces: self.job.traces,
-                outputs: self.job.outputs,
-                checkpoints: self.work.checkpoints(),
-            },
+            served: Served::new(std::slice::from_ref(&store), &self.job, self.work.checkpoints()),
             chain: &chain,
             key: &key,
             options: &SendOptions::default(),

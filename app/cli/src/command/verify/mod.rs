@@ -70,12 +70,7 @@ impl Arguments {
         let stores = [context.blobs()?];
         let inputs = model.fetch(&stores, &job).await?;
         let package = model.engine().package();
-        let served = Served {
-            stores: &stores,
-            traces: job.traces,
-            outputs: job.outputs,
-            checkpoints: package.checkpoints(),
-        };
+        let served = Served::new(&stores, &job, package.checkpoints());
         let Opinion { finding, computed } = check(&model, &address, &job, inputs, &served).await?;
         let mut report = Report::new(&address, &job, &model.name, &finding);
         let mut transactions = Vec::new();
