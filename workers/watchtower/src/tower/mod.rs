@@ -11,9 +11,9 @@ use crate::question::Purse;
 use crate::settings::Settings;
 use crate::{Error, Result};
 use blobs::BlobStore;
-use chain::{Chain, Outcome, Pending, SendOptions, Uncertain};
+use chain::{Chain, Pending, SendOptions};
 use daemon::Backoff;
-use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use protocol::units::Moment;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -70,7 +70,7 @@ pub struct Watchtower {
 }
 
 impl Watchtower {
-    /// Checks the settings, locks the data folder, and resolves the transactions that an earlier run may have sent.
+    /// Checks the settings and locks the data folder.
     // Boxed, so that the code is compiled here once and not in every program that starts a watchtower.
     pub fn start(settings: Settings, chain: Chain, stop: CancellationToken) -> LocalBoxFuture<'static, Result<Self>> {
         Self::prepared(settings, chain, stop).boxed_local()
@@ -112,7 +112,6 @@ impl Watchtower {
             stop,
             hurry: Notify::new(),
         };
-        tower.resolve().await?;
         if let Some(address) = tower.settings.metrics {
             let served = daemon::metrics::serve(address, tower.metrics.clone()).await;
             served.map_err(|source| Error::Work(worker::Error::Metrics { address, source }))?;
@@ -139,6 +138,7 @@ impl Watchtower {
             () = self.stop.cancelled() => {}
             never = self.warn_of_problems() => match never {},
             never = self.watch_node() => match never {},
+            never = self.chain.keep_resolving(&self.pending, &self.options, |error| self.note_disk_error(&error.into())) => match never {},
             never = self.prosecute(cases) => match never {},
             ended = self.patrol(&sender) => match ended? {},
             never = self.turn_cranks() => match never {},
@@ -184,27 +184,6 @@ impl Watchtower {
             self.metrics.chain_lag_seconds.set_since(newest.unix);
         };
         self.chain.watch_node(report).await
-    }
-
-    /// Learns the fate of every transaction that an earlier run may have sent.
-    async fn resolve(&self) -> Result<()> {
-        let unsettled = self.pending.unsettled();
-        let resolving = unsettled.iter().map(|intent| async {
-            let fate = match self.chain.resolve(&self.pending, &intent.prepared, &self.options).await {
-                Ok(Outcome::Confirmed(_)) => "landed",
-                Ok(Outcome::Failed(_)) => "failed",
-                Ok(Outcome::Unknown(Uncertain { expired: true, .. })) => "expired",
-                Ok(Outcome::Unknown(_)) => "unknown",
-                Err(error @ chain::Error::Pending { .. }) => {
-                    self.note_disk_error(&error.into());
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            };
-            tracing::info!(event = "resolved", purpose = intent.purpose, signature = %intent.prepared.signature(), fate);
-            Ok(())
-        });
-        join_all(resolving).await.into_iter().collect()
     }
 
     fn retry(&self, error: &Error, what: &str) {
@@ -293,13 +272,14 @@ mod tests {
     use crate::cases::OpenCase;
     use ::tests::Failure;
     use anchor_lang::bytemuck::Zeroable;
-    use chain::fake::{Fake, account};
+    use chain::fake::{Fake, account, instructions};
     use chain::{Landed, PriorityFee, market};
     use daemon::metrics::Page;
     use jobs::error::JobsError;
-    use jobs::{Audit, Job};
+    use jobs::{Audit, Job, Status};
     use solana_account::Account;
     use solana_address::Address;
+    use solana_transaction::versioned::VersionedTransaction;
     use solana_transaction_error::TransactionError;
     use std::path::Path;
     use tempfile::TempDir;
@@ -325,8 +305,14 @@ mod tests {
     /// A watchtower that asks no worker and turns no cranks, and its folder.
     pub async fn tower(node: &Arc<Fake>) -> (TempDir, Watchtower) {
         let folder = tempfile::tempdir().unwrap();
+        let tower = tower_in(&folder, node, &Keypair::new()).await;
+        (folder, tower)
+    }
+
+    /// The same in a given folder, with a given key.
+    async fn tower_in(folder: &TempDir, node: &Arc<Fake>, key: &Keypair) -> Watchtower {
         let keypair = folder.path().join("key.json");
-        chain::save_keypair(&Keypair::new(), &keypair).unwrap();
+        chain::save_keypair(key, &keypair).unwrap();
         let settings = Settings {
             cluster: "localnet".parse().unwrap(),
             keypair,
@@ -347,8 +333,7 @@ mod tests {
             metrics: None,
         };
         let chain = Chain::new(node.clone());
-        let tower = Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap();
-        (folder, tower)
+        Watchtower::start(settings, chain, CancellationToken::new()).await.unwrap()
     }
 
     pub fn model(tower: &Watchtower) -> (Address, &worker::Model) {
@@ -392,6 +377,47 @@ mod tests {
         });
         turn_cranks_until(&tower, "lamports_wasted_total 5000").await;
         assert!(shows(&tower, "errors_total 0"));
+    }
+
+    /// A crash in a dispute may leave less time than a transaction takes to expire.
+    #[tokio::test]
+    async fn a_case_does_not_wait_for_what_an_earlier_run_has_sent() {
+        let (node, key, folder) = (node(), Keypair::new(), tempfile::tempdir().unwrap());
+        let data = folder.path().join("data").join(key.pubkey().to_string());
+        let sent = {
+            let pending = Pending::open(&data.join("pending.jsonl")).unwrap();
+            let other = market::audit::close(&Audit::zeroed());
+            let chain = Chain::new(node.clone());
+            let prepared = chain.prepare(&[other], &[&key], &SendOptions::default()).await.unwrap();
+            pending.record("another", &prepared).unwrap();
+            prepared.signature()
+        };
+        let job = Job {
+            job_hash: [1; 32],
+            status: Status::Revealed as u8,
+            ..Job::zeroed()
+        };
+        node.set_account(JOB, account(&job));
+        let case = OpenCase {
+            job: JOB,
+            hash: job.job_hash,
+            since: 0,
+            evidence: vec![2; 100],
+        };
+        Cases::open(&data.join("cases")).unwrap().save(&case).unwrap();
+        let seals = |transaction: &VersionedTransaction| instructions(transaction).iter().any(|one| one.program_id == referee::ID);
+        let both = async {
+            let again = |transaction: &VersionedTransaction| transaction.signatures.contains(&sent);
+            while !(node.sent().iter().any(seals) && node.sent().iter().any(again)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let soon = Duration::from_secs(60);
+        let tower = timeout(soon, tower_in(&folder, &node, &key)).await.unwrap();
+        tokio::select! {
+            ended = tower.run() => panic!("{ended:?}"),
+            sent = timeout(soon, both) => sent.unwrap(),
+        }
     }
 
     async fn turn_cranks_until(tower: &Watchtower, metric: &str) {
