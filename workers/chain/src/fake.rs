@@ -57,6 +57,10 @@ struct State {
     forgetful: bool,
     unreachable: bool,
     refusing: bool,
+    /// One of so many requests fails.
+    fails_every: Option<usize>,
+    requests: usize,
+    searches: usize,
     behind: Option<Behind>,
 }
 
@@ -103,9 +107,13 @@ impl Fake {
     }
 
     fn reach(&self) -> Result<MutexGuard<'_, State>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.requests += 1;
         if state.unreachable {
             return Err(unreachable("switched off"));
+        }
+        if state.fails_every.is_some_and(|every| state.requests.is_multiple_of(every)) {
+            return Err(unreachable("too many requests"));
         }
         if state.refusing {
             return Err(Error::Refused {
@@ -245,6 +253,16 @@ impl Fake {
     /// Answers every call with an error.
     pub fn set_refusing(&self, refusing: bool) {
         self.state().refusing = refusing;
+    }
+
+    /// Fails one of so many requests.
+    pub fn set_failing_every(&self, requests: usize) {
+        self.state().fails_every = Some(requests);
+    }
+
+    /// Number of calls of [`Network::program_accounts`].
+    pub fn searches(&self) -> usize {
+        self.state().searches
     }
 
     /// Every transaction received, including repeats.
@@ -499,7 +517,8 @@ impl Network for Fake {
     }
 
     async fn program_accounts(&self, program: &Address, filters: &[Filter]) -> Result<Vec<(Address, Account)>> {
-        let state = self.reach()?;
+        let mut state = self.reach()?;
+        state.searches += 1;
         let accounts = state
             .accounts
             .iter()

@@ -3,7 +3,7 @@
 
 mod common;
 
-use chain::market::{reward, slash};
+use chain::market::{costake, reward, slash};
 use common::{Market, crank, settings, start, watched};
 use protocol::units::IO;
 use solana_signer::Signer;
@@ -89,6 +89,25 @@ async fn hours_are_settled_and_shared() {
     let before = market.node.with(|world| world.balance(&tokens));
     market.node.with(|world| world.send(stake.claiming(), &[&stake.holder.wallet]));
     assert!(market.node.with(|world| world.balance(&tokens)) > before);
+}
+
+/// An ended offer that everybody has left is closed, which returns its rent to the device's owner.
+#[tokio::test]
+async fn an_ended_offer_is_closed() {
+    let market = Market::start();
+    let supplier = &market.supplier;
+    let (offer, before) = market.node.with(|world| {
+        let offer = world.offer(supplier, OFFER);
+        for ending in [costake::retract, costake::end] {
+            world.send(ending(&supplier.wallet(), &supplier.device, &offer), &[&supplier.owner]);
+        }
+        (offer, world.lamports(&supplier.wallet()))
+    });
+    assert!(crank(&market, &Accused::default()).await.is_empty());
+    market.node.with(|world| {
+        assert!(world.account(&offer).is_none());
+        assert!(world.lamports(&supplier.wallet()) > before + 10_000_000);
+    });
 }
 
 /// An hour that was opened without its tallies does not block later ones.

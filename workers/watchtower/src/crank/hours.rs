@@ -44,9 +44,11 @@ impl Cranker<'_> {
             tallies: tallies.into_iter().map(|(_, tally)| (tally.hour.get(), tally.shard)).collect(),
         };
         let now = chain.now().await?;
-        self.beacons(&hours, now).await?;
-        self.open(&hours, now).await?;
-        self.settle(&hours, now).await
+        // If one of them cannot be done, the others are all the same.
+        let recorded = self.beacons(&hours, now).await;
+        let opened = self.open(&hours, now).await;
+        let settled = self.settle(&hours, now).await;
+        recorded.and(opened).and(settled)
     }
 
     /// Opens the block of the current hour and all missing tallies, also of earlier hours that are not settled, as hours settle in order

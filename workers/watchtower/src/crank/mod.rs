@@ -14,6 +14,7 @@ use crate::dispute::silence;
 use crate::{Error, Result};
 use chain::market::{audit, demand, job};
 use chain::{Chain, Failure, JobEnd, Outcome, SendOptions};
+use daemon::Backoff;
 use futures_util::stream::{self, StreamExt};
 use jobs::{Audit, DemandHeader, Job, Status};
 use parking_lot::Mutex;
@@ -33,6 +34,12 @@ use tokio::time::sleep;
 
 /// Most transactions in flight for one kind of duty.
 const MAX_IN_FLIGHT: usize = 8;
+
+/// How much more rarely than for the rest the market is searched for upkeep, which reads most of it and falls due by the hour.
+const UPKEEP: u32 = 12;
+
+/// Longest wait after passes that the node broke off.
+const BROKEN: Duration = Duration::from_secs(60);
 
 /// A duty that was done.
 #[derive(Clone, Debug, Serialize)]
@@ -137,54 +144,58 @@ impl Cranker<'_> {
         Ok(())
     }
 
-    /// Does what is due, in passes at most `every` apart; a notification through `hurry` starts a pass over jobs at once. Hours have passes
-    /// of their own: the chain forgets their beacons within minutes, so they must not wait for jobs or upkeep.
+    /// Does what is due, in passes at most `every` apart, or twelve times that for upkeep; a notification through `hurry` starts a pass over
+    /// jobs at once. Hours have passes of their own: the chain forgets their beacons within minutes, so they must not wait for jobs or
+    /// upkeep. While the node breaks passes off, they come more and more rarely: repeating all requests at once would be refused again.
     pub async fn run(&self, every: Duration, hurry: &Notify) -> Infallible {
+        let nothing = Notify::new();
+        let hours = async || self.hours().await.map(|()| every);
+        let upkeep = async || self.upkeep().await.map(|()| every.saturating_mul(UPKEEP));
+        let ends = async || self.ends().await.map(|idle| idle.min(every));
         tokio::select! {
-            never = self.end_for_ever(every, hurry) => never,
-            never = self.repeat_every(every, || self.hours()), if self.sweeps => never,
-            never = self.repeat_every(every, || self.upkeep()), if self.sweeps => never,
+            never = self.repeat(ends, Backoff::new(every, BROKEN), hurry) => never,
+            never = self.repeat(hours, Backoff::new(every, BROKEN / 2), &nothing), if self.sweeps => never,
+            never = self.repeat(upkeep, Backoff::new(every, BROKEN), &nothing), if self.sweeps => never,
         }
     }
 
-    async fn end_for_ever(&self, every: Duration, hurry: &Notify) -> Infallible {
+    /// Makes one pass after another, each of which tells when the next is due, unless a notification comes first.
+    async fn repeat(&self, pass: impl AsyncFn() -> Result<Duration>, mut broken: Backoff, hurry: &Notify) -> Infallible {
         loop {
-            let idle = self.ends().await.unwrap_or_else(|error| {
-                (self.on_event)(CrankEvent::Broken(error));
-                every
-            });
-            tokio::select! {
-                () = sleep(idle.min(every)) => {}
-                () = hurry.notified() => {}
+            match pass().await {
+                Ok(idle) => {
+                    broken.reset();
+                    tokio::select! {
+                        () = sleep(idle) => {}
+                        () = hurry.notified() => {}
+                    }
+                }
+                Err(error) => {
+                    (self.on_event)(CrankEvent::Broken(error));
+                    broken.wait().await;
+                }
             }
         }
     }
 
-    async fn repeat_every<F: Future<Output = Result<()>>>(&self, every: Duration, look: impl Fn() -> F) -> Infallible {
-        loop {
-            look().await.unwrap_or_else(|error| (self.on_event)(CrankEvent::Broken(error)));
-            sleep(every).await;
-        }
-    }
-
-    /// Does what is due about jobs. Returns the time until something else falls due, as far as is known.
+    /// Does what is due about jobs. Returns the time until something else falls due, as far as is known. If the node breaks off one kind of
+    /// duty, the others are tried all the same.
     async fn ends(&self) -> Result<Duration> {
         let (jobs, now): (Vec<(Address, Job)>, _) = (self.chain.find(&[]).await?, self.chain.now().await?);
         let by_hash = jobs.iter().map(|(_, job)| (job.job_hash, job)).collect();
-        let answers = self.demands(&by_hash, now).await?;
+        let answers = self.demands(&by_hash, now).await;
         let replicas = in_groups(&jobs);
         let groups = replicas.chunk_by(|(_, one), (_, next)| one.is_sibling(next));
-        for_each_bounded(groups, |living| self.group(living)).await?;
-        self.audits(&by_hash).await?;
+        let grouped = for_each_bounded(groups, |living| self.group(living)).await;
+        let audited = self.audits(&by_hash).await;
         let ends = jobs.iter().filter_map(|(_, job)| time_left(job.deadline(), now)).min();
         let due = jobs.iter().filter_map(|(address, job)| Some((address, job, Duty::due(job, now)?)));
-        let mut due: Vec<_> = due
-            .filter(|(_, job, duty)| *duty != Duty::Settle || !self.accused.has(job))
-            .collect();
+        let mut due: Vec<_> = due.collect();
         // What has failed may fail again, so everything else comes first.
         due.sort_by_key(|(address, _, duty)| self.retries.knows(duty.name(), address));
-        for_each_bounded(due, |(address, job, duty)| self.end(duty, *address, job)).await?;
-        Ok(ends.into_iter().chain(answers).min().unwrap_or(Duration::MAX))
+        let ended = for_each_bounded(due, |(address, job, duty)| self.end(duty, *address, job)).await;
+        grouped.and(audited).and(ended)?;
+        Ok(ends.into_iter().chain(answers?).min().unwrap_or(Duration::MAX))
     }
 
     /// Convicts workers that have missed the deadline of any demand, and closes this key's demands that are over. Returns the time until
@@ -243,7 +254,9 @@ impl Cranker<'_> {
 
     /// Does what is due about one job.
     async fn end(&self, duty: Duty, address: Address, job: &Job) -> Result<()> {
-        if self.retries.waits(duty.name(), &address) {
+        // Seen when its turn comes: it may have been accused since the pass began.
+        let is_accused = duty == Duty::Settle && self.accused.has(job);
+        if is_accused || self.retries.waits(duty.name(), &address) {
             return Ok(());
         }
         let ended = async {
@@ -720,6 +733,110 @@ mod tests {
         cranker.pass().await.unwrap();
         let all = failed.take();
         assert!(all.len() == 9 && all.iter().all(|(_, repeated)| !repeated), "{all:?}");
+    }
+
+    /// A pass that is broken off is not repeated at once, and upkeep is rare: it reads most of the market.
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_refuses_requests_is_asked_ever_more_rarely() {
+        const PASSES: u32 = 120;
+        let (fake, key) = (Arc::new(Fake::default()), Keypair::new());
+        fake.set_clock();
+        fake.set_account(job::config(), account(&jobs::Config::zeroed()));
+        let (chain, broken) = (Chain::new(fake.clone()), Cell::new(0));
+        let on_event = |event| match event {
+            CrankEvent::Broken(_) => broken.set(broken.get() + 1),
+            other => panic!("{other:?}"),
+        };
+        let cranker = cranker(&chain, &key, &on_event);
+        // Jobs, demands and audits; and in one of twelve passes blocks, tallies, devices, offers, positions, exits, escrows and slashes.
+        for (fails_every, most) in [(usize::MAX, 120 * 3 + 10 * 8), (2, 100)] {
+            fake.set_failing_every(fails_every);
+            let before = fake.searches();
+            let (every, hurry) = (Duration::from_secs(5), Notify::new());
+            tokio::select! {
+                never = cranker.run(every, &hurry) => match never {},
+                () = sleep(every * PASSES - Duration::from_millis(1)) => {}
+            }
+            let searches = fake.searches() - before;
+            assert!(searches <= most, "{searches} searches, one of {fails_every} requests fails");
+        }
+        assert!(broken.get() > 10);
+    }
+
+    #[tokio::test]
+    async fn upkeep_that_the_node_breaks_off_delays_no_other() {
+        let (fake, key) = (Arc::new(Fake::default()), Keypair::new());
+        fake.set_clock();
+        let config = jobs::Config::zeroed();
+        fake.set_account(job::config(), account(&config));
+        let owing = Escrow {
+            fees: 1.into(),
+            ..Escrow::zeroed()
+        };
+        for at in 1..=20 {
+            fake.set_account(Address::new_from_array([at; 32]), account(&owing));
+        }
+        let treasury = Account {
+            lamports: 1,
+            data: vec![0],
+            owner: spl_token_interface::ID,
+            ..Account::default()
+        };
+        fake.set_account(market::token_account(&config.treasury, &owing.mint), treasury);
+        let device = Device {
+            forfeited: 1.into(),
+            ..Device::zeroed()
+        };
+        fake.set_account(Address::new_from_array([99; 32]), account(&device));
+        fake.on_send(|_| Some(Landed::default()));
+        // Once the first escrows are swept, the treasury's account cannot be read for the rest.
+        fake.set_mute_once_sent(true);
+        let (chain, done) = (Chain::new(fake.clone()), RefCell::new(Vec::new()));
+        let on_event = |event| match event {
+            CrankEvent::Did(deed) => done.borrow_mut().push(deed.deed),
+            other => panic!("{other:?}"),
+        };
+        pass(&chain, &key, &on_event).await.unwrap_err();
+        assert!(done.take().ends_with(&["sweep", "burn"]));
+    }
+
+    /// Evidence may be found while others are paid.
+    #[tokio::test]
+    async fn a_job_accused_during_a_pass_is_not_paid_for() {
+        let (fake, key, accused) = (Arc::new(Fake::default()), Keypair::new(), Arc::new(Accused::default()));
+        fake.set_clock();
+        let jobs = (1..=20).map(|at: u8| Job {
+            job_hash: [at; 32],
+            replicas: 1,
+            status: Status::Revealed as u8,
+            bounty: 10_000.into(),
+            device: Address::new_from_array([98; 32]),
+            escrow: Address::new_from_array([99; 32]),
+            ..Job::zeroed()
+        });
+        for job in jobs {
+            fake.set_account(Address::new_from_array(job.job_hash), account(&job));
+            fake.set_account(job.device, account(&Device::zeroed()));
+            fake.set_account(job.escrow, account(&Escrow::zeroed()));
+        }
+        let accuses = accused.clone();
+        fake.on_send(move |_| {
+            (1..=20).for_each(|at| accuses.add([at; 32]));
+            Some(Landed::default())
+        });
+        let (chain, done) = (Chain::new(fake), Cell::new(0));
+        let on_event = |event| match event {
+            CrankEvent::Did(_) => done.set(done.get() + 1),
+            other => panic!("{other:?}"),
+        };
+        let cranker = Cranker {
+            sweeps: false,
+            create_payouts: true,
+            accused: &accused,
+            ..cranker(&chain, &key, &on_event)
+        };
+        cranker.pass().await.unwrap();
+        assert!((1..=MAX_IN_FLIGHT).contains(&done.get()), "{} were paid", done.get());
     }
 
     /// What is kept for evidence is not spent on accounts of others: those who close theirs would drain the key.

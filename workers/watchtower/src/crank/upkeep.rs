@@ -9,6 +9,7 @@ use costaking::{Exit, Offer, Position, Status};
 use jobs::Escrow;
 use protocol::units::Moment;
 use solana_address::Address;
+use solana_instruction::Instruction;
 use staking::{Device, RewardBlock, Slash, Tally};
 use std::collections::{BTreeMap, HashMap};
 
@@ -47,34 +48,46 @@ impl Cranker<'_> {
             now: chain.now().await?,
         };
         let config: jobs::Config = chain.fetch(&job::config()).await?;
-        self.sweep(&config).await?;
-        self.burn(&books, &config.mint).await?;
-        self.force(&books).await?;
-        // Before slashes are finished: the stake that they have set aside earns rewards until then.
-        for_each_bounded(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
-        self.slashes(&books).await?;
-        self.cool(&books).await?;
-        self.note_rewards(&books).await?;
-        self.clear(&books).await
+        // Rewards come before slashes are finished and exits cool: the stake in question earns until then.
+        let in_order = async {
+            self.force(&books).await?;
+            for_each_bounded(&books.devices, |(address, device)| self.collect(&books, address, device)).await?;
+            self.slashes(&books).await?;
+            self.cool(&books).await
+        };
+        // If the node refuses a request of one, the others are tried all the same.
+        let all = [
+            self.sweep(&config).await,
+            self.burn(&books, &config.mint).await,
+            in_order.await,
+            self.note_rewards(&books).await,
+            self.clear(&books, &config.mint).await,
+        ];
+        all.into_iter().collect()
     }
 
     /// Moves fees from escrows to the treasury and the burn, if the treasury has an account for their mint.
     async fn sweep(&self, config: &jobs::Config) -> Result<()> {
         let escrows: Vec<(Address, Escrow)> = self.chain.find(&[]).await?;
         let owing = escrows.iter().filter(|(_, escrow)| escrow.fees.get() > 0);
-        for_each_bounded(owing, async |(address, escrow)| {
-            if self.retries.waits("sweep", address) {
-                return Ok(());
-            }
+        for_each_bounded(owing, |(address, escrow)| {
             let account = market::token_account(&config.treasury, &escrow.mint);
-            if !self.chain.exists(&account).await? {
-                self.retries.put_off("sweep", *address, format!("there is no account {account}"));
-                return Ok(());
-            }
-            self.send_and_report("sweep", *address, &[job::sweep_fees(address, &escrow.mint, &account)])
-                .await
+            let sweep = job::sweep_fees(address, &escrow.mint, &account);
+            self.send_into(account, "sweep", *address, sweep)
         })
         .await
+    }
+
+    /// Sends a duty that pays into a token account, if that exists, and reports the outcome.
+    async fn send_into(&self, to: Address, deed: &'static str, about: Address, instruction: Instruction) -> Result<()> {
+        if self.retries.waits(deed, &about) {
+            return Ok(());
+        }
+        if !self.chain.exists(&to).await? {
+            self.retries.put_off(deed, about, format!("there is no account {to}"));
+            return Ok(());
+        }
+        self.send_and_report(deed, about, &[instruction]).await
     }
 
     /// Burns what devices have forfeited.
@@ -157,7 +170,7 @@ impl Cranker<'_> {
     }
 
     /// Closes accounts that are no longer needed, which returns their rent.
-    async fn clear(&self, books: &Books) -> Result<()> {
+    async fn clear(&self, books: &Books, mint: &Address) -> Result<()> {
         let counted = books.tallies.iter().filter(|(_, tally)| {
             let block = books.blocks.get(&tally.hour.get());
             block.is_some_and(|block| block.settled.get()) && tally.check_closable().is_ok()
@@ -170,6 +183,17 @@ impl Cranker<'_> {
             .iter()
             .filter(|(_, block)| block.check_closable(books.now.unix).is_ok());
         let closings = over.map(|(hour, block)| (reward::block(*hour), reward::close_block(&block.payer, *hour)));
-        self.send_each("close hour", closings).await
+        let hours = self.send_each("close hour", closings).await;
+        let left = books
+            .offers
+            .iter()
+            .filter(|(_, offer)| offer.status == Status::Ended && offer.holders.is_zero());
+        let offers = for_each_bounded(left, |(address, offer)| {
+            // For what rounding has left in the offer.
+            let account = market::token_account(&offer.owner, mint);
+            let close = costake::close(&offer.owner, address, &account);
+            self.send_into(account, "close offer", *address, close)
+        });
+        hours.and(offers.await)
     }
 }
