@@ -600,10 +600,11 @@ template <int rows, int columns> struct GroupTile {
         int group_row = threadIdx.x / 128 * (ROWS / 2), now = 0, next = AHEAD * STAGE;
         clear(sums);
         fill<GroupTile, AHEAD>(p, steps, loader, memory);
+        copies_arrived<AHEAD - 1>();
+        show_to_tensor_cores();
         for (int step = 0; step < steps; ++step) {
-            copies_arrived<AHEAD - 1>();
-            show_to_tensor_cores();
-            // This also waits until all threads are done with the stage before the previous one, which is refilled below.
+            // Now every thread has shown what it copied of this stage, and is done with the stage before the previous one, which is refilled
+            // below.
             __syncthreads();
             const Code *stage = memory + now;
             now = after<GroupTile>(now);
@@ -620,6 +621,10 @@ template <int rows, int columns> struct GroupTile {
                         wgmma_u8_s8(sums[i], a + k, b + k);
                 }
             close_products();
+            // Wait for the next stage here: products are queued meanwhile, and the latest copies are a step old. The fence may wait for all
+            // copies that have begun.
+            copies_arrived<AHEAD - 2>();
+            show_to_tensor_cores();
             if (step + AHEAD < steps) loader.next(p, memory + next, memory + next + ROWS * STEP);
             close_copies();
             next = after<GroupTile>(next);
