@@ -6,7 +6,8 @@ Needs only Python 3.8, these two programs, the models, NVIDIA's driver, and NVRT
 PyTorch, the engine is compared with it. If compute-sanitizer is found, in CUDA or in a Python package, the tests also run under it. `cargo
 xtask bench gpu` builds the programs and runs this script.
 
-The most important steps come first: the tests, one turn of every benchmark, compute-sanitizer, further turns. The page is rewritten after
+The most important steps come first: every kernel on a few cases, which must pass, the tests, one turn of every benchmark,
+compute-sanitizer, further turns. The page is rewritten after
 every step, so that a run that is cut short leaves what it has. Everything that the programs print is in a log next to the page.
 """
 
@@ -36,8 +37,12 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "bench/gpu_reference.py"
 # The folder with CUDA's toolkits.
 TOOLKITS = Path("/usr/local")
-# Op cases of a test under compute-sanitizer, which makes everything many times slower.
-SANITISED_CASES = "50"
+# Number of op cases where few must do: in the smoke test, and under compute-sanitizer, which makes everything many times slower.
+FEW_CASES = "50"
+# The test that runs first, on few cases, and its time limit, which covers compiling the kernels: if they fail, nothing else makes sense.
+SMOKE, SMOKE_SECONDS = "every_kernel_of_ops", 45
+# The test that fills the GPU's memory, which comes last.
+FILLS = "a_gpu_without_memory_refuses_a_model_until_some_is_freed"
 # Time limit for each program; and, if there is a limit for the whole run, for all of compute-sanitizer before the second turn.
 SECONDS = 600
 SANITISER_SECONDS = 150
@@ -277,16 +282,34 @@ def errors(ran):
     return int(found[-1]) if found and ran.passed() else None
 
 
+def smoke(programs, program, models, session, write):
+    """Exits if the kernels fail or hang on a few cases."""
+    ran = programs.run([program, "--exact", SMOKE, "--nocapture"], SMOKE_SECONDS, IONET_MODELS=str(models), CUDA_CASES=FEW_CASES)
+    if not ran.passed():
+        session.troubles.append(f"The kernels fail on a few cases, so nothing was measured: {ran.ended()}.")
+        write()
+        sys.exit(
+            f"error: the kernels fail on a few cases ({ran.ended()}); the output is in {programs.log}. If these are Hopper's, kernels for older "
+            "tensor cores can be measured with --allow-warp: bench/gpu.md says how."
+        )
+
+
 def run_tests(programs, program, models, session, write):
-    """Runs the tests, each in its own process, because a fault ends the process."""
+    """Runs the tests, the most important first, each in its own process, because a fault ends the process."""
     try:
         ran = programs.run([program, "--list"])
     except Failed as error:
         session.troubles.append(f"The tests did not run: {error}.")
         return
-    session.listed = [line[: -len(": test")] for line in ran.printed.splitlines() if line.endswith(": test")]
+    listed = [line[: -len(": test")] for line in ran.printed.splitlines() if line.endswith(": test")]
+    first = [name for name in SANITISED if name in listed]
+    session.listed = [*first, *sorted({*listed} - {*first}, key=lambda name: (name == FILLS, name))]
     if ran.code != 0 or not session.listed:
         session.troubles.append(f"The tests could not be listed: {ran.ended()}.")
+    if SMOKE in session.listed:
+        # If no time is left, the tests below say so.
+        with contextlib.suppress(Failed):
+            smoke(programs, program, models, session, write)
     for name in session.listed:
         try:
             ran = programs.run([program, "--exact", name, "--nocapture"], IONET_MODELS=str(models))
@@ -328,7 +351,7 @@ def sanitise(programs, tool, program, models, seconds, session, write):
             # A test that hangs must leave time for the others.
             most = left if end is None else min(left, max(SHARE * left, SANITISED_SECONDS))
             try:
-                ran = programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=SANITISED_CASES)
+                ran = programs.run(command, most, IONET_MODELS=str(models), CUDA_CASES=FEW_CASES)
                 count = errors(ran)
                 found[check, name] = Found(count, ran.code is None, ran.ended() if count is None else None)
             except Failed as error:

@@ -526,6 +526,23 @@ class Tested(Folder):
         self.assertEqual(found.tests, [first, gpu.Test("second", runs=9), third])
         self.assertEqual((found.listed, found.troubles, self.written), (["first", "second", "third"], [], [1, 2, 3]))
 
+    def test_the_most_important_come_first_and_the_one_that_fills_the_memory_last(self):
+        names = [gpu.FILLS, "every_kernel_of_ops", "every_kernel_of_work", "random_graphs", "the_image_generator", "the_upscaler"]
+        found = self.outcome(names, f"echo $2 $CUDA_CASES >> {self.folder}/calls; echo 'test result: ok'")
+        order = ["random_graphs", "every_kernel_of_ops", "every_kernel_of_work", "the_image_generator", "the_upscaler", gpu.FILLS]
+        self.assertEqual([test.name for test in found.tests], order)
+        self.assertEqual((self.folder / "calls").read_text().splitlines(), ["every_kernel_of_ops 50", *order])
+        for name in [gpu.SMOKE, gpu.FILLS, *gpu.SANITISED]:
+            self.assertIn(f"\nfn {name}() {{", (gpu.ROOT / "workers/engine/tests/gpus.rs").read_text())
+
+    def test_kernels_that_fail_or_hang_on_a_few_cases_end_everything(self):
+        for end, how in (("exit 101", "exited with code 101"), (HANG, "was stopped after 45 s")):
+            script = f"echo $2 >> {self.folder}/calls; if [ $2 = {gpu.SMOKE} ]; then echo 'differs'; {end}; fi; echo 'test result: ok'"
+            with self.assertRaisesRegex(SystemExit, f"fail on a few cases .it {how}; .*: differs.*--allow-warp"):
+                self.outcome(["random_graphs", gpu.SMOKE], script)
+        self.assertEqual((self.folder / "calls").read_text().split(), [gpu.SMOKE] * 2)
+        self.assertEqual(self.written, [0], "the page says so")
+
     def test_of_one_that_hangs_counts_what_it_printed(self):
         # The program's child holds one end of a pipe, which closes when the child ends.
         os.mkfifo(self.folder / "pipe")
@@ -684,7 +701,7 @@ class Whole(Folder):
         """A script for two fake tests. `second` is the command that prints the output of the second one."""
         return f"""
             if [ "$1" = --list ]; then echo "random_graphs: test"; echo "every_kernel_of_ops: test"; exit; fi
-            if [ $2 = random_graphs ]; then read=cat; else read='{second}'; fi
+            if [ $2 = random_graphs ] || [ -n "$CUDA_CASES" ]; then read=cat; else read='{second}'; fi
             eval "$read" <<'END'\n{TESTED}END"""
 
     def arguments(self, *options):
