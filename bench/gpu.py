@@ -55,6 +55,8 @@ COMPILE_SHARE = 3 / 4
 # Time limits for nvidia-smi, and for the driver to end a program.
 SMI_SECONDS = 20
 KILL_SECONDS = 10
+# What can be asked for alone, each in its own time: a machine may be lent for ten minutes at a time.
+PARTS = ("tests", "bench", "sanitise")
 # With this order, the programs number all GPUs as nvidia-smi does.
 ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 # What nvidia-smi prints of the GPU's load five times a second. The second field is the mean over a second on some GPUs; others do not have
@@ -289,8 +291,8 @@ def smoke(programs, program, models, session, write):
         session.troubles.append(f"The kernels fail on a few cases, so nothing was measured: {ran.ended()}.")
         write()
         sys.exit(
-            f"error: the kernels fail on a few cases ({ran.ended()}); the output is in {programs.log}. If these are Hopper's, kernels for older "
-            "tensor cores can be measured with --allow-warp: bench/gpu.md says how."
+            f"error: the kernels fail on a few cases ({ran.ended()}); the output is in {programs.log}. If these are Hopper's, kernels for "
+            "older tensor cores can be measured with --allow-warp: bench/gpu.md says how."
         )
 
 
@@ -403,6 +405,7 @@ def main(arguments=None):
     parser.add_argument("--runs", type=int, default=100, help="least number of timed runs per turn")
     parser.add_argument("--work", default="12,35,5", help="size of the work of a call, as for engine-bench; the default is an H200's")
     parser.add_argument("--allow-warp", action="store_true", help="measure Hopper also with kernels for older tensor cores")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to do instead of all; the page has no others")
     parser.add_argument("--seconds", type=float, help="time limit for everything; the page then shows what was measured by then")
     args = parser.parse_args(arguments)
     log = args.page.with_suffix(".log")
@@ -424,24 +427,27 @@ def main(arguments=None):
         print("… this Python has no PyTorch, so the engine is not compared with it", file=sys.stderr)
     engine, models = args.engine.resolve(), args.models.resolve()
     program, worker = (path and path.resolve() for path in (args.tests, args.worker))
-    measured = [Measured(network) for network in networks(models)]
+    measured = [Measured(network) for network in networks(models)] if "bench" in args.only else []
+    if skipped := [part for part in PARTS if part not in args.only]:
+        trouble.append(f"Not asked for: {', '.join(skipped)}.")
     session = Session(machine, datetime.date.today(), args.rounds, args.runs, measured, troubles=trouble)
 
     def write():
         args.page.write_text(page(session))
 
-    if program:
+    if program and "tests" in args.only:
         run_tests(programs, program, models, session, write)
         write()
-    if worker:
+    if worker and "tests" in args.only:
         selftest(programs, worker, models, session)
         write()
     # A test that failed before it reported anything is a case for compute-sanitizer too.
-    compares = any(test.ops or test.trouble for test in session.tests)
+    compares = any(test.ops or test.trouble for test in session.tests) if "tests" in args.only else program
+    compares = compares and "sanitise" in args.only
     sanitiser = compute_sanitizer() if compares else None
     if compares and not sanitiser:
         session.troubles.append("compute-sanitizer was not found on the PATH, in a CUDA toolkit or in a Python package.")
-    for turn in range(args.rounds):
+    for turn in range(args.rounds if measured else 0):
         for of in measured:
             if of.ended:
                 continue
@@ -463,9 +469,10 @@ def main(arguments=None):
         if sanitiser:
             sanitise(programs, sanitiser, program, models, SANITISER_SECONDS, session, write)
     if sanitiser:
+        programs.share = 1
         sanitise(programs, sanitiser, program, models, programs.left(), session, write)
     write()
-    if not any(of.turns for of in measured):
+    if measured and not any(of.turns for of in measured):
         sys.exit(f"error: nothing could be measured; the reasons are in {args.page}, and the programs' output is in {log}")
     print(f"{args.page.read_text()}\nwritten to {args.page}")
 

@@ -32,6 +32,10 @@ COMMANDS = """\
     python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER
     python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER --page "$OUT/gpu.md" --seconds 540
 
+    # Fifteen minutes of a machine in two runs of at most ten: first everything but compute-sanitizer, which gets the rest and its own page.
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --worker WORKER --only tests bench --page "$OUT/gpu.md" --seconds 540
+    python3 bench/gpu.py --engine ENGINE --tests TESTS --only sanitise --page "$OUT/sanitised.md" --seconds 240
+
     # Compare every GPU with the CPU. CUDA_CASES=100000 runs more cases.
     cargo test --release -p engine --test gpus -- --nocapture
 
@@ -324,7 +328,7 @@ def page(session):
     """The whole of bench/gpu.md."""
     turns = [turn for of in session.measured for turn in of.turns]
     peers = [turn.peer for turn in turns if turn.peer]
-    peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not installed, or failed, so there is no comparison"
+    peer = f"PyTorch {peers[0]['torch']}" if peers else "PyTorch was not installed, failed or was not asked for, so there is no comparison"
     kernels = [turn.engine["kernels"] for turn in turns]
     kernels = "; kernels for sm_{arch}, cores {cores}, by NVRTC {compiler}".format(**kernels[0]) if kernels else ""
     passed = ", ".join(test.name for test in session.tests if not test.trouble)

@@ -735,6 +735,26 @@ class Whole(Folder):
         self.assertIn("32 layers of 34,359,738,368 bytes in lines of 4,096: **9.50 s**, 0.300 s per layer,\n948 TOPS.", page)
         self.assertEqual(len(self.calls.read_text().splitlines()), 2 * self.CALLS - 1)
 
+    def test_parts_are_done_alone_and_what_was_not_asked_for_is_told(self):
+        self.program("engine", self.answers)
+        self.program("compute-sanitizer", 'shift 2; "$@"; echo "========= ERROR SUMMARY: 0 errors"')
+        worker = self.program("worker", f"echo worker >> {self.calls}")
+        with self.alone():
+            page = self.page("--rounds", "1", "--worker", worker, "--only", "tests", "bench")
+            self.assertIn("Not asked for: sanitise.", page)
+            self.assertIn("| errors found by compute-sanitizer's memcheck | not measured |", page)
+            self.assertIn("| random op cases compared with the CPU, bit for bit | 10,012 | ≥ 10,000 | yes |", page)
+            self.assertIn("| golden vectors of each shipped model, on the CPU and the GPU | passed | passed | yes |", page)
+            self.assertEqual(page.count("| net × 4 | 2.000 ms"), 6)
+            self.calls.unlink()
+            page = self.page("--worker", worker, "--only", "sanitise", "--seconds", "240")
+        self.assertFalse(self.calls.exists(), "neither engine nor worker")
+        self.assertIn("Not asked for: tests, bench.", page)
+        for tool in gpu.TOOLS:
+            self.assertIn(f"| errors found by compute-sanitizer's {tool} | 0 (3 of 3 tests) | ≤ 0 | yes |", page)
+        self.assertIn("| random op cases compared with the CPU, bit for bit | not measured |", page)
+        self.assertNotIn("was not measured completely", page)
+
     def test_what_else_uses_the_gpu_is_told_and_all_programs_number_gpus_alike(self):
         self.program("engine", f'[ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ] || exit 1\n{self.answers}')
         for busy, memory, told in ((93, 4, True), (0, 70000, True), (0, 256, False)):
