@@ -574,6 +574,7 @@ class Tested(Folder):
 class Sanitised(Folder):
     # memcheck hangs in random_graphs the first time, and another test fails under it. The others pass without errors.
     SCRIPT = """
+        [ $1 = --tool ] || exit
         echo "$2 $5" >> {folder}/calls
         case "$2 $5" in
             "memcheck random_graphs") if [ $(grep -c "$2 $5" {folder}/calls) = 1 ]; then {hang}; fi;;
@@ -604,7 +605,43 @@ class Sanitised(Folder):
         with mock.patch.object(programs, "run", lambda command, most, **_: given.append(most) or gpu.Ran(0, "")):
             for seconds in (150, 60, 20):
                 gpu.sanitise(programs, "tool", "tests", self.folder, seconds, session([]), lambda: None)
-        self.assertEqual([round(given[at]) for at in (0, 9, 18)], [50, 25, 20])
+        # Each time, the tool is asked for its options first.
+        self.assertEqual([round(given[at]) for at in (1, 11, 21)], [50, 40, 20])
+
+    def test_errors_of_racecheck_are_counted_again_without_what_it_misunderstands(self):
+        tool = self.program("compute-sanitizer", f"""
+            echo "$@" >> {self.folder}/calls
+            case "$*" in
+                --help) echo "  --report-api-errors arg (=extended)"; exit;;
+                *racecheck*kns=*) errors=1;;
+                *racecheck*) errors=9
+                    echo "========= Error: Race reported between Write access at gemm_128x256_64+0xe50"
+                    echo "=========     and Read access at hash_chunks(Hash)+0x280 [4 hazards]";;
+                *) errors=0
+            esac
+            echo "test result: ok. 1 passed"
+            echo "========= ERROR SUMMARY: $errors errors" """)
+        found = session([])
+        gpu.sanitise(gpu.Programs(self.folder / "log"), tool, "tests", self.folder, 150, found, lambda: None)
+        told = "racecheck found 9 errors in random_graphs, in the kernels gemm_128x256_64, hash_chunks; without those for Hopper's"
+        self.assertIn(f"{told} tensor cores it found 1.", gpu.page(found))
+        self.assertIn("| errors found by compute-sanitizer's racecheck | 27 (3 of 3 tests) | ≤ 0 | **no** |", gpu.page(found))
+        calls = (self.folder / "calls").read_text().splitlines()
+        rest = "tests --exact random_graphs --nocapture"
+        self.assertEqual(calls[:5], [
+            "--help", f"--tool memcheck --report-api-errors explicit {rest}", f"--tool racecheck {rest}",
+            f"--tool racecheck --kernel-name-exclude kns=128x256 --kernel-name-exclude kns=256x128 {rest}", f"--tool synccheck {rest}",
+        ])
+
+    def test_the_kernels_in_its_reports_are_named_in_every_form(self):
+        for report in (
+            "========= Error: Race reported between Write access at gemm_16(Gemm)+0xf0 in gemm.cu:40",
+            "========= Warning: Race reported between Write access at 0x68 in gemm_16\n=========     and Read access at 0x78 in gemm_16",
+            "========= ERROR: Race reported between Write access at 0x68 in ./gemm.cu:557:gemm_16(Gemm const &) [32 hazards]",
+            "========= Invalid __global__ read of size 4 bytes\n=========     at gemm_16+0xa0\n=========     by thread (0,0,0)",
+            "=========     at 0x1a0 in gemm_16\n=========     Host Frame: cuLaunchKernel+0x1b in libcuda.so\nmain+0x1",
+        ):
+            self.assertEqual(gpu.kernels(report), ("gemm_16",), report)
 
     def test_it_is_found_in_a_toolkit_and_in_a_python_package(self):
         places = [self.folder / "nvidia/cu13/compute-sanitizer/compute-sanitizer", self.folder / "cuda-12.8/bin/compute-sanitizer"]

@@ -70,12 +70,19 @@ fn gpus() -> (MutexGuard<'static, ()>, Vec<Arc<Cuda>>) {
     (turn, usable)
 }
 
+/// A comparison that tells how far it has come, if it is slow.
+fn comparison(gpu: Arc<Cuda>) -> Comparison {
+    let mut made = Comparison::new(gpu);
+    made.slow = few();
+    made
+}
+
 /// Every kernel of ops. The tables include products that reach the largest tiles, for which random graphs are too small.
 #[test]
 fn every_kernel_of_ops() {
     let (_turn, gpus) = gpus();
     for gpu in gpus {
-        let mut comparison = Comparison::new(gpu);
+        let mut comparison = comparison(gpu);
         comparison.every_kernel(if few() { 1 << 22 } else { 1 << 26 });
         whole(comparison, false);
     }
@@ -85,7 +92,7 @@ fn every_kernel_of_ops() {
 fn every_kernel_of_work() {
     let (_turn, gpus) = gpus();
     for gpu in gpus {
-        let mut comparison = Comparison::new(gpu);
+        let mut comparison = comparison(gpu);
         for sizes in SMALL.into_iter().chain([WIDEST, MANY_BLOCKS]).chain((!few()).then_some(LARGE)) {
             comparison.work(size(sizes));
         }
@@ -105,7 +112,7 @@ fn random_graphs() {
     let (_turn, gpus) = gpus();
     let wanted = cases(CASES);
     for gpu in gpus {
-        let mut comparison = Comparison::new(gpu);
+        let mut comparison = comparison(gpu);
         let mut graphs = 0;
         while comparison.goes_on() && (comparison.ops() < wanted || comparison.kinds.len() < KINDS) {
             // Every other graph runs as if one block kept the GPU busy, which selects large tiles.

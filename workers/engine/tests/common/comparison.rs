@@ -89,6 +89,9 @@ pub struct Comparison {
     differences: Vec<String>,
     /// Whether the device has failed.
     failed: bool,
+    /// Whether to print the number of comparisons after each, because they take long and may be stopped.
+    pub slow: bool,
+    noted: u32,
 }
 
 /// How a case is compared.
@@ -119,6 +122,8 @@ impl Comparison {
             kernels: BTreeSet::new(),
             differences: Vec::new(),
             failed: false,
+            slow: false,
+            noted: 0,
         }
     }
 
@@ -147,6 +152,10 @@ impl Comparison {
         let launched = watched.launched();
         let launched = launched.lock();
         self.kernels.extend(launched.keys());
+        self.noted += 1;
+        if self.slow {
+            println!("compared so far: {} cases on {}", self.noted, self.traits());
+        }
         if let Some(difference) = difference.filter(|_| self.goes_on()) {
             let kernels: Vec<&str> = launched.keys().copied().collect();
             self.differences
