@@ -63,18 +63,15 @@ KILL_SECONDS = 10
 PARTS = ("tests", "bench", "sanitise")
 # With this order, the programs number all GPUs as nvidia-smi does.
 ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-# What nvidia-smi prints of the GPU's load five times a second. The second field is the mean over a second on some GPUs; others do not have
-# the first. Drivers before 535 do not know all fields; then the output is useless.
-LOAD = ["--query-gpu=power.draw.instant,power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop-ms=200"]
+# What nvidia-smi prints of the GPU's load once a second, as asking more often might delay passes. The second field is the mean over a
+# second on some GPUs; others do not have the first. Drivers before 535 do not know all fields; then the output is useless.
+LOAD = ["--query-gpu=power.draw.instant,power.draw,clocks.sm,temperature.gpu,clocks_event_reasons.active", "--loop-ms=1000"]
 # Names of a GPU that both CUDA and nvidia-smi take: its number, or its whole UUID.
 NAMED = r"\d+|GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Memory in MiB that may be in use on an idle GPU. A program that computes holds more.
 IDLE_MIB = 256
-# Number of timed batches: enough for a p99, and no more, because large batches take long; and in the first turn of the networks with the
-# largest inputs and outputs, where copies would take most of the time.
+# Number of timed batches: enough for a p99, and no more, because large batches take long.
 BATCHES = 100
-FEW_BATCHES = 20
-COPIED = ("gemm", "transformer")
 
 
 def query(*asked):
@@ -232,7 +229,7 @@ def measure(programs, engine, of, runs, peer, write):
         of.trouble = None
     try:
         with programs.beside(query(*LOAD)) as samples:
-            ours = traced(1, min(runs, FEW_BATCHES if not last and network.kind in COPIED else BATCHES))
+            ours = traced(1, min(runs, BATCHES))
     except Failed as error:
         of.trouble, of.ended = str(error), True
         return

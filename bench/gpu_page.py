@@ -375,7 +375,7 @@ traces.
         text += """
 ## Power and clock
 
-Sampled five times a second while the engine was timed: the highest power draw, the clock and temperature at that moment, and everything
+Sampled once a second while the engine was timed: the highest power draw, the clock and temperature at that moment, and everything
 that held the clock down.
 
 """ + table("| network × units | power | clock | temperature | clock held down by |\n|---|--:|--:|--:|---|", loads)
