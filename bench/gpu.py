@@ -31,7 +31,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from gpu_page import INTERVALS, RATIOS, SANITISED, TOOLS, Found, Load, Measured, Network, Session, Test, Turn, page
+from gpu_page import CHECKED, INTERVALS, RATIOS, SANITISED, TOOLS, Found, Load, Measured, Network, Session, Test, Turn, page
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "bench/gpu_reference.py"
@@ -329,8 +329,11 @@ def run_tests(programs, program, models, session, write):
         found = re.search(r"found: .*, sm_(\d+), cores (\w+), NVRTC (\S+)$", ran.printed, re.MULTILINE)
         if found:
             programs.refuse(*found.groups())
+            session.compilers.add(found[3])
             if not session.tests:
                 print("… the kernels are those for sm_{}, cores {}, by NVRTC {}".format(*found.groups()), file=sys.stderr)
+                if found[3] != CHECKED:
+                    print(f"… kernels are checked for spilled registers only if they are by NVRTC {CHECKED}", file=sys.stderr)
         elif skipped := re.search(r"skipped: .*$", ran.printed, re.MULTILINE):
             sys.exit(f"error: {skipped[0]}")
         print(f"{'✗' if trouble else '✓'} test {name}", file=sys.stderr)

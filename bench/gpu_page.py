@@ -11,6 +11,9 @@ from typing import NamedTuple
 TOOLS = ("memcheck", "racecheck", "synccheck")
 SANITISED = ("random_graphs", "every_kernel_of_ops", "every_kernel_of_work")
 
+# The NVRTC whose kernels `workers/engine/tests/kernels.rs` checks for spilled registers: the one that `cargo xtask setup` installs.
+CHECKED = "12.9"
+
 # Targets for the engine's rate relative to PyTorch's, for the networks that PyTorch runs too.
 RATIOS = {"gemm": 0.7, "unet": 1.0, "transformer": 1.0}
 
@@ -130,6 +133,8 @@ class Session:
     # The names of all tests, and the results of those that ran.
     listed: list = field(default_factory=list)
     tests: list = field(default_factory=list)
+    # The versions of NVRTC that compiled the kernels of the tests.
+    compilers: set = field(default_factory=set)
     # Whether the worker's self-test passed.
     golden: bool | None = None
     # `Found` by tool and test.
@@ -314,6 +319,9 @@ def row(*cells):
 def troubles(session):
     """Sentences about everything that is missing or doubtful."""
     yield from session.troubles
+    measured = {turn.engine["kernels"]["compiler"] for of in session.measured for turn in of.turns}
+    for compiler in sorted((session.compilers | measured) - {CHECKED}):
+        yield f"Kernels are by NVRTC {compiler}; `workers/engine/tests/kernels.rs` checks only those by {CHECKED} for spilled registers."
     for test in session.tests:
         if test.trouble:
             yield f"The test {test.name} failed: {test.trouble}."

@@ -412,6 +412,14 @@ class Page(unittest.TestCase):
             rows = [row for row in table.splitlines() if row.startswith("|")]
             self.assertLessEqual(len({row.count("|") for row in rows}), 1, table)
 
+    def test_kernels_by_a_compiler_that_nothing_checks_are_told(self):
+        told = "Kernels are by NVRTC 13.0; `workers/engine/tests/kernels.rs` checks only those by 12.9 for spilled registers."
+        self.assertIn(told, gpu.page(session(measured())))
+        self.assertIn(told, gpu.page(session([], compilers={"13.0", "12.9"})))
+        self.assertNotIn("Kernels are by", gpu.page(session([], compilers={"12.9"})))
+        installed = (gpu.ROOT / "xtask/python/nvrtc.txt").read_text()
+        self.assertTrue(installed.startswith(f"nvidia-cuda-nvrtc-cu12=={gpu.CHECKED}."), installed)
+
     def test_what_a_program_said_stays_in_its_cell(self):
         self.assertEqual(gpu_page.row("gemm", "failed:\n a | b"), "| gemm | failed: a \\| b |")
 
@@ -525,6 +533,7 @@ class Tested(Folder):
         third = gpu.Test("third", trouble="it exited with code 101; its last output was: test result: FAILED. 0 passed; 1 failed")
         self.assertEqual(found.tests, [first, gpu.Test("second", runs=9), third])
         self.assertEqual((found.listed, found.troubles, self.written), (["first", "second", "third"], [], [1, 2, 3]))
+        self.assertEqual(found.compilers, {"12.9"})
 
     def test_the_most_important_come_first_and_the_one_that_fills_the_memory_last(self):
         names = [gpu.FILLS, "every_kernel_of_ops", "every_kernel_of_work", "random_graphs", "the_image_generator", "the_upscaler"]
