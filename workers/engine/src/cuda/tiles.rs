@@ -1,6 +1,7 @@
 //! Tiles of products: the part that one block computes, and the choice of a tile for a product.
 
 use super::device::{Cores, Traits};
+use super::fusion::FOLLOWERS;
 
 /// Bytes of each row that one step of a product consumes. Packed weights are padded to whole steps.
 pub(crate) const STEP: usize = 64;
@@ -40,12 +41,12 @@ impl Tile {
     }
 }
 
-/// Hopper's tile. Its shared memory holds six stages of the sum, and the biases and multipliers of up to 256 columns.
+/// Hopper's tile. Its shared memory holds six stages of the sum, the biases and multipliers of up to 256 columns, and the followers' tables.
 pub(crate) const HIGH: Tile = Tile {
     rows: 256,
     columns: 128,
     threads: 256,
-    shared: 6 * (256 + 128) * STEP as u32 + 256 * 8,
+    shared: 6 * (256 + 128) * STEP as u32 + 256 * 8 + FOLLOWERS as u32 * 256,
 };
 
 /// Hopper's tile for many columns. It computes half as many window positions, and reads less shared memory.

@@ -215,13 +215,32 @@ struct alignas(16) Columns {
     int multipliers[2];
 };
 
-// Starts to copy the biases and multipliers of a tile's columns. Past the last column, that one is copied again; the results are never
-// stored.
-template <class Tile, bool activations> DEVICE void copy_columns(const Gemm &p, Columns *to, int first) {
+// The codes that a table has for all codes.
+struct Lookup {
+    Code at[256];
+};
+
+// Starts to copy the followers' tables, which are looked up for one byte after the other.
+DEVICE void copy_tables(const Gemm &p, Lookup *to) {
+    const int CHUNKS = sizeof(Lookup) / 16;
+    // A block has more threads than the tables have chunks.
+    int i = threadIdx.x / CHUNKS, at = threadIdx.x % CHUNKS * 16;
+    if (i < p.followers && p.follower[i].table) copy_16(to[i].at + at, p.follower[i].table + at);
+}
+
+// What a block needs after the sum, in shared memory: the constants of its columns, and the tables of those followers that have one.
+template <int columns> struct Constants {
+    Columns pairs[columns / 2];
+    Lookup tables[FOLLOWERS];
+};
+
+// Starts to copy a block's constants. Past the last column, that one is copied again; the results are never stored.
+template <class Tile, bool activations> DEVICE void copy_constants(const Gemm &p, Constants<Tile::COLUMNS> &to, int first) {
+    copy_tables(p, to.tables);
     for (int i = threadIdx.x; i < Tile::COLUMNS; i += Tile::THREADS) {
         int at = blockIdx.y * p.bias_z + (first + i < p.n ? first + i : p.n - 1);
-        copy_4(&to[i / 2].bias[i % 2], p.bias + at);
-        int *multiplier = &to[i / 2].multipliers[i % 2];
+        copy_4(&to.pairs[i / 2].bias[i % 2], p.bias + at);
+        int *multiplier = &to.pairs[i / 2].multipliers[i % 2];
         if (activations)
             *multiplier = p.multiplier;
         else
@@ -254,13 +273,13 @@ template <bool product, bool high, int run> DEVICE void combine_each(const Pairi
 }
 
 // Stores adjacent codes of a row, and the results of the followers.
-template <int run> DEVICE void store(const Gemm &p, const Pixel &pixel, int column, Codes<run> codes) {
+template <int run> DEVICE void store(const Gemm &p, const Lookup *tables, const Pixel &pixel, int column, Codes<run> codes) {
     Size at = pixel.unit * p.out_unit + blockIdx.y * p.out_z + (Size)pixel.at * p.out_channels + column;
     if (p.out) *(Codes<run> *)(p.out + at) = codes;
     for (int i = 0; i < p.followers; ++i) {
         const Follower &f = p.follower[i];
         if (f.table) {
-            for (int j = 0; j < run; ++j) codes.at[j] = f.table[codes.at[j]];
+            for (int j = 0; j < run; ++j) codes.at[j] = tables[i].at[codes.at[j]];
         } else {
             Codes<run> others = *(const Codes<run> *)(f.other + pixel.unit * f.unit + blockIdx.y * f.z + (Size)pixel.at * f.pixel + column);
             bool high = f.pairing.round.shift >= HIGH;
@@ -364,6 +383,9 @@ template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Ge
     loader.start(p, first.row, first.column);
     DotTile tile;
     tile.sum<activations>(p, p.steps, loader, memory);
+    Lookup *tables = (Lookup *)memory;
+    copy_tables(p, tables);
+    __syncthreads();
     int x = first.column + threadIdx.x % 16, y = first.row + threadIdx.x / 16;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -376,7 +398,7 @@ template <int run_a, int run_b, bool activations> DEVICE void gemm_dp4a(const Ge
             int column = x + 16 * j, at = blockIdx.y * p.bias_z + column;
             if (column >= p.n) continue;
             int sum = (int)((Word)tile.sums[i][j][0] + p.bias[at] + of_row<activations>(p, row));
-            store<1>(p, pixel, column, {requantise(sum, activations ? p.multiplier : p.multipliers[at], p.round)});
+            store<1>(p, tables, pixel, column, {requantise(sum, activations ? p.multiplier : p.multipliers[at], p.round)});
         }
     }
 }
@@ -420,8 +442,9 @@ template <int rows, int columns, int WARP_ROWS, int WARP_COLUMNS> struct MatrixT
     static const int ROWS = rows, COLUMNS = columns, WARPS_X = COLUMNS / WARP_COLUMNS, THREADS = ROWS / WARP_ROWS * WARPS_X * 32;
     // Turing has no asynchronous copies. Instead, two blocks per multiprocessor take turns loading; two stages leave room for both.
     static const int STAGES = __CUDA_ARCH__ >= 800 ? 3 : 2, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
-    // The columns' constants are loaded after the sum, behind the codes: there may be no memory beyond the stages.
-    static const int COLUMNS_AT = ROWS * (COLUMNS + 16), COLUMNS_EARLY = false;
+    // The constants are loaded after the sum, behind the codes: there may be no memory beyond the stages.
+    static const int CONSTANTS_AT = ROWS * (COLUMNS + 16), CONSTANTS_EARLY = false;
+    static_assert(CONSTANTS_AT + sizeof(Constants<COLUMNS>) <= BYTES, "the constants must fit into the stages' memory");
     // A thread has M x N groups of E elements.
     static const int M = WARP_ROWS / 16, N = WARP_COLUMNS / 8, E = 4;
     int sums[M][N][E];
@@ -508,42 +531,42 @@ DEVICE void gather(const Gemm &p, const Tile &tile, int first_row, const Columns
 }
 
 // Stores a tile's codes and the results of the followers, `run` of a row at a time.
-template <class Tile, int run> DEVICE void store_tile(const Gemm &p, Origin first, int width, const Code *codes) {
+template <class Tile, int run> DEVICE void store_tile(const Gemm &p, const Lookup *tables, Origin first, int width, const Code *codes) {
     const int ACROSS = Tile::COLUMNS / run, APART = Tile::THREADS / ACROSS;
     int row = threadIdx.x / ACROSS, column = threadIdx.x % ACROSS * run;
     if (column >= width) return;
     Pixel pixel;
     pixel.start(p, first.row + row);
     for (; row < Tile::ROWS && first.row + row < p.m; row += APART) {
-        store<run>(p, pixel, first.column + column, *(const Codes<run> *)(codes + row * pitch<Tile>() + column));
+        store<run>(p, tables, pixel, first.column + column, *(const Codes<run> *)(codes + row * pitch<Tile>() + column));
         pixel.advance(p, APART);
     }
 }
 
 template <class Tile, class Load, bool activations> DEVICE void gemm_tile(const Gemm &p, Code *memory) {
     Origin first = origin_of_block<Tile>(p.tiles_n);
-    Columns *columns = (Columns *)(memory + Tile::COLUMNS_AT);
+    Constants<Tile::COLUMNS> &constants = *(Constants<Tile::COLUMNS> *)(memory + Tile::CONSTANTS_AT);
     Load loader;
     loader.start(p, first.row, first.column);
     Tile tile;
-    if (Tile::COLUMNS_EARLY) copy_columns<Tile, activations>(p, columns, first.column);
+    if (Tile::CONSTANTS_EARLY) copy_constants<Tile, activations>(p, constants, first.column);
     tile.template sum<activations>(p, p.steps, loader, memory);
-    if (!Tile::COLUMNS_EARLY) {
-        copy_columns<Tile, activations>(p, columns, first.column);
+    if (!Tile::CONSTANTS_EARLY) {
+        copy_constants<Tile, activations>(p, constants, first.column);
         close_copies();
         copies_arrived<0>();
         __syncthreads();
     }
     if (p.round.shift >= HIGH)
-        gather<activations, true>(p, tile, first.row, columns, memory);
+        gather<activations, true>(p, tile, first.row, constants.pairs, memory);
     else
-        gather<activations, false>(p, tile, first.row, columns, memory);
+        gather<activations, false>(p, tile, first.row, constants.pairs, memory);
     __syncthreads();
     int width = p.n - first.column < Tile::COLUMNS ? p.n - first.column : Tile::COLUMNS;
     if (width % 16 == 0 && p.out_channels % 16 == 0 && p.out_z % 16 == 0)
-        store_tile<Tile, 16>(p, first, width, memory);
+        store_tile<Tile, 16>(p, constants.tables, first, width, memory);
     else
-        store_tile<Tile, 1>(p, first, width, memory);
+        store_tile<Tile, 1>(p, constants.tables, first, width, memory);
 }
 
 // The loader is the last argument because it may contain commas.
@@ -588,9 +611,8 @@ DEVICE Size described(const Code *rows) {
 template <int rows, int columns> struct GroupTile {
     static const int ROWS = rows, COLUMNS = columns, THREADS = 256;
     static const int STAGES = 6, STAGE = (ROWS + COLUMNS) * STEP, BYTES = STAGES * STAGE;
-    // The columns' constants are behind the stages and arrive with the first one. No other product block runs that could hide a later wait
-    // for them.
-    static const int COLUMNS_AT = BYTES, COLUMNS_EARLY = true, LAUNCHED = BYTES + 256 * sizeof(Columns) / 2;
+    // The constants are behind the stages and arrive with the first one. No other product block runs that could hide a later wait.
+    static const int CONSTANTS_AT = BYTES, CONSTANTS_EARLY = true, LAUNCHED = BYTES + sizeof(Constants<256>);
     // Stages to load ahead: the current one is being multiplied, and the previous one may still be.
     static const int AHEAD = STAGES - 2;
     static const int M = ROWS / 128, N = COLUMNS / 8, E = 4;
