@@ -299,10 +299,11 @@ fn ops_that_follow_a_product_share_its_launch() {
     }
 }
 
-/// A benchmark refuses a faulty GPU, whether the wrong bit is in the first unit of a pass or in the last one.
+/// A benchmark refuses a faulty GPU, whichever unit the wrong bit is in, and whether it is there before, during or after what is timed.
 #[test]
 fn a_faulty_gpu_is_not_timed() {
     const OUT: usize = 2;
+    const GEMM: &str = "gemm_128x256_64";
     let mut draft = Draft::new(&[Shape::new(1, 256, 128)]);
     let matmul = OpKind::Matmul {
         weights: [0; 32],
@@ -317,24 +318,44 @@ fn a_faulty_gpu_is_not_timed() {
     assert!(draft.push(matmul, &[0], 512, &mut fastrand::Rng::with_seed(1), 1 << 30));
     let engine = Engine::new(Arc::new(draft.package().unwrap()), 2).unwrap();
     assert!(bench::gpu(&engine, 1, 1).unwrap().is_none());
-    let timed = |device: Emulator| {
+    let timed = |device: Emulator, units: u32| {
         engine.detach();
         let device = Watched::new(Arc::new(device));
         let launched = device.launched();
-        engine.attach_sized(Arc::new(device), 2).unwrap();
+        engine.attach_sized(Arc::new(device), units).unwrap();
         let report = bench::gpu(&engine, 1, 1)?.unwrap();
         let launched = launched.lock();
-        Ok((report.checked, report.units, report.passes, launched["gemm_128x256_64"]))
+        Ok((report.checked, report.units, report.passes, launched[GEMM]))
     };
     let device = || Emulator::new(90, 1, PLENTY);
     // Batches also consist of passes of two units, with and without hashing, on each of two lanes.
-    assert_eq!(timed(device()).unwrap(), (2, 2, 2, 2 * 2));
+    assert_eq!(timed(device(), 2).unwrap(), (2 * 2, 2, 2, 2 * 2));
     let memory = engine.residents()[0].bytes;
     for at in [0, 2 * 256 * 512 - 1] {
-        let error = timed(device().flipping("gemm_128x256_64", OUT, at)).unwrap_err();
+        let error = timed(device().flipping(GEMM, OUT, at), 2).unwrap_err();
         assert!(matches!(error, Error::Device(DeviceError::Wrong { .. })), "{at}: {error}");
     }
-    let error = timed(device().with_life(1)).unwrap_err();
+    // In as much memory as two passes of a unit take, there is one, so that launches have an order. The first three are of the comparison, of
+    // a batch to warm up and of a timed one. Passes without hashing are timed later.
+    assert_eq!(timed(device(), 1).unwrap(), (2, 1, 2, 2 * 2));
+    let two = engine.residents()[0].bytes;
+    let alone = || Emulator::new(90, 1, two);
+    assert_eq!(timed(alone(), 1).unwrap(), (1, 1, 1, 2));
+    let nth = |wanted: usize| move |launched: &[&str]| launched.iter().filter(|kernel| **kernel == GEMM).count() == wanted;
+    let unhashed = |launched: &[&str]| launched.windows(2).any(|pair| pair == [GEMM; 2]);
+    let faulty = || alone().flipping(GEMM, OUT, 0);
+    for (when, faulty) in [
+        ("before", faulty().when(nth(1))),
+        ("meanwhile", faulty().when(nth(3))),
+        ("after", faulty().when(unhashed)),
+    ] {
+        let error = timed(faulty, 1).unwrap_err();
+        assert!(matches!(error, Error::Device(DeviceError::Wrong { .. })), "{when}: {error}");
+    }
+    // Only a unit between others.
+    let error = timed(device().flipping(GEMM, OUT, 256 * 512).when(nth(1)), 4).unwrap_err();
+    assert!(matches!(error, Error::Device(DeviceError::Wrong { .. })), "{error}");
+    let error = timed(device().with_life(1), 2).unwrap_err();
     assert!(matches!(error, Error::Device(DeviceError::Lost(_))), "{error}");
     for (asked, largest) in [(0, 1), (3, 2), (128, 64)] {
         let error = engine.attach_sized(Arc::new(device()), asked).unwrap_err();

@@ -2,7 +2,7 @@
 
 use super::{Times, batch};
 use crate::cuda::{DeviceError, PassTimes};
-use crate::engine::Engine;
+use crate::engine::{Batch, Engine};
 use crate::error::Error;
 use protocol::batch::BatchHeader;
 use serde::Serialize;
@@ -21,7 +21,8 @@ const BEFORE: Duration = Duration::from_millis(200);
 pub struct GpuReport {
     /// Name of the GPU.
     pub name: String,
-    /// Number of units that were compared with the CPU's, bit for bit: the first and the last of a batch as large as those timed.
+    /// Units of a batch. Every TENSOR of all of them was the CPU's, bit for bit: before the timed turns, in every timed batch, and
+    /// afterwards.
     pub checked: u32,
     /// Passes in flight.
     pub passes: u32,
@@ -49,18 +50,17 @@ pub struct GpuReport {
     pub batch_p99_ms: Option<f64>,
 }
 
-/// Compares the GPU's bits with the CPU's, then times at least `runs` passes of the largest size, and `batches` batches of as many passes
-/// as can be in flight. `None` without a GPU.
+/// Times at least `runs` passes of the largest size, and `batches` batches of as many passes as can be in flight. Compares the batches with
+/// the CPU, bit for bit, before and after. `None` without a GPU.
 pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>, Error> {
     let Some(resident) = engine.residents().pop() else {
         return Ok(None);
     };
     let units = engine.full_batch();
-    let blob = batch(engine.package(), units)?;
-    let checked = check(engine, &blob)?;
+    let check = Check::new(engine, units)?;
     // Time batches first. They leave real inputs in every lane, which the passes below compute again: zeros would take less power, and so
     // less time.
-    let batch = Times::of(batches, || on_gpu(engine, units, || engine.run_batch(&blob, || true)).map(drop))?;
+    let batch = Times::of(batches, || check.again().map(drop))?;
     // Alternate between passes with and without hashing, so that other load on the machine affects both alike.
     let [mut plain, mut traced] = [(); 2].map(|()| PassTimes::default());
     for _ in 0..TURNS {
@@ -71,12 +71,14 @@ pub fn gpu(engine: &Engine, runs: u32, batches: u32) -> Result<Option<GpuReport>
             }
         }
     }
+    // What goes wrong only under full load, or only when hot, may show here.
+    check.all()?;
     let units_per_second = plain.units_per_second();
     let trace_overhead_percent = (units_per_second / traced.units_per_second() - 1.0) * 100.0;
     let pass = Times::new(plain.seconds);
     Ok(Some(GpuReport {
         name: resident.device,
-        checked,
+        checked: units,
         units: resident.units,
         passes: resident.passes,
         memory_mib: resident.bytes as f64 / 1_048_576.0,
@@ -107,24 +109,60 @@ pub fn on_gpu<T>(engine: &Engine, units: u32, run: impl FnOnce() -> Result<T, Er
     }
 }
 
-/// Compares the outputs and TENSORs of the first and the last unit of a batch with the CPU's. Returns the number of units compared.
-fn check(engine: &Engine, blob: &[u8]) -> Result<u32, Error> {
-    let (header, units) = BatchHeader::parse(blob)?;
-    let mut chosen = vec![0, header.units().saturating_sub(1)];
-    chosen.dedup();
-    let count = chosen.len() as u32;
-    let mut few = BatchHeader::inputs(count, header.shapes())?.encode().to_vec();
-    few.extend(chosen.iter().filter_map(|unit| units.get(*unit)).flatten());
-    let computed = on_gpu(engine, header.units(), || engine.run_batch(blob, || true))?;
-    let expected = engine.run_batch_seen(&few, || true, |_, _, _| ())?;
-    let ((_, outputs), (_, expected_outputs)) = (BatchHeader::parse(&computed.outputs)?, BatchHeader::parse(&expected.outputs)?);
-    let same = |(at, unit): (u32, &u32)| {
-        (outputs.get(*unit), computed.unit(*unit), computed.traces.get(*unit as usize))
-            == (expected_outputs.get(at), expected.unit(at), expected.traces.get(at as usize))
-    };
-    if (0..).zip(&chosen).all(same) {
-        return Ok(count);
+/// A full batch and its results, of which every bit was compared with the CPU's.
+struct Check<'a> {
+    engine: &'a Engine,
+    blob: Vec<u8>,
+    right: Batch,
+}
+
+impl<'a> Check<'a> {
+    /// Computes a batch of `units` units, and compares every output and TENSOR with the CPU's. Of its units only two differ, which the CPU
+    /// computes. They are in an order of which no part repeats soon, so that results of the wrong unit are noticed.
+    fn new(engine: &'a Engine, units: u32) -> Result<Self, Error> {
+        let two = batch(engine.package(), 2)?;
+        let (header, inputs) = BatchHeader::parse(&two)?;
+        // The Thue-Morse sequence.
+        let order = (0..units).map(|unit| unit.count_ones() % 2);
+        let mut blob = BatchHeader::inputs(units, header.shapes())?.encode().to_vec();
+        blob.extend(order.clone().filter_map(|which| inputs.get(which)).flatten());
+        let computed = on_gpu(engine, units, || engine.run_batch(&blob, || true))?;
+        let expected = engine.run_batch_seen(&two, || true, |_, _, _| ())?;
+        let ((_, outputs), (_, expected_outputs)) = (BatchHeader::parse(&computed.outputs)?, BatchHeader::parse(&expected.outputs)?);
+        let same = |(unit, which)| (outputs.get(unit), computed.unit(unit)) == (expected_outputs.get(which), expected.unit(which));
+        if !(0..).zip(order).all(same) {
+            return Err(wrong(engine));
+        }
+        Ok(Self {
+            engine,
+            blob,
+            right: computed,
+        })
     }
+
+    /// Computes the batch again, and compares the root over all traces, which takes no time.
+    fn again(&self) -> Result<Batch, Error> {
+        let Self { engine, blob, right } = self;
+        let computed = on_gpu(engine, right.traces.len() as u32, || engine.run_batch(blob, || true))?;
+        if computed.traces_root == right.traces_root {
+            Ok(computed)
+        } else {
+            Err(wrong(engine))
+        }
+    }
+
+    /// Computes the batch again, and compares everything.
+    fn all(&self) -> Result<(), Error> {
+        if self.again()? == self.right {
+            Ok(())
+        } else {
+            Err(wrong(self.engine))
+        }
+    }
+}
+
+/// The error of a GPU whose bits are not the CPU's.
+fn wrong(engine: &Engine) -> Error {
     let name = engine.residents().pop().map_or_else(String::new, |gpu| gpu.device);
-    Err(DeviceError::Wrong { name }.into())
+    DeviceError::Wrong { name }.into()
 }

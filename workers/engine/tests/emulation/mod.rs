@@ -127,6 +127,22 @@ impl Emulator {
         }
     }
 
+    /// Injects the fault only where `holds` is true of the kernels launched so far.
+    pub fn when(self, holds: impl Fn(&[&'static str]) -> bool + Send + Sync + 'static) -> Self {
+        let (fault, launched) = (self.fault, Mutex::new(Vec::new()));
+        let sometimes = move |launch: &Launch| {
+            let mut launched = launched.lock();
+            launched.push(launch.kernel);
+            if holds(&launched) {
+                fault(launch);
+            }
+        };
+        Self {
+            fault: Arc::new(sometimes),
+            ..self
+        }
+    }
+
     /// Also collects the first `bytes` bytes of a value after each launch of `kernel`: the value whose address is word `param` of the
     /// kernel's argument.
     pub fn watching(self, kernel: &'static str, param: usize, bytes: usize) -> (Self, Arc<Mutex<Vec<Vec<u8>>>>) {
