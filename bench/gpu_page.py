@@ -357,8 +357,8 @@ def page(session):
 
 Written by `bench/gpu.py` on {session.date}. Machine: {session.machine}{kernels}. {peer}.
 The engine and PyTorch alternate for up to {session.rounds} turns of {session.runs} runs or more. Every figure is the median of the turns,
-every rate is measured over at least half a second, and a p99 is of at least 100 runs. Before a network is timed, the first and the last
-unit of a whole batch are compared with the CPU, bit for bit.
+every rate is measured over at least half a second, and a p99 is of at least 100 runs. Every TENSOR of a whole batch
+is compared with the CPU, bit for bit, before a network is timed, in every timed batch, and at the end.
 
 The limits for hashing apply to synthetic networks as large as those in use. The cost for the shipped models, which are tiny, is in the
 table of the engine below. Checkpoints stand for the ends of blocks: every {INTERVALS["unet"]}th op of the U-Net and its last one
