@@ -223,9 +223,11 @@ struct Lookup {
 // Starts to copy the followers' tables, which are looked up for one byte after the other.
 DEVICE void copy_tables(const Gemm &p, Lookup *to) {
     const int CHUNKS = sizeof(Lookup) / 16;
-    // A block has more threads than the tables have chunks.
-    int i = threadIdx.x / CHUNKS, at = threadIdx.x % CHUNKS * 16;
-    if (i < p.followers && p.follower[i].table) copy_16(to[i].at + at, p.follower[i].table + at);
+    // A block has more threads than a table has chunks.
+    int at = threadIdx.x * 16;
+    if (threadIdx.x >= CHUNKS) return;
+    for (int i = 0; i < p.followers; ++i)
+        if (p.follower[i].table) copy_16(to[i].at + at, p.follower[i].table + at);
 }
 
 // What a block needs after the sum, in shared memory: the constants of its columns, and the tables of those followers that have one.
