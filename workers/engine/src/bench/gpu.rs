@@ -118,7 +118,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     /// Computes a batch of `units` units, and compares every output and TENSOR with the CPU's. Of its units only two differ, which the CPU
-    /// computes. They are in an order of which no part repeats soon, so that results of the wrong unit are noticed.
+    /// computes. They are in an order without a period, so that results of the wrong unit are noticed.
     fn new(engine: &'a Engine, units: u32) -> Result<Self, Error> {
         let two = batch(engine.package(), 2)?;
         let (header, inputs) = BatchHeader::parse(&two)?;
