@@ -800,6 +800,11 @@ class Whole(Folder):
             self.assertIn(f"| errors found by compute-sanitizer's {tool} | 0 (3 of 3 tests) | ≤ 0 | yes |", page)
         self.assertIn("| random op cases compared with the CPU, bit for bit | not measured |", page)
         self.assertNotIn("was not measured completely", page)
+        # Alone, compute-sanitizer has all of the time.
+        self.program("compute-sanitizer", f"[ $1 = --help ] || {HANG}")
+        with self.alone():
+            page = self.page("--only", "sanitise", "--seconds", "240")
+        self.assertIn("compute-sanitizer did not finish random_graphs with synccheck: it was stopped after 40 s.", page)
 
     def test_what_else_uses_the_gpu_is_told_and_all_programs_number_gpus_alike(self):
         self.program("engine", f'[ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ] || exit 1\n{self.answers}')
