@@ -55,28 +55,35 @@ pub fn place(secret: &Hash, job: &Hash) -> Hash {
     derive(Use::Place, secret, job)
 }
 
-/// What an error in a job of this price, all units together, earns its finder on top of the reward: `multiple` prices, but no more than
-/// the permit's jackpot.
-pub fn prize(price: Amount, multiple: u16, jackpot: Amount) -> Amount {
-    price.checked_times(multiple.into()).map_or(jackpot, |worth| worth.min(jackpot))
+/// What a supplier keeps at least, on average, of a job's price if this share of such results is audited. An auditor is paid out of the
+/// price, and may be a second device of the consumer's, so a consumer may pay no more than this.
+pub fn kept(price: Amount, audits: Bps) -> Amount {
+    price.saturating_sub(price.share_ceil(audits))
 }
 
-/// Whether a permit excuses errors in jobs of this price, all units together, with this bond: only if `multiple` prices are at least twice
-/// the bond.
+/// What an error in a job earns its finder on top of the reward: `multiple` times what is [`kept`] of the price, all units together, but no
+/// more than the permit's jackpot.
+pub fn prize(kept: Amount, multiple: u16, jackpot: Amount) -> Amount {
+    kept.checked_times(multiple.into()).map_or(jackpot, |worth| worth.min(jackpot))
+}
+
+/// Whether a permit excuses errors in jobs of whose price this much is [`kept`], all units together, with this bond: only if the prize is at
+/// least three times the bond, however small the jackpot.
 ///
 /// Otherwise consumers could gain by ordering jobs until one is wrong and finding the error themselves. They get back at most the prize and
-/// half of the bond, so at most 5/4 of `multiple` prices. The [`least_multiple`] is at most 4/5 of the number of jobs they need on average.
-pub fn covers(price: Amount, multiple: u16, bond: Amount) -> bool {
-    price.checked_times(multiple.into()).is_none_or(|worth| bond.0 <= worth.0 / 2)
+/// half of the bond, so at most 7/6 of `multiple` times what each of the jobs before has cost them. The [`least_multiple`] is below 6/7 of
+/// the number of jobs they need on average, as long as no more than one result in twenty is audited in general.
+pub fn covers(kept: Amount, multiple: u16, bond: Amount) -> bool {
+    kept.checked_times(multiple.into()).is_none_or(|worth| bond.0 <= worth.0 / 3)
 }
 
-/// Smallest multiple that makes recomputing jobs pay, of which a share `rate` is wrong, and which have this price and this bond: the least
-/// M with `rate · (0.3 · bond + M · price) ≥ 0.8 · price`, four fifths of a price being what recomputing costs. `None` without a rate or a
-/// price, or beyond 16 bits.
-pub fn least_multiple(rate: Bps, price: Amount, bond: Amount) -> Option<u16> {
+/// Smallest multiple that makes recomputing jobs pay, of which a share `rate` is wrong and a share `audits` is audited, and which have this
+/// price and this bond: the least M with `rate · (0.3 · bond + M · kept) ≥ 0.8 · price`, four fifths of a price being what recomputing costs.
+/// `None` without a rate, or if nothing is [`kept`] of the price, or beyond 16 bits.
+pub fn least_multiple(rate: Bps, price: Amount, audits: Bps, bond: Amount) -> Option<u16> {
     let needed = math::mul_div_ceil(price.checked_times(4)?.0, Bps::WHOLE, rate.get().checked_mul(5)?)?;
     let missing = needed.saturating_sub(bond::split(bond, false).reward.0);
-    let multiple = math::mul_div_ceil(missing, 1, price.0)?;
+    let multiple = math::mul_div_ceil(missing, 1, kept(price, audits).0)?;
     u16::try_from(multiple).ok()
 }
 
@@ -114,72 +121,121 @@ mod tests {
     #[test]
     fn the_multiple_makes_looking_pay_and_one_less_does_not() {
         let cases = [
-            // rate, price, bond, multiple
-            (100, IO, 0, 80),
-            (100, IO, 217 * IO / 10, 74),
-            (50, 10, 0, 160),
-            (50, 10, 217, 154),
-            (10_000, IO, 0, 1),
-            (3, 1, 0, 2_667),
-            (1, 7, 0, 8_000),
+            // rate, price, audits, bond, multiple
+            (100, IO, 0, 0, 80),
+            (100, IO, 0, 217 * IO / 10, 74),
+            (100, IO, 500, 217 * IO / 10, 78),
+            (100, IO, 5_000, 0, 160),
+            (50, 10, 0, 0, 160),
+            (50, 10, 0, 217, 154),
+            (50, 10, 1, 0, 178),
+            (10_000, IO, 0, 0, 1),
+            (3, 1, 0, 0, 2_667),
+            (1, 7, 0, 0, 8_000),
             // The reward alone is enough.
-            (5_000, 10 * IO, 217 * IO, 0),
+            (5_000, 10 * IO, 500, 217 * IO, 0),
         ];
-        for (rate, price, bond, multiple) in cases {
-            let (rate, reward) = (Bps::new(rate).unwrap(), bond * 3 / 10);
+        for (rate, price, audits, bond, multiple) in cases {
+            let (rate, audits, reward) = (Bps::new(rate).unwrap(), Bps::new(audits).unwrap(), bond * 3 / 10);
             assert_eq!(
-                least_multiple(rate, Amount(price), Amount(bond)),
+                least_multiple(rate, Amount(price), audits, Amount(bond)),
                 Some(multiple),
-                "{rate:?} {price} {bond}"
+                "{rate:?} {price} {audits:?} {bond}"
             );
-            let gain = |multiple: u16| 5 * rate.get() * (reward + u64::from(multiple) * price);
+            let gain = |multiple: u16| 5 * rate.get() * (reward + u64::from(multiple) * kept(Amount(price), audits).0);
             assert!(gain(multiple) >= 4 * price * Bps::WHOLE);
             assert!(multiple == 0 || gain(multiple - 1) < 4 * price * Bps::WHOLE);
         }
-        for (rate, price) in [(0, 1), (1, 0), (1, u64::MAX)] {
-            assert_eq!(least_multiple(Bps::new(rate).unwrap(), Amount(price), Amount(0)), None);
+        for (rate, price, audits) in [(0, 1, 0), (1, 0, 0), (1, u64::MAX, 0), (100, IO, 10_000)] {
+            let (rate, audits) = (Bps::new(rate).unwrap(), Bps::new(audits).unwrap());
+            assert_eq!(least_multiple(rate, Amount(price), audits, Amount(0)), None);
         }
     }
 
     #[test]
-    fn a_prize_follows_the_price_up_to_the_jackpot() {
-        for (price, multiple, worth) in [(2, 74, 148), (IO, 74, 74 * IO), (2 * IO, 74, 100 * IO), (u64::MAX, 2, 100 * IO)] {
-            assert_eq!(prize(Amount(price), multiple, Amount(100 * IO)), Amount(worth));
+    fn a_prize_follows_what_audits_leave_of_the_price_up_to_the_jackpot() {
+        for (price, audits, left) in [
+            (100, 0, 100),
+            (100, 500, 95),
+            (1, 1, 0),
+            (IO, 2_500, IO / 4 * 3),
+            (u64::MAX, 10_000, 0),
+        ] {
+            assert_eq!(kept(Amount(price), Bps::new(audits).unwrap()), Amount(left));
         }
-        for (price, multiple, bond, covered) in [
-            (2, 74, 74, true),
-            (2, 74, 75, false),
-            (2, 74, IO, false),
+        for (kept, multiple, worth) in [(2, 74, 148), (IO, 74, 74 * IO), (2 * IO, 74, 100 * IO), (u64::MAX, 2, 100 * IO)] {
+            assert_eq!(prize(Amount(kept), multiple, Amount(100 * IO)), Amount(worth));
+        }
+        for (kept, multiple, bond, covered) in [
+            (2, 75, 50, true),
+            (2, 75, 51, false),
+            (2, 75, IO, false),
+            (0, 75, 1, false),
             (u64::MAX, 2, u64::MAX, true),
         ] {
-            assert_eq!(covers(Amount(price), multiple, Amount(bond)), covered);
+            assert_eq!(covers(Amount(kept), multiple, Amount(bond)), covered);
         }
     }
 
-    /// Whatever bond it asks for, a consumer that orders jobs until one is wrong, and then is its own challenger, pays more for the jobs
-    /// before than it gets back for that one, whose price it is refunded.
+    const WATCH: Bps = Bps::saturating(500);
+    /// What the market audits of a device with a long record.
+    const FLOOR: Bps = Bps::saturating(500);
+
+    fn market_bond(price: u64) -> Amount {
+        bond::of_job(Amount(price), Amount::ZERO, WATCH, 1).unwrap()
+    }
+
+    /// Whether ordering jobs pays for a consumer that challenges those that are wrong, and whose other device audits the others and gets all
+    /// of their price for it. A wrong job is refunded. A share `own` of its jobs goes to devices of its own: they cost it nothing, and are
+    /// never wrong, so the others are so all the more often.
+    fn ordering_pays(rate: u16, multiple: u16, price: u64, audits: u16, bond: Amount, own: u16) -> bool {
+        let split = bond::split(bond, false);
+        let prize = prize(kept(Amount(price), Bps::saturating(audits)), multiple, Amount(u64::MAX));
+        let back = u128::from(prize.0 + split.reward.0 + split.compensation.0);
+        let [whole, price] = [Bps::WHOLE, price].map(u128::from);
+        let [rate, audits, own] = [rate, audits, own].map(u128::from);
+        let right = (whole - own).saturating_sub(rate);
+        rate * whole * back >= right * price * (whole - audits)
+    }
+
+    /// Whatever bond and audits it asks for, a consumer that orders jobs until one is wrong, and then is its own challenger, pays more for the
+    /// jobs before than it gets back for that one, even if its other device audits them.
     #[test]
     fn ordering_jobs_to_find_their_errors_costs_more_than_it_earns() {
-        let (watch, most) = (Bps::saturating(500), Amount(u64::MAX));
         let mut tried = 0;
         for rate in 1..=10_000 {
-            let rate = Bps::new(rate).unwrap();
-            let market = bond::of_job(Amount(IO), Amount::ZERO, watch, 1).unwrap();
-            let multiple = least_multiple(rate, Amount(IO), market).unwrap();
+            let multiple = least_multiple(Bps::new(rate).unwrap(), Amount(IO), FLOOR, market_bond(IO)).unwrap();
             for price in [2, 1_000, IO / 100, IO / 50, IO, 1_000 * IO] {
-                let market = bond::of_job(Amount(price), Amount::ZERO, watch, 1).unwrap();
-                let asked = [market.0, IO, u64::from(multiple) * price / 2];
-                for bond in asked.map(|bond| Amount(bond.max(market.0))) {
-                    if !covers(Amount(price), multiple, bond) {
-                        continue;
+                for audits in [500, 1_500, 5_000, 9_000, 10_000] {
+                    let kept = kept(Amount(price), Bps::saturating(audits));
+                    let (market, most) = (market_bond(price).0, u64::from(multiple) * kept.0 / 3);
+                    for bond in [market, IO, most].map(|bond| Amount(bond.max(market))) {
+                        if covers(kept, multiple, bond) {
+                            assert!(
+                                !ordering_pays(rate, multiple, price, audits, bond, 0),
+                                "{rate} {price} {audits} {bond:?}"
+                            );
+                            tried += 1;
+                        }
                     }
-                    let split = bond::split(bond, false);
-                    let back = prize(Amount(price), multiple, most).0 + split.reward.0 + split.compensation.0 + price;
-                    assert!(rate.get() * back < Bps::WHOLE * price, "{rate:?} {price} {bond:?}");
-                    tried += 1;
                 }
             }
         }
         assert!(tried > 1_000, "{tried}");
+    }
+
+    /// An owner knows that its own devices are not the treasury's, so it gains by ordering once it has a part of the market.
+    #[test]
+    fn ordering_pays_only_for_owners_of_a_part_of_the_market() {
+        // Rate, and shares of all devices that are not enough and that are: with the highest bond that is covered, and with the market's.
+        for (rate, highest, market) in [(100, [750, 850], [900, 1_000]), (10, [200, 300], [1_450, 1_550])] {
+            let multiple = least_multiple(Bps::new(rate).unwrap(), Amount(IO), FLOOR, market_bond(IO)).unwrap();
+            let most = Amount(u64::from(multiple) * kept(Amount(IO), FLOOR).0 / 3);
+            for (bond, [less, more]) in [(most, highest), (market_bond(IO), market)] {
+                assert!(covers(kept(Amount(IO), FLOOR), multiple, bond));
+                assert!(!ordering_pays(rate, multiple, IO, 500, bond, less), "{rate} {bond:?}");
+                assert!(ordering_pays(rate, multiple, IO, 500, bond, more), "{rate} {bond:?}");
+            }
+        }
     }
 }

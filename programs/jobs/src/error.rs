@@ -145,7 +145,9 @@ pub enum JobsError {
     InvalidPermit,
     #[msg("The secret is not the one that this permit seals for the job's device, or the permit has already been opened")]
     WrongSecret,
-    #[msg("The permit does not excuse this result: its secret did not draw the job or make the nonce, or it does not cover the bond")]
+    #[msg(
+        "The permit does not excuse this result: its secret did not draw the job or make the nonce, it does not cover the bond, or one already has"
+    )]
     NotByPermit,
     #[msg("Too early to confess: the first half of the window is for challengers, and more of it once a demand was opened")]
     TooEarlyToConfess,

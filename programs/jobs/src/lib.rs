@@ -7,9 +7,9 @@ extern crate alloc;
 
 use anchor_lang::prelude::*;
 
-mod admission;
 mod bonds;
 mod clocks;
+mod draws;
 pub mod error;
 pub mod events;
 pub mod instructions;

@@ -92,6 +92,36 @@ fn a_worker_whose_draw_is_not_made_in_time_is_late() {
     all.world.send(timeout, &[&all.cranker]);
 }
 
+/// A liar knows the draw before it has to reveal, and need not have it recorded.
+#[test]
+fn leaving_an_audit_without_recording_its_draw_costs_a_fifth_of_the_bond() {
+    let mut all = Audited::claimed(5_000);
+    let stake = |all: &Audited| all.world.device(&all.worker.device).own_stake.get();
+    let mut costs = Vec::new();
+    for id in 2..8 {
+        all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
+        let (job, bond, before) = (all.world.job(&all.job), all.world.job(&all.job).bond.get(), stake(&all));
+        all.world.wait_for_deadline(&all.job.clone());
+        let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
+        all.world.send(timeout, &[&all.cranker]);
+        let drawn = job.is_drawn(&all.job, &slot_hash(job.since_slot.get() + 8).to_bytes());
+        let cost = before - stake(&all);
+        assert_eq!(cost, if drawn { bond / 5 } else { bond / 20 });
+        costs.push(cost);
+        all.open(id);
+    }
+    costs.dedup();
+    assert!(costs.len() > 1, "the test must see both outcomes");
+    // A hash that is no longer kept draws an audit here too.
+    let mut all = Audited::claimed(1);
+    all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
+    let (bond, before) = (all.world.job(&all.job).bond.get(), stake(&all));
+    all.world.pass(70, 521);
+    let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
+    all.world.send(timeout, &[&all.cranker]);
+    assert_eq!(before - stake(&all), bond / 5);
+}
+
 #[test]
 fn a_worker_that_waits_until_the_hash_is_forgotten_is_audited() {
     let mut all = Audited::claimed(1);

@@ -109,6 +109,14 @@ impl Forced {
         };
         self.world.claim(&self.worker, &self.job);
         self.world.commit_to(&self.worker, &self.job, work);
+        if self.world.job(&self.job).awaits_draw() {
+            self.world.pass(4, 9);
+            self.world.send(market::audit::draw(&self.job), &[]);
+        }
+        if self.world.job(&self.job).awaits_auditor() {
+            self.world.wait_for_deadline(&self.job);
+            self.world.send(market::audit::skip(&self.job), &[]);
+        }
         self.world.send(revealing(&self.worker, &self.job, work), &[&self.worker.key]);
     }
 
@@ -216,6 +224,84 @@ fn a_prize_follows_the_price_and_the_rest_of_the_jackpot_returns() {
     assert_eq!(forced.world.balance(&forced.purse), 100 * IO - prize);
 }
 
+/// An auditor is paid out of the price, and may be a second device of the consumer's.
+#[test]
+fn audits_lower_what_an_error_earns() {
+    for (audit_bps, excused) in [(5_000, true), (6_000, false)] {
+        let mut forced = Forced::without_job();
+        forced.issue(10_000);
+        forced.err(1, JobTerms { audit_bps, ..terms() }, &tiny_run(1, Some(LIE)));
+        let price = 10 * forced.world.job(&forced.job).price.get();
+        forced.convict();
+        if excused {
+            forced.world.send(forced.opening(), &[]);
+            assert_eq!(forced.permit().jackpot.get(), JACKPOT - u64::from(MULTIPLE) * (price - price / 2));
+        } else {
+            // Seven times two fifths of the price are less than three times the bond.
+            forced.world.refuse(forced.opening(), &[], JobsError::NotByPermit);
+        }
+    }
+}
+
+#[test]
+fn an_error_in_a_job_with_no_more_than_its_price_at_risk_is_excused() {
+    let mut forced = Forced::without_job();
+    forced.issue(10_000);
+    let at_risk = JobTerms {
+        value_at_risk: 10 * IO,
+        ..terms()
+    };
+    forced.err(1, at_risk, &tiny_run(1, Some(LIE)));
+    forced.convict();
+    let compensation = forced.world.balance(&forced.consumer.tokens);
+    assert_eq!(compensation, 1_002 * IO);
+    forced.world.wait(30);
+    forced
+        .world
+        .refuse(forced.awarding(), &[&forced.challenger], JobsError::PermitSealed);
+    forced.world.send(forced.opening(), &[]);
+    forced.world.send(forced.awarding(), &[&forced.challenger]);
+}
+
+#[test]
+fn a_permit_that_is_used_keeps_no_challenger_waiting() {
+    let run = tiny_run(1, Some(LIE));
+    let (mut opened, mut confessed) = (Forced::new(), Forced::new());
+    opened.convict();
+    opened.world.send(opened.opening(), &[]);
+    opened.world.wait(30);
+    opened.world.send(opened.awarding(), &[&opened.challenger]);
+    confessed.world.wait(150);
+    let confession = confessed.confessing(&confessed.challenger.pubkey());
+    confessed.world.send(confession, &[&confessed.challenger]);
+    for mut forced in [opened, confessed] {
+        forced.job = delivered(&mut forced.world, &forced.consumer, &forced.worker, 2, &run, 10 * IO);
+        forced.convict();
+        forced.world.wait(30);
+        let mut sealed = forced.clone();
+        sealed.issue_to(&key("another device").pubkey());
+        sealed
+            .world
+            .refuse(sealed.awarding(), &[&sealed.challenger], JobsError::PermitSealed);
+        forced.world.send(forced.awarding(), &[&forced.challenger]);
+        let close = forced.closing();
+        forced.world.send(close, &[&forced.world.admin.clone()]);
+    }
+}
+
+#[test]
+fn a_permit_that_is_issued_again_does_not_excuse_the_same_error_again() {
+    let mut forced = Forced::new();
+    let admin = forced.world.admin.clone();
+    forced.convict();
+    forced.world.send(forced.opening(), &[]);
+    let close = forced.closing();
+    forced.world.send(close, &[&admin]);
+    forced.world.give_tokens(&admin.pubkey(), &forced.world.io.clone(), JACKPOT);
+    forced.issue(10_000);
+    forced.world.refuse(forced.opening(), &[], JobsError::NotByPermit);
+}
+
 #[test]
 fn an_earlier_seal_takes_the_jackpot_over_with_the_reward() {
     let mut forced = Forced::new();
@@ -295,7 +381,7 @@ fn the_challenger_of_an_error_that_may_be_by_permit_is_not_paid_without_the_jack
     let mut valuable = Forced::without_job();
     valuable.issue(10_000);
     let at_risk = JobTerms {
-        value_at_risk: 1,
+        value_at_risk: 20 * IO,
         ..terms()
     };
     valuable.err(1, at_risk, &tiny_run(1, Some(LIE)));
@@ -322,13 +408,13 @@ fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
     undrawn.err(1, terms(), &run);
     let hash = undrawn.world.job(&undrawn.job).job_hash;
     assert!(!permit::is_drawn(&SECRET, &hash, Bps::new(1).unwrap()));
-    // A job with a value at risk.
+    // A job with a value at risk above its price.
     let mut valuable = Forced::without_job();
     valuable.issue(10_000);
     valuable.err(
         1,
         JobTerms {
-            value_at_risk: 1,
+            value_at_risk: 20 * IO,
             ..terms()
         },
         &run,
@@ -344,7 +430,7 @@ fn a_lie_that_was_not_by_permit_is_not_excused_by_one() {
         },
         &run,
     );
-    // A job whose bond is more than half of what the error would be worth.
+    // A job whose bond is more than a third of what the error would be worth.
     let mut dear = Forced::without_job();
     dear.issue_with(10_000, 1);
     dear.err(1, terms(), &run);

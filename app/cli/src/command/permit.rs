@@ -13,7 +13,7 @@ use clap::Subcommand;
 use jobs::Permit;
 use protocol::{
     bond,
-    permit::{covers, least_multiple},
+    permit::{covers, kept, least_multiple},
     units::{Amount, Bps, IO},
 };
 use serde::Serialize;
@@ -30,14 +30,17 @@ pub enum Command {
     /// Issue a permit: seal a new secret for a device, with a jackpot from the wallet; only the market's authority may
     ///
     /// The permit hides its device, so all jobs are worth checking. Nothing else may show that the device is the treasury's either, such as
-    /// where its stake and its SOL come from: whoever recognises it checks only its jobs, or orders jobs from it to win the jackpot.
+    /// where its stake and its SOL come from: whoever recognises it checks only its jobs, or orders jobs from it to win the jackpot. An
+    /// owner of many other devices can order jobs too, knowing that those devices are not the treasury's: of a twelfth of the market where
+    /// one job in a hundred is wrong, and of a fiftieth where fewer are.
     Issue {
         /// The device; give its worker the secret with `permit = FILE`
         device: Address,
         /// Most $IO for the challenger who finds the error, on top of its share of the bond
         #[arg(long)]
         jackpot: Quantity,
-        /// Prices of the wrong job that its challenger gets, as far as the jackpot reaches [default: the least that makes checking pay]
+        /// Prices of the wrong job, less the share of such results that is audited, that its challenger gets, as far as the jackpot
+        /// reaches [default: the least that makes checking pay]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         multiple: Option<u16>,
         /// Share of the device's jobs that the secret selects, in basis points
@@ -68,7 +71,7 @@ pub enum Command {
 struct Worth {
     /// Share of the device's jobs that are drawn, in basis points.
     rate_bps: u16,
-    /// Prices of the job that its challenger gets.
+    /// Prices of the job, less the share that is audited, that its challenger gets.
     multiple: u16,
     /// Most that the challenger gets; after that, what is left.
     jackpot: u64,
@@ -94,7 +97,7 @@ impl Worth {
 
     fn prize(&self) -> String {
         format!(
-            "{} prices of the job, whole up to a price of {}",
+            "{} prices of the job, less the share that is audited, whole up to a price of {}",
             self.multiple,
             self.unit.show(self.whole_up_to)
         )
@@ -195,20 +198,25 @@ fn market_bond(config: &jobs::Config) -> Option<Amount> {
     bond::of_job(PRICE, Amount::ZERO, Bps::saturating(config.watch_bps.get()), 1)
 }
 
+/// The share of results that is audited even of devices with a long record.
+fn audits(config: &jobs::Config) -> Bps {
+    Bps::saturating(config.audit_floor_bps.get())
+}
+
 /// Least multiple with which checking pays on this market where a share of all jobs is wrong.
 fn least(bps: u16, config: &jobs::Config) -> Option<u16> {
-    let multiple = least_multiple(Bps::saturating(bps), PRICE, market_bond(config)?)?;
+    let multiple = least_multiple(Bps::saturating(bps), PRICE, audits(config), market_bond(config)?)?;
     Some(multiple.max(1))
 }
 
 /// The multiple to issue a permit with; refuses one that would excuse no error in an ordinary job.
 fn chosen(multiple: Option<u16>, wrong_bps: u16, config: &jobs::Config) -> Result<u16> {
     let chosen = multiple.or_else(|| least(wrong_bps, config)).unwrap_or(u16::MAX);
-    match market_bond(config).is_some_and(|bond| covers(PRICE, chosen, bond)) {
+    match market_bond(config).is_some_and(|bond| covers(kept(PRICE, audits(config)), chosen, bond)) {
         true => Ok(chosen),
         false => refuse(format!(
-            "{chosen} prices are less than twice the market's bond, so no error would be excused; give a larger --multiple, or let fewer \
-             jobs be wrong"
+            "{chosen} prices, less audits, are less than three times the market's bond, so no error would be excused; give a larger \
+             --multiple, or let fewer jobs be wrong"
         )),
     }
 }
@@ -415,19 +423,20 @@ mod tests {
     fn the_default_multiple_makes_checking_pay_and_excuses_errors() {
         let config = jobs::Config {
             watch_bps: 500.into(),
+            audit_floor_bps: 500.into(),
             ..jobs::Config::zeroed()
         };
-        // One job in a hundred is wrong: 80 times the price to check them, less 6.5 of the bond of 21.7.
-        assert_eq!(chosen(None, 100, &config).unwrap(), 74);
-        assert_eq!(chosen(None, 10, &config).unwrap(), 794);
-        assert_eq!(chosen(Some(50), 10, &config).unwrap(), 50);
-        // Fewer than 43.3 prices are less than twice the bond.
-        assert!(chosen(Some(43), 100, &config).is_err() && chosen(None, 200, &config).is_err());
+        // One job in a hundred is wrong: 80 times the price to check them, less 6.5 of the bond of 21.7, out of 0.95 prices each.
+        assert_eq!(chosen(None, 100, &config).unwrap(), 78);
+        assert_eq!(chosen(None, 10, &config).unwrap(), 836);
+        assert_eq!(chosen(Some(69), 10, &config).unwrap(), 69);
+        // Fewer than 68.4 times 0.95 prices are less than three times the bond.
+        assert!(chosen(Some(68), 100, &config).is_err() && chosen(None, 200, &config).is_err());
         let unit = crate::amount::Unit {
             name: crate::amount::UnitName::Io,
             decimals: 8,
         };
         let worth = |multiple| Worth::new(100, multiple, 0, &config, unit).pays_from_bps;
-        assert_eq!([74, 73, 794].map(worth), [Some(100), Some(101), Some(10)]);
+        assert_eq!([78, 77, 836].map(worth), [Some(100), Some(101), Some(10)]);
     }
 }

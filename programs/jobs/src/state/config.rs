@@ -123,7 +123,7 @@ impl Parameters {
     }
 }
 
-/// The program's only config. PDA `["config"]`. No instruction on a job's path writes it.
+/// The program's only config. PDA `["config"]`. No instruction on a job's path writes it, but for those that open a permit.
 #[account]
 pub struct Config {
     /// May change parameters and authorities.
@@ -178,7 +178,7 @@ pub struct Config {
     pub audit_share_bps: PodU16,
     /// Seconds that a drawn audit waits for an auditor.
     pub audit_seconds: PodU32,
-    /// Permits that were issued and not closed. While there are any, nobody can tell which convicted device has one.
+    /// Permits that are sealed. While there are any, nobody can tell which convicted device has one.
     pub permits: PodU32,
     /// Zeros, reserved for future fields.
     pub reserved: [u8; 32],
@@ -216,7 +216,7 @@ impl Config {
         Ok(())
     }
 
-    /// Counts a permit that is closed.
+    /// Counts a permit that is opened, or closed while sealed.
     pub fn remove_permit(&mut self) -> Result<()> {
         self.permits = self.permits.checked_sub(1).ok_or(JobsError::BooksBroken)?;
         Ok(())

@@ -78,8 +78,11 @@ impl Conviction {
         Ok(())
     }
 
-    /// Treats the conviction as an error by permit: burns nothing and adds the jackpot to the reward. Returns what would have been burned.
+    /// Treats the conviction as an error by permit, once: burns nothing and adds the jackpot to the reward. Returns what would have been
+    /// burned.
     pub fn pardon(&mut self, jackpot: u64) -> Result<u64> {
+        // A permit that was closed after it was opened may be issued again under the same seal.
+        require!(!self.pardoned.get(), JobsError::NotByPermit);
         self.pardoned = true.into();
         let returned = self.burned.get();
         self.burned = PodU64::ZERO;

@@ -3,7 +3,7 @@ use crate::error::JobsError;
 use anchor_lang::prelude::*;
 use protocol::fees::{self, Quote};
 use protocol::hash::Hash;
-use protocol::permit::{LEAST_WINDOW, OPENING_SECONDS};
+use protocol::permit::{self, LEAST_WINDOW, OPENING_SECONDS};
 use protocol::trace::{self, JobFacts};
 use protocol::units::{Amount, Bps, Clocks, Moment};
 use protocol::{audit, bond, demand, price, sortition};
@@ -393,9 +393,9 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a draw still has to decide if the result is audited. Replicas have no draw: they check each other.
-    fn awaits_draw(&self) -> bool {
-        self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero()
+    /// Whether a draw still has to decide if the committed result is audited. Replicas have no draw: they check each other.
+    pub fn awaits_draw(&self) -> bool {
+        self.status == Status::Committed && self.audit == AuditStage::Undrawn && !self.audit_bps.is_zero()
     }
 
     /// Whether an auditor is awaited or at work, so that the worker has no deadline.
@@ -429,27 +429,23 @@ impl Job {
         audit::is_drawn(seed, address.as_array(), self.device.as_array(), rate)
     }
 
-    /// Draws whether the committed result is audited, before the deadline. `seed` looks up the first slot hash after a slot; `None`, for
-    /// one that is no longer kept, draws an audit.
-    pub fn draw_audit(
-        &mut self,
-        address: &Address,
-        seed: impl FnOnce(u64) -> Result<Option<Hash>>,
-        config: &Config,
-        clocks: Clocks,
-    ) -> Result<bool> {
+    /// Fails unless a draw still has to decide if the committed result is audited, and may before the deadline.
+    pub fn check_undrawn(&self, clocks: Clocks) -> Result<()> {
         self.check_status(Status::Committed)?;
         require!(self.awaits_draw(), JobsError::AuditNotDue);
         require!(!self.is_due(clocks), JobsError::DeadlinePassed);
-        let drawn = seed(self.draws_after())?.is_none_or(|seed| self.is_drawn(address, &seed));
+        Ok(())
+    }
+
+    /// Records whether an undrawn result is audited.
+    pub fn record_draw(&mut self, drawn: bool, config: &Config, now: Moment) {
         let (stage, seconds) = if drawn {
             (AuditStage::Drawn, config.audit_seconds)
         } else {
             (AuditStage::Cleared, config.reveal_seconds)
         };
         self.audit = stage as u8;
-        self.enter(Status::Committed, clocks.now, seconds.get());
-        Ok(drawn)
+        self.enter(Status::Committed, now, seconds.get());
     }
 
     /// Records that an auditor has taken the audit, before the deadline. It has the job's run time, without extensions.
@@ -593,11 +589,19 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk, one that is not paid in $IO, or one
-    /// with a short window.
+    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk above its price, one that is not paid in
+    /// $IO, or one with a short window.
+    ///
+    /// A value up to the price is made good by the consumer's part of the bond, which is several prices. If stating any value were enough,
+    /// consumers could do so for nothing, and it would tell watchers what is not worth checking.
     pub fn may_be_excused(&self) -> bool {
-        let valued = self.value_at_risk.is_zero() && !self.foreign_mint.get();
-        self.replicas == 1 && valued && self.window_seconds.get() >= LEAST_WINDOW
+        let small = self.full_price().is_ok_and(|price| self.value_at_risk.get() <= price.0);
+        self.replicas == 1 && small && !self.foreign_mint.get() && self.window_seconds.get() >= LEAST_WINDOW
+    }
+
+    /// What the supplier keeps at least of the [`Job::full_price`] on average, whatever share of it auditors get.
+    pub fn kept_price(&self) -> Result<Amount> {
+        Ok(permit::kept(self.full_price()?, Bps::saturating(self.audit_bps.get())))
     }
 
     /// The claimed price of all units together, without fees, in base units of the escrow's mint.
@@ -635,10 +639,11 @@ impl Job {
         Ok(())
     }
 
-    /// What a missed deadline costs the worker: a share of the bond, rounded up. Once an auditor has committed it is the largest share that
-    /// the parameters allow: an auditor has worked in vain, and a liar that does not reveal because it sees who audits must not get off lightly.
-    pub fn penalty(&self) -> u64 {
-        let walks_away = self.status == Status::Committed && self.is_audit_sealed();
+    /// What a missed deadline costs the worker: a share of the bond, rounded up. It is the largest share that the parameters allow if the
+    /// worker walks away from an audit: once an auditor has committed, which has then worked in vain, or if the result is `drawn` for one and
+    /// nobody has recorded that. A liar that does not reveal because it is audited must not get off lightly.
+    pub fn penalty(&self, drawn: bool) -> u64 {
+        let walks_away = drawn || (self.status == Status::Committed && self.is_audit_sealed());
         let share = if walks_away { MAX_PENALTY_BPS } else { self.penalty_bps.get() };
         Amount(self.bond.get()).share_ceil(Bps::saturating(share)).0
     }

@@ -1,5 +1,5 @@
 use crate::error::JobsError;
-use crate::state::Job;
+use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
 use protocol::hash::Hash;
 use protocol::permit;
@@ -18,7 +18,7 @@ pub struct Permit {
     pub seal: [u8; 32],
     /// Most that the challenger of an error gets on top of its reward, in $IO base units; after that, what is left of it.
     pub jackpot: PodU64,
-    /// Prices of the wrong job that its challenger gets, as far as the jackpot reaches.
+    /// Prices of the wrong job, less audits (`protocol::permit::kept`), that its challenger gets, as far as the jackpot reaches.
     pub multiple: PodU16,
     /// Share of the device's jobs that are drawn, in basis points.
     pub rate_bps: PodU16,
@@ -64,8 +64,8 @@ impl Permit {
     }
 
     /// Opens the permit with its secret; fails unless the job's result was committed to as an error that the permit allows. An opened
-    /// permit excuses no other error.
-    pub fn open(&mut self, job: &Job, secret: &Hash) -> Result<()> {
+    /// permit excuses no other error, and no longer counts.
+    pub fn open(&mut self, config: &mut Config, job: &Job, secret: &Hash) -> Result<()> {
         let party = job.device.as_array();
         let sealed = !self.opened.get() && permit::seal(party, secret) == self.seal;
         require!(sealed, JobsError::WrongSecret);
@@ -73,20 +73,20 @@ impl Permit {
         let committed = trace::commit(&result, party, &permit::nonce(secret, &job.job_hash)) == job.commitment;
         require!(committed && self.allows(job, secret), JobsError::NotByPermit);
         self.opened = true.into();
-        Ok(())
+        config.remove_permit()
     }
 
     /// Whether the device errs in this job, which is claimed: the secret draws it, and the permit covers its price and bond.
     pub fn allows(&self, job: &Job, secret: &Hash) -> bool {
-        let covers = |price| permit::covers(price, self.multiple.get(), Amount(job.bond.get()));
+        let covers = |kept| permit::covers(kept, self.multiple.get(), Amount(job.bond.get()));
         let drawn = permit::is_drawn(secret, &job.job_hash, Bps::saturating(self.rate_bps.get()));
-        drawn && job.may_be_excused() && job.full_price().is_ok_and(covers)
+        drawn && job.may_be_excused() && job.kept_price().is_ok_and(covers)
     }
 
     /// Takes what finding the error in this job is worth out of the jackpot, and returns it.
     pub fn pay(&mut self, job: &Job) -> Result<u64> {
         let jackpot = Amount(self.jackpot.get());
-        let prize = permit::prize(job.full_price()?, self.multiple.get(), jackpot);
+        let prize = permit::prize(job.kept_price()?, self.multiple.get(), jackpot);
         self.jackpot = jackpot.saturating_sub(prize).0.into();
         Ok(prize.0)
     }

@@ -5,6 +5,7 @@ use anchor_lang::programs::{System, Token};
 use anchor_lang::{Id, InstructionData};
 // Anchor exports the accounts of an instruction by name, but not those nested in them.
 use jobs::instructions::__client_accounts_sentence::Sentence;
+use jobs::instructions::__client_accounts_unserved::Unserved;
 use jobs::state::DRAFT_SEED;
 use jobs::{AUTHORITY_SEED, Escrow, Job, JobTerms, Model};
 use protocol::hash::Hash;
@@ -392,20 +393,23 @@ pub fn expire_job(cranker: &Address, parties: &JobParties) -> Instruction {
 
 /// Ends a job whose worker has missed its deadline.
 pub fn timeout_job(cranker: &Address, parties: &JobParties) -> Instruction {
-    instruction(jobs::ID, late(cranker, parties), jobs::instruction::TimeoutJob {})
+    let accounts = jobs::accounts::TimeoutJob {
+        unserved: unserved(cranker, parties),
+        config: config(),
+        authority: authority(),
+    };
+    instruction(jobs::ID, accounts, jobs::instruction::TimeoutJob {})
 }
 
 /// The accounts of the end of a job whose worker has missed its deadline.
-pub(super) fn late(cranker: &Address, parties: &JobParties) -> jobs::accounts::TimeoutJob {
-    jobs::accounts::TimeoutJob {
+pub(super) fn unserved(cranker: &Address, parties: &JobParties) -> Unserved {
+    Unserved {
         cranker: *cranker,
         consumer: parties.consumer,
-        config: config(),
         job: parties.job,
         escrow: parties.escrow,
         device: parties.device,
         staking_config: stake::config(),
-        authority: authority(),
         staking_program: staking::ID,
     }
 }

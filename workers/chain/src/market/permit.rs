@@ -95,7 +95,9 @@ pub fn open(job: &Address, device: &Address, secret: Hash) -> Instruction {
 /// Confesses that a revealed result is wrong by permit.
 pub fn confess(cranker: &Address, parties: &JobParties, secret: Hash) -> Instruction {
     let accounts = jobs::accounts::Confess {
-        ending: super::job::late(cranker, parties),
+        unserved: super::job::unserved(cranker, parties),
+        config: config(),
+        authority: authority(),
         permit: of(&parties.device, &secret),
     };
     instruction(jobs::ID, accounts, jobs::instruction::Confess { secret })

@@ -30,7 +30,9 @@ pub struct ClosePermit {
 pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (seal, bump, left) = (accounts.permit.seal, [accounts.permit.bump], accounts.vault.amount());
-    accounts.config.remove_permit()?;
+    if !accounts.permit.opened.get() {
+        accounts.config.remove_permit()?;
+    }
     emit!(PermitClosed {
         permit: *accounts.permit.address(),
         returned: left

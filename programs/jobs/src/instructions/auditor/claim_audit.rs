@@ -1,7 +1,7 @@
 use crate::AUTHORITY_SEED;
-use crate::admission::check_admitted;
 use crate::bonds::Bonds;
 use crate::clocks::clocks;
+use crate::draws::check_admitted;
 use crate::error::JobsError;
 use crate::events::AuditTaken;
 use crate::state::{Audit, AuditStage, Config, Job};

@@ -1,14 +1,21 @@
 // Glob import: Anchor looks in this module for what it generated for nested accounts.
 use super::timeout_job::*;
+use crate::AUTHORITY_SEED;
 use crate::clocks::clocks;
 use crate::events::{Ending, PermitConfessed};
-use crate::state::Permit;
+use crate::state::{Config, Permit};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct Confess {
     /// The job's parties, as for a missed deadline.
-    pub ending: Nested<TimeoutJob>,
+    pub unserved: Nested<Unserved>,
+    /// Counts the sealed permits.
+    #[account(mut)]
+    pub config: Account<Config>,
+    /// CHECK: this program's signing PDA, derived with the bump in the config.
+    #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
+    pub authority: UncheckedAccount,
     #[account(mut)]
     pub permit: Account<Permit>,
 }
@@ -21,12 +28,19 @@ pub struct Confess {
 /// - refunds the consumer and takes the penalty from the worker, as for a missed deadline; the jackpot stays until the permit is closed
 pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let question = accounts.ending.config.question_seconds.get();
-    accounts.ending.job.check_confessable(question, clocks()?)?;
-    accounts.permit.open(&accounts.ending.job, &secret)?;
+    let job = &accounts.unserved.job;
+    job.check_confessable(accounts.config.question_seconds.get(), clocks()?)?;
+    accounts.permit.open(&mut accounts.config, job, &secret)?;
     emit!(PermitConfessed {
-        job: *accounts.ending.job.address(),
+        job: *job.address(),
         permit: *accounts.permit.address()
     });
-    refund(&mut accounts.ending, Ending::Confessed)
+    let penalty = job.penalty(false);
+    refund(
+        &mut accounts.unserved,
+        &accounts.authority,
+        &accounts.config,
+        Ending::Confessed,
+        penalty,
+    )
 }

@@ -1,9 +1,8 @@
 use crate::clocks::clocks;
-use crate::error::JobsError;
+use crate::draws::is_audited;
 use crate::events::AuditDrawn;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
-use staking::slot_hashes::{Seed, first_after};
 
 #[derive(Accounts)]
 pub struct DrawAudit {
@@ -18,16 +17,12 @@ pub struct DrawAudit {
 /// - if no audit is drawn, the reveal time starts; otherwise the audit waits for an auditor
 pub fn draw_audit(ctx: &mut Context<DrawAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let job = &mut accounts.job;
-    let address = *job.address();
-    let seed = |last_before| match first_after(last_before)? {
-        Seed::NotYet => Err(JobsError::SeedNotReady.into()),
-        Seed::Known(_, seed) => Ok(Some(seed)),
-        Seed::Forgotten => Ok(None),
-    };
-    let drawn = job.draw_audit(&address, seed, &accounts.config, clocks()?)?;
+    let (job, clocks) = (&mut accounts.job, clocks()?);
+    job.check_undrawn(clocks)?;
+    let drawn = is_audited(job)?;
+    job.record_draw(drawn, &accounts.config, clocks.now);
     emit!(AuditDrawn {
-        job: address,
+        job: *job.address(),
         drawn,
         deadline: job.deadline_at.get()
     });

@@ -8,6 +8,8 @@ use staking::{Device, Staking};
 
 #[derive(Accounts)]
 pub struct OpenPermit {
+    /// Counts the sealed permits.
+    #[account(mut)]
     pub config: Account<Config>,
     pub job: Account<Job>,
     #[account(mut, constraint(conviction.job == *job.address() @ JobsError::AccountMismatch))]
@@ -30,7 +32,7 @@ pub struct OpenPermit {
     pub token_program: Program<Token>,
 }
 
-/// - anyone who knows the secret may call; fails unless the job is convicted and its challenger has not been paid yet
+/// - anyone who knows the secret may call; fails unless the job is convicted and its challenger has not been paid yet, and a second time
 /// - fails unless the permit's secret was sealed for the job's device, drew that very job, made the nonce of its commitment, and may excuse
 ///   an error at that price with that bond
 /// - returns what was to be burned to the device's stake, and adds the prize to what the challenger is owed
@@ -38,7 +40,7 @@ pub struct OpenPermit {
 pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_status(Status::Convicted)?;
-    accounts.permit.open(&accounts.job, &secret)?;
+    accounts.permit.open(&mut accounts.config, &accounts.job, &secret)?;
     let jackpot = accounts.permit.pay(&accounts.job)?;
     let returned = accounts.conviction.pardon(jackpot)?;
     emit!(PermitOpened {

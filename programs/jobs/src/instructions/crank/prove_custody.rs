@@ -1,8 +1,8 @@
+use crate::draws::seed_after;
 use crate::error::JobsError;
 use crate::events::AuditProven;
 use crate::state::{Audit, Job, Model};
 use anchor_lang::prelude::*;
-use staking::slot_hashes::{Seed, first_after};
 
 #[derive(Accounts)]
 pub struct ProveCustody {
@@ -24,11 +24,7 @@ pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
     let (job, audit) = (&mut accounts.job, &accounts.audit);
     audit.check_of(job)?;
     require!(audit.agrees.get(), JobsError::WrongAudit);
-    let seed = match first_after(audit.revealed_slot.get())? {
-        Seed::NotYet => return Err(JobsError::SeedNotReady.into()),
-        Seed::Known(_, seed) => seed,
-        Seed::Forgotten => return Err(JobsError::AuditNotDue.into()),
-    };
+    let (_, seed) = seed_after(audit.revealed_slot.get())?.ok_or(JobsError::AuditNotDue)?;
     let proof = referee::state::bytes(&accounts.proof);
     audit.check_custody(job, accounts.model.checkpoints(), &seed, proof)?;
     job.prove_audit()?;

@@ -1,6 +1,7 @@
 use crate::AUTHORITY_SEED;
 use crate::bonds::Bonds;
 use crate::clocks::clocks;
+use crate::draws::is_audited;
 use crate::error::JobsError;
 use crate::events::{Ending, EscrowMove, JobRefunded};
 use crate::instructions::crank::pay_bounty;
@@ -9,15 +10,15 @@ use anchor_lang::prelude::*;
 use staking::Device;
 use staking::Staking;
 
+/// Accounts of a job that its worker has not served.
 #[derive(Accounts)]
-pub struct TimeoutJob {
+pub struct Unserved {
     /// Anyone; earns the bounty. May also be the consumer, since lamports are only added to either account.
     #[account(mut, unsafe(dup))]
     pub cranker: Signer,
     /// CHECK: the escrow's owner; receives the rent.
     #[account(mut, unsafe(dup), address = escrow.owner @ JobsError::AccountMismatch)]
     pub consumer: UncheckedAccount,
-    pub config: Account<Config>,
     #[account(mut, close = consumer)]
     pub job: Account<Job>,
     #[account(mut, address = job.escrow @ JobsError::AccountMismatch)]
@@ -25,28 +26,44 @@ pub struct TimeoutJob {
     #[account(mut, address = job.device @ JobsError::AccountMismatch)]
     pub device: Account<Device>,
     pub staking_config: Account<staking::StakingConfig>,
+    pub staking_program: Program<Staking>,
+}
+
+#[derive(Accounts)]
+pub struct TimeoutJob {
+    pub unserved: Nested<Unserved>,
+    pub config: Account<Config>,
     /// CHECK: this program's signing PDA, derived with the bump in the config.
     #[account(seeds = [AUTHORITY_SEED], bump = config.authority_bump)]
     pub authority: UncheckedAccount,
-    pub staking_program: Program<Staking>,
 }
 
 /// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
 /// - fails while an auditor is awaited or at work, since the worker has no deadline then
 /// - frees the consumer's whole lock; releases the bond less the penalty, which is forfeited; the penalty is higher once an auditor has
-///   committed
+///   committed, and if the result is drawn for an audit and nobody has recorded the draw: by the deadline everybody knows it
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
-    ctx.accounts.job.check_late(clocks()?)?;
-    refund(&mut ctx.accounts, Ending::TimedOut)
+    let accounts = &mut ctx.accounts;
+    let job = &accounts.unserved.job;
+    job.check_late(clocks()?)?;
+    let drawn = job.awaits_draw() && is_audited(job)?;
+    let penalty = job.penalty(drawn);
+    refund(
+        &mut accounts.unserved,
+        &accounts.authority,
+        &accounts.config,
+        Ending::TimedOut,
+        penalty,
+    )
 }
 
 /// Ends a job that its worker has not served: refunds the consumer and takes the penalty from the worker.
-pub(super) fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
-    let job = &accounts.job;
-    let (refund, bond, penalty) = (job.locked.get(), job.bond.get(), job.penalty());
-    accounts.escrow.release(refund)?;
-    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
+pub(super) fn refund(unserved: &mut Unserved, authority: &UncheckedAccount, config: &Config, ending: Ending, penalty: u64) -> Result<()> {
+    let job = &unserved.job;
+    let (refund, bond) = (job.locked.get(), job.bond.get());
+    unserved.escrow.release(refund)?;
+    unserved.escrow.announce(*unserved.escrow.address(), EscrowMove::Refunded, refund);
     emit!(JobRefunded {
         job: *job.address(),
         ending,
@@ -55,12 +72,12 @@ pub(super) fn refund(accounts: &mut TimeoutJob, ending: Ending) -> Result<()> {
     });
 
     let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
+        staking: &unserved.staking_program,
+        config: &unserved.staking_config,
+        authority,
+        bump: config.authority_bump,
     };
-    bonds.slash(&mut accounts.device, bond, penalty)?;
+    bonds.slash(&mut unserved.device, bond, penalty)?;
 
-    pay_bounty(&accounts.job, &accounts.cranker)
+    pay_bounty(&unserved.job, &unserved.cranker)
 }
