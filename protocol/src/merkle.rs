@@ -94,7 +94,7 @@ pub fn push(nodes: &mut [Hash], count: &mut u32, leaf: Hash) {
 pub fn frontier_root(nodes: &[Hash], count: u32) -> Hash {
     let mut empty = pad();
     let mut current = empty;
-    let mut complete = count.is_power_of_two() && count > 0;
+    let mut complete = count.is_power_of_two();
     if complete {
         return nodes.get(count.trailing_zeros() as usize).copied().unwrap_or(empty);
     }

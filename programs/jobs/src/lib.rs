@@ -15,6 +15,7 @@ pub mod events;
 pub mod instructions;
 mod siblings;
 pub mod state;
+mod vault;
 
 use instructions::*;
 pub use state::{

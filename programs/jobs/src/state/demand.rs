@@ -172,7 +172,6 @@ impl DemandHeader {
         fee: u64,
         bump: u8,
     ) -> Result<()> {
-        require!(item.exists(job.units.get(), checkpoints.n_ops()), JobsError::InvalidDemand);
         self.above = match item.above() {
             None if item.kind == Kind::Outputs => job.outputs,
             None => job.traces,

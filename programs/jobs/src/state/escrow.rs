@@ -1,6 +1,8 @@
 use crate::error::JobsError;
 use crate::events::{EscrowMove, EscrowMoved};
+use crate::state::Job;
 use anchor_lang::prelude::*;
+use core::slice;
 use protocol::fees::Quote;
 
 /// A consumer's money in one mint. PDA `["escrow", owner, mint]`.
@@ -36,6 +38,11 @@ impl Escrow {
     pub const SEED: &'static [u8] = b"escrow";
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// Seeds with which the escrow signs for its vault.
+    pub fn seeds(&self) -> [&[u8]; 4] {
+        [Self::SEED, self.owner.as_ref(), self.mint.as_ref(), slice::from_ref(&self.bump)]
+    }
 
     /// Least balance that the vault must hold.
     pub fn total(&self) -> Result<u64> {
@@ -75,11 +82,14 @@ impl Escrow {
         self.invariant()
     }
 
-    /// Returns a job's whole lock to the free balance.
-    pub fn release(&mut self, locked: u64) -> Result<()> {
-        self.unlock(locked)?;
-        self.free = self.free.checked_add(locked).ok_or(JobsError::BooksBroken)?;
-        self.invariant()
+    /// Returns a job's whole lock to the free balance of its escrow, and tells so; returns the amount.
+    pub fn refund(escrow: &mut Account<Self>, job: &Job) -> Result<u64> {
+        let refund = job.locked.get();
+        escrow.unlock(refund)?;
+        escrow.free = escrow.free.checked_add(refund).ok_or(JobsError::BooksBroken)?;
+        escrow.invariant()?;
+        Self::announce(escrow, EscrowMove::Refunded, refund);
+        Ok(refund)
     }
 
     /// Splits a job's lock: the supplier's part leaves the escrow, the fees become owed, the rest is free again.
@@ -107,14 +117,14 @@ impl Escrow {
     }
 
     /// Emits a move with the balances after it.
-    pub fn announce(&self, escrow: Address, kind: EscrowMove, amount: u64) {
+    pub fn announce(escrow: &Account<Self>, kind: EscrowMove, amount: u64) {
         emit!(EscrowMoved {
-            escrow,
+            escrow: *escrow.address(),
             kind,
             amount,
-            free: self.free.get(),
-            locked: self.locked.get(),
-            fees: self.fees.get()
+            free: escrow.free.get(),
+            locked: escrow.locked.get(),
+            fees: escrow.fees.get()
         });
     }
 }

@@ -1,6 +1,7 @@
 use crate::error::JobsError;
 use crate::state::{Config, Job};
 use anchor_lang::prelude::*;
+use core::slice;
 use protocol::hash::Hash;
 use protocol::permit;
 use protocol::trace;
@@ -39,6 +40,11 @@ impl Permit {
     pub const SEED: &'static [u8] = b"permit";
     /// First seed of the vault's PDA.
     pub const VAULT_SEED: &'static [u8] = b"vault";
+
+    /// Seeds with which the permit signs for its vault.
+    pub fn seeds(&self) -> [&[u8]; 3] {
+        [Self::SEED, &self.seal, slice::from_ref(&self.bump)]
+    }
 
     /// Writes a new permit; fails without a multiple or a jackpot, and for a rate of zero or above the whole.
     pub fn issue(

@@ -1,9 +1,9 @@
 use crate::error::JobsError;
 use crate::events::PermitClosed;
 use crate::state::{Config, Permit};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct ClosePermit {
@@ -29,21 +29,18 @@ pub struct ClosePermit {
 /// - returns what the vault holds and both rents; an error that was already committed to is then an ordinary one
 pub fn close_permit(ctx: &mut Context<ClosePermit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    let (seal, bump, left) = (accounts.permit.seal, [accounts.permit.bump], accounts.vault.amount());
     if !accounts.permit.opened.get() {
         accounts.config.remove_permit()?;
     }
     emit!(PermitClosed {
         permit: *accounts.permit.address(),
-        returned: left
+        returned: accounts.vault.amount()
     });
-    let seeds: [&[u8]; 3] = [Permit::SEED, &seal, &bump];
-    if left > 0 {
-        accounts
-            .token_program
-            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.permit, &[&seeds], left)?;
-    }
-    accounts
-        .token_program
-        .close_account(&mut accounts.vault, &mut accounts.payer, &accounts.permit, &[&seeds])
+    vault::close_jackpot(
+        &accounts.permit,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &mut accounts.payer,
+        &accounts.token_program,
+    )
 }

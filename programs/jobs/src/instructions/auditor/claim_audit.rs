@@ -69,11 +69,11 @@ pub fn claim_audit(ctx: &mut Context<ClaimAudit>, expected: [u8; 32]) -> Result<
         deadline: accounts.job.deadline_at.get()
     });
 
-    let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
     bonds.lock(&accounts.gpu_model, &mut accounts.device, bond)
 }

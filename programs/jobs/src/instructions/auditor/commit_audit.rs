@@ -13,7 +13,7 @@ pub struct WorkAudit {
     pub config: Account<Config>,
     #[account(address = audit.device @ JobsError::NotAssignedDevice)]
     pub device: Account<Device>,
-    #[account(mut, address = audit.job @ JobsError::AccountMismatch)]
+    #[account(mut, constraint(job.job_hash == audit.job_hash @ JobsError::AccountMismatch))]
     pub job: Account<Job>,
     #[account(mut)]
     pub audit: Account<Audit>,
@@ -23,7 +23,6 @@ pub struct WorkAudit {
 /// - records the commitment and the root of the auditor's salted tree, both before the worker reveals
 pub fn commit_audit(ctx: &mut Context<WorkAudit>, commitment: [u8; 32], custody: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.audit.check_of(&accounts.job)?;
     accounts.job.seal_audit(accounts.config.reveal_seconds.get(), clocks()?)?;
     accounts.audit.commit(commitment, custody);
     emit!(AuditCommitted {

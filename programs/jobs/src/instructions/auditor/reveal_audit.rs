@@ -8,7 +8,6 @@ use anchor_lang::prelude::*;
 /// - the next slot hash draws the chunks that the auditor must open
 pub fn reveal_audit(ctx: &mut Context<WorkAudit>, traces: [u8; 32], outputs: [u8; 32], nonce: [u8; 32]) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.audit.check_of(&accounts.job)?;
     let slot = now()?.slot;
     accounts.audit.reveal(&accounts.job, &traces, &outputs, &nonce, slot)?;
     emit!(AuditRevealed {

@@ -7,9 +7,10 @@ pub use open_demand::*;
 pub use overtake::*;
 
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::now;
 use crate::error::JobsError;
-use crate::events::{EscrowMove, JobConvicted};
+use crate::events::JobConvicted;
 use crate::state::{Config, Conviction, Escrow, Job};
 use anchor_lang::pinocchio::cpi::get_return_data;
 use anchor_lang::prelude::*;
@@ -94,15 +95,14 @@ pub struct Sentence {
 pub(super) fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, sealed_slot: u64, verdict: &Verdict) -> Result<()> {
     let address = *sentence.job.address();
     let (device, consumer) = (sentence.job.device, sentence.escrow.owner);
-    let (refund, at_stake) = (sentence.job.locked.get(), sentence.job.bond.get());
+    let at_stake = sentence.job.bond.get();
     let split = bond::split(Amount(at_stake), is_of_device(&sentence.device, &consumer));
     let payer = *sentence.payer.address();
     sentence
         .conviction
         .record((address, device), (challenger, payer), consumer, sealed_slot, verdict, &split, bump);
     sentence.job.convict(sentence.config.priority_seconds.get(), now()?)?;
-    sentence.escrow.release(refund)?;
-    sentence.escrow.announce(*sentence.escrow.address(), EscrowMove::Refunded, refund);
+    let refund = Escrow::refund(&mut sentence.escrow, &sentence.job)?;
     emit!(JobConvicted {
         job: address,
         device,
@@ -124,26 +124,20 @@ pub(super) fn carry_out(sentence: &mut Sentence, bump: u8, challenger: Address, 
     take_bond(sentence, at_stake, split.compensation.0)
 }
 
-/// Has staking split the device's bond, in a stack frame of its own.
+/// Takes the device's bond, in a stack frame of its own.
 #[inline(never)]
 fn take_bond(sentence: &mut Sentence, at_stake: u64, compensation: u64) -> Result<()> {
-    let bump = [sentence.config.authority_bump];
-    staking::call::<6, _>(
-        CpiContext::new(
-            sentence.staking_program.address(),
-            staking::cpi::accounts::ConvictBond {
-                jobs_authority: sentence.authority.cpi_handle().as_signer(),
-                config: sentence.staking_config.cpi_handle(),
-                device: sentence.device.cpi_handle_mut(),
-                vault: sentence.device_vault.cpi_handle_mut(),
-                to: sentence.compensated.cpi_handle_mut(),
-                token_program: sentence.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        &staking::instruction::ConvictBond {
-            bond: at_stake,
-            compensation,
-        },
+    let bonds = Bonds::new(
+        &sentence.staking_program,
+        &sentence.staking_config,
+        &sentence.authority,
+        &sentence.config,
+    );
+    bonds.convict(
+        &mut sentence.device,
+        &mut sentence.device_vault,
+        &mut sentence.compensated,
+        &sentence.token_program,
+        (at_stake, compensation),
     )
 }

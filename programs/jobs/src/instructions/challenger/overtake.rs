@@ -32,7 +32,7 @@ pub fn overtake(ctx: &mut Context<Overtake>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (address, challenger) = (*accounts.job.address(), *accounts.challenger.address());
     accounts.job.check_status(Status::Convicted)?;
-    require!(!accounts.job.is_due(clocks()?), JobsError::DeadlinePassed);
+    accounts.job.check_in_time(clocks()?)?;
     require!(!is_of_device(&accounts.device, &challenger), JobsError::WorkerCannotChallenge);
     let claim = accounts.job.result_claim(&accounts.model, accounts.shown.as_deref())?;
     let verdict = convicting_verdict(&accounts.referee_program, &accounts.evidence, &challenger, &address, claim)?;

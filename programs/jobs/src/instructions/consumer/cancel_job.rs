@@ -1,5 +1,6 @@
 use crate::error::JobsError;
-use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::events::Ending;
+use crate::instructions::refund;
 use crate::state::{Escrow, Job, Status};
 use anchor_lang::prelude::*;
 
@@ -18,14 +19,5 @@ pub struct CancelJob {
 pub fn cancel_job(ctx: &mut Context<CancelJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_status(Status::Open)?;
-    let refund = accounts.job.locked.get();
-    accounts.escrow.release(refund)?;
-    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
-    emit!(JobRefunded {
-        job: *accounts.job.address(),
-        ending: Ending::Cancelled,
-        refund,
-        penalty: 0
-    });
-    Ok(())
+    refund(&mut accounts.escrow, &accounts.job, Ending::Cancelled, 0)
 }

@@ -1,8 +1,8 @@
 use crate::error::JobsError;
 use crate::state::Escrow;
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct CloseEscrow {
@@ -23,15 +23,11 @@ pub struct CloseEscrow {
 pub fn close_escrow(ctx: &mut Context<CloseEscrow>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     require!(accounts.escrow.total()? == 0, JobsError::EscrowNotEmpty);
-    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
-    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
-    let donated = accounts.vault.amount();
-    if donated > 0 {
-        accounts
-            .token_program
-            .transfer(&mut accounts.vault, &mut accounts.to, &accounts.escrow, &[&seeds], donated)?;
-    }
-    accounts
-        .token_program
-        .close_account(&mut accounts.vault, &mut accounts.owner, &accounts.escrow, &[&seeds])
+    vault::close(
+        &accounts.escrow,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &mut accounts.owner,
+        &accounts.token_program,
+    )
 }

@@ -48,7 +48,7 @@ pub fn open_job(ctx: &mut Context<OpenJob>, id: u64, terms: JobTerms) -> Result<
             bounty,
         )?;
     }
-    accounts.escrow.announce(escrow, EscrowMove::Locked, locked);
+    Escrow::announce(&accounts.escrow, EscrowMove::Locked, locked);
     emit!(JobOpened {
         job,
         escrow,

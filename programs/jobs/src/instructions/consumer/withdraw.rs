@@ -1,9 +1,9 @@
 use crate::error::JobsError;
 use crate::events::EscrowMove;
 use crate::state::Escrow;
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 
 #[derive(Accounts)]
 pub struct Withdraw {
@@ -23,10 +23,12 @@ pub struct Withdraw {
 pub fn withdraw(ctx: &mut Context<Withdraw>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.escrow.withdraw(amount)?;
-    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Withdrawn, amount);
-    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
-    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.to, &accounts.escrow, &[&seeds], amount)
+    Escrow::announce(&accounts.escrow, EscrowMove::Withdrawn, amount);
+    vault::pay(
+        &accounts.escrow,
+        &mut accounts.vault,
+        &mut accounts.to,
+        &accounts.token_program,
+        amount,
+    )
 }

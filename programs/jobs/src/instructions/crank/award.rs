@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::error::JobsError;
 use crate::events::ChallengerAwarded;
@@ -61,25 +62,18 @@ pub fn award(ctx: &mut Context<Award>) -> Result<()> {
         reward
     });
 
-    let bump = [accounts.config.authority_bump];
-    staking::call::<6, _>(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::PayReward {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-                vault: accounts.device_vault.cpi_handle_mut(),
-                to: accounts.rewarded.cpi_handle_mut(),
-                token_program: accounts.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump]]),
-        &staking::instruction::PayReward {
-            reward,
-            burned: accounts.conviction.burned.get(),
-        },
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
+    bonds.pay_reward(
+        &mut accounts.device,
+        &mut accounts.device_vault,
+        &mut accounts.rewarded,
+        &accounts.token_program,
+        (reward, accounts.conviction.burned.get()),
     )?;
-
     pay_bounty(&accounts.job, &accounts.cranker)
 }

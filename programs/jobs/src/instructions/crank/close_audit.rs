@@ -41,12 +41,12 @@ pub fn close_audit(ctx: &mut Context<CloseAudit>) -> Result<()> {
         missed: unpaid
     });
     let penalty = accounts.audit.penalty();
-    let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
     if unpaid {
         bonds.slash(&mut accounts.device, bond, penalty)
     } else {

@@ -36,7 +36,7 @@ pub fn confess(ctx: &mut Context<Confess>, secret: [u8; 32]) -> Result<()> {
         permit: *accounts.permit.address()
     });
     let penalty = job.penalty(false);
-    refund(
+    end_unserved(
         &mut accounts.unserved,
         &accounts.authority,
         &accounts.config,

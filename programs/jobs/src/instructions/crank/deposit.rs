@@ -22,7 +22,7 @@ pub struct Deposit {
 pub fn deposit(ctx: &mut Context<Deposit>, amount: u64) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.escrow.deposit(amount)?;
-    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Deposited, amount);
+    Escrow::announce(&accounts.escrow, EscrowMove::Deposited, amount);
     accounts
         .token_program
         .transfer(&mut accounts.from, &mut accounts.vault, &accounts.payer, &[], amount)

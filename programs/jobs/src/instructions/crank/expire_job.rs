@@ -1,7 +1,8 @@
 use crate::clocks::clocks;
 use crate::error::JobsError;
-use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::events::Ending;
 use crate::instructions::crank::pay_bounty;
+use crate::instructions::refund;
 use crate::state::{Escrow, Job, Status};
 use anchor_lang::prelude::*;
 
@@ -24,14 +25,6 @@ pub struct ExpireJob {
 pub fn expire_job(ctx: &mut Context<ExpireJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     accounts.job.check_overdue(Status::Open, clocks()?)?;
-    let refund = accounts.job.locked.get();
-    accounts.escrow.release(refund)?;
-    accounts.escrow.announce(*accounts.escrow.address(), EscrowMove::Refunded, refund);
-    emit!(JobRefunded {
-        job: *accounts.job.address(),
-        ending: Ending::Expired,
-        refund,
-        penalty: 0
-    });
+    refund(&mut accounts.escrow, &accounts.job, Ending::Expired, 0)?;
     pay_bounty(&accounts.job, &accounts.cranker)
 }

@@ -1,4 +1,5 @@
 use crate::AUTHORITY_SEED;
+use crate::bonds::Bonds;
 use crate::error::JobsError;
 use crate::events::PermitOpened;
 use crate::state::{Config, Conviction, Job, Permit, Status};
@@ -56,22 +57,18 @@ pub fn open_permit(ctx: &mut Context<OpenPermit>, secret: [u8; 32]) -> Result<()
 /// Has staking give the stake back and take in the jackpot, in a stack frame of its own.
 #[inline(never)]
 fn pardon(accounts: &mut OpenPermit, returned: u64, jackpot: u64) -> Result<()> {
-    let bump = [accounts.config.authority_bump];
-    let (seal, permit_bump) = (accounts.permit.seal, [accounts.permit.bump]);
-    staking::call::<7, _>(
-        CpiContext::new(
-            accounts.staking_program.address(),
-            staking::cpi::accounts::Pardon {
-                jobs_authority: accounts.authority.cpi_handle().as_signer(),
-                config: accounts.staking_config.cpi_handle(),
-                device: accounts.device.cpi_handle_mut(),
-                vault: accounts.device_vault.cpi_handle_mut(),
-                from: accounts.vault.cpi_handle_mut(),
-                funder: accounts.permit.cpi_handle().as_signer(),
-                token_program: accounts.token_program.cpi_handle(),
-            },
-        )
-        .with_signer(&[&[AUTHORITY_SEED, &bump], &[Permit::SEED, &seal, &permit_bump]]),
-        &staking::instruction::Pardon { returned, jackpot },
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
+    bonds.pardon(
+        &mut accounts.device,
+        &mut accounts.device_vault,
+        &accounts.permit,
+        &mut accounts.vault,
+        &accounts.token_program,
+        (returned, jackpot),
     )
 }

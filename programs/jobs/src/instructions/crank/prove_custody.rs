@@ -6,7 +6,7 @@ use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
 pub struct ProveCustody {
-    #[account(mut, address = audit.job @ JobsError::AccountMismatch)]
+    #[account(mut, constraint(job.job_hash == audit.job_hash @ JobsError::AccountMismatch))]
     pub job: Account<Job>,
     #[account(address = job.model @ JobsError::AccountMismatch)]
     pub model: Account<Model>,
@@ -22,7 +22,6 @@ pub struct ProveCustody {
 pub fn prove_custody(ctx: &mut Context<ProveCustody>) -> Result<()> {
     let accounts = &mut ctx.accounts;
     let (job, audit) = (&mut accounts.job, &accounts.audit);
-    audit.check_of(job)?;
     require!(audit.agrees.get(), JobsError::WrongAudit);
     let (_, seed) = seed_after(audit.revealed_slot.get())?.ok_or(JobsError::AuditNotDue)?;
     let proof = referee::state::bytes(&accounts.proof);

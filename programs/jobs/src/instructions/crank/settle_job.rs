@@ -5,9 +5,9 @@ use crate::error::JobsError;
 use crate::events::{EscrowMove, JobSettled};
 use crate::instructions::crank::pay_bounty;
 use crate::state::{Audit, Config, Escrow, Job, Status};
+use crate::vault;
 use anchor_lang::prelude::*;
 use anchor_spl::TokenAccount;
-use anchor_spl::prelude::*;
 use protocol::units::Amount;
 use staking::Device;
 use staking::Staking;
@@ -61,24 +61,9 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
     job.check_overdue(Status::Revealed, clocks()?)?;
     job.check_answered()?;
     let quote = job.quote_at(Amount(job.price.get()))?;
-    let bond = job.bond.get();
-    let to_auditor = match (job.is_audit_sealed(), &mut accounts.audit) {
-        (true, Some(audit)) => {
-            audit.check_of(job)?;
-            audit.settle(job, quote.supplier_gets)
-        }
-        (false, None) => Amount::ZERO,
-        _ => return Err(JobsError::AccountMismatch.into()),
-    };
-    // Anchor refuses the same account twice, so a supplier could block the settlement by naming its auditor's wallet as its own. One
-    // payment to that wallet avoids this.
-    let one_wallet = accounts.audit.as_ref().is_some_and(|audit| audit.payout == accounts.device.payout);
-    let apart = if one_wallet { Amount::ZERO } else { to_auditor };
-    let to_payout = quote.supplier_gets.checked_sub(apart).ok_or(JobsError::BooksBroken)?;
+    let to_auditor = settle_audit(job, &mut accounts.audit, quote.supplier_gets)?;
     accounts.escrow.pay(job.locked.get(), &quote)?;
-    accounts
-        .escrow
-        .announce(*accounts.escrow.address(), EscrowMove::Paid, quote.consumer_pays.0);
+    Escrow::announce(&accounts.escrow, EscrowMove::Paid, quote.consumer_pays.0);
     emit!(JobSettled {
         job: *job.address(),
         device: job.device,
@@ -88,30 +73,46 @@ pub fn settle_job(ctx: &mut Context<SettleJob>) -> Result<()> {
         auditor_gets: to_auditor.0,
         outputs: job.outputs,
     });
+    pay_both(accounts, quote.supplier_gets, to_auditor)?;
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
+    bonds.release(&mut accounts.device, accounts.job.bond.get())?;
+    pay_bounty(&accounts.job, &accounts.cranker)
+}
 
-    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
-    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
-    accounts
-        .token_program
-        .transfer(&mut accounts.vault, &mut accounts.payout, &accounts.escrow, &[&seeds], to_payout.0)?;
+/// Settles with the auditor, if there is one; returns its part of what the supplier gets. Fails unless the job's audit is passed exactly if
+/// its auditor has committed.
+fn settle_audit(job: &Job, audit: &mut Option<Account<Audit>>, supplier_gets: Amount) -> Result<Amount> {
+    match (job.is_audit_sealed(), audit) {
+        (true, Some(audit)) => {
+            audit.check_of(job)?;
+            Ok(audit.settle(job, supplier_gets))
+        }
+        (false, None) => Ok(Amount::ZERO),
+        _ => Err(JobsError::AccountMismatch.into()),
+    }
+}
+
+/// Pays the supplier, and the auditor out of the supplier's pay.
+fn pay_both(accounts: &mut SettleJob, supplier_gets: Amount, to_auditor: Amount) -> Result<()> {
+    // Anchor refuses the same account twice, so a supplier could block the settlement by naming its auditor's wallet as its own. One
+    // payment to that wallet avoids this.
+    let one_wallet = accounts.audit.as_ref().is_some_and(|audit| audit.payout == accounts.device.payout);
+    let apart = if one_wallet { Amount::ZERO } else { to_auditor };
+    let to_payout = supplier_gets.checked_sub(apart).ok_or(JobsError::BooksBroken)?;
+    let (escrow, vault, token) = (&accounts.escrow, &mut accounts.vault, &accounts.token_program);
+    vault::pay(escrow, vault, &mut accounts.payout, token, to_payout.0)?;
     if apart > Amount::ZERO {
         let (Some(audit), Some(payout)) = (&accounts.audit, &mut accounts.auditor_payout) else {
             return Err(JobsError::WrongAuditorAccount.into());
         };
-        let its_own = *payout.owner() == audit.payout && *payout.mint() == mint;
+        let its_own = *payout.owner() == audit.payout && *payout.mint() == escrow.mint;
         require!(its_own, JobsError::WrongAuditorAccount);
-        accounts
-            .token_program
-            .transfer(&mut accounts.vault, payout, &accounts.escrow, &[&seeds], apart.0)?;
+        vault::pay(escrow, vault, payout, token, apart.0)?;
     }
-
-    let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
-    bonds.release(&mut accounts.device, bond)?;
-
-    pay_bounty(&accounts.job, &accounts.cranker)
+    Ok(())
 }

@@ -1,8 +1,8 @@
 use crate::error::JobsError;
 use crate::events::{EscrowMove, FeesSwept};
 use crate::state::{Config, Escrow};
+use crate::vault;
 use anchor_lang::prelude::*;
-use anchor_spl::prelude::*;
 use anchor_spl::{Mint, TokenAccount};
 use protocol::units::{Amount, Bps};
 
@@ -30,26 +30,16 @@ pub fn sweep_fees(ctx: &mut Context<SweepFees>) -> Result<()> {
     let share = Bps::saturating(if is_io { accounts.config.burn_bps.get() } else { 0 });
     let burned = fees.share_ceil(share);
     let to_treasury = fees.checked_sub(burned).ok_or(JobsError::BooksBroken)?;
-    let escrow = *accounts.escrow.address();
-    accounts.escrow.announce(escrow, EscrowMove::Swept, fees.0);
+    Escrow::announce(&accounts.escrow, EscrowMove::Swept, fees.0);
     emit!(FeesSwept {
-        escrow,
+        escrow: *accounts.escrow.address(),
         to_treasury: to_treasury.0,
         burned: burned.0
     });
 
-    let (owner, mint, bump) = (accounts.escrow.owner, accounts.escrow.mint, [accounts.escrow.bump]);
-    let seeds: [&[u8]; 4] = [Escrow::SEED, owner.as_ref(), mint.as_ref(), &bump];
+    let (escrow, vault, token) = (&accounts.escrow, &mut accounts.vault, &accounts.token_program);
     if burned > Amount::ZERO {
-        accounts
-            .token_program
-            .burn(&mut accounts.vault, &mut accounts.mint, &accounts.escrow, &[&seeds], burned.0)?;
+        vault::burn(escrow, vault, &mut accounts.mint, token, burned.0)?;
     }
-    accounts.token_program.transfer(
-        &mut accounts.vault,
-        &mut accounts.treasury,
-        &accounts.escrow,
-        &[&seeds],
-        to_treasury.0,
-    )
+    vault::pay(escrow, vault, &mut accounts.treasury, token, to_treasury.0)
 }

@@ -15,7 +15,7 @@ pub struct EndAudit {
     #[account(mut, address = audit.payer @ JobsError::AccountMismatch)]
     pub payer: UncheckedAccount,
     pub config: Account<Config>,
-    #[account(mut, address = audit.job @ JobsError::AccountMismatch)]
+    #[account(mut, constraint(job.job_hash == audit.job_hash @ JobsError::AccountMismatch))]
     pub job: Account<Job>,
     #[account(mut, close = payer)]
     pub audit: Account<Audit>,
@@ -32,7 +32,6 @@ pub struct EndAudit {
 /// - the auditor forfeits a share of its bond; the worker's reveal time starts
 pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
     let accounts = &mut ctx.accounts;
-    accounts.audit.check_of(&accounts.job)?;
     let seconds = accounts.config.reveal_seconds.get();
     accounts.job.clear_audit(AuditStage::Taken, seconds, clocks()?)?;
     emit!(AuditSkipped {
@@ -40,11 +39,11 @@ pub fn timeout_audit(ctx: &mut Context<EndAudit>) -> Result<()> {
         deadline: accounts.job.deadline_at.get()
     });
     let (bond, penalty) = (accounts.audit.bond.get(), accounts.audit.penalty());
-    let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
     bonds.slash(&mut accounts.device, bond, penalty)
 }

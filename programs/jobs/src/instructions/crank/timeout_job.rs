@@ -3,8 +3,9 @@ use crate::bonds::Bonds;
 use crate::clocks::clocks;
 use crate::draws::is_audited;
 use crate::error::JobsError;
-use crate::events::{Ending, EscrowMove, JobRefunded};
+use crate::events::Ending;
 use crate::instructions::crank::pay_bounty;
+use crate::instructions::refund;
 use crate::state::{Config, Escrow, Job};
 use anchor_lang::prelude::*;
 use staking::Device;
@@ -49,7 +50,7 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     job.check_late(clocks()?)?;
     let drawn = job.awaits_draw() && is_audited(job)?;
     let penalty = job.penalty(drawn);
-    refund(
+    end_unserved(
         &mut accounts.unserved,
         &accounts.authority,
         &accounts.config,
@@ -59,25 +60,16 @@ pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
 }
 
 /// Ends a job that its worker has not served: refunds the consumer and takes the penalty from the worker.
-pub(super) fn refund(unserved: &mut Unserved, authority: &UncheckedAccount, config: &Config, ending: Ending, penalty: u64) -> Result<()> {
-    let job = &unserved.job;
-    let (refund, bond) = (job.locked.get(), job.bond.get());
-    unserved.escrow.release(refund)?;
-    unserved.escrow.announce(*unserved.escrow.address(), EscrowMove::Refunded, refund);
-    emit!(JobRefunded {
-        job: *job.address(),
-        ending,
-        refund,
-        penalty
-    });
-
-    let bonds = Bonds {
-        staking: &unserved.staking_program,
-        config: &unserved.staking_config,
-        authority,
-        bump: config.authority_bump,
-    };
+pub(super) fn end_unserved(
+    unserved: &mut Unserved,
+    authority: &UncheckedAccount,
+    config: &Config,
+    ending: Ending,
+    penalty: u64,
+) -> Result<()> {
+    let bond = unserved.job.bond.get();
+    refund(&mut unserved.escrow, &unserved.job, ending, penalty)?;
+    let bonds = Bonds::new(&unserved.staking_program, &unserved.staking_config, authority, config);
     bonds.slash(&mut unserved.device, bond, penalty)?;
-
     pay_bounty(&unserved.job, &unserved.cranker)
 }

@@ -59,11 +59,11 @@ pub fn claim_job(ctx: &mut Context<ClaimJob>, expected: [u8; 32], min_price: u64
     });
 
     let bond = job.bond.get();
-    let bonds = Bonds {
-        staking: &accounts.staking_program,
-        config: &accounts.staking_config,
-        authority: &accounts.authority,
-        bump: accounts.config.authority_bump,
-    };
+    let bonds = Bonds::new(
+        &accounts.staking_program,
+        &accounts.staking_config,
+        &accounts.authority,
+        &accounts.config,
+    );
     bonds.lock(&accounts.gpu_model, &mut accounts.device, bond)
 }
