@@ -1,5 +1,6 @@
 use chain::market::referee as market;
 use protocol::referee::{Fault, Invalid, Verdict};
+use protocol::tensor::Shape;
 use protocol::testing::{KINDS, Rng, Run, honest, random_graph};
 use referee::error::RefereeError;
 use solana_signer::Signer;
@@ -108,6 +109,24 @@ fn fails_for_bytes_that_are_no_evidence_about_the_claim() {
     world.refuse(foreign(&|claim| claim.traces = [1; 32]), &[], RefereeError::TraceMismatch);
     world.refuse(foreign(&|claim| claim.graph_root = [1; 32]), &[], RefereeError::ForeignDescriptor);
     world.refuse(foreign(&|claim| claim.units = 1), &[], RefereeError::IndexOutOfRange);
+}
+
+/// An op that declares another shape than it makes, in a graph that registration would have refused.
+#[test]
+fn fails_for_an_op_that_does_not_fit_its_inputs() {
+    let mut world = World::new();
+    let (challenger, subject) = (world.wallet("challenger"), key("a job").pubkey());
+    let graphs = (0..KINDS).map(|kind| random_graph(&Rng::new(70 + kind), 1, kind));
+    let mut graph = graphs
+        .into_iter()
+        .find(|graph| graph.ops[0].output.h != graph.ops[0].output.w)
+        .unwrap();
+    let values = Run::new(&graph, &Rng::new(1), 1, &honest).units;
+    let Shape { h, w, c } = graph.ops[0].output;
+    graph.ops[0].output = Shape::new(w, h, c);
+    let run = Run::of_values(&graph, values);
+    let evidence = world.show(&challenger, &subject, &run.element(0, 0, 0));
+    world.refuse(market::judge(&evidence, claim(&run.claim)), &[], RefereeError::ForeignShapes);
 }
 
 #[test]

@@ -189,7 +189,7 @@ async fn one_error_at_a_time_and_none_without_a_permit() {
 #[tokio::test]
 async fn no_error_in_a_job_whose_bond_is_too_large_for_its_price() {
     // A job costs 3 to 6 $IO, and has a bond of 10 $IO.
-    for (multiple, errs) in [(3, false), (7, true)] {
+    for (multiple, errs) in [(4, false), (10, true)] {
         let market = Market::start();
         let settings = market.permitted_for("data", 10_000, multiple);
         let worker = market.worker(settings).await.0.unwrap();
