@@ -60,7 +60,7 @@ function Verdict({ dispute, job }: { dispute: DisputeRow; job: JobRow | undefine
   const asked = fault === Fault.Silence ? silentOn({ ...dispute, fault }, dispute.challenger, events) : null;
   const priority = Number(events.findLast(({ name }) => name === "JobConvicted")?.data["priority_ends"] ?? 0);
   const held = job ? heldUntil(priority, job, events) : null;
-  const unless = held !== null && held > now ? `; while there are permits to err, one of which may excuse this error, only from ${moment(held)}` : "";
+  const unless = held !== null && held > now ? `; while there are sealed permits to err, one of which may excuse this error, only from ${moment(held)}` : "";
   return (
     <div className="columns">
       <Card title="What was wrong">

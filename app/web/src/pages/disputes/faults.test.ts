@@ -25,14 +25,16 @@ test("the device's loss comes from its bond and excludes the jackpot", () => {
 
 test("permits delay the reward if one may excuse the error", () => {
   const job = { replicas: 1, foreign_mint: 0 };
-  const opened = (value_at_risk: number, window_seconds = 60) => event("JobOpened", { terms: { value_at_risk, window_seconds } });
-  expect(heldUntil(100, job, [opened(0)])).toBe(3_700);
-  expect(heldUntil(100, { ...job, replicas: 2 }, [opened(0)])).toBeNull();
-  expect(heldUntil(100, { ...job, foreign_mint: 1 }, [opened(0)])).toBeNull();
-  expect(heldUntil(100, job, [opened(1)])).toBeNull();
-  expect(heldUntil(100, job, [opened(0, 59)])).toBeNull();
+  const claimed = event("JobClaimed", { price: 5 });
+  const opened = (value_at_risk: number, window_seconds = 60) => event("JobOpened", { terms: { units: 2, value_at_risk, window_seconds } });
+  expect(heldUntil(100, job, [opened(0), claimed])).toBe(3_700);
+  expect(heldUntil(100, job, [opened(10), claimed])).toBe(3_700);
+  expect(heldUntil(100, { ...job, replicas: 2 }, [opened(0), claimed])).toBeNull();
+  expect(heldUntil(100, { ...job, foreign_mint: 1 }, [opened(0), claimed])).toBeNull();
+  expect(heldUntil(100, job, [opened(11), claimed])).toBeNull();
+  expect(heldUntil(100, job, [opened(0, 59), claimed])).toBeNull();
   expect(heldUntil(100, job, [])).toBeNull();
-  expect(heldUntil(100, job, [opened(0), event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
+  expect(heldUntil(100, job, [opened(0), claimed, event("PermitOpened", { returned: 1, jackpot: 1 })])).toBeNull();
 });
 
 test("a silent device failed to answer the one demand that is still open", () => {

@@ -77,8 +77,12 @@ const LEAST_WINDOW = 60;
 
 /** When the reward can be paid out whoever has a permit, which nobody can tell, unix seconds; `null` if no permit can apply. */
 export function heldUntil(priorityEnds: number, job: { replicas: number; foreign_mint: number }, events: readonly Event[]): number | null {
-  const terms = events.findLast(({ name }) => name === "JobOpened")?.data["terms"] as { value_at_risk: number; window_seconds: number } | undefined;
-  const mayExcuse = job.replicas === 1 && job.foreign_mint === 0 && terms?.value_at_risk === 0 && terms.window_seconds >= LEAST_WINDOW;
+  const last = (wanted: string) => events.findLast(({ name }) => name === wanted)?.data;
+  const terms = last("JobOpened")?.["terms"] as { units: number; value_at_risk: number; window_seconds: number } | undefined;
+  const price = last("JobClaimed")?.["price"] as number | undefined;
+  if (terms === undefined || price === undefined) return null;
+  const small = BigInt(terms.value_at_risk) <= BigInt(price) * BigInt(terms.units);
+  const mayExcuse = job.replicas === 1 && job.foreign_mint === 0 && small && terms.window_seconds >= LEAST_WINDOW;
   return mayExcuse && returnedBy(events) === null ? priorityEnds + OPENING : null;
 }
 
