@@ -51,8 +51,8 @@ pub fn required(price: Amount, value_at_risk: Amount, detection: Bps) -> Option<
     }
 }
 
-/// Chance that another of the replicas detects a lie: `1 − 0.2^(replicas − 1)`, rounded down. They are computed independently, and each other
-/// replica colludes with a chance of one fifth.
+/// Chance that another of the replicas detects a lie: `1 − 0.2^(replicas − 1)`, rounded down. They are computed independently, and each
+/// other replica colludes with a chance of one fifth.
 fn detection(replicas: u8) -> Bps {
     let league = 5u64.saturating_pow(u32::from(replicas.saturating_sub(1)));
     let missed = Bps::WHOLE.div_ceil(league);

@@ -67,8 +67,8 @@ pub fn prize(kept: Amount, multiple: u16, jackpot: Amount) -> Amount {
     kept.checked_times(multiple.into()).map_or(jackpot, |worth| worth.min(jackpot))
 }
 
-/// Whether a permit excuses errors in jobs of whose price this much is [`kept`], all units together, with this bond: only if the prize is at
-/// least three times the bond, however small the jackpot.
+/// Whether a permit excuses errors in jobs of whose price this much is [`kept`], all units together, with this bond: only if `multiple`
+/// times as much is at least three times the bond.
 ///
 /// Otherwise consumers could gain by ordering jobs until one is wrong and finding the error themselves. They get back at most the prize and
 /// half of the bond, so at most 7/6 of `multiple` times what each of the jobs before has cost them. The [`least_multiple`] is below 6/7 of
@@ -78,8 +78,8 @@ pub fn covers(kept: Amount, multiple: u16, bond: Amount) -> bool {
 }
 
 /// Smallest multiple that makes recomputing jobs pay, of which a share `rate` is wrong and a share `audits` is audited, and which have this
-/// price and this bond: the least M with `rate · (0.3 · bond + M · kept) ≥ 0.8 · price`, four fifths of a price being what recomputing costs.
-/// `None` without a rate, or if nothing is [`kept`] of the price, or beyond 16 bits.
+/// price and this bond: the least M with `rate · (0.3 · bond + M · kept) ≥ 0.8 · price`, four fifths of a price being what recomputing
+/// costs. `None` without a rate, or if nothing is [`kept`] of the price, or beyond 16 bits.
 pub fn least_multiple(rate: Bps, price: Amount, audits: Bps, bond: Amount) -> Option<u16> {
     let needed = math::mul_div_ceil(price.checked_times(4)?.0, Bps::WHOLE, rate.get().checked_mul(5)?)?;
     let missing = needed.saturating_sub(bond::split(bond, false).reward.0);
@@ -185,9 +185,9 @@ mod tests {
         bond::of_job(Amount(price), Amount::ZERO, WATCH, 1).unwrap()
     }
 
-    /// Whether ordering jobs pays for a consumer that challenges those that are wrong, and whose other device audits the others and gets all
-    /// of their price for it. A wrong job is refunded. A share `own` of its jobs goes to devices of its own: they cost it nothing, and are
-    /// never wrong, so the others are so all the more often.
+    /// Whether ordering jobs pays for a consumer that challenges those that are wrong, and whose other device audits the others and gets
+    /// all of their price for it. A wrong job is refunded. A share `own` of its jobs goes to devices of its own: they cost it nothing, and
+    /// are never wrong, so the others are so all the more often.
     fn ordering_pays(rate: u16, multiple: u16, price: u64, audits: u16, bond: Amount, own: u16) -> bool {
         let split = bond::split(bond, false);
         let prize = prize(kept(Amount(price), Bps::saturating(audits)), multiple, Amount(u64::MAX));
@@ -198,8 +198,8 @@ mod tests {
         rate * whole * back >= right * price * (whole - audits)
     }
 
-    /// Whatever bond and audits it asks for, a consumer that orders jobs until one is wrong, and then is its own challenger, pays more for the
-    /// jobs before than it gets back for that one, even if its other device audits them.
+    /// Whatever bond and audits it asks for, a consumer that orders jobs until one is wrong, and then is its own challenger, pays more for
+    /// the jobs before than it gets back for that one, even if its other device audits them.
     #[test]
     fn ordering_jobs_to_find_their_errors_costs_more_than_it_earns() {
         let mut tried = 0;

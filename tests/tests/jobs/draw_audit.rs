@@ -100,13 +100,13 @@ fn leaving_an_audit_without_recording_its_draw_costs_a_fifth_of_the_bond() {
     let mut costs = Vec::new();
     for id in 2..8 {
         all.world.commit_to(&all.worker, &all.job, Work::of(&all.run));
-        let (job, bond, before) = (all.world.job(&all.job), all.world.job(&all.job).bond.get(), stake(&all));
-        all.world.wait_for_deadline(&all.job.clone());
+        let (job, before) = (all.world.job(&all.job), stake(&all));
+        all.world.wait_for_deadline(&all.job);
         let timeout = market::job::timeout_job(&all.cranker.pubkey(), &ending(&all.consumer, &all.worker, &all.job));
         all.world.send(timeout, &[&all.cranker]);
         let drawn = job.is_drawn(&all.job, &slot_hash(job.since_slot.get() + 8).to_bytes());
         let cost = before - stake(&all);
-        assert_eq!(cost, if drawn { bond / 5 } else { bond / 20 });
+        assert_eq!(cost, job.bond.get() / if drawn { 5 } else { 20 });
         costs.push(cost);
         all.open(id);
     }

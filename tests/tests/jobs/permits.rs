@@ -297,7 +297,8 @@ fn a_permit_that_is_issued_again_does_not_excuse_the_same_error_again() {
     forced.world.send(forced.opening(), &[]);
     let close = forced.closing();
     forced.world.send(close, &[&admin]);
-    forced.world.give_tokens(&admin.pubkey(), &forced.world.io.clone(), JACKPOT);
+    let io = forced.world.io;
+    forced.world.give_tokens(&admin.pubkey(), &io, JACKPOT);
     forced.issue(10_000);
     forced.world.refuse(forced.opening(), &[], JobsError::NotByPermit);
 }

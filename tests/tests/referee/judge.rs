@@ -116,11 +116,8 @@ fn fails_for_bytes_that_are_no_evidence_about_the_claim() {
 fn fails_for_an_op_that_does_not_fit_its_inputs() {
     let mut world = World::new();
     let (challenger, subject) = (world.wallet("challenger"), key("a job").pubkey());
-    let graphs = (0..KINDS).map(|kind| random_graph(&Rng::new(70 + kind), 1, kind));
-    let mut graph = graphs
-        .into_iter()
-        .find(|graph| graph.ops[0].output.h != graph.ops[0].output.w)
-        .unwrap();
+    let mut graphs = (0..KINDS).map(|kind| random_graph(&Rng::new(70 + kind), 1, kind));
+    let mut graph = graphs.find(|graph| graph.ops[0].output.h != graph.ops[0].output.w).unwrap();
     let values = Run::new(&graph, &Rng::new(1), 1, &honest).units;
     let Shape { h, w, c } = graph.ops[0].output;
     graph.ops[0].output = Shape::new(w, h, c);

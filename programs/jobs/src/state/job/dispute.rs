@@ -68,8 +68,8 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk above its price, one that is not paid in
-    /// $IO, or one with a short window.
+    /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk above its price, one that is not paid
+    /// in $IO, or one with a short window.
     ///
     /// A value up to the price is made good by the consumer's part of the bond, which is several prices. If stating any value were enough,
     /// consumers could do so for nothing, and it would tell watchers what is not worth checking.

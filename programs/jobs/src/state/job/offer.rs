@@ -11,8 +11,8 @@ use protocol::units::{Amount, Bps, Clocks, Moment};
 use protocol::{audit, bond, price, sortition};
 use staking::{Device, GpuModel};
 
-/// Latest deadline that an extension may set, in seconds after the opening of the job. There is one because a slash cannot reach a bond while
-/// its job is in progress.
+/// Latest deadline that an extension may set, in seconds after the opening of the job. There is one because a slash cannot reach a bond
+/// while its job is in progress.
 pub const MAX_EXTENDED_DEADLINE: u32 = 30 * 86_400;
 
 impl Job {

@@ -75,8 +75,8 @@ impl Job {
     }
 
     /// What a missed deadline costs the worker: a share of the bond, rounded up. It is the largest share that the parameters allow if the
-    /// worker walks away from an audit: once an auditor has committed, which has then worked in vain, or if the result is `drawn` for one and
-    /// nobody has recorded that. A liar that does not reveal because it is audited must not get off lightly.
+    /// worker walks away from an audit: once an auditor has committed, which has then worked in vain, or if the result is `drawn` for one
+    /// and nobody has recorded that. A liar that does not reveal because it is audited must not get off lightly.
     pub fn penalty(&self, drawn: bool) -> u64 {
         let walks_away = drawn || (self.status == Status::Committed && self.is_audit_sealed());
         let share = if walks_away { MAX_PENALTY_BPS } else { self.penalty_bps.get() };
