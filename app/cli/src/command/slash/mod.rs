@@ -211,10 +211,10 @@ async fn approve(context: &Context, config: &StakingConfig, unit: Unit, address:
         ));
     }
     let mut device: Device = context.chain.fetch(&found.device).await?;
-    let (parts, _, due) = device
+    let (parts, due) = device
         .set_aside(Bps::saturating(share_bps))
         .or_else(|_| refuse(format!("device {} has no stake that a slash could take", found.device)))?;
-    let amount = sum(parts).saturating_add(due);
+    let amount = sum(parts.amounts()).saturating_add(due);
     let why = Reason::of(found.reason).map(Reason::name).unwrap_or_default();
     Ok(Plan {
         question: format!(
