@@ -27,13 +27,14 @@ use solana_rpc_client_api::{
     custom_error::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED as BEHIND,
     filter::{Memcmp, RpcFilterType},
     request::{RpcError, RpcRequest},
-    response::RpcConfirmedTransactionStatusWithSignature,
+    response::{RpcConfirmedTransactionStatusWithSignature, RpcPrioritizationFee},
 };
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_status_client_types::{
     UiInstruction, UiTransactionEncoding, UiTransactionStatusMeta, option_serializer::OptionSerializer,
 };
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -60,6 +61,9 @@ const ANY_VERSION: RpcTransactionConfig = RpcTransactionConfig {
 
 /// Attempts to fetch a confirmed transaction's details, and the pause between them, before going on without: nodes index them late.
 const DETAILS: (usize, Duration) = (5, Duration::from_millis(200));
+
+/// Blocks for which nodes remember the lowest price paid.
+const REMEMBERED: usize = 150;
 
 /// Longest wait for the details of a transaction of which only the outcome matters.
 const SOON: Duration = Duration::from_millis(500);
@@ -342,7 +346,16 @@ impl Network for Live {
     async fn recent_fees(&self, written: &[Address]) -> Result<Vec<u64>> {
         let answer = self.rpc.get_recent_prioritization_fees(written).await;
         let fees = answer.map_err(self.failed("return recent fees"))?;
-        Ok(fees.into_iter().map(|block| block.prioritization_fee).collect())
+        let mut lowest = BTreeMap::new();
+        for RpcPrioritizationFee { slot, prioritization_fee } in fees {
+            let paid = lowest.entry(slot).or_insert(prioritization_fee);
+            *paid = prioritization_fee.min(*paid);
+        }
+        // A cluster's node lists every block, a local one the transactions that offered something: elsewhere nothing had to be paid. One's
+        // own last offer would otherwise look like the going price.
+        let mut paid: Vec<u64> = lowest.into_values().collect();
+        paid.resize(REMEMBERED.max(paid.len()), 0);
+        Ok(paid)
     }
 
     async fn send(&self, transaction: &VersionedTransaction) -> Result<()> {
@@ -630,6 +643,20 @@ mod tests {
             matches!(&refusal, Error::Unreachable { reason, .. } if reason.contains("429")),
             "{refusal}"
         );
+    }
+
+    /// A local node lists transactions, not blocks, and only those that offered a price.
+    #[tokio::test]
+    async fn blocks_that_are_not_listed_cost_nothing() {
+        let listed = [(7, 90), (7, 30), (8, 50)].map(|(slot, price)| json!({ "slot": slot, "prioritizationFee": price }));
+        let answer = async move |Json(question): Json<Value>| Json(json!({ "jsonrpc": "2.0", "id": question["id"], "result": listed }));
+        let cluster = served(Router::new().route("/", post(answer))).await;
+        let paid = Live::with_patience(&cluster, Duration::from_secs(9))
+            .recent_fees(&[])
+            .await
+            .unwrap();
+        assert_eq!(paid[..2], [30, 50]);
+        assert_eq!(paid[2..], [0; REMEMBERED - 2]);
     }
 
     /// The status of a transaction that has succeeded in slot 9.
