@@ -77,7 +77,7 @@ pub fn mint(decimals: u8) -> Account {
 }
 
 /// An account of the token program.
-fn packed<T: Pack>(content: T) -> Account {
+pub fn packed<T: Pack>(content: T) -> Account {
     let mut data = vec![0; T::LEN];
     content.pack_into_slice(&mut data);
     Account {

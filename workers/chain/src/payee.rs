@@ -8,7 +8,10 @@ use solana_address::Address;
 use solana_instruction::Instruction;
 use solana_program_pack::Pack;
 use solana_system_interface::instruction::{allocate_with_seed, transfer};
-use spl_token_interface::state::Account as TokenAccount;
+use spl_token_interface::state::{Account as TokenAccount, Multisig};
+
+/// The token program with extensions.
+const TOKEN_2022: Address = Address::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
 
 /// Rent of a token account in lamports. If rent falls, the account gets a little more than it needs.
 const RENT: u64 = 2_039_280;
@@ -54,11 +57,13 @@ impl Chain {
         Ok(payee)
     }
 
-    /// Whether the token program has an account at `address`. Nobody can sign for such an address as for a wallet's, so what is paid to its
-    /// token account is lost.
+    /// Whether there is a token account or a mint at `address`, taken for a wallet by mistake: what is paid to the token account of such an
+    /// address is lost. A multisig of a token program is a wallet, as its members can move what it holds.
     pub async fn is_token_account(&self, address: &Address) -> Result<bool> {
-        let found = self.account_prefix(address, 1).await?;
-        Ok(found.is_some_and(|account| account.owner == spl_token_interface::ID))
+        // Token programs tell a multisig by its length, which no other account of theirs has.
+        let found = self.account_prefix(address, Multisig::LEN.saturating_add(1)).await?;
+        let of_program = |account: &Account| [spl_token_interface::ID, TOKEN_2022].contains(&account.owner);
+        Ok(found.is_some_and(|account| of_program(&account) && account.data.len() != Multisig::LEN))
     }
 
     async fn token_account(&self, address: &Address) -> Result<Option<Account>> {
@@ -94,7 +99,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::fake::Fake;
-    use spl_token_interface::state::AccountState;
+    use spl_token_interface::state::{AccountState, Mint};
     use std::sync::Arc;
 
     fn held_by(wallet: Address, state: AccountState) -> Account {
@@ -140,5 +145,27 @@ mod tests {
         assert_eq!((again.account, again.opening.len()), (account, 0));
         let for_another_job = chain.payee(&payer, &wallet, &mint, &[8; 32]).await.unwrap();
         assert_ne!(for_another_job.account, account);
+    }
+
+    #[tokio::test]
+    async fn a_multisig_is_a_wallet_and_a_token_account_is_none() {
+        let fake = Arc::new(Fake::default());
+        let chain = Chain::new(fake.clone());
+        let sizes = [(Mint::LEN, true), (TokenAccount::LEN, true), (Multisig::LEN, false), (400, true)];
+        for (owner, of_program) in [(spl_token_interface::ID, true), (TOKEN_2022, true), (Address::default(), false)] {
+            for (size, is_no_wallet) in sizes {
+                let account = Account {
+                    lamports: RENT,
+                    data: vec![0; size],
+                    owner,
+                    ..Account::default()
+                };
+                let address = Address::new_unique();
+                fake.set_account(address, account);
+                let found = chain.is_token_account(&address).await.unwrap();
+                assert_eq!(found, of_program && is_no_wallet, "{size} bytes of {owner}");
+            }
+        }
+        assert!(!chain.is_token_account(&Address::new_unique()).await.unwrap());
     }
 }

@@ -364,8 +364,8 @@ pub(crate) async fn find_device(chain: &Chain, device: &Address, key: &Keypair) 
     Ok(account)
 }
 
-/// Fails if the payout wallet of the device at `address` is an account of the token program, from whose own token account nobody could
-/// move anything. A reason to take no new work, but no reason to abandon work in hand, whose bonds would be lost.
+/// Fails if the payout wallet of the device at `address` is a token account or a mint, from whose own token account nobody could move
+/// anything. A reason to take no new work, but no reason to abandon work in hand, whose bonds would be lost.
 pub(crate) async fn check_payout(chain: &Chain, address: &Address, device: &Device) -> Result<()> {
     match chain.is_token_account(&device.payout).await? {
         true => Err(Error::Payout {

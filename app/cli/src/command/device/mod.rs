@@ -297,6 +297,7 @@ mod tests {
     use crate::{output::Format, testing};
     use anchor_lang::bytemuck::Zeroable;
     use protocol::units::IO;
+    use spl_token_interface::state::Multisig;
     use staking::GpuModel;
 
     #[tokio::test]
@@ -371,8 +372,12 @@ mod tests {
             let said = told(lost).await;
             assert!(said.contains("would be lost; give the address of the wallet"), "{said}");
         }
-        let vault = told(chain::market::govern::authority()).await;
-        assert!(vault.contains("(this is not a wallet"), "{vault}");
+        let multisig = Address::new_unique();
+        fake.set_account(multisig, testing::packed(Multisig::default()));
+        for of_program in [multisig, chain::market::govern::authority()] {
+            let said = told(of_program).await;
+            assert!(said.contains("(this is not a wallet"), "{said}");
+        }
         let other = solana_keypair::Keypair::new().pubkey();
         assert_eq!(told(other).await, format!("send payments to {other} for device {device}"));
     }
