@@ -30,8 +30,8 @@ pub struct Sent {
     pub slot: u64,
     /// Lamports paid.
     pub fee: u64,
-    /// Compute units used.
-    pub compute_units: u64,
+    /// Compute units used, if the node told them in time.
+    pub compute_units: Option<u64>,
 }
 
 impl From<Receipt> for Sent {
@@ -47,8 +47,11 @@ impl From<Receipt> for Sent {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (fee, units) = (SOL.show(self.fee), self.compute_units);
-        write!(f, "fee {fee}, {units} compute units, transaction\n{}", self.signature)
+        write!(f, "fee {}, ", SOL.show(self.fee))?;
+        if let Some(units) = self.compute_units {
+            write!(f, "{units} compute units, ")?;
+        }
+        write!(f, "transaction\n{}", self.signature)
     }
 }
 
@@ -296,12 +299,21 @@ mod tests {
                 signature: "S".to_owned(),
                 slot: 1,
                 fee: 2,
-                compute_units: 3,
+                compute_units: Some(3),
             },
         };
         let wanted = serde_json::json!({ "device": "D", "tier": 4, "signature": "S", "slot": 1, "fee": 2, "compute_units": 3 });
         assert_eq!(serde_json::to_value(&done).unwrap(), wanted);
-        assert!(done.to_string().starts_with("device  D\nthen    wait\nfee "), "{done}");
+        let shown = done.to_string();
+        assert!(
+            shown.starts_with("device  D\nthen    wait\nfee ") && shown.ends_with(", 3 compute units, transaction\nS"),
+            "{shown}"
+        );
+        let sent = Sent {
+            compute_units: None,
+            ..done.sent
+        };
+        assert_eq!(sent.to_string(), "fee 0.000000002 SOL, transaction\nS");
     }
 
     #[tokio::test]

@@ -46,11 +46,11 @@ pub struct Landed {
     pub time: Option<i64>,
     /// Why it failed, if it did; its fee is paid either way.
     pub error: Option<TransactionError>,
-    /// Compute units used.
+    /// Compute units used; 0 if the node does not have the transaction's details, or not yet.
     pub compute_units: u64,
-    /// Lamports paid in fees.
+    /// Lamports paid in fees; 0 likewise.
     pub fee: u64,
-    /// Log lines; `None` if the node does not have the transaction's details, or not yet.
+    /// Log lines; `None` likewise.
     pub logs: Option<Vec<String>>,
 }
 

@@ -301,7 +301,7 @@ mod tests {
                 bounty,
                 rent,
                 fee: 5_000,
-                compute_units: 0,
+                compute_units: None,
             };
             Done(deed).to_string()
         };

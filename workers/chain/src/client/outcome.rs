@@ -12,11 +12,11 @@ pub struct Receipt {
     pub signature: Signature,
     /// Slot of its block.
     pub slot: u64,
-    /// Compute units used.
-    pub compute_units: u64,
+    /// Compute units used; `None` if the node did not have the transaction's details in time.
+    pub compute_units: Option<u64>,
     /// Lamports paid in fees.
     pub fee: u64,
-    /// Log lines.
+    /// Log lines; likewise empty.
     pub logs: Vec<String>,
 }
 

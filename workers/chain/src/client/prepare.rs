@@ -68,6 +68,9 @@ pub struct Prepared {
     /// Whether it bids less than was due because of [`SendOptions::max_fee`].
     #[serde(skip)]
     pub(super) capped: bool,
+    /// Lamports that it pays in fees once it is in a block.
+    #[serde(default)]
+    pub(super) fee: u64,
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub(super) transaction: VersionedTransaction,
     pub(super) signature: Signature,
@@ -266,6 +269,7 @@ impl Chain {
         Ok(Prepared {
             last_valid_block_height: lifetime.last_valid_block_height,
             capped,
+            fee: lamports(transaction.signatures.len(), units, price),
             transaction,
             signature,
         })

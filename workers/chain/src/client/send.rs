@@ -135,8 +135,9 @@ impl Chain {
         let receipt = Receipt {
             signature: prepared.signature,
             slot,
-            compute_units,
-            fee,
+            compute_units: (compute_units > 0).then_some(compute_units),
+            // What was signed tells the fee while the node does not.
+            fee: if fee > 0 { fee } else { prepared.fee },
             logs: logs.unwrap_or_default(),
         };
         match error {
@@ -285,9 +286,32 @@ mod tests {
         fake.on_send(|_| Some(landed(None)));
         let payer = Keypair::new();
         let receipt = chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
-        assert_eq!((receipt.slot, receipt.compute_units, receipt.fee), (7, 150, 5_000));
+        assert_eq!((receipt.slot, receipt.compute_units, receipt.fee), (7, Some(150), 5_000));
         assert_eq!(fake.lookups(), 1, "asked once, when notified");
         assert_eq!(fake.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_fee_is_known_without_the_details() {
+        let (fake, chain) = chain();
+        fake.set_recent_fees(&[70_000]);
+        fake.set_simulation(Simulation {
+            compute_units: 5_000,
+            ..Simulation::default()
+        });
+        fake.on_send(|_| {
+            Some(Landed {
+                slot: 7,
+                ..Landed::default()
+            })
+        });
+        let payer = Keypair::new();
+        let receipt = chain.send(&transfer(&payer), &[&payer], &OPTIONS).await.unwrap();
+        assert_eq!(
+            (receipt.compute_units, receipt.fee),
+            (None, 5_000 + 490),
+            "7,000 units at 0.07 lamports"
+        );
     }
 
     #[tokio::test]

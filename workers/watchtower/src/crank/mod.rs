@@ -56,8 +56,8 @@ pub struct Deed {
     pub rent: u64,
     /// Lamports paid in fees.
     pub fee: u64,
-    /// Compute units used.
-    pub compute_units: u64,
+    /// Compute units used, if the node told them in time.
+    pub compute_units: Option<u64>,
 }
 
 /// What a [`Cranker`] reports.

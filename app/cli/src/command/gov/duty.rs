@@ -342,7 +342,7 @@ mod tests {
             signature: "signature".to_owned(),
             slot: 1,
             fee: 5_000,
-            compute_units: 0,
+            compute_units: None,
         };
         let status = async || {
             let shown = testing::json(&after(&context, 7, &Address::default(), sent.clone()).await.unwrap());

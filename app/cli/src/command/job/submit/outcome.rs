@@ -169,7 +169,7 @@ mod tests {
                 signature: String::new(),
                 slot: 0,
                 fee: 0,
-                compute_units: 0,
+                compute_units: None,
             },
             files: Vec::new(),
             story: stories.next().unwrap(),
