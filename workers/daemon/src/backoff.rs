@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Waits that double from `first` up to `longest`.
+/// Waits that double from `first` up to `longest`, and are never shorter than `first`.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -33,7 +33,7 @@ impl Backoff {
 
     fn advance(&mut self) -> Duration {
         let next = self.next;
-        self.next = next.saturating_mul(2).min(self.longest);
+        self.next = next.saturating_mul(2).min(self.longest).max(self.first);
         next
     }
 }
@@ -50,5 +50,11 @@ mod tests {
         assert_eq!(waits(), [5; 4]);
         backoff.reset();
         assert_eq!(backoff.advance().as_secs(), 1);
+    }
+
+    #[test]
+    fn waits_are_never_shorter_than_the_first() {
+        let mut backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(5));
+        assert_eq!([(); 2].map(|()| backoff.advance().as_secs()), [60, 60]);
     }
 }

@@ -236,8 +236,8 @@ impl Command {
             accused: &Accused::default(),
             on_event: &on_event,
         };
-        if once {
-            cranker.pass().await?;
+        let passed = if once {
+            cranker.pass().await
         } else {
             let (every, never_hurried) = (Duration::from_secs(every.max(1).into()), Notify::new());
             tokio::select! {
@@ -245,15 +245,19 @@ impl Command {
                 () = stop => {}
                 never = cranker.run(every, &never_hurried) => match never {},
             }
-        }
+            Ok(())
+        };
         let tally = tally.into_inner();
-        Ok(Total {
+        let total = Total {
             deeds: tally.deeds,
             failed: tally.failed.map(|failed| failed.into_values().collect()),
             sent: tally.sent,
             earned: tally.earned.saturating_sub_unsigned(tally.wasted),
             wasted: tally.wasted,
-        })
+        };
+        // An error does not say what was done before the node broke the pass off.
+        passed.inspect_err(|_| print(&Answer::new(&total), context))?;
+        Ok(total)
     }
 }
 

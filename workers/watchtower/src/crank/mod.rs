@@ -38,7 +38,7 @@ const MAX_IN_FLIGHT: usize = 8;
 /// How much more rarely than for the rest the market is searched for upkeep, which reads most of it and falls due by the hour.
 const UPKEEP: u32 = 12;
 
-/// Longest wait after passes that the node broke off.
+/// Longest wait after passes that the node broke off, unless passes are further apart anyway.
 const BROKEN: Duration = Duration::from_secs(60);
 
 /// A duty that was done.
@@ -132,30 +132,26 @@ pub struct Cranker<'a> {
 }
 
 impl Cranker<'_> {
-    /// Does everything that is due, once.
+    /// Does everything that is due, once. If the node breaks off one kind of duty, the others are tried all the same.
     pub async fn pass(&self) -> Result<()> {
-        if self.sweeps {
-            self.hours().await?;
-        }
-        self.ends().await?;
-        if self.sweeps {
-            self.upkeep().await?;
-        }
-        Ok(())
+        let hours = if self.sweeps { self.hours().await } else { Ok(()) };
+        let ends = self.ends().await;
+        let upkeep = if self.sweeps { self.upkeep().await } else { Ok(()) };
+        hours.and(ends).and(upkeep)
     }
 
     /// Does what is due, in passes at most `every` apart, or twelve times that for upkeep; a notification through `hurry` starts a pass over
     /// jobs at once. Hours have passes of their own: the chain forgets their beacons within minutes, so they must not wait for jobs or
     /// upkeep. While the node breaks passes off, they come more and more rarely: repeating all requests at once would be refused again.
     pub async fn run(&self, every: Duration, hurry: &Notify) -> Infallible {
-        let nothing = Notify::new();
+        let (nothing, rarely) = (Notify::new(), every.saturating_mul(UPKEEP));
         let hours = async || self.hours().await.map(|()| every);
-        let upkeep = async || self.upkeep().await.map(|()| every.saturating_mul(UPKEEP));
+        let upkeep = async || self.upkeep().await.map(|()| rarely);
         let ends = async || self.ends().await.map(|idle| idle.min(every));
         tokio::select! {
             never = self.repeat(ends, Backoff::new(every, BROKEN), hurry) => never,
             never = self.repeat(hours, Backoff::new(every, BROKEN / 2), &nothing), if self.sweeps => never,
-            never = self.repeat(upkeep, Backoff::new(every, BROKEN), &nothing), if self.sweeps => never,
+            never = self.repeat(upkeep, Backoff::new(rarely, BROKEN), &nothing), if self.sweeps => never,
         }
     }
 
@@ -798,6 +794,20 @@ mod tests {
         };
         pass(&chain, &key, &on_event).await.unwrap_err();
         assert!(done.take().ends_with(&["sweep", "burn"]));
+    }
+
+    #[tokio::test]
+    async fn hours_that_cannot_be_read_delay_no_other() {
+        let key = Keypair::new();
+        let (fake, due) = stuck(&key.pubkey());
+        fake.set_account(reward::emission(), account(&jobs::Config::zeroed()));
+        let (chain, failed) = (Chain::new(Arc::new(fake)), Cell::new(0));
+        let on_event = |event| match event {
+            CrankEvent::Failed { .. } => failed.set(failed.get() + 1),
+            other => panic!("{other:?}"),
+        };
+        pass(&chain, &key, &on_event).await.unwrap_err();
+        assert_eq!(failed.get(), due.len());
     }
 
     /// Evidence may be found while others are paid.
