@@ -12,9 +12,13 @@ use std::{
     fmt,
     ops::Range,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// Default limit for the size of a blob: enough for a batch of photos.
 pub const MAX_BLOB: u64 = 64 << 20;
@@ -25,19 +29,29 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time after which the next store is asked as well when those before it have neither delivered nor failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes per second that a store in good order delivers.
+const FAIR: u64 = 4 << 20;
+
 /// The blob at `hash` from whichever store is the first to deliver it. Stores are asked in order, and none waits for long for those before
 /// it: a store that hangs may take a minute, and one that trickles a quarter of an hour.
 ///
 /// # Errors
 /// Those of all stores, in the order in which they failed.
 pub async fn first_of(stores: impl IntoIterator<Item = BlobStore>, hash: &Hash) -> std::result::Result<Bytes, Vec<Error>> {
+    let size = &AtomicU64::default();
     let (mut stores, mut asked, mut errors) = (stores.into_iter(), FuturesUnordered::new(), Vec::new());
     loop {
-        asked.extend(stores.next().map(|store| async move { store.get(hash).await }));
+        asked.extend(stores.next().map(|store| async move { store.get_telling(hash, size).await }));
         if asked.is_empty() {
             return Err(errors);
         }
-        match tokio::time::timeout(PATIENCE, asked.select_next_some()).await {
+        let mut answer = timeout(PATIENCE, asked.select_next_some()).await;
+        if answer.is_err() {
+            // A store that has begun gets the time for the rest, once.
+            let more = Duration::from_secs(size.swap(0, Ordering::Relaxed) / FAIR);
+            answer = timeout(more, asked.select_next_some()).await;
+        }
+        match answer {
             Ok(Ok(blob)) => return Ok(blob),
             Ok(Err(error)) => errors.push(error),
             Err(_) => {}
@@ -178,8 +192,14 @@ impl BlobStore {
 
     /// Reads a blob and verifies it against its address.
     pub async fn get(&self, hash: &Hash) -> Result<Bytes> {
+        self.get_telling(hash, &AtomicU64::default()).await
+    }
+
+    /// Like [`Self::get`]. Sets `begun` to the blob's size when the store begins to deliver it.
+    async fn get_telling(&self, hash: &Hash, begun: &AtomicU64) -> Result<Bytes> {
         let (size, mut stream) = self.stream(hash, None).await?;
         self.check_size(size)?;
+        begun.store(size, Ordering::Relaxed);
         let reading = async {
             let mut bytes = BytesMut::with_capacity(size as usize);
             // A connection that goes quiet times out sooner than the transfer as a whole.
@@ -256,7 +276,7 @@ impl BlobStore {
             place: self.place.clone(),
             reason: format!("it took longer than {} seconds", time.as_secs()),
         };
-        tokio::time::timeout(time, act).await.map_err(late)?
+        timeout(time, act).await.map_err(late)?
     }
 
     fn key(&self, hash: &Hash) -> Key {
@@ -345,4 +365,42 @@ fn shown(mut url: url::Url) -> String {
 
 fn url(text: &str) -> std::result::Result<url::Url, String> {
     url::Url::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use object_store::throttle::{ThrottleConfig, ThrottledStore};
+    use protocol::{batch::BatchHeader, tensor::Shape};
+    use tokio::time::Instant;
+
+    /// 8 MiB take two seconds at a fair rate.
+    #[tokio::test(start_paused = true)]
+    async fn the_next_store_is_asked_if_one_hangs_or_trickles() {
+        let header = BatchHeader::outputs(8, 0, Shape::new(1024, 1024, 1)).unwrap();
+        let blob = Bytes::from([&header.encode()[..], &vec![7; 8 << 20]].concat());
+        let prompt = BlobStore::open("memory:").unwrap();
+        let hash = prompt.put(blob.clone()).await.unwrap();
+        // How long the first store takes to begin, and for each byte; and in which second the blob is there.
+        let (hour, none) = (Duration::from_secs(3_600), Duration::ZERO);
+        for (what, begin, byte, second) in [
+            ("delivers steadily", none, Duration::from_nanos(400), 3),
+            ("hangs", hour, none, 2),
+            ("trickles", none, Duration::from_micros(4), 4),
+        ] {
+            let config = ThrottleConfig {
+                wait_get_per_call: begin,
+                wait_get_per_byte: byte,
+                ..ThrottleConfig::default()
+            };
+            let first = BlobStore {
+                store: Arc::new(ThrottledStore::new(prompt.store.clone(), config)),
+                ..prompt.clone()
+            };
+            let asked = Instant::now();
+            assert_eq!(first_of([first, prompt.clone()], &hash).await.unwrap(), blob);
+            assert_eq!(asked.elapsed().as_secs(), second, "a store that {what}");
+        }
+    }
 }
