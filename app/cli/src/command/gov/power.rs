@@ -95,11 +95,12 @@ pub async fn sources(context: &Context, whose: &Address) -> Result<Vec<Source>> 
     let positions: Vec<(Address, Position)> = context.chain.find(&[field!(Position, holder, whose.as_array())]).await?;
     for (address, position) in positions {
         let offer: Offer = context.chain.fetch(&position.offer).await?;
-        let device: Device = context.chain.fetch(&offer.device).await?;
-        all.push(Source {
+        // Stake on a device that is closed votes no more.
+        let device: Option<Device> = context.chain.try_fetch(&offer.device).await?;
+        all.extend(device.map(|device| Source {
             address,
             stake: Stake::Co(position, offer, device),
-        });
+        }));
     }
     Ok(all)
 }
@@ -272,6 +273,14 @@ mod tests {
             ..Position::zeroed()
         };
         fake.set_account(position, testing::account(&held));
+        // Another one, whose device is closed.
+        let over = Address::new_unique();
+        let closed = Offer {
+            device: Address::new_unique(),
+            ..open
+        };
+        fake.set_account(over, testing::account(&closed));
+        fake.set_account(Address::new_unique(), testing::account(&Position { offer: over, ..held }));
         let theirs = Device {
             owner: other,
             own_stake: (7 * io).into(),
