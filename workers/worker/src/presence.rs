@@ -6,9 +6,9 @@
 
 use crate::{Error, Result, Worker, market, reserve};
 use ::referee::EvidenceHeader;
-use chain::Receipt;
 use chain::market::reward::{self, Asked};
 use chain::market::{referee, stake};
+use chain::{Receipt, SendOptions};
 use protocol::emission::{self, BLOCK_SECONDS};
 use protocol::hash::Hash;
 use protocol::presence::BEACONS;
@@ -253,7 +253,10 @@ impl Worker {
         // Without a free place for another reward, the hour pays nothing unless one becomes free first.
         let freed = match device.has_room() {
             true => Ok(None),
-            false => self.collect(&device, &check_in, closes).await,
+            false => {
+                let options = self.chain.by(closes, &self.options).await;
+                self.collect(&device, &check_in, &options).await
+            }
         };
         let receipt = match &freed {
             Ok(Some(receipt)) => receipt.clone(),
@@ -265,18 +268,20 @@ impl Worker {
         };
         tracing::info!(event = "checked in", hour, signature = %receipt.signature);
         if device.has_room() {
-            if let Err(error) = self.collect(&device, &[], closes).await {
+            if let Err(error) = self.collect(&device, &[], &self.options).await {
                 tracing::debug!(hour, %error, "could not collect; the next check-in tries again");
             }
             return Ok(());
         }
+        let reason = match freed {
+            // The same transaction has made room for it.
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => "they are not settled yet; somebody has to keep hours going (`ionet watch crank --sweep`)".to_owned(),
+            Err(error) => error.to_string(),
+        };
         // Somebody else may have collected.
         let device: Option<Device> = self.account_since(&self.device, receipt.slot).await?;
         if !device.is_some_and(|device| device.pending().any(|(number, ..)| emission::number(hour) == Some(number))) {
-            let reason = match freed {
-                Err(error) => error.to_string(),
-                Ok(_) => "they are not settled yet; somebody has to keep hours going (`ionet watch crank --sweep`)".to_owned(),
-            };
             tracing::warn!(
                 event = "unpaid",
                 hour,
@@ -289,15 +294,14 @@ impl Worker {
 
     /// Collects what earlier hours have earned and does what is to be done `then`, in one transaction. `None` if there is nothing to
     /// collect.
-    async fn collect(&self, device: &Device, then: &[Instruction], deadline: i64) -> Result<Option<Receipt>> {
+    async fn collect(&self, device: &Device, then: &[Instruction], options: &SendOptions) -> Result<Option<Receipt>> {
         let now = self.chain.now().await?.unix;
         let collecting = self.chain.collection(&self.device, device, now).await?.instructions();
         if collecting.is_empty() {
             return Ok(None);
         }
-        let options = self.options.within(deadline.saturating_sub(now));
         let all = [collecting.as_slice(), then].concat();
-        Ok(Some(self.chain.send(&all, &[&self.key], &options).await?))
+        Ok(Some(self.chain.send(&all, &[&self.key], options).await?))
     }
 
     /// Writes the evidence, or what is missing of it, on chain.
