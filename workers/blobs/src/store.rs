@@ -26,10 +26,10 @@ pub const MAX_BLOB: u64 = 64 << 20;
 /// Time a store may take to respond, in addition to the time for transferring the blob.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Time after which the next store is asked as well when those before it have neither delivered nor failed.
+/// Time after which the next store is asked as well when those before it have neither begun to deliver nor failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Bytes per second that a store in good order delivers.
+/// Bytes per second that a store which has begun has to deliver, or the next one is asked as well.
 const FAIR: u64 = 4 << 20;
 
 /// The blob at `hash` from whichever store is the first to deliver it. Stores are asked in order, and none waits for long for those before
