@@ -327,7 +327,7 @@ fn check_stake(account: &staking::Device, view: &View) -> std::result::Result<St
     if view.gpu.multiplier_x100 == 0 {
         Err("the GPU model of this device takes no jobs and earns no rewards; `ionet device list-models` lists those that do".to_owned())
     } else if account.dues > 0 {
-        Err("a slash will take stake that is still locked in bonds: no new jobs until the jobs in progress have ended".to_owned())
+        Err("a slash will take stake that is or was locked in bonds: no new jobs until it has, once all jobs have ended and challengers are paid".to_owned())
     } else if staked < minimum {
         Err(format!(
             "{} $IO of the required {}; add the rest with `ionet stake add`",

@@ -94,6 +94,7 @@ impl Command {
         let tokens = market::token_account(&owner, &token.mint);
         let receive = market::create_token_account(&owner, &owner, &token.mint);
         let ([what, at], amount, instructions) = match &self {
+            Self::Add { .. } if shown.dues > 0 && device.open_jobs.is_zero() => return refuse(HELD),
             Self::Add { amount, .. } => {
                 let amount = amount.base_units(token.unit)?;
                 context.check_held(&owner, &token, amount, "stake").await?;

@@ -12,8 +12,8 @@ use staking::{Device, state::STATUS_ACTIVE};
 use std::fmt;
 
 /// What a slash that is due means for the owner.
-pub const HELD: &str =
-    "a slash is due stake that is locked in bonds; until it has collected that, nothing can be withdrawn and no job claimed";
+pub const HELD: &str = "a slash is due stake that is or was locked in bonds; until it has collected that, which anyone can do with `ionet slash collect` once \
+     jobs have ended and challengers are paid, nothing can be withdrawn and no job claimed, and between the last job and then no stake added";
 
 #[derive(Serialize)]
 pub struct Shown {

@@ -50,6 +50,9 @@ test("every refusal gives its reason", () => {
   for (const refusal of [whyNotHired, whyNotOverflow, whyNotUnstake]) expect(refusal(at({ dues: 1, ownStake: 500n * IO }))).toContain("a slash is owed stake");
   expect(whyNotHired(at({ dues: 1, openJobs: 1 }))).toContain("wait until the device's jobs have ended");
   expect(whyNotHired(at({ dues: 1 }))).toContain("ionet slash collect");
+  expect(whyNotStake(at({ dues: 1 }))).toContain("ionet slash collect");
+  expect(whyNotStake(at({ dues: 1, owed: 1n }))).toContain("until their challengers are paid");
+  expect(whyNotStake(at({ dues: 1, openJobs: 1 }))).toBeNull();
   expect(whyNotOffer(at({ dues: 1 }), costaking)).toContain("ionet slash collect");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, dues: 1 }))).toContain("a slash is owed stake");
   expect(whyNotClose(at({ ownStake: 0n, status: TERMINATED, forfeited: IO }))).toContain("1 $IO of forfeited stake must be burned first; anyone can do that with `ionet slash burn`");

@@ -21,17 +21,19 @@ type Terms = Pick<Config, "capacityBps" | "minShareBps" | "paused">;
 const hours = (of: number) => (of === 1 ? "1 hour is" : `${of} hours are`);
 
 /** The first of some reasons that applies. */
-export const first = (...reasons: (string | false)[]): string | null => reasons.find((reason) => reason !== false) || null;
+export const first = (...reasons: (string | false | null)[]): string | null => reasons.find((reason) => reason) || null;
 
 /** When its probation ends, unix seconds. */
 export const hireableAt = ({ device, config }: Pick<Standing, "device" | "config">): number => Number(device.registeredAt) + config.probation;
 
 /** Why a slash keeps a device from releasing stake and taking jobs. */
-const waits = ({ device: { dues, openJobs } }: Standing) =>
+const waits = ({ device: { dues, openJobs, owed } }: Standing) =>
   dues > 0 &&
-  (openJobs > 0
-    ? "a slash is owed stake that is still locked in bonds; wait until the device's jobs have ended"
-    : "a slash is owed stake that is no longer locked in bonds; anyone can collect it with `ionet slash collect`");
+  first(
+    openJobs > 0 && "a slash is owed stake that is still locked in bonds; wait until the device's jobs have ended",
+    owed > 0n && "a slash is owed stake, of which convictions may still return a part; wait until their challengers are paid",
+    "a slash is owed stake that is no longer locked in bonds; anyone can collect it with `ionet slash collect`",
+  );
 
 /** Why a device is not in service. */
 function unfit({ device, gpu, config, least, now }: Standing): string | null {
@@ -45,14 +47,17 @@ function unfit({ device, gpu, config, least, now }: Standing): string | null {
 }
 
 /** Why a device cannot take jobs. */
-export const whyNotHired = (standing: Standing): string | null => first(unfit(standing) ?? false, waits(standing));
+export const whyNotHired = (standing: Standing): string | null => first(unfit(standing), waits(standing));
 
-export const whyNotStake = ({ device, config, now }: Standing): string | null =>
-  first(
+export const whyNotStake = (standing: Standing): string | null => {
+  const { device, config, now } = standing;
+  return first(
     config.paused && "staking is paused; stake can still be withdrawn",
     device.status === TERMINATED && "the device is retired",
+    device.openJobs === 0 && waits(standing),
     device.cooling > 0n && `withdraw the old stake first, which is possible from ${moment(device.cooldownEnds)} (${span(Number(device.cooldownEnds) - now)})`,
   );
+};
 
 export function whyNotOverflow(standing: Standing): string | null {
   const { device, least } = standing;

@@ -42,7 +42,7 @@ pub struct TimeoutJob {
 /// - anyone may call; fails unless the job waits for a commit or a reveal whose deadline has passed by both clocks
 /// - fails while an auditor is awaited or at work, since the worker has no deadline then
 /// - frees the consumer's whole lock; releases the bond less the penalty, which is forfeited; the penalty is higher once an auditor has
-///   committed, and if the result is drawn for an audit and nobody has recorded the draw: by the deadline everybody knows it
+///   committed, and if nobody has recorded that the result is drawn for an audit, or may be, as the slot hash is no longer kept
 /// - the bounty goes to the caller, the rent to the consumer
 pub fn timeout_job(ctx: &mut Context<TimeoutJob>) -> Result<()> {
     let accounts = &mut ctx.accounts;

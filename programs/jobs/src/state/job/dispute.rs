@@ -71,8 +71,9 @@ impl Job {
     /// Whether a permit may excuse an error in this job. Not in a replica, a job with a value at risk above its price, one that is not paid
     /// in $IO, or one with a short window.
     ///
-    /// A value up to the price is made good by the consumer's part of the bond, which is several prices. If stating any value were enough,
-    /// consumers could do so for nothing, and it would tell watchers what is not worth checking.
+    /// Up to a `watch_bps` of 15 %, a value up to the price is made good by the consumer's part of the bond. If stating any value were enough,
+    /// consumers could do so for nothing, and it would tell watchers what is not worth checking. The bond grows with the value, so what a
+    /// permit covers ends sooner: with published parameters at a ninth of the price.
     pub fn may_be_excused(&self) -> bool {
         let small = self.full_price().is_ok_and(|price| self.value_at_risk.get() <= price.0);
         self.replicas == 1 && small && !self.foreign_mint.get() && self.window_seconds.get() >= LEAST_WINDOW
