@@ -25,7 +25,8 @@ pub struct Source {
 
 enum Stake {
     Own(Device),
-    Co(Position, Offer, Device),
+    // The offer's log makes it large.
+    Co(Position, Box<Offer>, Device),
 }
 
 impl Source {
@@ -99,7 +100,7 @@ pub async fn sources(context: &Context, whose: &Address) -> Result<Vec<Source>> 
         let device: Option<Device> = context.chain.try_fetch(&offer.device).await?;
         all.extend(device.map(|device| Source {
             address,
-            stake: Stake::Co(position, offer, device),
+            stake: Stake::Co(position, Box::new(offer), device),
         }));
     }
     Ok(all)
